@@ -1,0 +1,190 @@
+"""Every error the package raises, in one family.
+
+    ConnectorError
+    ├── ConfigurationError          stop: the set-up is wrong; ``problems`` lists everything at once
+    ├── InvalidValueError           skip: one value is unusable; ``model``, ``field``, ``value``, ``remedy``
+    │   └── InvalidDocumentError    skip: one document is unusable; also ``document_id``
+    ├── MalformedRequestError       answer 4xx: what was sent to an endpoint is unusable; ``field``, ``status``
+    ├── SyncConflictError           answer 409: the source's slot is taken; ``source_id``
+    ├── SyncStartError              answer 4xx or 5xx: a run could not be started; ``status``
+    ├── SyncCancelledError          stop: the run was cancelled, or is over at the manager; ``sync_run_id``
+    ├── SyncInterruptedError        stop: this process shuts down; the manager resumes the run; ``sync_run_id``
+    ├── SyncFinishedError           a bug in the connector: the run was used after its end; ``sync_run_id``
+    └── SdkClientError              the manager refused or did not answer; ``operation``, ``status``, ``body``
+        ├── ManagerUnreachableError retry later: no answer came at all (``status`` is None)
+        ├── ServiceOverloadedError  retry later: 429 or 503; ``retry_after`` in seconds, or None
+        └── SyncRunEndedError       stop: the manager says that the run is over (400 on events)
+
+Grouped by what the caller will do. Facts are attributes; nobody has to read them out of a message.
+"""
+
+from collections.abc import Sequence
+
+
+class ConnectorError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class ConfigurationError(ConnectorError):
+    """The process cannot start as it is configured.
+
+    Attributes:
+        problems: one sentence for each thing that is missing or wrong, remedy included.
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class InvalidValueError(ConnectorError, ValueError):
+    """A value given to a model is unusable.
+
+    Attributes:
+        model: name of the class, such as ``Document``.
+        field: name of the field, such as ``external_id``.
+        value: what was given.
+        remedy: what to give instead.
+    """
+
+    def __init__(self, *, model: str, field: str, value: object, remedy: str) -> None:
+        self.model = model
+        self.field = field
+        self.value = value
+        self.remedy = remedy
+        super().__init__(f"{model}.{field}: {_shown(value)} cannot be used; {remedy}")
+
+
+class InvalidDocumentError(InvalidValueError):
+    """A document cannot be sent as it is; the others can.
+
+    Attributes:
+        document_id: the document's id in its source.
+    """
+
+    def __init__(self, *, document_id: str, field: str, value: object, remedy: str) -> None:
+        self.document_id = document_id
+        super().__init__(model="Document", field=field, value=value, remedy=remedy)
+        self.args = (f"Document {document_id[:200]!r}, {field}: {_shown(value)} cannot be used; {remedy}",)
+
+
+class MalformedRequestError(ConnectorError):
+    """What was sent to one of the connector's endpoints cannot be understood.
+
+    Attributes:
+        field: path of the offending field, such as ``sync_run_id``; ``body`` for the whole.
+        status: HTTP status to answer, 4xx.
+    """
+
+    def __init__(self, message: str, *, field: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.field = field
+        self.status = status
+
+
+class SyncConflictError(ConnectorError):
+    """Another run of the same slot class is in progress for the source."""
+
+    def __init__(self, source_id: str) -> None:
+        super().__init__("Sync already in progress for this source")
+        self.source_id = source_id
+
+
+class SyncStartError(ConnectorError):
+    """A run could not be started.
+
+    Attributes:
+        status: HTTP status for the answer to ``POST /sync`` (400, 404 or 500).
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SyncCancelledError(ConnectorError):
+    """The run was cancelled; stop, and make no further call."""
+
+    def __init__(self, sync_run_id: str, reason: str = "cancelled by the manager") -> None:
+        super().__init__(f"Sync run {sync_run_id} is over: {reason}")
+        self.sync_run_id = sync_run_id
+        self.reason = reason
+
+
+class SyncInterruptedError(ConnectorError):
+    """This process shuts down; stop. The manager resumes the run from its last checkpoint."""
+
+    def __init__(self, sync_run_id: str) -> None:
+        super().__init__(f"Sync run {sync_run_id} is interrupted: this process shuts down")
+        self.sync_run_id = sync_run_id
+
+
+class SyncFinishedError(ConnectorError):
+    """The run was used after ``complete`` or ``fail``."""
+
+    def __init__(self, sync_run_id: str, outcome: str) -> None:
+        super().__init__(
+            f"Sync run {sync_run_id} has already ended ({outcome}); nothing can be sent for it any more. "
+            "Call complete() or fail() last."
+        )
+        self.sync_run_id = sync_run_id
+
+
+class SdkClientError(ConnectorError):
+    """A call to the manager failed.
+
+    Attributes:
+        operation: what was attempted, such as ``POST /sdk/events/batch``.
+        status: HTTP status of the last answer, or None when there was none.
+        body: beginning of the last answer's body.
+        attempts: how many times it was tried.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str = "",
+        status: int | None = None,
+        body: str = "",
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.status = status
+        self.body = body
+        self.attempts = attempts
+
+
+class ManagerUnreachableError(SdkClientError):
+    """No answer came: refused, reset, or timed out."""
+
+
+class ServiceOverloadedError(SdkClientError):
+    """The manager is overloaded (429 or 503).
+
+    Attributes:
+        retry_after: seconds to wait as the manager asked, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        operation: str = "",
+        status: int | None = None,
+        body: str = "",
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message, operation=operation, status=status, body=body, attempts=attempts)
+        self.retry_after = retry_after
+
+
+class SyncRunEndedError(SdkClientError):
+    """The manager takes no more events for the run (PROTOCOL, section 9)."""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - one line of a terminal

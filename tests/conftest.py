@@ -1,0 +1,65 @@
+"""Guards: every thread and socket that a test starts is gone after it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import warnings
+from pathlib import Path
+
+import pytest
+
+GRACE_SECONDS = 5.0
+
+
+@pytest.fixture(autouse=True)
+def guard_threads():
+    """Fail the test that leaves a thread behind."""
+    before = set(threading.enumerate())
+    yield
+    leaked = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in leaked:
+        thread.join(GRACE_SECONDS)
+    still = [thread.name for thread in leaked if thread.is_alive()]
+    assert not still, f"threads left behind: {still}"
+
+
+@pytest.fixture(autouse=True)
+def guard_sockets():
+    """Fail the test that leaves a socket open (only looked at where the platform lists them)."""
+    before = open_sockets()
+    yield
+    if len(open_sockets()) > len(before):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # An abandoned socket is counted below, not warned of.
+            gc.collect()
+    left = open_sockets() - before
+    assert not left, f"sockets left open: {sorted(left)}"
+
+
+@pytest.fixture(autouse=True)
+def guard_environment(monkeypatch, tmp_path):
+    """Keep the real home directory and the real CONNECTOR_* settings out of every test."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in list(os.environ):
+        if name.startswith(("CONNECTOR_", "OMNI_")) or name == "PORT":
+            monkeypatch.delenv(name)
+
+
+def open_sockets() -> set[str]:
+    """Return the kernel's names of this process's open sockets, empty where /proc is missing."""
+    found = set()
+    directory = Path("/proc/self/fd")
+    if not directory.exists():
+        return found
+    for entry in directory.iterdir():
+        try:
+            target = entry.readlink().name
+        except OSError:
+            continue
+        if target.startswith("socket:"):
+            found.add(target)
+    return found
