@@ -8,7 +8,7 @@
     ├── SyncConflictError           answer 409: the source's slot is taken; ``source_id``
     ├── SyncStartError              answer 4xx or 5xx: a run could not be started; ``status``
     ├── SyncCancelledError          stop: the run was cancelled, or is over at the manager; ``sync_run_id``
-    ├── SyncInterruptedError        stop: this process shuts down; the manager resumes the run; ``sync_run_id``
+    │   └── SyncInterruptedError    stop: this process shuts down; the manager resumes the run
     ├── SyncFinishedError           a bug in the connector: the run was used after its end; ``sync_run_id``
     └── SdkClientError              the manager refused or did not answer; ``operation``, ``status``, ``body``
         ├── ManagerUnreachableError retry later: no answer came at all (``status`` is None)
@@ -111,12 +111,11 @@ class SyncCancelledError(ConnectorError):
         self.reason = reason
 
 
-class SyncInterruptedError(ConnectorError):
+class SyncInterruptedError(SyncCancelledError):
     """This process shuts down; stop. The manager resumes the run from its last checkpoint."""
 
     def __init__(self, sync_run_id: str) -> None:
-        super().__init__(f"Sync run {sync_run_id} is interrupted: this process shuts down")
-        self.sync_run_id = sync_run_id
+        super().__init__(sync_run_id, "this process shuts down")
 
 
 class SyncFinishedError(ConnectorError):

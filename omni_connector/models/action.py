@@ -1,0 +1,66 @@
+"""Actions: what the manager asks for and what a connector answers."""
+
+from typing import Any
+
+from attrs import field, frozen
+
+from omni_connector.models import fields
+from omni_connector.models.plain import JsonValue
+
+SUCCESS = "success"
+ERROR = "error"
+
+
+@frozen(kw_only=True)
+class ActionRequest:
+    """Body of ``POST /action`` (connector.openapi.yaml).
+
+    Attributes:
+        action: name of the action.
+        params: normally an object; the source's config is merged into it by the manager.
+        credentials: a full ServiceCredential row today, the bare blob from older managers, or None.
+        source: the whole source row, or None before a source exists (transient actions).
+        actor_email: address of the acting user, or None.
+    """
+
+    action: str
+    params: Any = None
+    credentials: Any = None
+    source: Any = None
+    actor_email: str | None = None
+
+
+@frozen(kw_only=True)
+class ActionResponse:
+    """What an action answers.
+
+    Attributes:
+        status: ``success`` or ``error``.
+        result: any JSON value.
+        error: what went wrong, in words for the acting user.
+        status_code: HTTP status of the answer, not part of its body.
+    """
+
+    status: str = field(validator=fields.one_of(SUCCESS, ERROR))
+    result: JsonValue = None
+    error: str | None = field(default=None, validator=fields.optional(fields.text()))
+    status_code: int = 200
+
+    @classmethod
+    def success(cls, result: JsonValue = None) -> "ActionResponse":
+        """The action was done; ``result`` is any JSON value."""
+        return cls(status=SUCCESS, result=result)
+
+    @classmethod
+    def failure(cls, error: str, *, status_code: int = 400) -> "ActionResponse":
+        """The action failed, or its parameters are unusable."""
+        return cls(status=ERROR, error=error, status_code=status_code)
+
+    @classmethod
+    def not_supported(cls, action: str) -> "ActionResponse":
+        """The connector has no such action."""
+        return cls(status=ERROR, error=f"Action not supported: {action}", status_code=404)
+
+    def to_wire(self) -> dict[str, JsonValue]:
+        """Return the JSON object that is sent."""
+        return {"status": self.status, "result": self.result, "error": self.error}

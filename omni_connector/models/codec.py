@@ -1,0 +1,124 @@
+"""The one place where objects become JSON and JSON becomes objects.
+
+Encoding is orjson with a hook for the types that it does not know; what it refuses or would send in a form
+that the manager rejects (lone surrogates, NUL, large integers, deep nesting) goes through ``plain`` and is
+encoded again, so that ordinary values pay nothing for the rare ones. Structuring is cattrs, strict: no value
+is coerced into another type, unknown keys are ignored (connector.openapi.yaml, "A connector as a server").
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import cattrs
+import orjson
+from cattrs.errors import ClassValidationError, IterableValidationError
+
+from omni_connector.exceptions import InvalidValueError, MalformedRequestError
+from omni_connector.models.plain import MAX_DEPTH, JsonValue, json_stand_in, plain_json
+
+T = TypeVar("T")
+
+_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
+
+
+def encode(value: Any) -> bytes:
+    """Return ``value`` as UTF-8 JSON that the manager accepts; see ``plain`` for what is converted.
+
+    Raises:
+        InvalidValueError: something in it has no JSON form; ``field`` is its path.
+    """
+    try:
+        body = orjson.dumps(value, default=json_stand_in, option=_OPTIONS)
+    except TypeError:  # orjson.JSONEncodeError, also when json_stand_in refused.
+        return orjson.dumps(plain_json(value))
+    if b"\\u0000" in body or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        return orjson.dumps(plain_json(value))
+    return body
+
+
+def decode(body: bytes | str) -> JsonValue:
+    """Return the JSON value in ``body``.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    return orjson.loads(body)
+
+
+def structure(cls: type[T], payload: Any) -> T:
+    """Return ``payload``, a decoded JSON value, as an instance of the attrs class ``cls``.
+
+    Raises:
+        MalformedRequestError: with the path of the first offending field.
+    """
+    if not isinstance(payload, dict):
+        raise MalformedRequestError(
+            f"body: a JSON object is required, not {_json_type(payload)}", field="body"
+        )
+    try:
+        return _converter.structure(payload, cls)
+    except (ClassValidationError, IterableValidationError) as error:
+        path, reason = next(_problems(error, ""))
+        raise MalformedRequestError(f"{path}: {reason}", field=path) from error
+
+
+def unstructure(value: Any) -> JsonValue:
+    """Return an attrs instance as dicts and lists, every field present."""
+    return _converter.unstructure(value)
+
+
+def _strict(expected: type, name: str) -> Any:
+    def hook(value: Any, _: Any) -> Any:
+        if type(value) is not expected:
+            raise TypeError(f"{name} is required, not {_json_type(value)}")
+        return value
+
+    return hook
+
+
+def _strict_float(value: Any, _: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"a number is required, not {_json_type(value)}")
+    return float(value)
+
+
+def _strict_object(value: Any, _: Any) -> dict[str, JsonValue]:
+    if not isinstance(value, dict):
+        raise TypeError(f"an object is required, not {_json_type(value)}")
+    return value
+
+
+def _json_type(value: Any) -> str:
+    names = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array"}
+    return "null" if value is None else names.get(type(value), "an object")
+
+
+def _problems(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(error, (ClassValidationError, IterableValidationError)):
+        for inner in error.exceptions:
+            yield from _problems(inner, path + _step(inner))
+    elif isinstance(error, KeyError):
+        yield path.lstrip(".") or str(error.args[0]), "required field is missing"
+    elif isinstance(error, InvalidValueError):
+        yield f"{path}.{error.field}".lstrip("."), error.remedy
+    else:
+        yield path.lstrip(".") or "body", str(error)
+
+
+def _step(error: BaseException) -> str:
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, cattrs.AttributeValidationNote):
+            return f".{note.name}"
+        if isinstance(note, cattrs.IterableValidationNote):
+            return f"[{note.index}]"
+    return ""
+
+
+_converter = cattrs.Converter(omit_if_default=False, forbid_extra_keys=False)
+_converter.register_structure_hook(str, _strict(str, "a string"))
+_converter.register_structure_hook(bool, _strict(bool, "a boolean"))
+_converter.register_structure_hook(int, _strict(int, "a whole number"))
+_converter.register_structure_hook(float, _strict_float)
+_converter.register_structure_hook_func(lambda kind: kind == dict[str, Any], _strict_object)
+
+__all__ = ["JsonValue", "decode", "encode", "structure", "unstructure"]

@@ -1,0 +1,103 @@
+"""Events of a run, as they travel to the manager (manager.openapi.yaml, ConnectorEvent).
+
+An event is encoded once, when it is emitted. A document whose content is still on its way is encoded without
+its ``content_id``, which ``EncodedEvent.with_content_id`` adds at the end of the JSON text.
+"""
+
+from typing import Any
+
+from attrs import frozen
+
+from omni_connector.exceptions import InvalidDocumentError, InvalidValueError
+from omni_connector.models.codec import encode
+from omni_connector.models.document import Document, DocumentMetadata, DocumentPermissions, title_of
+
+PRIVATE = {"public": False, "users": [], "groups": []}
+"""Sent for a document without permissions: absent ones would make it unfindable for ever (PROTOCOL, section 19)."""
+
+CREATED = "document_created"
+UPDATED = "document_updated"
+DELETED = "document_deleted"
+
+
+@frozen
+class EncodedEvent:
+    """One event as JSON text.
+
+    Attributes:
+        document_id: the document's id in its source, for messages.
+        kind: ``type`` on the wire.
+        body: a JSON object as UTF-8.
+    """
+
+    document_id: str
+    kind: str
+    body: bytes
+
+    def with_content_id(self, content_id: str) -> "EncodedEvent":
+        """Return the event with its content id filled in."""
+        body = b'%b,"content_id":%b}' % (self.body[:-1], encode(content_id))
+        return EncodedEvent(self.document_id, self.kind, body)
+
+
+def encode_upsert(kind: str, document: Document, *, sync_run_id: str, source_id: str) -> EncodedEvent:
+    """Encode a ``document_created`` or ``document_updated`` event.
+
+    Raises:
+        InvalidDocumentError: a free-form value of the document has no JSON form.
+    """
+    event: dict[str, Any] = {
+        "type": kind,
+        "sync_run_id": sync_run_id,
+        "source_id": source_id,
+        "document_id": document.external_id,
+        "metadata": _metadata(document),
+        "permissions": _permissions(document.permissions),
+        "attributes": document.attributes,
+    }
+    if document.content_id is not None:
+        event["content_id"] = document.content_id
+    try:
+        body = encode(event)
+    except InvalidValueError as error:
+        raise InvalidDocumentError(
+            document_id=document.external_id,
+            field=error.field.removeprefix("value."),
+            value=error.value,
+            remedy=error.remedy,
+        ) from error
+    return EncodedEvent(document.external_id, kind, body)
+
+
+def encode_delete(document_id: str, *, sync_run_id: str, source_id: str) -> EncodedEvent:
+    """Encode a ``document_deleted`` event."""
+    event = {
+        "type": DELETED,
+        "sync_run_id": sync_run_id,
+        "source_id": source_id,
+        "document_id": document_id,
+    }
+    return EncodedEvent(document_id, DELETED, encode(event))
+
+
+def _metadata(document: Document) -> dict[str, Any]:
+    given = document.metadata or DocumentMetadata()
+    return {
+        "title": title_of(document),
+        "author": given.author,
+        # Both dates are always written: managers before 13 February 2026 require the keys (PROTOCOL, section 18).
+        "created_at": given.created_at,
+        "updated_at": given.updated_at,
+        "content_type": given.content_type,
+        "mime_type": given.mime_type,
+        "size": given.size,
+        "url": given.url,
+        "path": given.path,
+        "extra": given.extra,
+    }
+
+
+def _permissions(given: DocumentPermissions | None) -> dict[str, Any]:
+    if given is None:
+        return PRIVATE
+    return {"public": given.public, "users": given.users, "groups": given.groups}

@@ -1,0 +1,95 @@
+"""What the manager sends to start a run, and what a run needs to know about its source."""
+
+import enum
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from omni_connector.models import fields
+
+
+class SyncMode(enum.StrEnum):
+    """The kinds of run; the mode that the manager sends is binding (PROTOCOL, section 5)."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+    REALTIME = "realtime"
+
+    @property
+    def slot(self) -> "Slot":
+        """The slot class that a run of this mode occupies at its source (PROTOCOL, section 4)."""
+        return Slot.REALTIME if self is SyncMode.REALTIME else Slot.SCHEDULED
+
+
+class Slot(enum.StrEnum):
+    """A source has one run of each class at a time."""
+
+    SCHEDULED = "scheduled"
+    REALTIME = "realtime"
+
+
+class Absent(enum.Enum):
+    """Tells a key that was left out from one that was null."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
+
+
+@frozen(kw_only=True)
+class SyncRequest:
+    """Body of ``POST /sync`` (connector.openapi.yaml).
+
+    Attributes:
+        sync_run_id: id of the run, made by the manager.
+        source_id: id of the source.
+        sync_mode: ``full``, ``incremental`` or ``realtime``.
+        last_sync_at: RFC 3339; when the source's last completed run completed. Only with incremental.
+        checkpoint: any JSON value; ``ABSENT`` when left out.
+        is_resume: the manager takes up again a run that was lost.
+    """
+
+    sync_run_id: str = field(validator=fields.text(empty=False))
+    source_id: str = field(validator=fields.text(empty=False))
+    sync_mode: str = field(validator=fields.one_of(*SyncMode))
+    last_sync_at: str | None = None
+    checkpoint: Any = ABSENT
+    is_resume: bool = False
+
+    @property
+    def mode(self) -> SyncMode:
+        """``sync_mode`` as a SyncMode."""
+        return SyncMode(self.sync_mode)
+
+
+@frozen(kw_only=True)
+class CancelRequest:
+    """Body of ``POST /cancel``."""
+
+    sync_run_id: str
+
+
+@frozen(kw_only=True)
+class SyncConfig:
+    """What one run needs to know about its source (``GET /sdk/source/{id}/sync-config``).
+
+    Attributes:
+        config: the source's settings, as its connector defines them.
+        credentials: the provider's secrets; never logged, not part of ``repr``.
+        connector_state: durable notes of the source, or None.
+        checkpoint: the source's published checkpoint; ``ABSENT`` from managers before 8 June 2026.
+        source_type: such as ``web``; None from managers before 11 March 2026.
+        user_filter_mode: ``all``, ``whitelist`` or ``blacklist``.
+        user_whitelist: addresses, or None.
+        user_blacklist: addresses, or None.
+    """
+
+    config: Any = None
+    credentials: Any = field(default=None, repr=False)
+    connector_state: Any = None
+    checkpoint: Any = ABSENT
+    source_type: str | None = None
+    user_filter_mode: str = "all"
+    user_whitelist: list[Any] | None = None
+    user_blacklist: list[Any] | None = None
