@@ -1,0 +1,142 @@
+"""Settings, read once from the environment by the process that starts.
+
+Nothing reads the environment at import, and nothing else in the package reads it at all.
+
+=============================  ============================================================  =========
+variable                       meaning                                                       default
+=============================  ============================================================  =========
+``CONNECTOR_MANAGER_URL``      address of the connector-manager                              required
+``OMNI_CONNECTOR``             the connector class, for ``omni_connector.wsgi``              required there
+``PORT``                       port to listen on                                             8000
+``CONNECTOR_HOST_NAME``        host by which the manager reaches this connector              no registration
+``CONNECTOR_URL``              the same as a whole address, instead of host and port         from the two
+``CONNECTOR_MAX_BODY_BYTES``   largest request body that is accepted, in bytes               67108864
+=============================  ============================================================  =========
+"""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from omni_connector.exceptions import ConfigurationError
+
+DEFAULT_PORT = 8000
+DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024
+LARGEST_PORT = 65535
+
+
+@frozen(kw_only=True)
+class Settings:
+    """How this process reaches the manager and is reached by it.
+
+    Attributes:
+        manager_url: base address of the manager, without a trailing slash.
+        connector_url: base address of this connector as the manager sees it, or None: then it is not registered.
+        max_body_bytes: largest request body, in bytes; 413 beyond it.
+        registration_interval_seconds: PROTOCOL, section 2.
+    """
+
+    manager_url: str
+    connector_url: str | None = None
+    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+    registration_interval_seconds: float = 30.0
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings; ``environ`` is the process's own unless given.
+
+        Raises:
+            ConfigurationError: lists everything that is missing or wrong, each with the line to type.
+        """
+        environ = os.environ if environ is None else environ
+        problems = settings_problems(environ)
+        if problems:
+            raise ConfigurationError(problems)
+        return cls(
+            manager_url=_url(environ, "CONNECTOR_MANAGER_URL"),
+            connector_url=_connector_url(environ),
+            max_body_bytes=int(environ.get("CONNECTOR_MAX_BODY_BYTES") or DEFAULT_MAX_BODY_BYTES),
+        )
+
+
+def settings_problems(environ: Mapping[str, str]) -> list[str]:
+    """Return one sentence for each variable that is missing or wrong."""
+    problems = []
+    if not _url(environ, "CONNECTOR_MANAGER_URL"):
+        problems.append(
+            "CONNECTOR_MANAGER_URL is not set: it is the address of the connector-manager. "
+            "Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"
+        )
+    elif not _is_http(_url(environ, "CONNECTOR_MANAGER_URL")):
+        problems.append(
+            "CONNECTOR_MANAGER_URL is not an http or https address. "
+            "Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"
+        )
+    if _url(environ, "CONNECTOR_URL") and not _is_http(_url(environ, "CONNECTOR_URL")):
+        problems.append(
+            "CONNECTOR_URL is not an http or https address. "
+            "Type: export CONNECTOR_URL=http://my-connector:8000"
+        )
+    problems += [*_port_problems(environ), *_body_limit_problems(environ)]
+    return problems
+
+
+def port_from_environ(environ: Mapping[str, str] | None = None) -> int:
+    """Return ``PORT``, or 8000.
+
+    Raises:
+        ConfigurationError: it is not a port.
+    """
+    environ = os.environ if environ is None else environ
+    problems = _port_problems(environ)
+    if problems:
+        raise ConfigurationError(problems)
+    return int(environ.get("PORT") or DEFAULT_PORT)
+
+
+def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
+    """Return what ``OMNI_CONNECTOR`` names, and everything that keeps the process from starting."""
+    environ = os.environ if environ is None else environ
+    target = environ.get("OMNI_CONNECTOR", "").strip()
+    problems = settings_problems(environ)
+    if not target:
+        problems.insert(
+            0,
+            "OMNI_CONNECTOR is not set: it names the connector class. "
+            "Type: export OMNI_CONNECTOR=package.module:Class",
+        )
+    return target, problems
+
+
+def _url(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name, "").strip().rstrip("/")
+
+
+def _connector_url(environ: Mapping[str, str]) -> str | None:
+    whole = _url(environ, "CONNECTOR_URL")
+    host = environ.get("CONNECTOR_HOST_NAME", "").strip()
+    if whole or not host:
+        return whole or None
+    return f"http://{host}:{port_from_environ(environ)}"
+
+
+def _is_http(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _port_problems(environ: Mapping[str, str]) -> list[str]:
+    text = environ.get("PORT", "").strip()
+    if not text or (text.isdecimal() and 0 < int(text) <= LARGEST_PORT):
+        return []
+    return [f"PORT={text!r} is not a port number from 1 to 65535. Type: export PORT=8000"]
+
+
+def _body_limit_problems(environ: Mapping[str, str]) -> list[str]:
+    text = environ.get("CONNECTOR_MAX_BODY_BYTES", "").strip()
+    if not text or (text.isdecimal() and int(text) > 0):
+        return []
+    remedy = f"Type: export CONNECTOR_MAX_BODY_BYTES={DEFAULT_MAX_BODY_BYTES}"
+    return [f"CONNECTOR_MAX_BODY_BYTES={text!r} is not a number of bytes. {remedy}"]

@@ -1,0 +1,139 @@
+"""The only place that knows asyncio: one private loop, in a thread of its own, for ``async def`` hooks.
+
+There is one loop per connector and process, started when first needed and kept: clients that an async connector
+holds (an ``httpx.AsyncClient``, say) are bound to their loop and must stay usable from one call to the next.
+"""
+
+import asyncio
+import inspect
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from omni_connector.pool import WorkerPool
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+OFF_LOOP_THREADS = 32
+"""Blocking calls of async connectors that run at once; a gather over sixteen saves needs sixteen."""
+
+OnStop = Callable[[Callable[[], object]], Callable[[], None]]
+"""Registers a callback for the moment at which a run is stopped; returns how to forget it."""
+
+
+class EventLoop:
+    """Owns the private loop. ``close`` it.
+
+    Args:
+        name: of its thread.
+    """
+
+    def __init__(self, name: str = "omni-loop") -> None:
+        self._name = name
+        self._lock = threading.Lock()  # Protects _loop, _thread and _closed while they change.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._pool = WorkerPool(f"{name}-call", OFF_LOOP_THREADS)
+
+    def run(
+        self, awaitable: Awaitable[T], *, on_stop: OnStop | None = None, grace_seconds: float = 10.0
+    ) -> T:
+        """Run ``awaitable`` on the loop and wait for it, in a thread that is not the loop's.
+
+        Args:
+            awaitable: a coroutine, or anything else that can be awaited.
+            on_stop: where to learn that the task shall end; it is cancelled after the grace period.
+            grace_seconds: how long the task may go on after that.
+
+        Raises:
+            asyncio.CancelledError: the task was cancelled.
+        """
+        loop = self._started()
+        future = asyncio.run_coroutine_threadsafe(_supervised(awaitable, on_stop, grace_seconds), loop)
+        return future.result()
+
+    def off_loop(self, call: Callable[[], T]) -> Awaitable[T]:
+        """Start the blocking ``call`` in a thread, now, and return what a coroutine on the loop awaits."""
+        return asyncio.wrap_future(self._pool.submit(call), loop=self._started())
+
+    async def sleep(self, seconds: float, on_stop: OnStop) -> None:
+        """Wait on the loop, without holding a thread; end early when the run is stopped."""
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+        forget = on_stop(lambda: loop.call_soon_threadsafe(stopped.set))
+        try:
+            async with asyncio.timeout(seconds):
+                await stopped.wait()
+        except TimeoutError:
+            pass
+        finally:
+            forget()
+
+    def close(self) -> None:
+        """Cancel what runs, stop the loop and join its thread."""
+        with self._lock:
+            self._closed = True
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+        self._pool.close()
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the event loop is closed")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._loop,), name=self._name, daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Say whether calling ``function`` gives a coroutine."""
+    return inspect.iscoroutinefunction(function)
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it is stopped, then end its tasks in order."""
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def _supervised(awaitable: Awaitable[T], on_stop: OnStop | None, grace_seconds: float) -> T:
+    """Await, and cancel the awaiting task a grace period after the run was stopped."""
+    if on_stop is None:
+        return await awaitable
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(_as_coroutine(awaitable))
+
+    def stop() -> None:  # Called in whichever thread stops the run.
+        loop.call_soon_threadsafe(lambda: loop.call_later(grace_seconds, task.cancel))
+
+    forget = on_stop(stop)
+    try:
+        return await task
+    finally:
+        forget()
+
+
+async def _as_coroutine(awaitable: Awaitable[T]) -> T:
+    return await awaitable

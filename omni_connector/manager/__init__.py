@@ -1,0 +1,7 @@
+"""How a connector reports to the manager."""
+
+from omni_connector.manager.api import ManagerApi
+from omni_connector.manager.client import SdkClient
+from omni_connector.manager.retry import RetryPolicy
+
+__all__ = ["ManagerApi", "RetryPolicy", "SdkClient"]

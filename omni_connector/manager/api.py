@@ -1,0 +1,57 @@
+"""What the rest of the package knows of the manager."""
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from omni_connector.models import SyncConfig
+from omni_connector.models.plain import JsonValue
+
+
+class ManagerApi(Protocol):
+    """The calls that runs and the registration make. Every one raises SdkClientError when it fails for good."""
+
+    def interruptible(self, stop: threading.Event) -> "ManagerApi":
+        """Return the same manager whose waits between attempts end when ``stop`` is set."""
+
+    def register(self, manifest: dict[str, JsonValue]) -> None:
+        """Announce the connector; tried once, because it is repeated anyway."""
+
+    def sync_config(self, source_id: str) -> SyncConfig:
+        """Return what a run needs to know about its source."""
+
+    def send_events(
+        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool
+    ) -> None:
+        """Queue a list of encoded events, all or none.
+
+        Raises:
+            SyncRunEndedError: the manager takes no more events for this run.
+        """
+
+    def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
+        """Store text; return its content id."""
+
+    def heartbeat(self, sync_run_id: str) -> None:
+        """Say that the run is alive; tried once."""
+
+    def add_scanned(self, sync_run_id: str, count: int) -> None:
+        """Add to the run's ``documents_scanned``; not repeated when it may have arrived."""
+
+    def add_updated(self, sync_run_id: str, count: int) -> None:
+        """Add to the run's ``documents_updated``; not repeated when it may have arrived."""
+
+    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue) -> None:
+        """Replace the run's checkpoint."""
+
+    def save_connector_state(self, source_id: str, state: JsonValue) -> None:
+        """Replace the source's connector state."""
+
+    def complete(self, sync_run_id: str, *, scanned: int, updated: int, new_state: JsonValue) -> None:
+        """Finish the run; the manager publishes its checkpoint. The arguments are read by old managers only."""
+
+    def fail(self, sync_run_id: str, error: str) -> None:
+        """Finish the run as failed."""
+
+    def close(self) -> None:
+        """Release the connections."""

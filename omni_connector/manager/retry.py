@@ -1,0 +1,73 @@
+"""When a failed call is tried again, as an immutable value."""
+
+import random
+from email.utils import parsedate_to_datetime
+
+from attrs import frozen
+
+RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that another attempt may change."""
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """How often and how patiently a call is repeated.
+
+    Attributes:
+        attempts: at most this many, the first included.
+        first_delay_seconds: before the second attempt; doubled from then on.
+        longest_delay_seconds: cap of one wait.
+        longest_retry_after_seconds: cap of a wait that the manager asked for.
+        total_seconds: no attempt starts later than this after the first.
+        unless_sent: do not repeat a call that may have been carried out (counters are not idempotent).
+    """
+
+    attempts: int = 8
+    first_delay_seconds: float = 0.2
+    longest_delay_seconds: float = 15.0
+    longest_retry_after_seconds: float = 60.0
+    total_seconds: float = 120.0
+    unless_sent: bool = False
+
+    def delay_seconds(self, attempt: int, retry_after: float | None) -> float:
+        """Return the wait after failed attempt number ``attempt`` (from 1).
+
+        Exponential with full jitter in its upper half; what the manager asked for wins, within its cap.
+        """
+        if retry_after is not None:
+            return min(max(retry_after, 0.0), self.longest_retry_after_seconds)
+        whole = min(self.first_delay_seconds * 2.0 ** (attempt - 1), self.longest_delay_seconds)
+        return whole * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+
+
+BULK = RetryPolicy()
+"""Contents, event batches, checkpoints, the end of a run: patient, because a run hangs on it."""
+
+ANSWERING = RetryPolicy(attempts=3, total_seconds=8.0, longest_delay_seconds=1.0)
+"""Calls that somebody waits for: ``POST /sync`` has to be answered well under 30 s (PROTOCOL, section 19)."""
+
+COUNTERS = RetryPolicy(unless_sent=True)
+"""Counts add up; one that may have arrived is not sent again."""
+
+ONCE = RetryPolicy(attempts=1)
+"""Calls that are repeated by a rhythm of their own: registration, heartbeats."""
+
+
+def retry_after_seconds(header: str | None, *, now: float) -> float | None:
+    """Read a Retry-After header: seconds, or an HTTP date (RFC 9110, section 10.2.3).
+
+    Args:
+        header: the header's text, or None.
+        now: seconds since the epoch.
+    """
+    if not header:
+        return None
+    text = header.strip()
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (TypeError, ValueError):
+        return None

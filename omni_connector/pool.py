@@ -1,0 +1,88 @@
+"""A bounded pool of daemon threads.
+
+``concurrent.futures.ThreadPoolExecutor`` joins its threads at interpreter exit, before any ``atexit`` function runs.
+A thread that waits for a manager that is down would then keep a worker process from shutting down in order, so the
+threads here are daemons: what they still do is ended by whoever owns the run, or by the end of the process.
+"""
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_Task = tuple[Callable[[], Any], "Future[Any]"]
+
+
+class WorkerPool:
+    """Runs calls in at most ``limit`` threads, started when they are first needed.
+
+    Args:
+        name: prefix of the threads' names.
+        limit: how many threads at most.
+    """
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._name = name
+        self._limit = limit
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # Protects _threads, _waiting and _closed.
+        self._threads: list[threading.Thread] = []
+        self._waiting = 0  # Threads that wait for a task, less the tasks that wait for a thread.
+        self._closed = False
+        self._numbers = itertools.count(1)
+
+    def submit(self, call: Callable[[], T]) -> "Future[T]":
+        """Run ``call`` in one of the threads; its result or error is in the future.
+
+        Raises:
+            RuntimeError: the pool is closed.
+        """
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(f"pool {self._name} is closed")
+            self._waiting -= 1
+            if self._waiting < 0 and len(self._threads) < self._limit:
+                self._start_thread()
+            self._tasks.put((call, future))
+        return future
+
+    def close(self, timeout_seconds: float = 5.0) -> None:
+        """Take no more calls, cancel those that have not begun, and wait for the threads."""
+        with self._lock:
+            self._closed = True
+            threads = list(self._threads)
+        while not self._tasks.empty():
+            task = self._tasks.get()
+            if task is not None:
+                task[1].cancel()
+        for _ in threads:
+            self._tasks.put(None)
+        for thread in threads:
+            thread.join(timeout_seconds)
+
+    def _start_thread(self) -> None:
+        name = f"{self._name}-{next(self._numbers)}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._threads.append(thread)
+        self._waiting += 1
+        thread.start()
+
+    def _run(self) -> None:
+        while True:
+            task = self._tasks.get()
+            if task is None:
+                return
+            call, future = task
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the future.
+                    future.set_exception(error)
+            del task, call, future  # Nothing is kept alive while the thread waits.
+            with self._lock:
+                self._waiting += 1

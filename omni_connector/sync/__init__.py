@@ -1,0 +1,1 @@
+"""What a run touches: its context, delivery, content and cancellation."""

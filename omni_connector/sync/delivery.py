@@ -1,0 +1,316 @@
+"""Carries the events of one run to the manager, in order, while the connector reads on.
+
+The promises are those of DESIGN ("Delivery"): a barrier returns only after everything emitted before it was
+accepted; batches travel one at a time, in the order of emission; a document that the manager refuses costs one
+document; memory is bounded by bytes. Errors of the background work surface at the next call, and stay: a run that
+has lost events cannot complete.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+
+from attrs import define, field, frozen
+
+from omni_connector.exceptions import ConnectorError, SdkClientError, SyncCancelledError, SyncRunEndedError
+from omni_connector.manager.api import ManagerApi
+from omni_connector.models.events import EncodedEvent
+from omni_connector.models.sync import SyncMode
+from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.counters import Counters
+from omni_connector.sync.ledger import DocumentError, ErrorLedger
+from omni_connector.sync.refusal import Sender, is_refusal
+from omni_connector.sync.run_info import RunInfo
+
+log = logging.getLogger(__name__)
+
+
+@frozen(kw_only=True)
+class DeliveryLimits:
+    """When a batch is sent, and how much may wait.
+
+    Attributes:
+        flush_events: send when so many events wait (PROTOCOL, section 11: 500 full, 100 incremental, 1 realtime).
+        flush_seconds: send when the oldest event, or count, has waited so long.
+        batch_events: most events in one request.
+        batch_bytes: most bytes in one request; managers before 3 June 2026 refuse 2 MiB (PROTOCOL, section 18).
+        buffer_bytes: ``emit`` waits while more than this is on its way, contents included.
+        buffer_events: the same by count.
+    """
+
+    flush_events: int = 500
+    flush_seconds: float = 5.0
+    batch_events: int = 500
+    batch_bytes: int = 1024 * 1024
+    buffer_bytes: int = 16 * 1024 * 1024
+    buffer_events: int = 10_000
+
+    @classmethod
+    def for_mode(cls, mode: SyncMode) -> "DeliveryLimits":
+        """Return the limits that suit a run of ``mode``."""
+        return cls(flush_events={SyncMode.FULL: 500, SyncMode.INCREMENTAL: 100, SyncMode.REALTIME: 1}[mode])
+
+
+@define(eq=False)
+class _Waiting:
+    """An event on its way, with the upload of its content where it has one."""
+
+    event: EncodedEvent
+    size: int
+    upload: "Future[str] | None" = None
+    since: float = field(factory=time.monotonic)
+
+
+class Delivery:
+    """The way of one run's events to the manager. ``close`` it; its thread is named after the run.
+
+    Args:
+        run: the run.
+        manager: where to; its waits end when the run is fenced.
+        stop: the run's stop signal.
+        ledger: where refused documents are noted.
+        limits: when batches are sent.
+    """
+
+    def __init__(
+        self,
+        run: RunInfo,
+        manager: ManagerApi,
+        stop: StopSignal,
+        ledger: ErrorLedger,
+        limits: DeliveryLimits,
+    ) -> None:
+        self._run_info = run
+        self._stop = stop
+        self._ledger = ledger
+        self._limits = limits
+        self.counters = Counters(run.sync_run_id, manager)
+        self._sender = Sender(run, manager, ledger)
+        self._changed = threading.Condition()  # Protects everything below, and tells of every change.
+        self._waiting: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._put = 0  # Events taken so far ...
+        self._done = 0  # ... and those that are accepted, or refused and in the ledger.
+        self._barrier = 0  # Everything up to this number is sent without waiting for company.
+        self._counts_wanted = False
+        self._error: ConnectorError | None = None
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._forget_stop = stop.on_set(self._stopped)
+
+    def put(
+        self, event: EncodedEvent, *, upload: "Future[str] | None" = None, content_bytes: int = 0
+    ) -> None:
+        """Take an event; memory only, never blocks.
+
+        Raises:
+            SyncCancelledError: the run was cancelled.
+            SdkClientError: earlier events could not be delivered.
+        """
+        with self._changed:
+            self._check()
+            item = _Waiting(event, len(event.body) + content_bytes, upload)
+            self._waiting.append(item)
+            self._bytes += item.size
+            self._put += 1
+            self._start()
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise what the background work has met.
+
+        Raises:
+            SyncCancelledError: the run was cancelled.
+            SdkClientError: earlier events could not be delivered.
+        """
+        with self._changed:
+            self._check()
+
+    def has_room(self) -> bool:
+        """Say whether the buffer is below its limits."""
+        with self._changed:
+            return self._room()
+
+    def wait_for_room(self) -> None:
+        """Wait until the buffer is below its limits.
+
+        Raises:
+            SyncCancelledError: the run was cancelled.
+            SdkClientError: earlier events could not be delivered.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._room() or self._over())
+            self._check()
+
+    def barrier(self, *, timeout_seconds: float | None = None) -> bool:
+        """Wait until every event and count so far was accepted; return False when the time was too short.
+
+        Raises:
+            SyncCancelledError: the run was cancelled.
+            SdkClientError: events could not be delivered.
+        """
+        with self._changed:
+            self._check(interrupted=False)
+            target = self._barrier = self._put
+            self._counts_wanted = True
+            self._start()
+            self._changed.notify_all()
+            in_time = self._changed.wait_for(
+                lambda: (self._done >= target and not self._counts_wanted) or self._over(interrupted=False),
+                timeout_seconds,
+            )
+            self._check(interrupted=False)
+            return in_time
+
+    def count_scanned(self, count: int) -> None:
+        """Add to the number of documents looked at; memory only.
+
+        Raises:
+            SyncCancelledError: the run was cancelled.
+            SdkClientError: earlier events could not be delivered.
+        """
+        with self._changed:
+            self._check()
+            self.counters.scanned(count)
+            self._start()
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the thread; what still waits is dropped. Call ``barrier`` first."""
+        self._forget_stop()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    # -- the sender's thread ------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        """Send batch after batch until the end; an error ends the sending, not the run's other business."""
+        while True:
+            batch, counts_wanted = self._next_batch()
+            if batch is None:
+                return
+            try:
+                self._sender.send(self._resolved(batch), self.counters)
+                if counts_wanted or self.counters.due(self._limits.flush_seconds):
+                    self.counters.report()
+            except SyncRunEndedError as error:
+                self._stop.cancel(f"the manager takes no more events for it: {error.body}")
+            except ConnectorError as error:
+                self._fail(error)
+            except Exception as error:  # noqa: BLE001 - the thread ends here; the run must hear of it.
+                log.exception("Delivery failed", extra={"sync_run_id": self._run_info.sync_run_id})
+                self._fail(ConnectorError(f"delivery failed: {error!r}"))
+            finally:
+                self._finished(batch, counts_wanted=counts_wanted)
+
+    def _next_batch(self) -> tuple[list[_Waiting] | None, bool]:
+        """Wait for a reason to send; return what to send, and whether the counts are wanted with it."""
+        with self._changed:
+            while True:
+                if self._closing or self._stop.fence.is_set() or self._error is not None:
+                    return None, False
+                wait_seconds = self._seconds_until_due()
+                if wait_seconds is not None and wait_seconds <= 0:
+                    batch = self._take()
+                    return batch, self._counts_wanted and not self._waiting
+                self._changed.wait(wait_seconds)
+
+    def _seconds_until_due(self) -> float | None:
+        """Return when the next request is due; None when there is nothing to send."""
+        limits = self._limits
+        if self._counts_wanted or self._done < self._barrier or self._stop.event.is_set():
+            return 0 if self._waiting or self._counts_wanted else None
+        if len(self._waiting) >= limits.flush_events or self._bytes >= limits.batch_bytes:
+            return 0
+        ages = [self.counters.age_seconds()]
+        if self._waiting:
+            ages.append(time.monotonic() - self._waiting[0].since)
+        oldest = max((age for age in ages if age is not None), default=None)
+        return None if oldest is None else limits.flush_seconds - oldest
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(batch) < self._limits.batch_events:
+            item = self._waiting[0]
+            size += len(item.event.body)
+            if batch and size > self._limits.batch_bytes:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    def _resolved(self, batch: list[_Waiting]) -> list[EncodedEvent]:
+        """Wait for the contents; a content that the manager refuses costs its document."""
+        events = []
+        for item in batch:
+            event = item.event
+            if item.upload is not None:
+                try:
+                    event = event.with_content_id(item.upload.result())
+                except SdkClientError as error:
+                    if not is_refusal(error):
+                        raise
+                    self._ledger.add(
+                        DocumentError(
+                            document_id=event.document_id,
+                            stage="content",
+                            reason=str(error),
+                            status=error.status,
+                        )
+                    )
+                    continue
+            events.append(event)
+        return events
+
+    def _finished(self, batch: list[_Waiting], *, counts_wanted: bool) -> None:
+        with self._changed:
+            self._done += len(batch)
+            self._bytes -= sum(item.size for item in batch)
+            if counts_wanted:
+                self._counts_wanted = False
+            self._changed.notify_all()
+
+    # -- called with the lock held, or to take it ---------------------------------------------------------------
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closing:
+            name = f"omni-send-{self._run_info.sync_run_id}"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
+
+    def _fail(self, error: ConnectorError) -> None:
+        with self._changed:
+            self._error = self._error or error
+            self._changed.notify_all()
+
+    def _stopped(self) -> None:
+        """The run was cancelled (drop what waits) or the process shuts down (send it now)."""
+        with self._changed:
+            if self._stop.fence.is_set():
+                for item in self._waiting:
+                    if item.upload is not None:
+                        item.upload.cancel()
+                self._waiting.clear()
+                self._bytes = 0
+            self._changed.notify_all()
+
+    def _room(self) -> bool:
+        return self._bytes <= self._limits.buffer_bytes and len(self._waiting) <= self._limits.buffer_events
+
+    def _over(self, *, interrupted: bool = True) -> bool:
+        stop = self._stop.event if interrupted else self._stop.fence
+        return stop.is_set() or self._error is not None
+
+    def _check(self, *, interrupted: bool = True) -> None:
+        if interrupted or self._stop.fence.is_set():
+            self._stop.raise_if_set()
+        if self._error is not None:
+            raise self._error
+        if self._closing:
+            raise SyncCancelledError(self._run_info.sync_run_id, "it has ended")

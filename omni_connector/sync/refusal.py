@@ -1,0 +1,112 @@
+"""Sends batches, and finds the offenders in one that the manager refuses as a whole."""
+
+import http
+
+from omni_connector.exceptions import SdkClientError, SyncRunEndedError
+from omni_connector.manager.api import ManagerApi
+from omni_connector.models.events import DELETED, EncodedEvent
+from omni_connector.sync.counters import Counters
+from omni_connector.sync.ledger import DocumentError, ErrorLedger
+from omni_connector.sync.run_info import RunInfo
+
+REFUSALS = frozenset(
+    {
+        http.HTTPStatus.BAD_REQUEST,
+        http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        http.HTTPStatus.UNPROCESSABLE_ENTITY,
+        http.HTTPStatus.INTERNAL_SERVER_ERROR,  # NUL characters and oversized index entries (PROTOCOL, section 19).
+    }
+)
+"""Answers that tell that what was sent will never be taken, however often it is repeated."""
+
+
+class Sender:
+    """Sends the events of one run, in order; refused ones go into the ledger, the others arrive."""
+
+    def __init__(self, run: RunInfo, manager: ManagerApi, ledger: ErrorLedger) -> None:
+        self._run = run
+        self._manager = manager
+        self._ledger = ledger
+
+    def send(self, events: list[EncodedEvent], counters: Counters) -> None:
+        """Deliver ``events``; count the documents that were accepted.
+
+        Raises:
+            SyncRunEndedError: the manager takes no more events for this run.
+            SdkClientError: the manager cannot be reached, or refuses everything with a 5xx.
+        """
+        if not events:
+            return
+        try:
+            self._post(events, patient=True)
+        except SyncRunEndedError:
+            raise
+        except SdkClientError as error:
+            if not is_refusal(error):
+                raise
+            refused = self._split(events, error)
+            if len(refused) == len(events) > 1 and all(_is_5xx(cause) for _, cause in refused):
+                raise  # Not the events are wrong but the manager.
+            for event, cause in refused:
+                self._note(event, cause)
+            events = _without(events, refused)
+        counters.updated(sum(event.kind != DELETED for event in events))
+
+    def _split(
+        self, events: list[EncodedEvent], cause: SdkClientError
+    ) -> list[tuple[EncodedEvent, SdkClientError]]:
+        """Send the halves, and the halves of refused halves, in order; return what stands alone and is refused."""
+        if len(events) == 1:
+            return [(events[0], cause)]
+        middle = len(events) // 2
+        refused = []
+        for half in (events[:middle], events[middle:]):
+            try:
+                self._post(half, patient=False)
+            except SyncRunEndedError:
+                raise
+            except SdkClientError as error:
+                if not is_refusal(error):
+                    # Passing trouble in the middle of the search: be patient with this half, then go on.
+                    refused += self._patient(half)
+                else:
+                    refused += self._split(half, error)
+        return refused
+
+    def _patient(self, events: list[EncodedEvent]) -> list[tuple[EncodedEvent, SdkClientError]]:
+        try:
+            self._post(events, patient=True)
+        except SyncRunEndedError:
+            raise
+        except SdkClientError as error:
+            if not is_refusal(error):
+                raise
+            return self._split(events, error)
+        return []
+
+    def _post(self, events: list[EncodedEvent], *, patient: bool) -> None:
+        bodies = [event.body for event in events]
+        self._manager.send_events(self._run.sync_run_id, self._run.source_id, bodies, patient=patient)
+
+    def _note(self, event: EncodedEvent, cause: SdkClientError) -> None:
+        self._ledger.add(
+            DocumentError(
+                document_id=event.document_id, stage="event", reason=str(cause), status=cause.status
+            )
+        )
+
+
+def is_refusal(error: SdkClientError) -> bool:
+    """Say whether the manager refused what was sent, rather than being in trouble itself."""
+    return error.status in REFUSALS
+
+
+def _is_5xx(error: SdkClientError) -> bool:
+    return error.status is not None and error.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _without(
+    events: list[EncodedEvent], refused: list[tuple[EncodedEvent, SdkClientError]]
+) -> list[EncodedEvent]:
+    left_out = {id(event) for event, _ in refused}
+    return [event for event in events if id(event) not in left_out]
