@@ -160,6 +160,8 @@ class SdkClient:
         """
         operation = f"{method} {path}"
         data = body if isinstance(body, bytes) or method == "GET" else encode(body)
+        if self._stop.is_set():
+            raise SdkClientError(f"{operation}: not sent, because the run was stopped", operation=operation)
         started = time.monotonic()
         for attempt in range(1, policy.attempts + 1):
             try:

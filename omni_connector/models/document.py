@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+import attrs
 from attrs import Factory, define, field
 
 from omni_connector.exceptions import InvalidValueError
@@ -13,6 +14,8 @@ MAX_DOCUMENT_ID_LENGTH = 500
 
 MAX_CONTENT_TYPE_LENGTH = 100
 """Characters; the same."""
+
+_valid_id = fields.text(maximum=MAX_DOCUMENT_ID_LENGTH, empty=False, clean=True)
 
 
 @define(kw_only=True)
@@ -107,10 +110,7 @@ class Document:
         InvalidValueError: a value has the wrong type, or both or neither of ``content`` and ``content_id`` are given.
     """
 
-    external_id: str = field(
-        converter=fields.to_required_text,
-        validator=fields.text(maximum=MAX_DOCUMENT_ID_LENGTH, empty=False, clean=True),
-    )
+    external_id: str = field(converter=fields.to_required_text, validator=_valid_id)
     title: str = field(converter=fields.to_clean_required_text, validator=fields.text())
     content: str | None = field(default=None, repr=False, validator=fields.optional(fields.text()))
     content_id: str | None = field(
@@ -153,3 +153,17 @@ def title_of(document: Document) -> str:
     """Return the title that goes into the metadata on the wire: the metadata's own, else the document's."""
     own = document.metadata.title if document.metadata else None
     return document.title if own is None else own
+
+
+_SAMPLE = Document(external_id="sample", title="", content="")  # Names the class in errors of document_id().
+
+
+def document_id(external_id: str | int) -> str:
+    """Return the id of a document in its source, as it is sent.
+
+    Raises:
+        InvalidValueError: it is not a text of 1 to 500 characters that JSON can carry.
+    """
+    text = fields.to_required_text(external_id)
+    _valid_id(_SAMPLE, attrs.fields(Document).external_id, text)
+    return text

@@ -21,7 +21,7 @@ from omni_connector.models.sync import SyncMode
 from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
-from omni_connector.sync.refusal import Sender, is_refusal
+from omni_connector.sync.refusal import CONTENT_REFUSALS, Sender
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
@@ -203,7 +203,7 @@ class Delivery:
                 self._stop.cancel(f"the manager takes no more events for it: {error.body}")
             except ConnectorError as error:
                 self._fail(error)
-            except Exception as error:  # noqa: BLE001 - the thread ends here; the run must hear of it.
+            except Exception as error:  # The thread ends here; the run must hear of it.
                 log.exception("Delivery failed", extra={"sync_run_id": self._run_info.sync_run_id})
                 self._fail(ConnectorError(f"delivery failed: {error!r}"))
             finally:
@@ -218,7 +218,7 @@ class Delivery:
                 wait_seconds = self._seconds_until_due()
                 if wait_seconds is not None and wait_seconds <= 0:
                     batch = self._take()
-                    return batch, self._counts_wanted and not self._waiting
+                    return batch, self._counts_wanted and self._done + len(batch) >= self._barrier
                 self._changed.wait(wait_seconds)
 
     def _seconds_until_due(self) -> float | None:
@@ -254,7 +254,7 @@ class Delivery:
                 try:
                     event = event.with_content_id(item.upload.result())
                 except SdkClientError as error:
-                    if not is_refusal(error):
+                    if error.status not in CONTENT_REFUSALS:
                         raise
                     self._ledger.add(
                         DocumentError(
@@ -271,7 +271,7 @@ class Delivery:
     def _finished(self, batch: list[_Waiting], *, counts_wanted: bool) -> None:
         with self._changed:
             self._done += len(batch)
-            self._bytes -= sum(item.size for item in batch)
+            self._bytes = max(0, self._bytes - sum(item.size for item in batch))
             if counts_wanted:
                 self._counts_wanted = False
             self._changed.notify_all()

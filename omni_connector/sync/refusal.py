@@ -9,15 +9,17 @@ from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
 from omni_connector.sync.run_info import RunInfo
 
-REFUSALS = frozenset(
+CONTENT_REFUSALS = frozenset(
     {
         http.HTTPStatus.BAD_REQUEST,
         http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         http.HTTPStatus.UNPROCESSABLE_ENTITY,
-        http.HTTPStatus.INTERNAL_SERVER_ERROR,  # NUL characters and oversized index entries (PROTOCOL, section 19).
     }
 )
 """Answers that tell that what was sent will never be taken, however often it is repeated."""
+
+EVENT_REFUSALS = CONTENT_REFUSALS | {http.HTTPStatus.INTERNAL_SERVER_ERROR}
+"""For events also 500, when it comes again and again: oversized index entries (PROTOCOL, section 19)."""
 
 
 class Sender:
@@ -45,8 +47,8 @@ class Sender:
             if not is_refusal(error):
                 raise
             refused = self._split(events, error)
-            if len(refused) == len(events) > 1 and all(_is_5xx(cause) for _, cause in refused):
-                raise  # Not the events are wrong but the manager.
+            if len(refused) == len(events) and error.status not in CONTENT_REFUSALS:
+                self._post([], patient=False)  # Raises if not the events are wrong but the manager.
             for event, cause in refused:
                 self._note(event, cause)
             events = _without(events, refused)
@@ -98,11 +100,7 @@ class Sender:
 
 def is_refusal(error: SdkClientError) -> bool:
     """Say whether the manager refused what was sent, rather than being in trouble itself."""
-    return error.status in REFUSALS
-
-
-def _is_5xx(error: SdkClientError) -> bool:
-    return error.status is not None and error.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+    return error.status in EVENT_REFUSALS
 
 
 def _without(

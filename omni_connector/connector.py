@@ -1,0 +1,158 @@
+"""What an author subclasses."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable
+from typing import Any
+
+from omni_connector.awaitables import AwaitableBool
+from omni_connector.models import ActionDefinition, ActionResponse, ConnectorManifest, SearchOperator
+from omni_connector.sync.context import SyncContext
+
+
+class Connector(ABC):
+    """Reads a source and hands over its documents.
+
+    A subclass has a ``name``, a ``version`` and a ``sync``; everything else has a default. Names and lists may be
+    properties or plain class attributes; every method may be ``def`` or ``async def``. There is nothing to set up:
+    a subclass with an ``__init__`` of its own need not call this one's.
+
+        class Notes(Connector):
+            name = "notes"
+            version = "1.0.0"
+
+            def sync(self, source_config, credentials, state, ctx):
+                for note in read_notes(source_config["folder"]):
+                    ctx.emit(Document(external_id=note.id, title=note.title, content=note.text))
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name of the connector, unique at the manager; also its id there."""
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Version of the connector."""
+
+    @property
+    def display_name(self) -> str:
+        """Name for people; the connector's name unless overridden."""
+        return self.name
+
+    @property
+    def description(self) -> str | None:
+        """What it connects, in a sentence, or None."""
+        return None
+
+    @property
+    def sync_modes(self) -> list[str]:
+        """Modes that the manager may schedule: ``full``, ``incremental``, ``realtime``. Just ``full`` by default."""
+        return ["full"]
+
+    @property
+    def source_types(self) -> list[str]:
+        """Types of sources that it reads; the connector's name unless overridden.
+
+        A source row can only have one of the manager's built-in types (PROTOCOL, section 2).
+        """
+        return [self.name]
+
+    @property
+    def actions(self) -> list[ActionDefinition]:
+        """Actions that ``execute_action`` knows; none by default."""
+        return []
+
+    @property
+    def search_operators(self) -> list[SearchOperator]:
+        """Words for searches in the documents' attributes; none by default."""
+        return []
+
+    @abstractmethod
+    def sync(
+        self,
+        source_config: dict[str, Any],
+        credentials: dict[str, Any],
+        state: dict[str, Any] | None,
+        ctx: SyncContext,
+        /,
+    ) -> Awaitable[None] | None:
+        """Read the source and emit its documents.
+
+        Called in a thread of its own, once for each run; the arguments are passed by position. Returning ends the
+        run as completed (a realtime run is started again by the manager), raising ends it as failed.
+
+        Args:
+            source_config: the source's settings.
+            credentials: the source's secrets, as its provider defines them; empty when it has none.
+            state: the last checkpoint, or None for a fresh start.
+            ctx: the run: its mode, what to emit to, whether it is cancelled.
+        """
+
+    def execute_action(
+        self,
+        action: str,
+        params: dict[str, Any],
+        credentials: dict[str, Any],
+        *_args: Any,
+        **_kwargs: Any,
+    ) -> Any:
+        """Run an action and return what the manager passes on.
+
+        An override may also take ``source`` (the source's row, a dict, or None before a source exists) and
+        ``actor_email`` (the acting user's address, or None); it is given those that it accepts.
+
+        Args:
+            action: its name.
+            params: its parameters, with the source's config merged in by the manager: ignore what you do not know.
+            credentials: the credential row, whose own ``credentials`` are the secrets; older managers send
+                the secrets themselves.
+
+        Returns:
+            An ``ActionResponse``, a dict, a Flask response (a file, any status), or an object with
+            ``status_code``, ``headers`` and ``body``.
+        """
+        del params, credentials
+        return ActionResponse.not_supported(action)
+
+    def cancel(self, sync_run_id: str) -> bool | AwaitableBool | Awaitable[bool]:
+        """Learn that a run is cancelled, after the SDK has stopped it; for work that ``ctx`` cannot see.
+
+        Returns:
+            True when the id is a run that only this method knew; the SDK answers for its own.
+        """
+        del sync_run_id
+        return AwaitableBool(False)  # noqa: FBT003 - the value itself.
+
+    def get_manifest(self, connector_url: str = "") -> ConnectorManifest:
+        """Return what the connector announces about itself.
+
+        Args:
+            connector_url: where the manager reaches it; empty when unknown.
+
+        Raises:
+            InvalidValueError: a property has the wrong type.
+        """
+        return ConnectorManifest(
+            name=self.name,
+            version=self.version,
+            display_name=self.display_name,
+            description=self.description,
+            sync_modes=self.sync_modes,
+            source_types=self.source_types,
+            connector_url=connector_url,
+            actions=self.actions,
+            search_operators=self.search_operators,
+        )
+
+    def serve(self, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104 - a service is to be reached.
+        """Serve the connector protocol with gunicorn until the process is told to stop.
+
+        Args:
+            port: where to listen; left out, the variable ``PORT``, then 8000.
+            host: address to listen on.
+        """
+        # The one import against the arrows of the layers: authors expect this method here.
+        from omni_connector.server import serve  # noqa: PLC0415
+
+        serve(self, port=port, host=host)

@@ -1,0 +1,1 @@
+"""Runs in their threads, their slots, registration and actions."""

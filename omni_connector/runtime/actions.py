@@ -1,0 +1,92 @@
+"""Runs actions, and recognises what they return."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+from omni_connector.connector import Connector
+from omni_connector.event_loop import EventLoop
+from omni_connector.models import ActionRequest, ActionResponse
+from omni_connector.runtime.hooks import accepted, call_hook
+from omni_connector.sync.redaction import redact, secrets_in
+
+log = logging.getLogger(__name__)
+
+INTERNAL_SERVER_ERROR = 500
+
+
+@frozen
+class RawResponse:
+    """An answer that reaches the manager byte for byte.
+
+    Attributes:
+        status: HTTP status.
+        headers: names and values; a name may come several times.
+        body: the bytes.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) -> Any:
+    """Run the action and return what the connector returned; responses of ASGI frameworks become RawResponse.
+
+    An action that raises answers 500 with the error's type and message, secrets removed.
+    """
+    optional = {"source": request.source, "actor_email": request.actor_email}
+    params = {} if request.params is None else request.params
+    credentials = {} if request.credentials is None else request.credentials
+    try:
+        result = call_hook(
+            loop,
+            connector.execute_action,
+            request.action,
+            params,
+            credentials,
+            **accepted(connector.execute_action, optional),
+        )
+        return _foreign(result, loop) if _looks_foreign(result) else result
+    except Exception as error:  # The request ends here; the caller gets an answer, the log the traceback.
+        log.exception("Action %s failed", request.action)
+        text = redact(f"{type(error).__name__}: {error}", secrets_in(request.credentials))
+        return ActionResponse.failure(text, status_code=INTERNAL_SERVER_ERROR)
+
+
+def _looks_foreign(result: Any) -> bool:
+    """Recognise a response of an ASGI framework by its shape, without importing any."""
+    if isinstance(result, ActionResponse) or not isinstance(getattr(result, "status_code", None), int):
+        return False
+    return hasattr(result, "headers") and (hasattr(result, "body") or hasattr(result, "body_iterator"))
+
+
+def _foreign(result: Any, loop: EventLoop) -> RawResponse:
+    streamed = hasattr(result, "body_iterator")
+    body = loop.run(_collected(result.body_iterator)) if streamed else result.body
+    raw = getattr(result, "raw_headers", None)
+    pairs: Iterable[tuple[Any, Any]] = raw if raw is not None else _pairs(result.headers)
+    headers = tuple((_latin(name), _latin(value)) for name, value in pairs)
+    return RawResponse(result.status_code, headers, _bytes(body))
+
+
+async def _collected(chunks: Any) -> bytes:
+    if hasattr(chunks, "__aiter__"):
+        return b"".join([_bytes(chunk) async for chunk in chunks])
+    return b"".join(_bytes(chunk) for chunk in chunks)
+
+
+def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
+    return headers.items() if hasattr(headers, "items") else headers or ()
+
+
+def _bytes(value: Any) -> bytes:
+    if value is None:
+        return b""
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
+def _latin(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,34 @@
+"""Calls the methods that an author wrote, whatever colour they have."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from omni_connector.awaitables import AwaitableBool, AwaitableNone, AwaitableStr
+from omni_connector.event_loop import EventLoop
+
+VALUES = (AwaitableBool, AwaitableNone, AwaitableStr)
+"""May be awaited, but are what they are."""
+
+
+def call_hook(loop: EventLoop, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call ``hook`` and return its value; a coroutine is run on the private loop first."""
+    value = hook(*args, **kwargs)
+    if inspect.isawaitable(value) and not isinstance(value, VALUES):
+        return loop.run(value)
+    return value
+
+
+def is_async_hook(hook: Callable[..., Any]) -> bool:
+    """Say whether ``hook`` is an ``async def``, also behind decorators that say what they wrap."""
+    return inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(inspect.unwrap(hook))
+
+
+def accepted(hook: Callable[..., Any], optional: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the ``optional`` keyword arguments that ``hook`` takes."""
+    parameters = inspect.signature(hook).parameters.values()
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        return optional
+    keyword = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    names = {parameter.name for parameter in parameters if parameter.kind in keyword}
+    return {name: value for name, value in optional.items() if name in names}

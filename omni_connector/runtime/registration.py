@@ -1,0 +1,72 @@
+"""Announces the connector to the manager, again and again (PROTOCOL, section 2)."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from omni_connector.exceptions import ConnectorError
+from omni_connector.manager.api import ManagerApi
+from omni_connector.models.plain import JsonValue
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_SECONDS = 0.25
+
+
+class Registrar:
+    """Registers every 30 s, in a thread of its own, until it is closed.
+
+    The first attempts follow each other faster: the server may not listen yet, or the manager may just be starting.
+    A manager that is down is said once; so is its return.
+    """
+
+    def __init__(
+        self, manager: ManagerApi, manifest: Callable[[], dict[str, JsonValue]], interval_seconds: float
+    ) -> None:
+        self._stopped = threading.Event()
+        self._manager = manager.interruptible(self._stopped)
+        self._manifest = manifest
+        self._interval_seconds = interval_seconds
+        self._registered = False
+        self._said: str | None = None
+        self._thread = threading.Thread(target=self._run, name="omni-register", daemon=True)
+
+    def start(self) -> None:
+        """Start registering."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop registering; the manager forgets the connector after 300 s."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        delay = FIRST_RETRY_SECONDS
+        while True:
+            registered = self._register()
+            if registered or self._registered:
+                delay = self._interval_seconds
+            if self._stopped.wait(delay):
+                return
+            delay = min(delay * 2, self._interval_seconds)
+
+    def _register(self) -> bool:
+        try:
+            self._manager.register(self._manifest())
+        except ConnectorError as error:
+            self._say_failure(str(error))
+            return False
+        except Exception:  # The thread must survive a manifest that an override gets wrong.
+            log.exception("The manifest could not be made")
+            return False
+        if not self._registered or self._said is not None:
+            log.info("Registered with the manager")
+        self._registered, self._said = True, None
+        return True
+
+    def _say_failure(self, text: str) -> None:
+        if self._stopped.is_set():
+            return
+        level = logging.DEBUG if self._said is not None else logging.WARNING
+        log.log(level, "Not registered with the manager; it is tried again by itself: %s", text)
+        self._said = text

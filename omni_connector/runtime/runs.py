@@ -1,0 +1,148 @@
+"""The runs of one connector in this process, and the slots that they hold."""
+
+import threading
+import time
+from collections import OrderedDict
+
+from attrs import define, field, frozen
+
+from omni_connector.exceptions import SyncConflictError
+from omni_connector.models import Slot
+from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.context import SyncContext
+from omni_connector.sync.ledger import DocumentError
+
+KEPT_REPORTS = 100
+
+
+@frozen(kw_only=True)
+class RunReport:
+    """What a run has done so far, or had done when it ended.
+
+    Attributes:
+        sync_run_id: id of the run.
+        outcome: ``running``, ``completed``, ``failed``, ``cancelled`` or ``interrupted``.
+        scanned: documents counted by the connector.
+        emitted: documents given to ``emit`` and ``emit_updated``.
+        deleted: documents given to ``emit_deleted``.
+        error_count: documents that did not arrive.
+        errors: the last of those.
+        seconds: since the run was started.
+    """
+
+    sync_run_id: str
+    outcome: str
+    scanned: int = 0
+    emitted: int = 0
+    deleted: int = 0
+    error_count: int = 0
+    errors: list[DocumentError] = field(factory=list)
+    seconds: float = 0.0
+
+
+@define(eq=False)
+class Run:
+    """One run in this process, from the claim of its slot to the end of its thread."""
+
+    sync_run_id: str
+    source_id: str
+    slot: Slot
+    stop: StopSignal
+    started: float = field(factory=time.monotonic)
+    context: SyncContext | None = None
+    thread: threading.Thread | None = None
+
+    def report(self, outcome: str) -> RunReport:
+        """Return the run's figures."""
+        seconds = time.monotonic() - self.started
+        context = self.context
+        if context is None:
+            return RunReport(sync_run_id=self.sync_run_id, outcome=outcome, seconds=seconds)
+        return RunReport(
+            sync_run_id=self.sync_run_id,
+            outcome=outcome,
+            scanned=context.documents_scanned,
+            emitted=context.documents_emitted,
+            deleted=context.documents_deleted,
+            error_count=context.error_count,
+            errors=context.errors,
+            seconds=seconds,
+        )
+
+
+class RunRegistry:
+    """Knows which runs are in progress; one of each slot class per source (PROTOCOL, section 4)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # Protects everything below.
+        self._slots: dict[tuple[str, Slot], Run] = {}
+        self._runs: dict[str, Run] = {}
+        self._threads: set[Run] = set()  # Also the cancelled ones whose thread still runs.
+        self._reports: OrderedDict[str, RunReport] = OrderedDict()
+
+    def claim(self, sync_run_id: str, source_id: str, slot: Slot) -> Run | None:
+        """Take the slot for a run; None when this very run is in progress already.
+
+        Raises:
+            SyncConflictError: another run holds the slot.
+        """
+        with self._lock:
+            if sync_run_id in self._runs:
+                return None
+            if (source_id, slot) in self._slots:
+                raise SyncConflictError(source_id)
+            run = Run(sync_run_id, source_id, slot, StopSignal(sync_run_id))
+            self._slots[source_id, slot] = run
+            self._runs[sync_run_id] = run
+            self._threads.add(run)
+            return run
+
+    def free_slot(self, run: Run) -> None:
+        """Let the source's next run start; this one is still reported as running."""
+        with self._lock:
+            self._drop_slot(run)
+
+    def cancel(self, sync_run_id: str) -> bool:
+        """Stop and fence a run and free its slot; False when it is not in progress."""
+        with self._lock:
+            run = self._runs.pop(sync_run_id, None)
+            if run is None:
+                return False
+            self._drop_slot(run)
+        run.stop.cancel()
+        return True
+
+    def release(self, run: Run, outcome: str) -> None:
+        """Forget a run whose thread ends; keep its report."""
+        report = run.report(outcome)
+        with self._lock:
+            self._drop_slot(run)
+            if self._runs.get(run.sync_run_id) is run:
+                del self._runs[run.sync_run_id]
+            self._threads.discard(run)
+            self._reports[run.sync_run_id] = report
+            self._reports.move_to_end(run.sync_run_id)
+            while len(self._reports) > KEPT_REPORTS:
+                self._reports.popitem(last=False)
+
+    def is_running(self, sync_run_id: str) -> bool:
+        """Say whether the run is in progress: from its claim until its final call was answered."""
+        with self._lock:
+            return sync_run_id in self._runs
+
+    def report(self, sync_run_id: str) -> RunReport | None:
+        """Return the figures of a run in progress, or of one of the last hundred that ended."""
+        with self._lock:
+            run = self._runs.get(sync_run_id)
+            if run is None:
+                return self._reports.get(sync_run_id)
+        return run.report("running")
+
+    def alive(self) -> list[Run]:
+        """Return every run whose thread has not ended, cancelled ones included."""
+        with self._lock:
+            return list(self._threads)
+
+    def _drop_slot(self, run: Run) -> None:
+        if self._slots.get((run.source_id, run.slot)) is run:
+            del self._slots[run.source_id, run.slot]

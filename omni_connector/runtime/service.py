@@ -1,0 +1,203 @@
+"""One connector at work in this process: what the endpoints call."""
+
+import atexit
+import logging
+import threading
+import time
+from typing import Any
+
+from omni_connector.config import Settings
+from omni_connector.connector import Connector
+from omni_connector.event_loop import EventLoop
+from omni_connector.exceptions import ConnectorError, SdkClientError, SyncStartError
+from omni_connector.manager.api import ManagerApi
+from omni_connector.models import ActionRequest, SyncConfig, SyncRequest
+from omni_connector.models.plain import JsonValue
+from omni_connector.models.sync import ABSENT
+from omni_connector.pool import WorkerPool
+from omni_connector.runtime.actions import run_action
+from omni_connector.runtime.hooks import accepted, call_hook
+from omni_connector.runtime.registration import Registrar
+from omni_connector.runtime.runs import RunRegistry, RunReport
+from omni_connector.runtime.worker import SyncWorker
+from omni_connector.sync.redaction import redact, secrets_in
+from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.uploads import PARALLEL_UPLOADS
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS = 10.0
+"""How long a process that ends tries to deliver what its runs have buffered; gunicorn kills it after 30."""
+
+NOT_FOUND = 404
+
+
+class ConnectorService:
+    """Owns the runs, threads and connections of one connector. ``close`` it; it also closes itself at exit.
+
+    Args:
+        connector: the author's connector.
+        settings: addresses and limits.
+        manager: how to report; closed with the service.
+    """
+
+    def __init__(self, connector: Connector, settings: Settings, manager: ManagerApi) -> None:
+        self.connector = connector
+        self.settings = settings
+        self._manager = manager
+        self._loop = EventLoop(f"omni-loop-{connector.name}")
+        self._uploads = WorkerPool(f"omni-upload-{connector.name}", PARALLEL_UPLOADS)
+        self._runs = RunRegistry()
+        self._prefix = ""
+        self._lock = threading.Lock()  # Protects _registrar and _closed.
+        self._registrar: Registrar | None = None
+        self._closed = False
+
+    # -- its own life -------------------------------------------------------------------------------------------
+
+    def start(self, *, url_prefix: str = "") -> None:
+        """Begin to register with the manager, once; to be called in the process that serves."""
+        with self._lock:
+            self._prefix = url_prefix.rstrip("/")
+            if self._registrar is not None or self._closed:
+                return
+            atexit.register(self.close)
+            if self.settings.connector_url is None:
+                log.warning(
+                    "%s is not registered with the manager: its own address is unknown. "
+                    "Set CONNECTOR_HOST_NAME (with PORT) or CONNECTOR_URL to turn registration on.",
+                    self.connector.name,
+                )
+                return
+            self._registrar = Registrar(
+                self._manager, self.manifest, self.settings.registration_interval_seconds
+            )
+            self._registrar.start()
+
+    def close(self) -> None:
+        """Stop in order: registration, runs (what they have buffered is delivered), threads, connections.
+
+        No run is reported as failed: the manager finds them lost and resumes them from their last checkpoint.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            registrar = self._registrar
+        atexit.unregister(self.close)
+        if registrar is not None:
+            registrar.close()
+        self._interrupt_runs()
+        self._uploads.close()
+        self._loop.close()
+        self._manager.close()
+
+    # -- what the endpoints ask for -----------------------------------------------------------------------------
+
+    def manifest(self) -> dict[str, JsonValue]:
+        """Return the manifest as it is registered and served."""
+        url = self.settings.connector_url
+        url = "" if url is None else url + self._prefix
+        hook = self.connector.get_manifest
+        manifest = call_hook(self._loop, hook, **accepted(hook, {"connector_url": url}))
+        wire: dict[str, JsonValue] = manifest if isinstance(manifest, dict) else manifest.to_wire()
+        return wire
+
+    def start_sync(self, request: SyncRequest) -> None:
+        """Claim the slot, fetch what the run needs and start its thread.
+
+        A repeat of a run that is in progress is no error and starts nothing (PROTOCOL, section 3).
+
+        Raises:
+            SyncConflictError: another run holds the slot.
+            SyncStartError: the source's data could not be fetched.
+        """
+        if self._closed:
+            raise SyncStartError("The connector shuts down", status=500)
+        run = self._runs.claim(request.sync_run_id, request.source_id, request.mode.slot)
+        if run is None:
+            return
+        try:
+            config = self._fetch(request.source_id)
+            info = _run_info(request, config)
+            worker = SyncWorker(
+                self.connector,
+                run,
+                info,
+                (config.config or {}, config.credentials or {}, info.checkpoint),
+                registry=self._runs,
+                manager=self._manager,
+                loop=self._loop,
+                submit=self._uploads.submit,
+            )
+            worker.start()
+        except BaseException:
+            self._runs.release(run, "not started")
+            raise
+
+    def is_running(self, sync_run_id: str) -> bool:
+        """Say whether the run is in progress in this process."""
+        return self._runs.is_running(sync_run_id)
+
+    def report(self, sync_run_id: str) -> RunReport | None:
+        """Return the figures of a run, in progress or ended recently; None when it is unknown."""
+        return self._runs.report(sync_run_id)
+
+    def cancel(self, sync_run_id: str) -> bool:
+        """Stop a run; False when neither the SDK nor the connector knows it."""
+        known = self._runs.cancel(sync_run_id)
+        try:
+            answer = call_hook(self._loop, self.connector.cancel, sync_run_id)
+        except Exception:  # The run is stopped whatever the author's hook does.
+            log.exception("%s.cancel failed", self.connector.name, extra={"sync_run_id": sync_run_id})
+            return known
+        return known or bool(answer)
+
+    def execute_action(self, request: ActionRequest) -> Any:
+        """Run an action; return what ``runtime.actions.run_action`` does."""
+        return run_action(self.connector, request, self._loop)
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _fetch(self, source_id: str) -> SyncConfig:
+        try:
+            return self._manager.sync_config(source_id)
+        except SdkClientError as error:
+            if error.status == NOT_FOUND:
+                raise SyncStartError(f"Source not found: {source_id}", status=NOT_FOUND) from error
+            log.warning("The source's data could not be fetched: %s", error, extra={"source_id": source_id})
+            raise SyncStartError(
+                f"Failed to fetch source data: {redact(str(error), frozenset())}", status=500
+            ) from error
+        except ConnectorError as error:
+            raise SyncStartError(f"Failed to fetch source data: {error}", status=500) from error
+
+    def _interrupt_runs(self) -> None:
+        runs = self._runs.alive()
+        for run in runs:
+            run.stop.interrupt()
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
+        for run in runs:
+            left = max(0.0, deadline - time.monotonic())
+            if run.context is not None:
+                run.context.drain(timeout_seconds=left)
+            if run.thread is not None and run.thread.is_alive():
+                run.thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _run_info(request: SyncRequest, config: SyncConfig) -> RunInfo:
+    """Join what the manager dispatched with what the source says; the cursor as in PROTOCOL, section 18."""
+    checkpoint = request.checkpoint
+    if checkpoint is ABSENT:
+        checkpoint = config.connector_state if config.checkpoint is ABSENT else config.checkpoint
+    return RunInfo(
+        sync_run_id=request.sync_run_id,
+        source_id=request.source_id,
+        source_type=config.source_type,
+        mode=request.mode,
+        checkpoint=checkpoint,
+        connector_state=config.connector_state,
+        last_sync_at=request.last_sync_at,
+        is_resume=request.is_resume,
+        secrets=secrets_in(config.credentials),
+    )

@@ -1,0 +1,128 @@
+"""The thread of one run."""
+
+import logging
+import threading
+from typing import Any
+
+from omni_connector.connector import Connector
+from omni_connector.event_loop import EventLoop
+from omni_connector.exceptions import ConnectorError, SyncInterruptedError
+from omni_connector.manager.api import ManagerApi
+from omni_connector.models import SyncMode
+from omni_connector.runtime.hooks import is_async_hook
+from omni_connector.runtime.runs import Run, RunRegistry
+from omni_connector.sync.async_context import AsyncSyncContext
+from omni_connector.sync.context import SyncContext
+from omni_connector.sync.ending import Ending
+from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.uploads import Submit
+
+log = logging.getLogger(__name__)
+
+
+class SyncWorker(threading.Thread):
+    """Runs the connector's ``sync()`` once and ends the run as it deserves.
+
+    A daemon, so that a connector that waits for its source cannot keep a process from ending.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        run: Run,
+        info: RunInfo,
+        arguments: tuple[Any, Any, Any],
+        *,
+        registry: RunRegistry,
+        manager: ManagerApi,
+        loop: EventLoop,
+        submit: Submit,
+    ) -> None:
+        super().__init__(name=f"omni-sync-{run.sync_run_id}", daemon=True)
+        self._connector = connector
+        self._run = run
+        self._info = info
+        self._arguments = arguments
+        self._registry = registry
+        self._loop = loop
+        self._extra = {"sync_run_id": info.sync_run_id, "source_id": info.source_id}
+        self._ending = Ending(info, run.stop, lambda: registry.free_slot(run))
+        self._is_async = is_async_hook(connector.sync)
+        kind = AsyncSyncContext if self._is_async else SyncContext
+        self._context = kind(info, manager, run.stop, ending=self._ending, submit=submit)
+        if isinstance(self._context, AsyncSyncContext):
+            self._context.bind(loop)
+        run.context = self._context
+        run.thread = self
+
+    def run(self) -> None:
+        """Sync, end the run, free its slot: whatever happens on the way."""
+        log.info("%s sync of source %s starts", self._info.mode, self._info.source_id, extra=self._extra)
+        try:
+            self._sync()
+        finally:
+            self._ending.settle()
+            self._context.close()
+            outcome = self._outcome()
+            self._registry.release(self._run, outcome)
+            report = self._run.report(outcome)
+            log.info(
+                "Sync of source %s %s: %d scanned, %d emitted, %d deleted, %d errors in %.1f s",
+                self._info.source_id,
+                outcome,
+                report.scanned,
+                report.emitted,
+                report.deleted,
+                report.error_count,
+                report.seconds,
+                extra=self._extra,
+            )
+
+    def _sync(self) -> None:
+        try:
+            self._call()
+            self._returned()
+        except BaseException as error:  # noqa: BLE001 - the thread ends here, and the run with it.
+            self._raised(error)
+
+    def _call(self) -> None:
+        arguments = (*self._arguments, self._context)
+        result = self._connector.sync(*arguments)
+        if self._is_async and result is not None:
+            self._loop.run(result, on_stop=self._run.stop.on_set)
+
+    def _returned(self) -> None:
+        """Complete a scheduled run; leave a realtime one to the manager, which starts it again (DESIGN)."""
+        if self._ending.ended or self._run.stop.event.is_set():
+            return
+        if self._info.mode is SyncMode.REALTIME:
+            SyncContext.flush(self._context)
+        else:
+            SyncContext.complete(self._context)
+
+    def _raised(self, error: BaseException) -> None:
+        if self._run.stop.event.is_set():
+            log.info("Sync of source %s stops: %s", self._info.source_id, error, extra=self._extra)
+            return
+        log.error(
+            "Sync of source %s failed: %s", self._info.source_id, error, extra=self._extra, exc_info=error
+        )
+        if self._ending.ended:
+            return  # The final call itself failed; the manager finds the run lost and resumes it.
+        try:
+            SyncContext.fail(self._context, error)
+        except ConnectorError as trouble:
+            log.error(  # noqa: TRY400 - the reason is in the message; a traceback would hide the first error.
+                "The failure could not be reported; the manager will find the run lost: %s",
+                trouble,
+                extra=self._extra,
+            )
+
+    def _outcome(self) -> str:
+        try:
+            self._run.stop.raise_if_set()
+        except SyncInterruptedError:
+            return self._ending.outcome or "interrupted"
+        except ConnectorError:
+            return self._ending.outcome or "cancelled"
+        return self._ending.outcome or "left to the manager"

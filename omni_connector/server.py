@@ -1,0 +1,180 @@
+"""The only place where the parts are joined: settings, manager client, service, blueprint, application, gunicorn."""
+
+import os
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+from flask import Blueprint, Flask
+from flask.blueprints import BlueprintSetupState
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
+
+from omni_connector.config import Settings, port_from_environ, wsgi_target
+from omni_connector.connector import Connector
+from omni_connector.exceptions import ConfigurationError
+from omni_connector.manager import ManagerApi, SdkClient
+from omni_connector.runtime.service import ConnectorService
+from omni_connector.target import load_connector
+from omni_connector.web.blueprint import EXTENSION, build_blueprint
+from omni_connector.web.errors import register_error_handlers
+
+__all__ = ["create_app", "create_blueprint", "serve", "services"]
+
+
+def create_blueprint(
+    connector: Connector,
+    *,
+    settings: Settings | None = None,
+    manager: ManagerApi | None = None,
+    name: str | None = None,
+    register: bool = True,
+) -> Blueprint:
+    """Return a Flask blueprint that serves ``connector``, to be mounted in an application under any prefix.
+
+    Registration with the manager begins when it is mounted, in the process that serves.
+
+    Args:
+        connector: the connector.
+        settings: read from the environment unless given.
+        manager: how to reach the manager; an ``SdkClient`` of the settings unless given.
+        name: of the blueprint; needed to mount one connector twice.
+        register: announce the connector to the manager.
+
+    Raises:
+        ConfigurationError: the environment is incomplete; lists everything.
+    """
+    settings = settings or Settings.from_environ()
+    service = ConnectorService(connector, settings, manager or SdkClient(settings.manager_url))
+    blueprint = build_blueprint(service, name=name)
+    if register:
+        blueprint.record(lambda state: _start(service, state))
+    return blueprint
+
+
+def create_app(
+    connector: Connector,
+    *,
+    settings: Settings | None = None,
+    manager: ManagerApi | None = None,
+    register: bool = True,
+) -> Flask:
+    """Return a WSGI application that serves ``connector``; arguments and errors as for ``create_blueprint``."""
+    app = Flask("omni_connector", static_folder=None)
+    register_error_handlers(app)
+    app.register_blueprint(create_blueprint(connector, settings=settings, manager=manager, register=register))
+    return app
+
+
+def create_app_from_environ(environ: Mapping[str, str] | None = None) -> Flask:
+    """Return the application of the connector that ``OMNI_CONNECTOR`` names.
+
+    Raises:
+        ConfigurationError: lists everything that is missing or wrong.
+    """
+    target, problems = wsgi_target(environ)
+    connector = None
+    if target:
+        try:
+            connector = load_connector(target)
+        except ConfigurationError as error:
+            problems += [f"OMNI_CONNECTOR={target}: {problem}" for problem in error.problems]
+    if problems or connector is None:
+        raise ConfigurationError(problems)
+    return create_app(connector, settings=Settings.from_environ(environ))
+
+
+def services(app: Flask) -> dict[str, ConnectorService]:
+    """Return the services mounted in ``app``, by blueprint name."""
+    found: dict[str, ConnectorService] = app.extensions.get(EXTENSION, {})
+    return found
+
+
+def serve(connector: Connector, *, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104
+    """Serve ``connector`` with gunicorn and the settings of ``gunicorn_conf`` until the process is told to stop.
+
+    Args:
+        connector: the connector.
+        port: where to listen; left out, the variable ``PORT``, then 8000.
+        host: address to listen on.
+
+    Raises:
+        SystemExit: the environment is incomplete (with a readable message), or gunicorn has ended.
+    """
+    try:
+        port = port_from_environ() if port is None else port
+        settings = Settings.from_environ({**os.environ, "PORT": str(port)})
+    except ConfigurationError as error:
+        raise SystemExit(startup_message(error)) from None
+    _Gunicorn(connector, settings, f"{host}:{port}").run()
+
+
+def startup_message(error: ConfigurationError) -> str:
+    """Return what a person reads when a process cannot start."""
+    lines = "\n".join(f"  - {problem}" for problem in error.problems)
+    return f"The connector cannot start:\n{lines}"
+
+
+def startup_error(error: ConfigurationError) -> BaseException:
+    """Return what ends the start with one readable message: under gunicorn, and elsewhere."""
+    message = startup_message(error)
+    return AppImportError(message) if _inside_gunicorn() else SystemExit(message)
+
+
+class _Gunicorn(BaseApplication):
+    """Gunicorn, set up from Python."""
+
+    def __init__(self, connector: Connector, settings: Settings, bind: str) -> None:
+        self._connector = connector
+        self._settings = settings
+        self._bind = bind
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Take the recommended settings."""
+        from omni_connector import gunicorn_conf  # noqa: PLC0415 - reads PORT when imported.
+
+        for name, value in vars(gunicorn_conf).items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+        self.cfg.set("bind", self._bind)
+
+    def load(self) -> Any:
+        """Make the application, in the worker."""
+        return create_app(self._connector, settings=self._settings)
+
+
+def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
+    """Start the service now, or, under ``gunicorn --preload``, in each worker after it was forked."""
+    prefix = state.url_prefix or ""
+    if not _preloading():
+        service.start(url_prefix=prefix)
+        return
+    master = os.getpid()
+
+    def start_in_worker() -> None:
+        if os.getppid() == master:  # Not in processes that a connector forks later.
+            service.start(url_prefix=prefix)
+
+    os.register_at_fork(after_in_child=start_in_worker)
+
+
+def _inside_gunicorn() -> bool:
+    return any(code is Arbiter.__init__.__code__ or code is Arbiter.run.__code__ for code in _callers())
+
+
+def _preloading() -> bool:
+    """Say whether this is gunicorn's master process, which loads the application but never serves it."""
+    return _inside_gunicorn() and Arbiter.spawn_worker.__code__ not in _callers()
+
+
+def _callers() -> list[Any]:
+    """Return the code of every function on the stack."""
+    codes = []
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the documented way to look at one's own stack.
+    while frame is not None:
+        codes.append(frame.f_code)
+        frame = frame.f_back
+    return codes

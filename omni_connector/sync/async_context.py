@@ -1,0 +1,108 @@
+"""The context of an ``async def sync``: the same run, with its blocking calls moved off the event loop.
+
+Calls that only touch memory stay inline, so that events keep the order in which they were emitted even when their
+awaitables are gathered. A blocking call starts when it is called, not when it is awaited. The declared return types
+are those of the blocking context; what is returned is a real awaitable of such a value.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone, AwaitableStr
+from omni_connector.event_loop import EventLoop
+from omni_connector.models.document import Document
+from omni_connector.models.events import CREATED, UPDATED
+from omni_connector.models.plain import JsonValue
+from omni_connector.sync.content import ContentStorage
+from omni_connector.sync.context import SyncContext
+
+T = TypeVar("T")
+
+
+class AsyncContentStorage(ContentStorage):
+    """Stores contents without blocking the loop; calls that are gathered run at once."""
+
+    loop: EventLoop
+
+    def save(self, content: str, content_type: str = "text/plain") -> AwaitableStr:
+        """As in the blocking context, to be awaited."""
+        blocking = super().save
+        return cast("AwaitableStr", self.loop.off_loop(lambda: str(blocking(content, content_type))))
+
+    def save_binary(self, content: bytes, content_type: str = "application/octet-stream") -> AwaitableStr:
+        """As in the blocking context, to be awaited."""
+        blocking = super().save_binary
+        return cast("AwaitableStr", self.loop.off_loop(lambda: str(blocking(content, content_type))))
+
+
+class AsyncSyncContext(SyncContext):
+    """One run, as its ``async def sync`` sees it; made from a blocking context with ``bind``."""
+
+    _loop: EventLoop
+
+    def bind(self, loop: EventLoop) -> "AsyncSyncContext":
+        """Name the loop on which the connector's coroutines run."""
+        self._loop = loop
+        storage = AsyncContentStorage(self._run, self._manager, self._check)
+        storage.loop = loop
+        self.content_storage = storage
+        return self
+
+    def emit(self, document: Document) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        self._take(CREATED, document)
+        return self._room()
+
+    def emit_updated(self, document: Document) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        self._take(UPDATED, document)
+        return self._room()
+
+    def emit_deleted(self, external_id: str) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        self._take_deletion(external_id)
+        return self._room()
+
+    def flush(self) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        return self._off(super().flush)
+
+    def save_state(self, state: JsonValue) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        blocking = super().save_state
+        return self._off(lambda: blocking(state))
+
+    def complete(self, new_state: JsonValue = None, *, checkpoint: JsonValue = None) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        blocking = super().complete
+        return self._off(lambda: blocking(new_state, checkpoint=checkpoint))
+
+    def fail(self, error: str | BaseException) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        blocking = super().fail
+        return self._off(lambda: blocking(error))
+
+    def heartbeat(self) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        return self._off(super().heartbeat)
+
+    def sleep(self, seconds: float) -> AwaitableBool:
+        """As in the blocking context, to be awaited; holds no thread."""
+        return self._slept(seconds)  # type: ignore[return-value]
+
+    async def _slept(self, seconds: float) -> bool:
+        await self._loop.sleep(seconds, self._stop.on_set)
+        return not self.is_cancelled()
+
+    def _room(self) -> AwaitableNone:
+        if self._delivery.has_room():
+            return DONE
+        return self._off(self._wait_for_room)
+
+    def _wait_for_room(self) -> AwaitableNone:
+        self._delivery.wait_for_room()
+        return DONE
+
+    def _off(self, call: Callable[[], T]) -> T:
+        """Start ``call`` in a thread; what is returned is an awaitable of its value."""
+        return cast("T", self._loop.off_loop(call))

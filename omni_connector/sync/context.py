@@ -1,0 +1,318 @@
+"""What a connector's ``sync()`` is given: the run, and how to report to it."""
+
+import logging
+from typing import Any
+
+from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone
+from omni_connector.exceptions import ConnectorError, InvalidValueError, SdkClientError
+from omni_connector.manager.api import ManagerApi
+from omni_connector.models.document import Document, document_id
+from omni_connector.models.events import CREATED, UPDATED, encode_delete, encode_upsert
+from omni_connector.models.plain import JsonValue
+from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.content import ContentStorage, prepared_text
+from omni_connector.sync.delivery import Delivery, DeliveryLimits
+from omni_connector.sync.ending import Ending
+from omni_connector.sync.ledger import DocumentError, ErrorLedger
+from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.uploads import Submit
+
+log = logging.getLogger(__name__)
+
+
+class SyncContext:
+    """One run, as its connector sees it.
+
+    In a blocking connector every method does its work and returns its value. In an ``async def sync`` the same
+    methods are awaited and never block the event loop (see ``async_context``). ``is_cancelled``,
+    ``raise_if_cancelled`` and the properties are plain in both. All methods may be called from several threads.
+
+    Unless a method says otherwise it raises:
+
+    - ``SyncCancelledError`` once the run is cancelled or over at the manager (let it pass: it ends the run);
+    - ``SyncFinishedError`` after ``complete`` or ``fail``;
+    - ``SdkClientError`` when the manager cannot be reached or refuses for good, also for earlier calls whose work was
+      done in the background.
+
+    Attributes:
+        content_storage: stores texts and returns their content ids.
+    """
+
+    content_storage: ContentStorage
+
+    def __init__(
+        self, run: RunInfo, manager: ManagerApi, stop: StopSignal, *, ending: Ending, submit: Submit
+    ) -> None:
+        self._run = run
+        self._manager = manager.interruptible(stop.fence)
+        self._stop = stop
+        self._ending = ending
+        self._submit = submit
+        self._ledger = ErrorLedger(run.sync_run_id)
+        limits = DeliveryLimits.for_mode(run.mode)
+        self._delivery = Delivery(run, self._manager, stop, self._ledger, limits)
+        self.content_storage = ContentStorage(run, self._manager, self._check)
+        self._state: Any = run.checkpoint
+        self._connector_state: Any = run.connector_state
+        self._saved = False
+        self._emitted = 0
+        self._deleted = 0
+        self._said_private = False
+
+    # -- the run ------------------------------------------------------------------------------------------------
+
+    @property
+    def sync_run_id(self) -> str:
+        """Id of the run."""
+        return self._run.sync_run_id
+
+    @property
+    def source_id(self) -> str:
+        """Id of the source."""
+        return self._run.source_id
+
+    @property
+    def source_type(self) -> str | None:
+        """Type of the source, such as ``web``; None from managers before 11 March 2026."""
+        return self._run.source_type
+
+    @property
+    def sync_mode(self) -> str:
+        """``full``, ``incremental`` or ``realtime``."""
+        return str(self._run.mode)
+
+    @property
+    def is_resume(self) -> bool:
+        """The manager takes up again a run that was lost; go on from ``state``."""
+        return self._run.is_resume
+
+    @property
+    def state(self) -> Any:
+        """The last checkpoint: what this run saved, else what it was given; None when there is none."""
+        return self._state
+
+    @property
+    def checkpoint(self) -> Any:
+        """The same as ``state``, by its name in the current protocol."""
+        return self._state
+
+    @property
+    def connector_state(self) -> Any:
+        """Durable notes of the source outside the checkpoint, or None."""
+        return self._connector_state
+
+    @property
+    def documents_scanned(self) -> int:
+        """Documents counted with ``increment_scanned`` so far."""
+        return self._delivery.counters.total_scanned
+
+    @property
+    def documents_emitted(self) -> int:
+        """Documents given to ``emit`` and ``emit_updated`` so far."""
+        return self._emitted
+
+    @property
+    def documents_deleted(self) -> int:
+        """Documents given to ``emit_deleted`` so far."""
+        return self._deleted
+
+    @property
+    def errors(self) -> list[DocumentError]:
+        """Documents that did not arrive: the last thousand, oldest first."""
+        return self._ledger.entries()
+
+    @property
+    def error_count(self) -> int:
+        """How many documents did not arrive."""
+        return len(self._ledger)
+
+    # -- documents ----------------------------------------------------------------------------------------------
+
+    def emit(self, document: Document) -> AwaitableNone:
+        """Send a document, new or changed: the manager adds it or replaces what it has.
+
+        Returns at once while there is room in the buffer; the document travels in the background.
+
+        Raises:
+            InvalidDocumentError: the document holds a value that has no JSON form.
+        """
+        self._take(CREATED, document)
+        self._delivery.wait_for_room()
+        return DONE
+
+    def emit_updated(self, document: Document) -> AwaitableNone:
+        """Send a changed document; as ``emit``, for connectors that know the difference."""
+        self._take(UPDATED, document)
+        self._delivery.wait_for_room()
+        return DONE
+
+    def emit_deleted(self, external_id: str) -> AwaitableNone:
+        """Say that a document is gone. One that the manager does not know is no error.
+
+        Raises:
+            InvalidValueError: ``external_id`` is not a text of 1 to 500 characters.
+        """
+        self._take_deletion(external_id)
+        self._delivery.wait_for_room()
+        return DONE
+
+    def emit_error(self, external_id: str, error: str | BaseException) -> AwaitableNone:
+        """Note that a document could not be read; the run goes on. Counted, logged and shown with the run."""
+        self._check()
+        reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        self._ledger.add(DocumentError(document_id=str(external_id), stage="connector", reason=reason))
+        return DONE
+
+    def increment_scanned(self, count: int = 1) -> AwaitableNone:
+        """Count documents looked at, changed or not. Reported in sums, in the background."""
+        self._ending.check()
+        self._delivery.count_scanned(count)
+        return DONE
+
+    def flush(self) -> AwaitableNone:
+        """Wait until everything emitted so far was accepted by the manager."""
+        self._check()
+        self._delivery.barrier()
+        return DONE
+
+    # -- the end, and the way there -----------------------------------------------------------------------------
+
+    def save_state(self, state: JsonValue) -> AwaitableNone:
+        """Save a checkpoint: where a resumed run goes on.
+
+        Everything emitted before is accepted by the manager before the checkpoint is saved. It becomes the
+        source's checkpoint, which the next run is given, when the run completes.
+
+        Args:
+            state: a dict of JSON values.
+        """
+        self._check()
+        self._delivery.barrier()
+        self._manager.save_checkpoint(self.sync_run_id, state)
+        self._state = state
+        self._saved = True
+        return DONE
+
+    def save_checkpoint(self, checkpoint: JsonValue) -> AwaitableNone:
+        """The same as ``save_state``, by its name in the current protocol."""
+        return self.save_state(checkpoint)
+
+    def complete(self, new_state: JsonValue = None, *, checkpoint: JsonValue = None) -> AwaitableNone:
+        """End the run as completed, when everything emitted was accepted.
+
+        Nothing happens when the run is cancelled or has ended already.
+
+        Args:
+            new_state: the checkpoint for the next run, a dict; left out, the last one stays.
+            checkpoint: the same, by its name in the current protocol.
+        """
+        if self._stop.event.is_set() or self._ending.ended:
+            return DONE
+        self._delivery.barrier()
+        state = new_state if new_state is not None else checkpoint
+        if state is None and not self._saved:
+            # A run that saves none erases the source's checkpoint (PROTOCOL, section 6).
+            state = self._run.checkpoint
+        if state is not None:
+            self._manager.save_checkpoint(self.sync_run_id, state)
+            self._state = state
+            self._saved = True
+        counters = self._delivery.counters
+        with self._ending.claim("completed") as claimed:
+            if claimed:
+                self._manager.complete(
+                    self.sync_run_id,
+                    scanned=counters.total_scanned,
+                    updated=counters.total_updated,
+                    new_state=self._state,
+                )
+        return DONE
+
+    def fail(self, error: str | BaseException) -> AwaitableNone:
+        """End the run as failed; its checkpoint is not published. Nothing happens when it is cancelled or has ended."""
+        if not self._stop.event.is_set() and not self._ending.ended:
+            self._ending.fail(error, self._delivery, self._manager)
+        return DONE
+
+    def heartbeat(self) -> AwaitableNone:
+        """Tell the manager that the run is alive; one that fails changes nothing."""
+        self._check()
+        try:
+            self._manager.heartbeat(self.sync_run_id)
+        except SdkClientError as error:
+            log.warning("A heartbeat failed: %s", error, extra={"sync_run_id": self.sync_run_id})
+        return DONE
+
+    # -- cancellation -------------------------------------------------------------------------------------------
+
+    def is_cancelled(self) -> bool:
+        """Say whether the run shall stop: cancelled, over at the manager, or the process shuts down."""
+        return self._stop.event.is_set()
+
+    def raise_if_cancelled(self) -> None:
+        """Raise SyncCancelledError when the run shall stop. Let it pass: the run ends in order."""
+        self._stop.raise_if_set()
+
+    def sleep(self, seconds: float) -> AwaitableBool:
+        """Wait, but no longer than until the run shall stop; true when the time is over."""
+        return AwaitableBool(not self._stop.event.wait(seconds))
+
+    # -- for the runtime ----------------------------------------------------------------------------------------
+
+    def drain(self, *, timeout_seconds: float) -> None:
+        """Deliver what is buffered while the process shuts down; what cannot be delivered is emitted again later."""
+        try:
+            self._delivery.barrier(timeout_seconds=timeout_seconds)
+        except ConnectorError as error:
+            log.info("Not drained: %s", error, extra={"sync_run_id": self.sync_run_id})
+
+    def close(self) -> None:
+        """End the run's own threads, after its end."""
+        self._delivery.close()
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        self._ending.check()
+        self._delivery.check()
+
+    def _take(self, kind: str, document: Document) -> None:
+        """Encode the document, start the upload of its content and queue its event; memory only."""
+        self._check()
+        if not isinstance(document, Document):
+            raise InvalidValueError(
+                model="SyncContext", field="emit", value=document, remedy="give a Document(...)"
+            )
+        event = encode_upsert(kind, document, sync_run_id=self.sync_run_id, source_id=self.source_id)
+        self._mention_missing_permissions(document)
+        if document.content is None or document.content_id is not None:
+            self._delivery.put(event)
+        else:
+            text = prepared_text(document.content, self._run)
+            upload = self._submit(lambda: self._upload(text))
+            self._delivery.put(event, upload=upload, content_bytes=len(text))
+        self._emitted += 1
+
+    def _upload(self, text: str) -> str:
+        if self._stop.fence.is_set():  # Cancelled while it waited for a thread.
+            self._stop.raise_if_set()
+        return self.content_storage.upload(text)
+
+    def _take_deletion(self, external_id: str) -> None:
+        self._check()
+        event = encode_delete(
+            document_id(external_id), sync_run_id=self.sync_run_id, source_id=self.source_id
+        )
+        self._delivery.put(event)
+        self._deleted += 1
+
+    def _mention_missing_permissions(self, document: Document) -> None:
+        if document.permissions is not None or self._said_private:
+            return
+        self._said_private = True
+        log.warning(
+            "Document %r has no permissions and is sent as private: nobody finds it. Give it "
+            "DocumentPermissions(...). Said once a run.",
+            document.external_id[:200],
+            extra={"sync_run_id": self.sync_run_id},
+        )

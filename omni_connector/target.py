@@ -1,0 +1,106 @@
+"""Finds the connector that a text names: ``package.module:Class`` or ``path/to/file.py[:Class]``."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from omni_connector.connector import Connector
+from omni_connector.exceptions import ConfigurationError
+
+
+def load_connector(target: str) -> Connector:
+    """Return an instance of the connector that ``target`` names.
+
+    Args:
+        target: ``package.module:Class``, ``package.module`` or ``path/to/file.py`` when it holds one connector,
+            ``path/to/file.py:Class``; in place of a class also an instance.
+
+    Raises:
+        ConfigurationError: there is no such module or class, it is not a connector, or it cannot be made.
+    """
+    where, _, name = target.partition(":")
+    module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where, target)
+    found = _named(module, name, target) if name else _only_one(module, target)
+    if isinstance(found, Connector):
+        return found
+    if not (inspect.isclass(found) and issubclass(found, Connector)):
+        raise ConfigurationError(f"{target} is not a Connector: name a subclass of omni_connector.Connector.")
+    try:
+        return found()
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{target} cannot be made without arguments: {error}. "
+            "A connector needs name, version and sync, and an __init__ without required arguments."
+        ) from error
+    except Exception as error:
+        raise ConfigurationError(f"{target} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def _load_module(name: str, target: str) -> ModuleType:
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # As gunicorn does for its application.
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise ConfigurationError(
+                f"{target}: there is no module {error.name}. "
+                "Is it spelled right, installed, and are you in the directory that holds it?"
+            ) from error
+        raise ConfigurationError(f"{target} needs {error.name}. Type: pip install {error.name}") from error
+    except Exception as error:
+        raise ConfigurationError(f"{target} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: there is no such file.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"{path}: not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    directory = str(path.resolve().parent)
+    if directory not in sys.path:
+        sys.path.insert(0, directory)  # Its neighbours are importable, as for a script.
+    sys.modules[path.stem] = module  # Dataclasses, attrs and pickles look their module up.
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"{path} needs {error.name}. Type: pip install {error.name}") from error
+    except Exception as error:
+        raise ConfigurationError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _named(module: ModuleType, name: str, target: str) -> object:
+    try:
+        return getattr(module, name)
+    except AttributeError as error:
+        offered = ", ".join(sorted(_connectors(module))) or "none"
+        raise ConfigurationError(
+            f"{target}: there is no {name} in {module.__name__}. Connectors there: {offered}."
+        ) from error
+
+
+def _only_one(module: ModuleType, target: str) -> object:
+    found = _connectors(module)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if not found:
+        raise ConfigurationError(f"{target} holds no Connector: subclass omni_connector.Connector in it.")
+    raise ConfigurationError(f"{target} holds several connectors, name one: {target}:{min(found)}")
+
+
+def _connectors(module: ModuleType) -> dict[str, type[Connector]]:
+    """Return the connectors that the module defines itself, by name."""
+    return {
+        name: member
+        for name, member in vars(module).items()
+        if inspect.isclass(member)
+        and issubclass(member, Connector)
+        and member.__module__ == module.__name__
+        and not inspect.isabstract(member)
+    }

@@ -1,0 +1,1 @@
+"""The protocol's endpoints: parse, one service call, encode."""

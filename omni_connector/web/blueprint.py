@@ -1,0 +1,88 @@
+"""The protocol's endpoints as a Flask blueprint (connector.openapi.yaml)."""
+
+import re
+
+from flask import Blueprint, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from omni_connector.models import ActionRequest, CancelRequest, SyncRequest
+from omni_connector.runtime.service import ConnectorService
+from omni_connector.web.errors import register_error_handlers
+from omni_connector.web.parsing import json_body
+from omni_connector.web.responses import action_response, json_response
+
+EXTENSION = "omni_connector"
+"""Key in ``app.extensions``: a dict of the mounted services by blueprint name."""
+
+
+def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Blueprint:
+    """Return a blueprint that serves one connector.
+
+    Args:
+        service: the connector at work.
+        name: of the blueprint; made from the connector's name unless given.
+    """
+    slug = re.sub(r"\W+", "_", service.connector.name)
+    blueprint = Blueprint(name or f"omni_connector_{slug}", __name__)
+
+    def mount(state: BlueprintSetupState) -> None:
+        state.app.extensions.setdefault(EXTENSION, {})[state.name] = service
+
+    blueprint.record(mount)
+    blueprint.before_request(_limit_body)
+    for rule, view, method in _ROUTES:
+        blueprint.add_url_rule(rule, view_func=view, methods=[method])
+    register_error_handlers(blueprint)
+    return blueprint
+
+
+def _service() -> ConnectorService:
+    services: dict[str, ConnectorService] = current_app.extensions[EXTENSION]
+    return services[request.blueprint or ""]
+
+
+def _limit_body() -> None:
+    request.max_content_length = _service().settings.max_body_bytes
+
+
+def health() -> Response:
+    """``GET /health``: alive, and registered only if this answers 2xx."""
+    return json_response({"status": "healthy", "service": _service().connector.name})
+
+
+def manifest() -> Response:
+    """``GET /manifest``: as it is registered."""
+    return json_response(_service().manifest())
+
+
+def start_sync() -> Response:
+    """``POST /sync``: start a run, or answer for one that is in progress."""
+    _service().start_sync(json_body(SyncRequest))
+    return json_response({"status": "started", "message": None})
+
+
+def sync_status(sync_run_id: str) -> Response:
+    """``GET /sync/<sync_run_id>``: whether this very run is in progress here."""
+    return json_response({"running": _service().is_running(sync_run_id)})
+
+
+def cancel() -> Response:
+    """``POST /cancel``: stop a run."""
+    known = _service().cancel(json_body(CancelRequest).sync_run_id)
+    return json_response({"status": "cancelled"}) if known else json_response({"status": "not_found"}, 404)
+
+
+def action() -> WerkzeugResponse:
+    """``POST /action``: run an action and answer what it answers."""
+    return action_response(_service().execute_action(json_body(ActionRequest)))
+
+
+_ROUTES = (
+    ("/health", health, "GET"),
+    ("/manifest", manifest, "GET"),
+    ("/sync", start_sync, "POST"),
+    ("/sync/<sync_run_id>", sync_status, "GET"),
+    ("/cancel", cancel, "POST"),
+    ("/action", action, "POST"),
+)

@@ -1,0 +1,51 @@
+"""Exceptions become statuses here, and only here."""
+
+import logging
+
+from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from omni_connector.exceptions import ConnectorError, MalformedRequestError, SyncConflictError, SyncStartError
+from omni_connector.web.responses import error_response
+
+log = logging.getLogger(__name__)
+
+
+def register_error_handlers(owner: Blueprint | Flask) -> None:
+    """Answer errors of the endpoints of ``owner`` as JSON; on a blueprint the hosting application is left alone."""
+    owner.register_error_handler(MalformedRequestError, _malformed)
+    owner.register_error_handler(SyncConflictError, _conflict)
+    owner.register_error_handler(SyncStartError, _not_started)
+    owner.register_error_handler(HTTPException, _http)
+    owner.register_error_handler(Exception, _unexpected)
+
+
+def _malformed(error: MalformedRequestError) -> Response:
+    return error_response(str(error), status=error.status, field=error.field)
+
+
+def _conflict(error: SyncConflictError) -> Response:
+    return error_response(str(error), status=409)
+
+
+def _not_started(error: SyncStartError) -> Response:
+    return error_response(str(error), status=error.status)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    field = "body" if status == 413 else None  # noqa: PLR2004 - Content Too Large.
+    response = error_response(f"{error.name}: {request.method} {request.path}", status=status, field=field)
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    """The request ends here: the log gets the traceback, the caller one sentence."""
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    known = isinstance(error, ConnectorError)
+    return error_response(
+        str(error) if known else f"Internal error ({type(error).__name__}); see the log", status=500
+    )

@@ -1,0 +1,42 @@
+"""Answers: JSON by our own codec, and whatever an action returned, verbatim."""
+
+from typing import Any
+
+from flask import Response
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from omni_connector.models import ActionResponse
+from omni_connector.models.codec import encode
+from omni_connector.runtime.actions import RawResponse
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """Return ``value`` as JSON, whatever JSON provider the hosting application uses."""
+    return Response(encode(value), status=status, mimetype="application/json")
+
+
+def error_response(message: str, *, status: int, field: str | None = None) -> Response:
+    """Return an error in the shapes of every endpoint at once: SyncResponse, ActionResponse and ErrorBody."""
+    body = {"status": "error", "message": message, "error": message}
+    return json_response(body | ({"field": field} if field else {}), status)
+
+
+def action_response(result: Any) -> WerkzeugResponse:
+    """Return what ``execute_action`` returned as an HTTP answer."""
+    if isinstance(result, WerkzeugResponse):
+        return result
+    if isinstance(result, ActionResponse):
+        return json_response(result.to_wire(), result.status_code)
+    if isinstance(result, RawResponse):
+        response = Response(result.body, status=result.status)
+        response.headers.clear()
+        for name, value in result.headers:
+            if name.lower() != "content-length":  # Werkzeug counts for itself.
+                response.headers.add(name, value)
+        response.content_length = len(result.body)
+        return response
+    if isinstance(result, dict):
+        return json_response(result)
+    kind = type(result).__name__
+    text = f"The action returned {kind}; return an ActionResponse, a dict or a response object"
+    return json_response(ActionResponse.failure(text).to_wire(), 500)
