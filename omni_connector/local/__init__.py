@@ -1,0 +1,46 @@
+"""The embedded manager: the other side of the wire, for development, demos and tests.
+
+Written from the protocol alone and independent of the rest of the package, so that a mistake in the
+SDK cannot hide itself.
+"""
+
+from omni_connector.local.clock import Clock, SystemClock
+from omni_connector.local.errors import LocalError, LocalManagerError, StoredTextError, StoreError
+from omni_connector.local.http_server import HttpServer
+from omni_connector.local.manager import LocalManager
+from omni_connector.local.reader import StoreReader, open_store
+from omni_connector.local.rows import (
+    CredentialRow,
+    DocumentRow,
+    EventRow,
+    GroupRow,
+    PersonRow,
+    SourceRow,
+    SyncRunRow,
+    UserRow,
+)
+from omni_connector.local.search import SearchHit
+from omni_connector.local.settings import LocalSettings
+
+__all__ = [
+    "Clock",
+    "CredentialRow",
+    "DocumentRow",
+    "EventRow",
+    "GroupRow",
+    "HttpServer",
+    "LocalError",
+    "LocalManager",
+    "LocalManagerError",
+    "LocalSettings",
+    "PersonRow",
+    "SearchHit",
+    "SourceRow",
+    "StoreError",
+    "StoreReader",
+    "StoredTextError",
+    "SyncRunRow",
+    "SystemClock",
+    "UserRow",
+    "open_store",
+]

@@ -1,0 +1,101 @@
+"""What registered manifests offer: connectors, actions, resources, prompts, skills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from omni_connector.local.connectors import ConnectorClient
+from omni_connector.local.registry import Manifest, Registry
+from omni_connector.local.rows import SourceRow
+from omni_connector.local.sources import Sources
+from omni_connector.local.strict_json import JSON
+
+_PARALLEL_HEALTH_CHECKS = 16
+
+
+class Catalogue:
+    """Listings over all manifests."""
+
+    def __init__(self, *, sources: Sources, registry: Registry, connectors: ConnectorClient) -> None:
+        self._sources = sources
+        self._registry = registry
+        self._connectors = connectors
+
+    def connectors(self) -> list[JSON]:
+        """Return ``ConnectorInfo`` per manifest and source type; asks every connector for its health now."""
+        manifests = self._registry.all()
+        with ThreadPoolExecutor(_PARALLEL_HEALTH_CHECKS, "local-manager-health") as pool:
+            healthy = list(
+                pool.map(self._connectors.is_healthy, [each["connector_url"] for each in manifests])
+            )
+        return [
+            {
+                "source_type": source_type,
+                "url": manifest["connector_url"],
+                "healthy": is_healthy,
+                "manifest": manifest,
+            }
+            for manifest, is_healthy in zip(manifests, healthy, strict=True)
+            for source_type in manifest["source_types"]
+        ]
+
+    def actions(self, source_id: str | None) -> list[JSON]:
+        """Return ``ListedAction`` entries; an unknown ``source_id`` restricts nothing."""
+        source = None if source_id is None else self._sources.find(source_id)
+        source_is_read_only = source is not None and is_read_only(source)
+        return [
+            {
+                "source_type": source_type,
+                "name": action["name"],
+                "description": action["description"],
+                "input_schema": action["input_schema"],
+                "mode": action["mode"],
+                "admin_only": action["admin_only"],
+            }
+            for manifest in self._registry.all()
+            for source_type in manifest["source_types"]
+            for action in manifest["actions"]
+            if not action["hidden"]
+            and (not action["source_types"] or source_type in action["source_types"])
+            and not (action["mode"] == "write" and (manifest["read_only"] or source_is_read_only))
+        ]
+
+    def resources(self) -> list[JSON]:
+        """Return the MCP resources of manifests with ``mcp_enabled``."""
+        return [{"source_type": source_type, **resource} for source_type, resource in self._mcp("resources")]
+
+    def prompts(self) -> list[JSON]:
+        """Return the MCP prompts of manifests with ``mcp_enabled``."""
+        return [{"source_type": source_type, **prompt} for source_type, prompt in self._mcp("prompts")]
+
+    def skills(self) -> list[JSON]:
+        """Return the skills, once per matching source, or once without one where there is none."""
+        return [entry for manifest in self._registry.all() for entry in self._skills_of(manifest)]
+
+    def _mcp(self, key: str) -> Iterator[tuple[str, dict[str, JSON]]]:
+        for manifest in self._registry.all():
+            if manifest["mcp_enabled"]:
+                for source_type in manifest["source_types"]:
+                    for item in manifest[key]:
+                        yield source_type, item
+
+    def _skills_of(self, manifest: Manifest) -> Iterator[JSON]:
+        for skill in manifest["skills"]:
+            for source_type in skill["source_types"] or manifest["source_types"]:
+                sources = self._sources.all("NOT is_deleted AND source_type = ?", source_type)
+                for source_id in [source.id for source in sources] or [None]:
+                    yield {
+                        "connector_id": manifest["connector_id"],
+                        "source_type": source_type,
+                        "source_id": source_id,
+                        "id": skill["id"],
+                        "title": skill["title"],
+                        "description": skill["description"],
+                        "mcp_prompt": skill["mcp_prompt"],
+                    }
+
+
+def is_read_only(source: SourceRow) -> bool:
+    """Tell whether a source's configuration forbids write actions."""
+    return isinstance(source.config, dict) and source.config.get("read_only") is True

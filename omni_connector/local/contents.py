@@ -1,0 +1,90 @@
+"""Contents: normalised, cut, and shared by hash (PROTOCOL, section 12)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+from omni_connector.local.clock import Clock
+from omni_connector.local.ids import new_ulid
+from omni_connector.local.runs import renew_activity
+from omni_connector.local.settings import LocalSettings
+from omni_connector.local.store import Store
+from omni_connector.local.timestamps import to_microseconds
+
+TRUNCATION_MARKER = "\n\n[Content truncated because extracted text exceeded the configured byte limit.]"
+
+_BLANK_RUN = re.compile("[ \t\u00a0]{2,}|[\t\u00a0]")
+_INVISIBLE = "\u200b\u200c\u200d\ufeff\u00ad"
+_DROPPED_CHARACTERS = _INVISIBLE + "".join(
+    chr(code) for code in range(0xA0) if unicodedata.category(chr(code)) == "Cc" and chr(code) not in "\n\t"
+)
+_DROPPED = re.compile(f"[{re.escape(_DROPPED_CHARACTERS)}]+")
+_UNMARK = """
+UPDATE contents SET orphaned_at = NULL
+WHERE orphaned_at IS NOT NULL AND id IN (SELECT content_id FROM documents)
+"""
+_MARK = """
+UPDATE contents SET orphaned_at = ?
+WHERE orphaned_at IS NULL AND id NOT IN (SELECT content_id FROM documents)
+"""
+_EMPTY_LINES = re.compile("\n{3,}")
+
+
+class Contents:
+    """The ``contents`` table."""
+
+    def __init__(self, store: Store, clock: Clock, settings: LocalSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+
+    def save(self, text: str, run_id: str) -> str:
+        """Store a text and return its id; renews the run's activity if that is running.
+
+        The same text, once normalised and cut, has the same id for ever.
+        """
+        text = cut(normalised(text), self._settings.max_extracted_text_bytes)
+        digest = hashlib.sha256(text.encode()).digest()
+        now = to_microseconds(self._clock.now())
+        with self._store.transaction() as db:
+            row = db.execute(
+                # The update changes nothing but keeps a content that the sweep had marked.
+                "INSERT INTO contents (id, sha256, content, created_at) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (sha256) DO UPDATE SET orphaned_at = NULL RETURNING id",
+                (new_ulid(), digest, text, now),
+            ).fetchone()
+            if "\0" not in run_id:
+                renew_activity(db, run_id, now)
+        return str(row["id"])
+
+    def sweep(self) -> None:
+        """Mark contents that nothing refers to, and remove those marked long ago."""
+        now = to_microseconds(self._clock.now())
+        grace = int(self._settings.content_grace_seconds * 1_000_000)
+        with self._store.transaction() as db:
+            db.execute(_UNMARK)
+            db.execute("DELETE FROM contents WHERE orphaned_at <= ?", (now - grace,))
+            db.execute(_MARK, (now,))
+
+
+def normalised(text: str) -> str:
+    """Return the text as it is stored: line ends, invisible characters, blanks and empty lines tidied."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # Before characters are dropped: two blanks with an invisible one between them stay two.
+    text = _BLANK_RUN.sub(" ", text)
+    text = _DROPPED.sub("", text)
+    text = "\n".join([line.strip() for line in text.split("\n")])
+    return _EMPTY_LINES.sub("\n\n", text).strip()
+
+
+def cut(text: str, limit_bytes: int) -> str:
+    """Return the text, cut at a character boundary and marked if its UTF-8 form exceeds the limit."""
+    if len(text) * 4 <= limit_bytes:
+        return text
+    encoded = text.encode()
+    if len(encoded) <= limit_bytes:
+        return text
+    marker = TRUNCATION_MARKER if limit_bytes > len(TRUNCATION_MARKER) else ""
+    return encoded[: limit_bytes - len(marker)].decode(errors="ignore") + marker

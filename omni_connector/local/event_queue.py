@@ -1,0 +1,111 @@
+"""The queue of events: its checks, its storage, and the indexing of what was queued (PROTOCOL, section 11)."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+
+from omni_connector.local.clock import Clock
+from omni_connector.local.errors import LocalManagerError, StoredTextError
+from omni_connector.local.event_shapes import Event
+from omni_connector.local.ids import new_ulid
+from omni_connector.local.indexer import Outcome, index_batch
+from omni_connector.local.runs import Runs, find_run, renew_activity
+from omni_connector.local.sources import find_source
+from omni_connector.local.store import Store
+from omni_connector.local.strict_json import contains_nul, stored_json
+from omni_connector.local.timestamps import to_microseconds
+
+_MAX_INDEXED_CONTENT_ID = 2690
+_MAX_INDEXED_EMAIL = 2630
+"""Bytes beyond which the real queue's index entries overflow, if the text does not compress (section 19)."""
+
+_INSERT = """
+INSERT INTO queue (id, run_id, source_id, event_type, payload, status, error, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class Queue:
+    """The ``queue`` table. Entries are indexed at once, so none stays ``pending``."""
+
+    def __init__(self, store: Store, clock: Clock, runs: Runs) -> None:
+        self._store = store
+        self._clock = clock
+        self._runs = runs
+
+    def emit(self, *, sync_run_id: str, source_id: str, events: list[Event]) -> None:
+        """Store and index a list of events, all or none.
+
+        Raises ``LocalManagerError`` (400) when a context check fails, ``StoredTextError`` when the
+        database would refuse a text.
+        """
+        payloads = [stored_json(event) for event in events]
+        now = to_microseconds(self._clock.now())
+        with self._store.transaction() as db:
+            _check_context(db, sync_run_id, source_id, events)
+            for event, payload in zip(events, payloads, strict=True):
+                _check_storable(event, payload)
+            renew_activity(db, sync_run_id, now)
+            outcome = index_batch(db, events, source_id=source_id, run_id=sync_run_id, now=now)
+            db.executemany(
+                _INSERT,
+                [
+                    (
+                        new_ulid(),
+                        sync_run_id,
+                        source_id,
+                        event["type"],
+                        payload,
+                        *_verdict(outcome, position),
+                        now,
+                    )
+                    for position, (event, payload) in enumerate(zip(events, payloads, strict=True))
+                ],
+            )
+            db.execute(
+                "UPDATE runs SET documents_processed = documents_processed + ? WHERE id = ?",
+                (outcome.documents, sync_run_id),
+            )
+        self._runs.notify()
+
+
+def _check_context(db: sqlite3.Connection, run_id: str, source_id: str, events: list[Event]) -> None:
+    """Make the checks of ``/sdk/events/batch``, in their order."""
+    source = find_source(db, source_id)
+    if source is None:
+        raise LocalManagerError(400, "Unknown event source")
+    if source.is_deleted:
+        raise LocalManagerError(400, "Events may not be emitted for a deleted source")
+    run = find_run(db, run_id)
+    if run is None:
+        raise LocalManagerError(400, "Unknown sync run")
+    if run.source_id != source_id:
+        raise LocalManagerError(400, "Sync run does not belong to the supplied source")
+    if not run.is_running:
+        raise LocalManagerError(400, "Events may only be emitted for a running sync run")
+    if any(event["sync_run_id"] != run_id or event["source_id"] != source_id for event in events):
+        raise LocalManagerError(400, "Event source_id/sync_run_id does not match the trusted request context")
+
+
+def _check_storable(event: Event, payload: str) -> None:
+    if "\\u0000" in payload and contains_nul(event):
+        raise StoredTextError(
+            "Failed to enqueue event batch: error returned from database: unsupported Unicode escape sequence"
+        )
+    content_id = event.get("content_id", "")
+    email = event["person"]["email"] if "person" in event else event.get("email", "")
+    if _overflows(content_id, _MAX_INDEXED_CONTENT_ID) or _overflows(email, _MAX_INDEXED_EMAIL):
+        raise StoredTextError(
+            "Failed to enqueue event batch: error returned from database: index row size exceeds btree maximum"
+        )
+
+
+def _overflows(text: str, limit: int) -> bool:
+    return len(text) * 4 > limit and len(zlib.compress(text.encode())) > limit
+
+
+def _verdict(outcome: Outcome, position: int) -> tuple[str, str | None]:
+    """Return status and error of the queue entry."""
+    error = outcome.errors.get(position)
+    return ("processed", None) if error is None else ("dead_letter", error)

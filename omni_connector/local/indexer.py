@@ -1,0 +1,200 @@
+"""The indexer: turns queued events into documents, groups and people.
+
+The real one is a process of its own that empties the queue now and then. Here a batch is indexed
+in the transaction that queues it, so that a document can be found as soon as the call was answered;
+order, effects and failures are those of PROTOCOL, sections 11, 15 and 19.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from attrs import define, field
+
+from omni_connector.local.event_shapes import Event
+from omni_connector.local.ids import new_ulid
+from omni_connector.local.people import apply_membership, forget_person, store_person
+from omni_connector.local.strict_json import stored_json
+
+MAX_DOCUMENT_ID = 500
+MAX_CONTENT_TYPE = 100
+_UPSERTS = frozenset({"document_created", "document_updated"})
+_CHUNK = 500
+_SIZE = re.compile(r"[+-]?[0-9]{1,30}")
+_INT64 = range(-(2**63), 2**63)
+
+_UPSERT = """
+INSERT INTO documents (id, source_id, external_id, title, url, content_id, content_type, file_size,
+    metadata, permissions, attributes, created_run_id, updated_run_id, created_at, updated_at)
+VALUES (:id, :source_id, :external_id, :title, :url, :content_id, :content_type, :file_size,
+    :metadata, :permissions, :attributes, :run_id, :run_id, :now, :now)
+ON CONFLICT (source_id, external_id) DO UPDATE SET
+    title = excluded.title, content_id = excluded.content_id,
+    url = coalesce(excluded.url, url),
+    content_type = coalesce(excluded.content_type, content_type),
+    file_size = coalesce(excluded.file_size, file_size),
+    metadata = excluded.metadata, permissions = excluded.permissions, attributes = excluded.attributes,
+    updated_run_id = excluded.updated_run_id, updated_at = excluded.updated_at
+"""
+_INDEX = """
+INSERT INTO search_index (rowid, title, content)
+SELECT d.number, d.title, c.content FROM documents d JOIN contents c ON c.id = d.content_id
+WHERE d.source_id = ? AND d.external_id = ?
+"""
+_UNINDEX = """
+INSERT INTO search_index (search_index, rowid, title, content)
+SELECT 'delete', d.number, d.title, c.content FROM documents d JOIN contents c ON c.id = d.content_id
+WHERE d.number = ?
+"""
+
+
+@define
+class Outcome:
+    """What became of a batch.
+
+    Attributes:
+        documents: number of distinct documents upserted or deleted.
+        errors: reason by position in the batch, for the events that failed.
+    """
+
+    documents: int = 0
+    errors: dict[int, str] = field(factory=dict)
+
+
+def index_batch(
+    db: sqlite3.Connection, events: list[Event], *, source_id: str, run_id: str, now: int
+) -> Outcome:
+    """Apply the events of one run and source, in order, within the caller's transaction."""
+    outcome = Outcome()
+    last = {event["document_id"]: position for position, event in enumerate(events) if "document_id" in event}
+    upserts = {key: position for key, position in last.items() if events[position]["type"] in _UPSERTS}
+    deletes = [key for key, position in last.items() if events[position]["type"] not in _UPSERTS]
+    problem = _problem(db, [events[position] for position in upserts.values()])
+    if problem is None:
+        _upsert(db, [events[position] for position in upserts.values()], source_id, run_id, now)
+        outcome.documents += len(upserts)
+    else:
+        for position in upserts.values():
+            outcome.errors[position] = problem
+    delete_documents(db, source_id, deletes)
+    outcome.documents += len(deletes)
+    for position, event in enumerate(events):
+        if "document_id" not in event:
+            error = _apply_record(db, event)
+            if error is not None:
+                outcome.errors[position] = error
+    return outcome
+
+
+def delete_documents(db: sqlite3.Connection, source_id: str, external_ids: Iterable[str]) -> None:
+    """Remove documents and their index entries; unknown ids do no harm."""
+    numbers = [(row["number"],) for row in _existing(db, source_id, list(external_ids))]
+    db.executemany(_UNINDEX, numbers)
+    db.executemany("DELETE FROM documents WHERE number = ?", numbers)
+
+
+def _problem(db: sqlite3.Connection, upserts: list[Event]) -> str | None:
+    """Return why the database would refuse these upserts, which it takes or refuses as one statement."""
+    for event in upserts:
+        if len(event["document_id"]) > MAX_DOCUMENT_ID:
+            return f"value too long for type character varying({MAX_DOCUMENT_ID}): document_id of {_shown(event)}"
+        content_type = _content_type(event)
+        if content_type is not None and len(content_type) > MAX_CONTENT_TYPE:
+            return f"value too long for type character varying({MAX_CONTENT_TYPE}): content_type of {_shown(event)}"
+    known = set()
+    for chunk in _chunks(list({event["content_id"] for event in upserts})):
+        marks = ", ".join("?" * len(chunk))
+        known |= {row[0] for row in db.execute(f"SELECT id FROM contents WHERE id IN ({marks})", chunk)}  # noqa: S608 - marks only.
+    for event in upserts:
+        if event["content_id"] not in known:
+            return f"unknown content_id {event['content_id'][:100]!r} of {_shown(event)}"
+    return None
+
+
+def _upsert(db: sqlite3.Connection, upserts: list[Event], source_id: str, run_id: str, now: int) -> None:
+    rows = [_row(event, source_id, run_id, now) for event in upserts]
+    before = {
+        row["external_id"]: row
+        for row in _existing(db, source_id, [event["document_id"] for event in upserts])
+    }
+    changed = [row for row in rows if _text_differs(before.get(row["external_id"]), row)]
+    # The index forgets a text only when it is told what that text was: before the row changes.
+    db.executemany(
+        _UNINDEX,
+        [(before[row["external_id"]]["number"],) for row in changed if row["external_id"] in before],
+    )
+    db.executemany(_UPSERT, rows)
+    db.executemany(_INDEX, [(source_id, row["external_id"]) for row in changed])
+
+
+def _row(event: Event, source_id: str, run_id: str, now: int) -> dict[str, Any]:
+    metadata = event["metadata"]
+    title = metadata["title"]
+    return {
+        "id": new_ulid(),
+        "source_id": source_id,
+        "external_id": event["document_id"],
+        "title": "Untitled" if title is None else title,
+        "url": metadata["url"],
+        "content_id": event["content_id"],
+        "content_type": _content_type(event),
+        "file_size": _file_size(metadata["size"]),
+        "metadata": stored_json(metadata),
+        # An update without permissions ends up with JSON null: nobody finds it (PROTOCOL, section 19).
+        "permissions": stored_json(event["permissions"]),
+        "attributes": stored_json(event["attributes"] or {}),
+        "run_id": run_id,
+        "now": now,
+    }
+
+
+def _text_differs(before: sqlite3.Row | None, row: dict[str, Any]) -> bool:
+    return before is None or (before["title"], before["content_id"]) != (row["title"], row["content_id"])
+
+
+def _content_type(event: Event) -> str | None:
+    metadata = event["metadata"]
+    content_type = metadata["content_type"]
+    return metadata["mime_type"] if content_type is None else content_type
+
+
+def _file_size(size: str | None) -> int | None:
+    if size is None or not _SIZE.fullmatch(size):
+        return None
+    return int(size) if int(size) in _INT64 else None
+
+
+def _existing(db: sqlite3.Connection, source_id: str, external_ids: list[str]) -> Iterator[sqlite3.Row]:
+    for chunk in _chunks(external_ids):
+        marks = ", ".join("?" * len(chunk))
+        yield from db.execute(
+            "SELECT number, external_id, title, content_id FROM documents"  # noqa: S608 - marks only.
+            f" WHERE source_id = ? AND external_id IN ({marks})",
+            (source_id, *chunk),
+        ).fetchall()
+
+
+def _chunks(items: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
+
+
+def _apply_record(db: sqlite3.Connection, event: Event) -> str | None:
+    """Apply a group or person event; return why it failed, or None."""
+    try:
+        if event["type"] == "group_membership_sync":
+            apply_membership(db, event)
+        elif event["type"] == "person_sync":
+            store_person(db, event["source_id"], event["person"])
+        else:
+            forget_person(db, event["source_id"], event["email"])
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _shown(event: Event) -> str:
+    return f"document {event['document_id'][:100]!r}"

@@ -1,0 +1,290 @@
+"""The embedded manager: one object that owns the store, the HTTP server and the scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from flask import Flask
+
+from omni_connector.local.app import create_app
+from omni_connector.local.clock import Clock, SystemClock
+from omni_connector.local.configuration import configure_source
+from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.http_server import HttpServer
+from omni_connector.local.rows import (
+    CredentialRow,
+    DocumentRow,
+    EventRow,
+    GroupRow,
+    PersonRow,
+    SourceRow,
+    SyncRunRow,
+    UserRow,
+)
+from omni_connector.local.search import SearchHit
+from omni_connector.local.services import build_services
+from omni_connector.local.settings import LocalSettings
+from omni_connector.local.strict_json import JSON
+from omni_connector.local.timestamps import to_microseconds
+from omni_connector.local.vocabulary import NEUTRAL_PROVIDER, PROVIDER_OF_SOURCE_TYPE
+
+log = logging.getLogger(__name__)
+
+
+class LocalManager:
+    """A connector-manager in this process, on a data directory.
+
+    It serves the whole of manager.openapi.yaml at ``url`` once started, and lets its owner look at what
+    arrived. All times are told by ``clock``; all waits are real.
+
+    Args:
+        data_dir: where the database is kept; made when missing, taken up again when not.
+        settings: the manager's figures.
+        host: address to bind.
+        port: port to bind; 0 takes a free one.
+        clock: another clock than the machine's.
+        schedule: tick from a thread; if false, only ``tick()`` does.
+
+    Raises ``StoreError`` when the directory is in use or was written by a newer version, and from
+    ``start()`` ``OSError`` when the address cannot be bound.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | str,
+        *,
+        settings: LocalSettings = LocalSettings(),  # noqa: B008 - frozen.
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock | None = None,
+        schedule: bool = True,
+    ) -> None:
+        self._closed = True  # Until everything that needs closing exists.
+        self.settings = settings
+        self._schedule = schedule
+        self._services = build_services(data_dir, settings, clock or SystemClock())
+        self._closed = False
+        self.app: Flask = create_app(self._services)
+        self._server = HttpServer(self.app, host=host, port=port, name="local-manager")
+
+    # Life
+
+    def start(self) -> Self:
+        """Serve, and tick for the first time; the address accepts when this returns."""
+        self._server.start()
+        if self._schedule:
+            self._services.scheduler.start()
+        log.info("Local manager at %s, data in %s", self.url, self._services.store.directory)
+        return self
+
+    def close(self) -> None:
+        """Stop: waiting calls end, then the scheduler, the server, and last the database. Repeatable."""
+        if self._closed:
+            return
+        self._closed = True
+        self._services.stopping.set()
+        self._services.runs.close()
+        self._services.registry.close()
+        self._services.scheduler.close()
+        self._server.close()
+        self._services.store.close()
+
+    @property
+    def url(self) -> str:
+        """Base address without a trailing slash."""
+        return self._server.url
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            warnings.warn("LocalManager was never closed", ResourceWarning, stacklevel=1, source=self)
+            with contextlib.suppress(Exception):  # The interpreter may be half gone.
+                self.close()
+
+    # Configuring
+
+    def add_source(
+        self,
+        *,
+        source_type: str,
+        name: str | None = None,
+        config: JSON = None,
+        credentials: JSON = None,
+        source_id: str | None = None,
+        sync_interval_seconds: int | None = None,
+        scope: str = "org",
+        owner_email: str = "owner@example.com",
+        user_filter_mode: str = "all",
+        user_whitelist: list[str] | None = None,
+        user_blacklist: list[str] | None = None,
+        provider: str | None = None,
+        auth_type: str = "api_key",
+        principal_email: str | None = None,
+        integration_type: str = "connector",
+    ) -> SourceRow:
+        """Add a source, or replace the configuration and credentials of the one with this id.
+
+        A replaced source keeps its checkpoint and connector state.
+
+        Args:
+            source_type: a built-in type or, unless the settings forbid it, any other: a leniency of
+                this manager, see ``LocalSettings.allow_custom_source_types``.
+            config: the source's configuration, ``{}`` if None.
+            credentials: the secret part of the owner's credential. None leaves the source without a
+                credential row, and without one no action can be executed; ``{}`` makes an empty row.
+            sync_interval_seconds: None is never scheduled.
+            owner_email: the creator; an administrator if not known yet.
+            provider, auth_type, principal_email: further columns of the credential row.
+        """
+        return configure_source(
+            self._services,
+            source_type=source_type,
+            name=name,
+            config=config,
+            credentials=credentials,
+            source_id=source_id,
+            sync_interval_seconds=sync_interval_seconds,
+            scope=scope,
+            owner_email=owner_email,
+            user_filter_mode=user_filter_mode,
+            user_whitelist=user_whitelist,
+            user_blacklist=user_blacklist,
+            provider=provider,
+            auth_type=auth_type,
+            principal_email=principal_email,
+            integration_type=integration_type,
+        )
+
+    def set_source(
+        self, source_id: str, *, is_active: bool | None = None, is_deleted: bool | None = None, **columns: Any
+    ) -> SourceRow:
+        """Change columns of a source (``config``, ``checkpoint``, ``sync_interval_seconds``, …).
+
+        Raises ``LocalManagerError`` (404) for an unknown source.
+        """
+        if is_active is not None:
+            columns["is_active"] = is_active
+        if is_deleted is not None:
+            columns["is_deleted"] = is_deleted
+        return self._services.sources.change(source_id, **columns)
+
+    def add_user(self, email: str, *, is_admin: bool | None = None, user_id: str | None = None) -> UserRow:
+        """Return the user with this address, added if need be (as an administrator unless told otherwise)."""
+        return self._services.users.put(email, is_admin=is_admin, user_id=user_id)
+
+    def add_credential(
+        self,
+        source_id: str,
+        credentials: JSON,
+        *,
+        user_id: str | None = None,
+        provider: str | None = None,
+        auth_type: str = "api_key",
+        config: JSON = None,
+        principal_email: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> CredentialRow:
+        """Store the credential of a user (None: org-wide) for a source, replacing a former one."""
+        source_type = self.source(source_id).source_type
+        return self._services.credentials.put(
+            source_id,
+            user_id=user_id,
+            provider=provider or PROVIDER_OF_SOURCE_TYPE.get(source_type) or NEUTRAL_PROVIDER,
+            auth_type=auth_type,
+            credentials=credentials,
+            config={} if config is None else config,
+            principal_email=principal_email,
+            expires_at=None if expires_at is None else to_microseconds(expires_at),
+        )
+
+    def set_connector_config(self, provider: str, config: JSON) -> None:
+        """Store what ``GET /sdk/connector-configs/{provider}`` answers."""
+        self._services.credentials.put_config(provider, config)
+
+    # Running
+
+    def trigger(self, source_id: str, sync_mode: str = "full") -> str:
+        """Start a run and return its id; raises ``LocalManagerError`` as ``POST /sync`` would answer."""
+        return self._services.dispatcher.trigger(source_id, sync_mode, "manual")
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run; raises ``LocalManagerError`` as ``POST /sync/{id}/cancel`` would answer."""
+        self._services.canceller.cancel(run_id)
+
+    def tick(self) -> None:
+        """Run all phases of the scheduler once, in this thread."""
+        self._services.scheduler.tick()
+
+    def wait_for_run(self, run_id: str, timeout_seconds: float = 60) -> SyncRunRow:
+        """Return the run once it has ended.
+
+        Raises ``TimeoutError`` when it is still running, ``LocalManagerError`` (404) for an unknown run.
+        """
+        run = self._services.runs.wait_until(
+            run_id, lambda found: found is None or not found.is_running, timeout_seconds
+        )
+        if run is None:
+            raise LocalManagerError(404, f"Sync run not found: {run_id}")
+        if run.is_running:
+            raise TimeoutError(f"run {run_id} is still running after {timeout_seconds:g} s")
+        return run
+
+    def wait_for_connector(self, source_type: str, timeout_seconds: float = 30) -> None:
+        """Return once a registered manifest lists the type; raises ``TimeoutError``."""
+        self._services.registry.wait_for(source_type, timeout_seconds)
+
+    # Looking
+
+    def source(self, source_id: str) -> SourceRow:
+        """Return a source with its states; raises ``LocalManagerError`` (404)."""
+        return self._services.sources.get(source_id)
+
+    def sources(self) -> list[SourceRow]:
+        """Return all sources, newest first, deleted ones included."""
+        return self._services.sources.all()
+
+    def run(self, run_id: str) -> SyncRunRow:
+        """Return a run; raises ``LocalManagerError`` (404)."""
+        return self._services.runs.get(run_id)
+
+    def runs(self, source_id: str) -> list[SyncRunRow]:
+        """Return the runs of a source, oldest first."""
+        return self._services.runs.of_source(source_id)
+
+    def documents(self, source_id: str | None = None) -> Iterator[DocumentRow]:
+        """Yield the indexed documents in the order in which they first arrived."""
+        return self._services.reader.documents(source_id)
+
+    def document(self, source_id: str, external_id: str) -> DocumentRow | None:
+        """Return a document by its id in its source, or None."""
+        return self._services.reader.document(source_id, external_id)
+
+    def events(self, run_id: str | None = None) -> list[EventRow]:
+        """Return the queue in the order of arrival, of one run or of all."""
+        return self._services.reader.events(run_id)
+
+    def search(self, query: str, *, limit: int = 10, source_id: str | None = None) -> list[SearchHit]:
+        """Return the best hits; words, ``"phrases"`` and ``prefixes*``, all of which must occur."""
+        return self._services.reader.search(query, limit=limit, source_id=source_id)
+
+    def people(self) -> list[PersonRow]:
+        """Return everybody known from person events, by address."""
+        return self._services.reader.people()
+
+    def groups(self) -> list[GroupRow]:
+        """Return all groups with their members, by source and address."""
+        return self._services.reader.groups()

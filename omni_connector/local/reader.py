@@ -1,0 +1,104 @@
+"""Reading what a data directory holds, also while another process writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from omni_connector.local.people import read_people
+from omni_connector.local.rows import DocumentRow, EventRow, GroupRow, PersonRow, SyncRunRow
+from omni_connector.local.search import SearchHit, search_documents
+from omni_connector.local.store import reading
+
+_DOCUMENTS = """
+SELECT d.*, c.content FROM documents d JOIN contents c ON c.id = d.content_id
+WHERE (?1 IS NULL OR d.source_id = ?1)
+    AND d.number > coalesce((SELECT number FROM documents WHERE id = ?2), 0)
+ORDER BY d.number LIMIT ?3
+"""
+_DOCUMENT = """
+SELECT d.*, c.content FROM documents d JOIN contents c ON c.id = d.content_id
+WHERE d.source_id = ? AND d.external_id = ?
+"""
+
+
+class StoreReader:
+    """Documents, events, groups and people of a data directory.
+
+    Holds no connection: each call opens one for reading and closes it, so there is nothing to close
+    and any thread may call.
+
+    Raises ``StoreError`` (every method) when the directory holds no store, or a newer one.
+    """
+
+    def __init__(self, directory: Path | str) -> None:
+        self.directory = Path(directory)
+
+    def search(self, query: str, *, limit: int = 10, source_id: str | None = None) -> list[SearchHit]:
+        """Return the best matches first; see ``search_documents`` for what may be asked."""
+        with reading(self.directory) as db:
+            return search_documents(db, query, limit=limit, source_id=source_id)
+
+    def documents(
+        self, source_id: str | None = None, *, after: str | None = None, limit: int = -1
+    ) -> Iterator[DocumentRow]:
+        """Yield documents in the order in which they were first indexed.
+
+        Args:
+            source_id: only those of this source.
+            after: only those after the document with this id (the manager's own).
+            limit: at most so many; -1 for all.
+        """
+        with reading(self.directory) as db:
+            for row in db.execute(_DOCUMENTS, (source_id, after, limit)):
+                yield DocumentRow.read(row)
+
+    def document(self, source_id: str, external_id: str) -> DocumentRow | None:
+        """Return one document by its id in its source, or None."""
+        with reading(self.directory) as db:
+            row = db.execute(_DOCUMENT, (source_id, external_id)).fetchone()
+        return None if row is None else DocumentRow.read(row)
+
+    def count_documents(self, source_id: str | None = None) -> int:
+        """Return the number of documents, of one source or of all."""
+        with reading(self.directory) as db:
+            row = db.execute(
+                "SELECT count(*) FROM documents WHERE ?1 IS NULL OR source_id = ?1", (source_id,)
+            )
+            return int(row.fetchone()[0])
+
+    def events(self, run_id: str | None = None, *, status: str | None = None) -> list[EventRow]:
+        """Return queue entries in the order of their arrival."""
+        with reading(self.directory) as db:
+            rows = db.execute(
+                "SELECT * FROM queue WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY seq",
+                (run_id, status),
+            ).fetchall()
+        return [EventRow.read(row) for row in rows]
+
+    def runs(self, source_id: str) -> list[SyncRunRow]:
+        """Return the runs of a source, oldest first."""
+        with reading(self.directory) as db:
+            rows = db.execute("SELECT * FROM runs WHERE source_id = ? ORDER BY id", (source_id,)).fetchall()
+        return [SyncRunRow.read(row) for row in rows]
+
+    def groups(self) -> list[GroupRow]:
+        """Return all groups, by source and address."""
+        with reading(self.directory) as db:
+            rows = db.execute("SELECT * FROM member_groups ORDER BY source_id, email").fetchall()
+        return [GroupRow.read(row) for row in rows]
+
+    def people(self) -> list[PersonRow]:
+        """Return everybody known, by address."""
+        with reading(self.directory) as db:
+            return read_people(db)
+
+
+def open_store(data_dir: Path | str) -> StoreReader:
+    """Return a reader of a data directory, whether or not a manager is running on it.
+
+    Raises ``StoreError`` at once when there is nothing to read.
+    """
+    reader = StoreReader(data_dir)
+    with reading(reader.directory):
+        return reader

@@ -1,0 +1,142 @@
+"""Everything behind the endpoints, put together once."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from attrs import frozen
+
+from omni_connector.local.actions import Actions
+from omni_connector.local.cancellation import Canceller
+from omni_connector.local.catalogue import Catalogue
+from omni_connector.local.cleanup import Cleanup
+from omni_connector.local.clock import Clock
+from omni_connector.local.connectors import ConnectorClient
+from omni_connector.local.contents import Contents
+from omni_connector.local.credentials import Credentials
+from omni_connector.local.dispatch import Dispatcher
+from omni_connector.local.event_queue import Queue
+from omni_connector.local.extraction import Extractor
+from omni_connector.local.mcp import McpBridge
+from omni_connector.local.oauth import TokenRefresher
+from omni_connector.local.overview import Overview
+from omni_connector.local.reader import StoreReader
+from omni_connector.local.registry import Registry
+from omni_connector.local.resume import Resumer
+from omni_connector.local.runs import Runs
+from omni_connector.local.scheduler import Scheduler
+from omni_connector.local.settings import LocalSettings
+from omni_connector.local.sources import Sources
+from omni_connector.local.store import Store
+from omni_connector.local.users import Users
+
+
+@frozen(kw_only=True)
+class Services:
+    """One manager's collaborators. ``stopping`` is set when it closes."""
+
+    settings: LocalSettings
+    clock: Clock
+    stopping: threading.Event
+    store: Store
+    reader: StoreReader
+    users: Users
+    sources: Sources
+    credentials: Credentials
+    runs: Runs
+    contents: Contents
+    queue: Queue
+    registry: Registry
+    connectors: ConnectorClient
+    dispatcher: Dispatcher
+    canceller: Canceller
+    scheduler: Scheduler
+    overview: Overview
+    catalogue: Catalogue
+    actions: Actions
+    mcp: McpBridge
+    extractor: Extractor
+
+
+def build_services(data_dir: Path | str, settings: LocalSettings, clock: Clock) -> Services:
+    """Open the store and build what works on it; raises ``StoreError``."""
+    store = Store(data_dir)
+    stopping = threading.Event()
+    users = Users(store, clock)
+    sources = Sources(store, clock)
+    runs = Runs(store, clock, settings)
+    contents = Contents(store, clock, settings)
+    registry = Registry(clock, settings)
+    connectors = ConnectorClient(settings)
+    credentials = Credentials(store, clock, settings, TokenRefresher(settings.connector_timeout_seconds))
+    dispatcher = Dispatcher(
+        sources=sources,
+        runs=runs,
+        registry=registry,
+        connectors=connectors,
+        settings=settings,
+        stopping=stopping,
+    )
+    canceller = Canceller(sources=sources, runs=runs, registry=registry, connectors=connectors)
+    resumer = Resumer(
+        sources=sources,
+        runs=runs,
+        registry=registry,
+        connectors=connectors,
+        dispatcher=dispatcher,
+        settings=settings,
+    )
+    cleanup = Cleanup(
+        store=store,
+        sources=sources,
+        runs=runs,
+        contents=contents,
+        canceller=canceller,
+        clock=clock,
+        settings=settings,
+    )
+    scheduler = Scheduler(
+        sources=sources,
+        runs=runs,
+        registry=registry,
+        dispatcher=dispatcher,
+        canceller=canceller,
+        resumer=resumer,
+        cleanup=cleanup,
+        clock=clock,
+        settings=settings,
+        stopping=stopping,
+    )
+    return Services(
+        settings=settings,
+        clock=clock,
+        stopping=stopping,
+        store=store,
+        reader=StoreReader(data_dir),
+        users=users,
+        sources=sources,
+        credentials=credentials,
+        runs=runs,
+        contents=contents,
+        queue=Queue(store, clock, runs),
+        registry=registry,
+        connectors=connectors,
+        dispatcher=dispatcher,
+        canceller=canceller,
+        scheduler=scheduler,
+        overview=Overview(sources=sources, runs=runs, settings=settings),
+        catalogue=Catalogue(sources=sources, registry=registry, connectors=connectors),
+        actions=Actions(
+            store=store,
+            sources=sources,
+            users=users,
+            credentials=credentials,
+            registry=registry,
+            connectors=connectors,
+            clock=clock,
+            settings=settings,
+        ),
+        mcp=McpBridge(sources=sources, credentials=credentials, registry=registry, connectors=connectors),
+        extractor=Extractor(settings),
+    )

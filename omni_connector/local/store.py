@@ -1,0 +1,170 @@
+"""The SQLite file: opening, transactions, and the refusals of the real database.
+
+One connection writes, behind a lock; SQLite knows one writer at a time anyway. Its users keep
+transactions short and never call a connector inside one. Readers that take their time (searches,
+listings) open connections of their own, which write-ahead logging lets run beside the writer, in this
+process or another.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from omni_connector.local.errors import StoredTextError, StoreError
+
+DATABASE_NAME = "manager.sqlite3"
+LOCK_NAME = "manager.lock"
+SCHEMA_VERSION = 1
+
+_BUSY_TIMEOUT_SECONDS = 30.0
+_SETTINGS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA foreign_keys = ON;
+PRAGMA cache_size = -65536;
+PRAGMA temp_store = MEMORY;
+"""
+
+
+class Store:
+    """Owner of the data directory: the writing connection and the lock that keeps others out.
+
+    Args:
+        directory: made when missing.
+
+    Raises ``StoreError`` when the directory is in use by another manager, or was written by a newer
+    version of this package.
+    """
+
+    def __init__(self, directory: Path | str) -> None:
+        self.directory = Path(directory)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make the data directory {self.directory}: {error}") from error
+        self._lock = threading.RLock()  # Protects the connection; held for the length of a transaction.
+        self._held = _hold(self.directory / LOCK_NAME)
+        try:
+            self._connection = _connect(self.directory / DATABASE_NAME)
+            self._connection.executescript(_SETTINGS)
+            _create_or_check(self._connection, self.directory)
+        except BaseException:
+            self._held.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; repeatable."""
+        with self._lock:
+            self._connection.close()
+            self._held.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the writing connection in a transaction: committed at the end, undone by an exception."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def lookup(self) -> Iterator[sqlite3.Connection]:
+        """Hold the writing connection for short reads."""
+        with self._lock:
+            yield self._connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def reading(directory: Path) -> Iterator[sqlite3.Connection]:
+    """Open the store of ``directory`` for reading only, beside whoever writes it.
+
+    Raises ``StoreError`` when there is none, or when it was written by a newer version.
+    """
+    path = directory / DATABASE_NAME
+    if not path.is_file():
+        raise StoreError(
+            f"{directory} holds no documents yet; run a sync into it first, or name another data directory"
+        )
+    with closing(_connect(path, mode="ro")) as connection:
+        _check_version(connection, directory)
+        yield connection
+
+
+def storable(text: str) -> str:
+    """Return ``text``; raises ``StoredTextError`` for U+0000, which the real database cannot hold."""
+    if "\0" in text:
+        raise StoredTextError('error returned from database: invalid byte sequence for encoding "UTF8": 0x00')
+    return text
+
+
+def _connect(path: Path, *, mode: str = "rwc") -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=_BUSY_TIMEOUT_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot open {path}: {error}") from error
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _create_or_check(connection: sqlite3.Connection, directory: Path) -> None:
+    try:
+        if _check_version(connection, directory) == 0:
+            schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+            connection.executescript(
+                f"BEGIN IMMEDIATE;{schema};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+            )
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _check_version(connection: sqlite3.Connection, directory: Path) -> int:
+    """Return the file's schema version, 0 for an empty one; raises ``StoreError`` if it is unusable."""
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{directory / DATABASE_NAME} is not a usable database: {error}") from error
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{directory} was written by a newer omni-connector (schema {version}, known here: up to "
+            f"{SCHEMA_VERSION}); upgrade the package or use another data directory"
+        )
+    return version
+
+
+def _hold(path: Path) -> sqlite3.Connection:
+    """Take the directory's lock: an exclusive transaction on an empty database, which ends with the process."""
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise StoreError(
+            f"{path.parent} is in use by another manager; stop that one or use another data directory"
+        ) from error
+    return connection
