@@ -84,7 +84,8 @@ class Catalogue:
         for skill in manifest["skills"]:
             for source_type in skill["source_types"] or manifest["source_types"]:
                 sources = self._sources.all("NOT is_deleted AND source_type = ?", source_type)
-                for source_id in [source.id for source in sources] or [None]:
+                ids: list[str | None] = [source.id for source in sources]
+                for source_id in ids or [None]:
                     yield {
                         "connector_id": manifest["connector_id"],
                         "source_type": source_type,

@@ -156,7 +156,7 @@ def _text_differs(before: sqlite3.Row | None, row: dict[str, Any]) -> bool:
 
 
 def _content_type(event: Event) -> str | None:
-    metadata = event["metadata"]
+    metadata: dict[str, str | None] = event["metadata"]
     content_type = metadata["content_type"]
     return metadata["mime_type"] if content_type is None else content_type
 

@@ -143,12 +143,21 @@ class LocalManager:
         Args:
             source_type: a built-in type or, unless the settings forbid it, any other: a leniency of
                 this manager, see ``LocalSettings.allow_custom_source_types``.
+            name: what lists show; the type if None.
             config: the source's configuration, ``{}`` if None.
             credentials: the secret part of the owner's credential. None leaves the source without a
                 credential row, and without one no action can be executed; ``{}`` makes an empty row.
+            source_id: the id to add or replace; a new ULID if None.
             sync_interval_seconds: None is never scheduled.
+            scope: ``org``, or ``user`` for a personal source, whose credential belongs to the creator.
             owner_email: the creator; an administrator if not known yet.
-            provider, auth_type, principal_email: further columns of the credential row.
+            user_filter_mode: ``all``, ``whitelist`` or ``blacklist``.
+            user_whitelist: addresses for that mode.
+            user_blacklist: addresses for that mode.
+            provider: column of the credential row; the usual one of the type if None.
+            auth_type: column of the credential row.
+            principal_email: column of the credential row.
+            integration_type: ``connector``, or ``remote_mcp`` for a source that no connector serves.
         """
         return configure_source(
             self._services,

@@ -53,7 +53,7 @@ class TokenRefresher:
             "client_secret": held.get("client_secret") or known.get("oauth_client_secret"),
         }
         answer = self._ask(str(endpoint), {key: value for key, value in form.items() if value})
-        tokens = {
+        tokens: dict[str, JSON] = {
             key: answer[key] for key in ("access_token", "refresh_token", "token_type") if key in answer
         }
         return tokens, float(answer.get("expires_in") or _DEFAULT_LIFETIME_SECONDS)
