@@ -3,6 +3,9 @@
 Read by gunicorn, and by ``Connector.serve()``. The only thing taken from the environment is ``PORT``.
 """
 
+import logging
+from typing import Any
+
 from omni_connector.config import port_from_environ
 from omni_connector.exceptions import ConfigurationError
 
@@ -36,6 +39,21 @@ max_requests = 0
 # Threads and connections must begin in the process that serves.
 preload_app = False
 
+# Its default place is one for all gunicorns of a user, who would fight for it. Unknown to gunicorn before 24.
+control_socket_disable = True
+
 # The manager probes /health and /sync/<id> all the time; the log of the syncs matters more.
 accesslog = None
 errorlog = "-"
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Show the log of the syncs on standard error, unless the application has set up logging itself."""
+    del server, worker
+    logger = logging.getLogger("omni_connector")
+    if logging.getLogger().handlers or logger.handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
