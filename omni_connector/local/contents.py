@@ -71,12 +71,17 @@ class Contents:
 
 def normalised(text: str) -> str:
     """Return the text as it is stored: line ends, invisible characters, blanks and empty lines tidied."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     # Before characters are dropped: two blanks with an invisible one between them stay two.
-    text = _BLANK_RUN.sub(" ", text)
-    text = _DROPPED.sub("", text)
+    if "  " in text or "\t" in text or "\u00a0" in text:
+        text = _BLANK_RUN.sub(" ", text)
+    if not text.replace("\n", "").isprintable():  # Much faster than the pattern, and mostly true.
+        text = _DROPPED.sub("", text)
     text = "\n".join([line.strip() for line in text.split("\n")])
-    return _EMPTY_LINES.sub("\n\n", text).strip()
+    if "\n\n\n" in text:
+        text = _EMPTY_LINES.sub("\n\n", text)
+    return text.strip()
 
 
 def cut(text: str, limit_bytes: int) -> str:

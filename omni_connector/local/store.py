@@ -30,6 +30,7 @@ PRAGMA synchronous = NORMAL;
 PRAGMA foreign_keys = ON;
 PRAGMA cache_size = -65536;
 PRAGMA temp_store = MEMORY;
+PRAGMA secure_delete = OFF;
 """
 
 
