@@ -1,0 +1,253 @@
+"""A manager in memory, for unit tests of single calls; no HTTP, no files.
+
+It keeps what it is told and answers as the real one does where a connector could notice: a run that has ended takes
+no more events, equal contents share an id, a completed run publishes its checkpoint (or erases the source's, if it
+saved none). It is not strict about what is in the events: that is the embedded manager's part (``omni_connector.local``).
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Self
+
+import attrs
+from attrs import define, field
+
+from omni_connector.exceptions import SyncRunEndedError
+from omni_connector.models import SyncConfig
+from omni_connector.models.codec import decode, encode
+from omni_connector.models.plain import JsonValue
+
+RUNNING = "running"
+COMPLETED = "completed"
+FAILED = "failed"
+BAD_REQUEST = 400
+ENDED_BODY = '{"error":"Events may only be emitted for a running sync run"}'
+"""As the real manager answers (PROTOCOL, section 9)."""
+
+Hook = Callable[[dict[str, Any]], object]
+"""Is given the arguments of a call by name, before the call has any effect; may raise, and may block."""
+
+
+class Call(NamedTuple):
+    """One call that the manager received.
+
+    Attributes:
+        operation: name of the method, such as ``send_events``.
+        args: its arguments by name.
+    """
+
+    operation: str
+    args: dict[str, Any]
+
+
+@define(eq=False)
+class MemoryManager:
+    """Implements ``ManagerApi`` in memory. All of it may be used from several threads.
+
+    Attributes:
+        config: what ``sync_config`` answers; completed runs and saved connector states change it.
+        calls: every call, as (operation, arguments by name), in order; also those that a hook made fail.
+        events: the accepted events, decoded, in order.
+        contents: the stored texts by content id.
+        checkpoints: the last checkpoint of each run that saved one.
+        statuses: how runs ended: ``completed``, ``failed``, or what ``end_run`` was told.
+        error: the text of the last ``fail``, or None.
+        scanned: sum of ``add_scanned``.
+        updated: sum of ``add_updated``.
+        registrations: the manifests that were registered.
+        closed: ``close`` was called.
+    """
+
+    config: SyncConfig = field(factory=SyncConfig)
+    calls: list[Call] = field(factory=list, init=False)
+    events: list[dict[str, Any]] = field(factory=list, init=False)
+    contents: dict[str, str] = field(factory=dict, init=False)
+    checkpoints: dict[str, JsonValue] = field(factory=dict, init=False)
+    statuses: dict[str, str] = field(factory=dict, init=False)
+    error: str | None = field(default=None, init=False)
+    scanned: int = field(default=0, init=False)
+    updated: int = field(default=0, init=False)
+    registrations: list[dict[str, JsonValue]] = field(factory=list, init=False)
+    closed: bool = field(default=False, init=False)
+    _hooks: dict[str, Hook | BaseException] = field(factory=dict, init=False)
+    _content_ids: dict[str, str] = field(factory=dict, init=False)
+    _changed: threading.Condition = field(
+        factory=threading.Condition, init=False
+    )  # Protects all of the above.
+
+    # -- for the test -------------------------------------------------------------------------------------------
+
+    @property
+    def checkpoint(self) -> JsonValue:
+        """The checkpoint that was saved last, by whichever run; None when there is none."""
+        return next(reversed(self.checkpoints.values()), None)
+
+    @property
+    def status(self) -> str:
+        """How the last run that ended did end; ``running`` while none has."""
+        return next(reversed(self.statuses.values()), RUNNING)
+
+    def on(self, operation: str, hook: Hook | BaseException | None) -> None:
+        """Call ``hook`` with the arguments of every further call of ``operation``, before it has any effect.
+
+        Args:
+            operation: name of the method, such as ``send_events``.
+            hook: called with a dict; what it raises the caller gets. An exception in its place is raised each time;
+                None takes the hook away.
+
+        Raises:
+            AttributeError: there is no such operation.
+        """
+        getattr(self, operation)
+        with self._changed:
+            if hook is None:
+                self._hooks.pop(operation, None)
+            else:
+                self._hooks[operation] = hook
+
+    def end_run(self, sync_run_id: str, status: str = "cancelled") -> None:
+        """End a run behind its connector's back: its further events are refused."""
+        with self._changed:
+            self.statuses[sync_run_id] = status
+            self._changed.notify_all()
+
+    def operations(self) -> list[str]:
+        """Return the names of the calls so far, in order."""
+        with self._changed:
+            return [call.operation for call in self.calls]
+
+    def wait_for(self, condition: Callable[[Self], object], timeout_seconds: float = 10.0) -> None:
+        """Wait until ``condition``, given this manager, is true; looked at after every call.
+
+        Raises:
+            TimeoutError: it was not; the message lists the calls so far.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(self), timeout_seconds):
+                seen = ", ".join(call.operation for call in self.calls) or "none"
+                raise TimeoutError(f"not within {timeout_seconds:g} s; calls so far: {seen}")
+
+    # -- ManagerApi ---------------------------------------------------------------------------------------------
+
+    def interruptible(self, stop: threading.Event) -> Self:
+        """Return itself: there is nothing to wait for."""
+        del stop
+        return self
+
+    def register(self, manifest: dict[str, JsonValue]) -> None:
+        """Keep the manifest."""
+        self._receive("register", manifest=manifest)
+        with self._changed:
+            self.registrations.append(decode(encode(manifest)))
+            self._changed.notify_all()
+
+    def sync_config(self, source_id: str) -> SyncConfig:
+        """Return ``config``, whatever the source."""
+        self._receive("sync_config", source_id=source_id)
+        with self._changed:
+            return self.config
+
+    def send_events(
+        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
+    ) -> None:
+        """Keep the events.
+
+        Raises:
+            SyncRunEndedError: the run has ended.
+        """
+        self._receive(
+            "send_events", sync_run_id=sync_run_id, source_id=source_id, events=events, patient=patient
+        )
+        decoded = [decode(event) for event in events]
+        with self._changed:
+            if sync_run_id in self.statuses:
+                raise SyncRunEndedError(
+                    f"POST /sdk/events/batch: {BAD_REQUEST} {ENDED_BODY}",
+                    operation="POST /sdk/events/batch",
+                    status=BAD_REQUEST,
+                    body=ENDED_BODY,
+                )
+            self.events += decoded
+            self._changed.notify_all()
+
+    def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
+        """Keep the text; equal texts share an id (PROTOCOL, section 12)."""
+        self._receive("store_content", sync_run_id=sync_run_id, content=content, content_type=content_type)
+        with self._changed:
+            content_id = self._content_ids.setdefault(content, f"content-{len(self.contents) + 1}")
+            self.contents[content_id] = content
+            self._changed.notify_all()
+            return content_id
+
+    def heartbeat(self, sync_run_id: str) -> None:
+        """Note the call."""
+        self._receive("heartbeat", sync_run_id=sync_run_id)
+
+    def add_scanned(self, sync_run_id: str, count: int) -> None:
+        """Add to ``scanned``."""
+        self._receive("add_scanned", sync_run_id=sync_run_id, count=count)
+        with self._changed:
+            self.scanned += count
+            self._changed.notify_all()
+
+    def add_updated(self, sync_run_id: str, count: int) -> None:
+        """Add to ``updated``."""
+        self._receive("add_updated", sync_run_id=sync_run_id, count=count)
+        with self._changed:
+            self.updated += count
+            self._changed.notify_all()
+
+    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue) -> None:
+        """Keep the checkpoint; nothing happens when the run has ended (PROTOCOL, section 9)."""
+        self._receive("save_checkpoint", sync_run_id=sync_run_id, checkpoint=checkpoint)
+        with self._changed:
+            if sync_run_id not in self.statuses:
+                self.checkpoints.pop(sync_run_id, None)  # The last one saved stands last.
+                self.checkpoints[sync_run_id] = decode(encode(checkpoint))
+            self._changed.notify_all()
+
+    def save_connector_state(self, source_id: str, state: JsonValue) -> None:
+        """Replace the connector state in ``config``."""
+        self._receive("save_connector_state", source_id=source_id, state=state)
+        with self._changed:
+            self.config = attrs.evolve(self.config, connector_state=decode(encode(state)))
+            self._changed.notify_all()
+
+    def complete(self, sync_run_id: str, *, scanned: int, updated: int, new_state: JsonValue) -> None:
+        """End the run and publish its checkpoint, or erase the source's (PROTOCOL, section 6)."""
+        self._receive(
+            "complete", sync_run_id=sync_run_id, scanned=scanned, updated=updated, new_state=new_state
+        )
+        with self._changed:
+            if sync_run_id not in self.statuses:
+                self.statuses[sync_run_id] = COMPLETED
+                self.config = attrs.evolve(self.config, checkpoint=self.checkpoints.get(sync_run_id))
+            self._changed.notify_all()
+
+    def fail(self, sync_run_id: str, error: str) -> None:
+        """End the run as failed; nothing is published."""
+        self._receive("fail", sync_run_id=sync_run_id, error=error)
+        with self._changed:
+            if sync_run_id not in self.statuses:
+                self.statuses[sync_run_id] = FAILED
+                self.error = error
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _receive(self, operation: str, **args: Any) -> None:
+        """Note the call, then let its hook act; outside the lock, because a hook may block."""
+        with self._changed:
+            self.calls.append(Call(operation, args))
+            hook = self._hooks.get(operation)
+            self._changed.notify_all()
+        if isinstance(hook, BaseException):
+            raise hook
+        if hook is not None:
+            hook(args)
