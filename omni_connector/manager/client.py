@@ -1,5 +1,6 @@
 """The manager over HTTP: one method sends, checks and translates; each operation is a few lines."""
 
+import copy
 import logging
 import threading
 import time
@@ -8,6 +9,7 @@ from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import requests
+from attrs import frozen
 from requests.adapters import HTTPAdapter
 from requests.utils import get_netrc_auth
 
@@ -18,6 +20,7 @@ from omni_connector.exceptions import (
     ServiceOverloadedError,
     SyncRunEndedError,
 )
+from omni_connector.manager.lane import Lane, LaneError, LaneResponse
 from omni_connector.manager.retry import (
     ANSWERING,
     BULK,
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
+BULK_PATHS = frozenset({"/sdk/content", "/sdk/events/batch"})
 OVERLOADED = frozenset({429, 503})
 SHOWN_BODY_LENGTH = 500
 HTTP_OK = 200
@@ -51,7 +55,6 @@ class SdkClient:
         manager_url: base address, such as ``http://localhost:8090``.
         session: a session to use instead of an own one (headers, CA bundle, proxies are honoured).
         connections: how many connections are kept open.
-        stop: waits between attempts end when it is set.
     """
 
     def __init__(
@@ -60,12 +63,17 @@ class SdkClient:
         *,
         session: requests.Session | None = None,
         connections: int = 32,
-        stop: threading.Event | None = None,
     ) -> None:
         self.manager_url = manager_url.rstrip("/")
         self._session = session or _new_session(self.manager_url, connections)
         self._owns_session = session is None
-        self._stop = stop or threading.Event()
+        self._lane = Lane.for_session(
+            self.manager_url,
+            self._session,
+            connect_seconds=CONNECT_TIMEOUT_SECONDS,
+            read_seconds=READ_TIMEOUT_SECONDS,
+        )
+        self._stop = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -75,12 +83,16 @@ class SdkClient:
 
     def close(self) -> None:
         """Release the connections, if this client opened them."""
+        if self._lane is not None:
+            self._lane.close()
         if self._owns_session:
             self._session.close()
 
     def interruptible(self, stop: threading.Event) -> "SdkClient":
         """Return a client of the same session whose waits between attempts end when ``stop`` is set."""
-        return SdkClient(self.manager_url, session=self._session, stop=stop)
+        client = copy.copy(self)
+        client._stop = stop  # noqa: SLF001 - of this class.
+        return client
 
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """``POST /sdk/register``."""
@@ -158,14 +170,15 @@ class SdkClient:
         Raises:
             SdkClientError: of the kind that tells what to do; its message says what was tried and what came back.
         """
-        operation = f"{method} {path}"
         data = body if isinstance(body, bytes) or method == "GET" else encode(body)
+        call = _Call(method, path, data, policy)
+        operation = call.operation
         if self._stop.is_set():
             raise SdkClientError(f"{operation}: not sent, because the run was stopped", operation=operation)
         started = time.monotonic()
         for attempt in range(1, policy.attempts + 1):
             try:
-                return self._attempt(operation, method, path, data, policy)
+                return self._attempt(call, started)
             except SdkClientError as error:
                 delay = _delay(error, attempt, policy)
                 left = policy.total_seconds - (time.monotonic() - started)
@@ -180,23 +193,49 @@ class SdkClient:
                 )
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _attempt(
-        self, operation: str, method: str, path: str, data: bytes | None, policy: RetryPolicy
-    ) -> JsonValue:
+    def _attempt(self, call: "_Call", started: float) -> JsonValue:
+        if self._lane is not None and call.data is not None and call.path in BULK_PATHS:
+            deadline = started + call.policy.total_seconds + READ_TIMEOUT_SECONDS
+            try:
+                answer = self._lane.post(call.path, call.data, deadline=deadline)
+            except LaneError as error:
+                raise _unreachable(call.operation, self.manager_url, error, repeat=True) from error
+        else:
+            answer = self._through_session(call)
+        if HTTP_OK <= answer.status < HTTP_REDIRECT:
+            return _json(answer, call.operation)
+        raise _refused(call.operation, answer)
+
+    def _through_session(self, call: "_Call") -> LaneResponse:
         try:
             response = self._session.request(
-                method,
-                self.manager_url + path,
-                data=data,
+                call.method,
+                self.manager_url + call.path,
+                data=call.data,
                 headers=_HEADERS,
                 timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise _unreachable(operation, self.manager_url, error, policy) from error
-        if HTTP_OK <= response.status_code < HTTP_REDIRECT:
-            return _json(response, operation)
-        raise _refused(operation, response)
+            passing = isinstance(
+                error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
+            )
+            repeat = passing and not (call.policy.unless_sent and _may_have_arrived(error))
+            raise _unreachable(call.operation, self.manager_url, error, repeat=repeat) from error
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return LaneResponse(response.status_code, headers, response.content)
+
+
+@frozen
+class _Call:
+    method: str
+    path: str
+    data: bytes | None
+    policy: RetryPolicy
+
+    @property
+    def operation(self) -> str:
+        return f"{self.method} {self.path}"
 
 
 _HEADERS = {"Content-Type": "application/json", "User-Agent": f"omni-connector-python/{__version__}"}
@@ -220,55 +259,47 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _json(response: requests.Response, operation: str) -> JsonValue:
-    if not response.content:
+def _json(answer: LaneResponse, operation: str) -> JsonValue:
+    if not answer.body:
         return None
     try:
-        return decode(response.content)
+        return decode(answer.body)
     except ValueError as error:
         raise SdkClientError(
-            f"{operation}: the manager answered {response.status_code} with something that is not JSON; "
+            f"{operation}: the manager answered {answer.status} with something that is not JSON; "
             "is CONNECTOR_MANAGER_URL the connector-manager?",
             operation=operation,
-            status=response.status_code,
-            body=response.text[:SHOWN_BODY_LENGTH],
+            status=answer.status,
+            body=_shown(answer),
         ) from error
 
 
-def _refused(operation: str, response: requests.Response) -> SdkClientError:
-    body = response.text[:SHOWN_BODY_LENGTH]
-    message = f"{operation}: the manager answered {response.status_code}: {body or '(empty body)'}"
-    if response.status_code in OVERLOADED:
-        after = retry_after_seconds(response.headers.get("Retry-After"), now=time.time())
+def _refused(operation: str, answer: LaneResponse) -> SdkClientError:
+    body = _shown(answer)
+    message = f"{operation}: the manager answered {answer.status}: {body or '(empty body)'}"
+    if answer.status in OVERLOADED:
+        after = retry_after_seconds(answer.headers.get("retry-after"), now=time.time())
         return ServiceOverloadedError(
-            message, retry_after=after, operation=operation, status=response.status_code, body=body
+            message, retry_after=after, operation=operation, status=answer.status, body=body
         )
-    return SdkClientError(message, operation=operation, status=response.status_code, body=body)
+    return SdkClientError(message, operation=operation, status=answer.status, body=body)
 
 
-def _unreachable(
-    operation: str, manager_url: str, error: requests.RequestException, policy: RetryPolicy
-) -> SdkClientError:
-    kind = type(error).__name__
-    message = f"{operation}: no answer from the manager at {_without_secrets(manager_url)} ({kind})"
-    if isinstance(
-        error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
-    ):
-        if (
-            policy.unless_sent
-            and not isinstance(error, requests.ConnectTimeout)
-            and not _never_connected(error)
-        ):
-            return SdkClientError(
-                f"{message}; not repeated, because it may have arrived", operation=operation
-            )
+def _shown(answer: LaneResponse) -> str:
+    return answer.body[: 4 * SHOWN_BODY_LENGTH].decode(errors="replace")[:SHOWN_BODY_LENGTH]
+
+
+def _unreachable(operation: str, manager_url: str, error: OSError, *, repeat: bool) -> SdkClientError:
+    reason = str(error) if isinstance(error, LaneError) else type(error).__name__
+    message = f"{operation}: no answer from the manager at {_without_secrets(manager_url)} ({reason})"
+    if repeat:
         return ManagerUnreachableError(message, operation=operation)
-    return SdkClientError(message, operation=operation)
+    return SdkClientError(f"{message}; not repeated, because it may have arrived", operation=operation)
 
 
-def _never_connected(error: BaseException) -> bool:
-    """Say whether the connection was refused, so that nothing can have arrived."""
-    return "NewConnectionError" in repr(error)
+def _may_have_arrived(error: BaseException) -> bool:
+    """Say whether a connection was made, so that the request can have been carried out."""
+    return not isinstance(error, requests.ConnectTimeout) and "NewConnectionError" not in repr(error)
 
 
 def _delay(error: SdkClientError, attempt: int, policy: RetryPolicy) -> float | None:

@@ -1,0 +1,319 @@
+"""The bulk lane: contents and event batches, which are nearly all of the traffic, over bare keep-alive sockets.
+
+``requests`` costs about a millisecond of CPU a call, most of it outside of the wire. Here head and body go out in one
+``sendall`` and the answer is parsed by httptools (llhttp, the parser of Node.js and uvicorn). The figures of the choice,
+with http.client and requests beside it, are in ``benchmarks/RESULTS.md``.
+
+The lane honours what the session is configured with where that is a matter of the connection: base address, TLS
+verification, CA bundle and client certificate, headers, basic authentication. Where a session has more (a proxy, an
+adapter or an authentication of its own), ``Lane.for_session`` returns None and the session itself carries the traffic.
+"""
+
+import base64
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httptools
+import requests
+from attrs import frozen
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, extract_zipped_paths, select_proxy
+
+RECEIVE_BYTES = 64 * 1024
+ONE_SEND_BYTES = 256 * 1024
+"""Up to here head and body are joined: copying is cheaper than a second system call and packet."""
+
+LONGEST_IDLE_SECONDS = 55.0
+"""A connection that has been idle for longer is not used again; the other side may just be closing it."""
+
+
+@frozen
+class LaneResponse:
+    """An answer.
+
+    Attributes:
+        status: HTTP status.
+        headers: by name in lower case; of a repeated one the last.
+        body: the bytes.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class LaneError(OSError):
+    """No answer came.
+
+    Attributes:
+        sent: the request may have reached the manager.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class Lane:
+    """Keep-alive connections to one address, one for each thread that sends at the same time.
+
+    Args:
+        base_url: ``http://host:port`` or ``https://host:port``, perhaps with a path before the endpoints.
+        headers: sent with every request.
+        tls: for https.
+        connect_seconds: for a new connection.
+        read_seconds: for each wait for the manager.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: dict[str, str],
+        tls: ssl.SSLContext | None,
+        connect_seconds: float,
+        read_seconds: float,
+    ) -> None:
+        parts = urlsplit(base_url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._path = parts.path.rstrip("/")
+        self._tls = tls
+        self._connect_seconds = connect_seconds
+        self._read_seconds = read_seconds
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        lines = {"Host": f"{host}:{parts.port}" if parts.port else host, **headers}
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode("latin-1")
+        self._idle: deque[tuple[_Connection, float]] = deque()  # Appending and popping are atomic.
+        self._closed = threading.Event()
+
+    @classmethod
+    def for_session(
+        cls, base_url: str, session: requests.Session, *, connect_seconds: float, read_seconds: float
+    ) -> Self | None:
+        """Return a lane configured like ``session``, or None where only the session itself will do."""
+        if type(session.get_adapter(base_url)) is not HTTPAdapter:
+            return None
+        found = session.merge_environment_settings(base_url, {}, None, None, None)
+        if select_proxy(base_url, found["proxies"]) or session.params or session.hooks.get("response"):
+            return None
+        if not isinstance(session.auth, tuple | None) or (session.trust_env and session.auth is None):
+            return None  # Its own kind of authentication, or netrc, looked up at each call.
+        skipped = {"accept-encoding", "connection", "content-length", "content-type", "host"}
+        headers = {
+            str(name): str(value) for name, value in session.headers.items() if name.lower() not in skipped
+        }
+        if session.auth is not None:
+            headers["Authorization"] = _basic(*session.auth)
+        tls = _tls(found["verify"], found["cert"]) if base_url.startswith("https:") else None
+        return cls(
+            base_url, headers=headers, tls=tls, connect_seconds=connect_seconds, read_seconds=read_seconds
+        )
+
+    def post(self, path: str, body: bytes, *, deadline: float) -> LaneResponse:
+        """Send ``body`` as JSON and return the answer.
+
+        A connection that the manager closed while it was idle is replaced without a word; what the lane carries may
+        be sent twice (PROTOCOL, section 11).
+
+        Args:
+            path: of the endpoint.
+            body: JSON.
+            deadline: by ``time.monotonic()``; the answer is complete by then.
+
+        Raises:
+            LaneError: no answer, or none in time.
+        """
+        head = b"POST %b HTTP/1.1\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+            (self._path + path).encode("latin-1"),
+            self._head,
+            len(body),
+        )
+        while True:
+            connection, used = self._connection(deadline)
+            try:
+                response = connection.exchange(head, body, deadline, self._read_seconds)
+            except _StaleError as error:
+                connection.close()
+                if used:
+                    continue
+                raise LaneError(str(error), sent=True) from error
+            except OSError as error:
+                connection.close()
+                raise LaneError(f"{type(error).__name__}: {error}", sent=True) from error
+            except BaseException:
+                connection.close()
+                raise
+            if connection.reusable and not self._closed.is_set():
+                self._idle.append((connection, time.monotonic()))
+            else:
+                connection.close()
+            return response
+
+    def close(self) -> None:
+        """Close the idle connections; the busy ones close after their answer."""
+        self._closed.set()
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    def _connection(self, deadline: float) -> tuple["_Connection", bool]:
+        """Return the connection that was used last, so that the others grow old and go, or a new one."""
+        now = time.monotonic()
+        while True:
+            try:
+                connection, since = self._idle.pop()
+            except IndexError:
+                break
+            if now - since < LONGEST_IDLE_SECONDS:
+                return connection, True
+            connection.close()
+        try:
+            plain = socket.create_connection(
+                (self._host, self._port), max(0.001, min(self._connect_seconds, deadline - now))
+            )
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            wrapped = self._tls.wrap_socket(plain, server_hostname=self._host) if self._tls else plain
+        except OSError as error:
+            raise LaneError(f"{type(error).__name__}: {error}", sent=False) from error
+        return _Connection(wrapped), False
+
+
+class _StaleError(OSError):
+    """The connection was closed before a single byte of the answer came."""
+
+
+class _Connection:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._timeout: float | None = None
+        self.reusable = False
+
+    def exchange(self, head: bytes, body: bytes, deadline: float, read_seconds: float) -> LaneResponse:
+        """Send a request and read its answer."""
+        self.reusable = False
+        answer = _Answer()
+        self._wait_at_most(read_seconds, deadline)
+        try:
+            if len(body) <= ONE_SEND_BYTES:
+                self._socket.sendall(head + body)
+            else:
+                self._socket.sendall(head)
+                self._socket.sendall(body)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            # The manager may have answered before it had read everything (413, 429): see what it said.
+            if not self._read(answer, deadline, read_seconds, after=error):
+                raise _StaleError(f"{type(error).__name__} while sending") from error
+            return answer.response()
+        self._read(answer, deadline, read_seconds)
+        self.reusable = answer.keep_alive
+        return answer.response()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def _read(
+        self, answer: "_Answer", deadline: float, read_seconds: float, after: OSError | None = None
+    ) -> bool:
+        while not answer.complete:
+            self._wait_at_most(read_seconds, deadline)
+            try:
+                data = self._socket.recv(RECEIVE_BYTES)
+            except ConnectionResetError as error:
+                if after is not None:
+                    return False
+                if not answer.begun:
+                    raise _StaleError("connection reset") from error
+                raise
+            if not data:
+                if answer.ends_with_connection:
+                    return True
+                if after is not None:
+                    return False
+                if not answer.begun:
+                    raise _StaleError("connection closed without an answer")
+                raise ConnectionError("connection closed in the middle of the answer")
+            answer.feed(data)
+        return True
+
+    def _wait_at_most(self, seconds: float, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("out of time")
+        seconds = min(seconds, left)
+        if self._timeout != seconds:
+            self._socket.settimeout(seconds)
+            self._timeout = seconds
+
+
+class _Answer:
+    """Collects one answer from the parser's callbacks, whose names httptools gives."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
+        self._chunks: list[bytes] = []
+        self._headers_done = False
+        self.begun = False
+        self.complete = False
+        self.keep_alive = False
+
+    def feed(self, data: bytes) -> None:
+        self.begun = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise ConnectionError(f"the answer is not HTTP: {error}") from error
+
+    def response(self) -> LaneResponse:
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        return LaneResponse(self._parser.get_status_code(), self._headers, body)
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """An answer without a length is over when the connection is."""
+        return self._headers_done and not {"content-length", "transfer-encoding"} & set(self._headers)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self._headers_done = True
+
+    def on_body(self, body: bytes) -> None:
+        self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._parser.get_status_code() == 100:  # noqa: PLR2004 - Continue: the answer follows.
+            return
+        self.complete = True
+        self.keep_alive = self._parser.should_keep_alive()
+
+
+def _basic(user: str | bytes, password: str | bytes) -> str:
+    pair = b":".join(part.encode("latin-1") if isinstance(part, str) else part for part in (user, password))
+    return f"Basic {base64.b64encode(pair).decode('ascii')}"
+
+
+def _tls(verify: Any, certificate: Any) -> ssl.SSLContext:
+    """Return what requests would use: its own CA bundle, another one, or no verification at all."""
+    if verify is False:
+        context = ssl._create_unverified_context()  # noqa: S323, SLF001 - asked for by the session.
+    else:
+        bundle = extract_zipped_paths(DEFAULT_CA_BUNDLE_PATH) if verify is True else str(verify)
+        directory = Path(bundle).is_dir()  # Given a bundle, the context loads no other.
+        context = ssl.create_default_context(
+            capath=bundle if directory else None, cafile=None if directory else bundle
+        )
+    if certificate is not None:
+        pair = (certificate,) if isinstance(certificate, str) else certificate
+        context.load_cert_chain(*pair)
+    return context
