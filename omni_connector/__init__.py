@@ -1,33 +1,42 @@
-"""Python SDK for writing Omni connectors."""
+"""Python SDK for writing Omni connectors.
+
+A name is loaded when it is first used, so that importing the package costs next to nothing and the command line
+answers at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from omni_connector._version import __version__
-from omni_connector.config import Settings
-from omni_connector.connector import Connector
-from omni_connector.exceptions import (
-    ConfigurationError,
-    ConnectorError,
-    InvalidDocumentError,
-    InvalidValueError,
-    ManagerUnreachableError,
-    SdkClientError,
-    ServiceOverloadedError,
-    SyncCancelledError,
-    SyncFinishedError,
-    SyncInterruptedError,
-)
-from omni_connector.manager import RetryPolicy, SdkClient
-from omni_connector.models import (
-    ActionDefinition,
-    ActionResponse,
-    ConnectorManifest,
-    Document,
-    DocumentMetadata,
-    DocumentPermissions,
-    SearchOperator,
-    SyncMode,
-)
-from omni_connector.sync.content import ContentStorage
-from omni_connector.sync.context import SyncContext
+
+if TYPE_CHECKING:
+    from omni_connector.config import Settings
+    from omni_connector.connector import Connector
+    from omni_connector.exceptions import (
+        ConfigurationError,
+        ConnectorError,
+        InvalidDocumentError,
+        InvalidValueError,
+        ManagerUnreachableError,
+        SdkClientError,
+        ServiceOverloadedError,
+        SyncCancelledError,
+        SyncFinishedError,
+        SyncInterruptedError,
+    )
+    from omni_connector.manager import RetryPolicy, SdkClient
+    from omni_connector.models import (
+        ActionDefinition,
+        ActionResponse,
+        ConnectorManifest,
+        Document,
+        DocumentMetadata,
+        DocumentPermissions,
+        SearchOperator,
+        SyncMode,
+    )
+    from omni_connector.sync.content import ContentStorage
+    from omni_connector.sync.context import SyncContext
 
 __all__ = [
     "ActionDefinition",
@@ -56,3 +65,38 @@ __all__ = [
     "SyncMode",
     "__version__",
 ]
+
+_HOMES = {
+    "Connector": "connector",
+    "ContentStorage": "sync.content",
+    "RetryPolicy": "manager",
+    "SdkClient": "manager",
+    "Settings": "config",
+    "SyncContext": "sync.context",
+    **dict.fromkeys(
+        (
+            "ActionDefinition",
+            "ActionResponse",
+            "ConnectorManifest",
+            "Document",
+            "DocumentMetadata",
+            "DocumentPermissions",
+            "SearchOperator",
+            "SyncMode",
+        ),
+        "models",
+    ),
+}
+"""Modules of the names that are not exceptions."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'exceptions')}"), name)
+    globals()[name] = value  # Asked for once.
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
