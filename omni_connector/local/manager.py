@@ -238,6 +238,13 @@ class LocalManager:
         """Run all phases of the scheduler once, in this thread."""
         self._services.scheduler.tick()
 
+    def probe(self, run_id: str) -> None:
+        """Ask the connector about a running run now; a lost one is sent to it again (PROTOCOL, section 7).
+
+        Raises ``LocalManagerError`` (404) for an unknown run.
+        """
+        self._services.scheduler.probe(self.run(run_id))
+
     def wait_for_run(self, run_id: str, timeout_seconds: float = 60) -> SyncRunRow:
         """Return the run once it has ended.
 

@@ -62,6 +62,7 @@ class Scheduler:
         self._clock = clock
         self._settings = settings
         self._stopping = stopping
+        self._resumer = resumer
         self._ticking = threading.Lock()  # One tick at a time, whoever asks for it.
         self._realtime_backoff = Backoff(settings, clock)
         self._start_backoff = Backoff(settings, clock)
@@ -94,6 +95,11 @@ class Scheduler:
                     phase()
                 except Exception:  # A tick is a request to nobody; the next one comes in any case.
                     log.exception("A phase of the scheduler failed")
+
+    def probe(self, run: SyncRunRow) -> None:
+        """Probe one run now, as a tick does all of them."""
+        with self._ticking:
+            self._resumer.probe(run)
 
     def _run(self) -> None:
         """Life of the scheduler's thread."""
