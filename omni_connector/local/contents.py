@@ -55,8 +55,7 @@ class Contents:
                 " ON CONFLICT (sha256) DO UPDATE SET orphaned_at = NULL RETURNING id",
                 (new_ulid(), digest, text, now),
             ).fetchone()
-            if "\0" not in run_id:
-                renew_activity(db, run_id, now)
+            renew_activity(db, run_id, now)
         return str(row["id"])
 
     def sweep(self) -> None:

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
-from typing import Any
 
 from omni_connector.local.contents import cut, normalised
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.settings import LocalSettings
 
 BUSY = "Document extraction is busy. Try again later."
-MISSING_EXTRA = (
-    "Content extraction failed: {mime_type} needs markitdown, which is not installed;"
-    " run: pip install 'omni-connector[extract]'"
-)
 PDF_FAILURE_NOTE = "[Text extraction failed for this PDF. It may be scanned, encrypted or damaged.]"
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
@@ -46,13 +42,22 @@ _EXTENSION_TYPES = {
     "eml": "message/rfc822",
     "msg": "application/vnd.ms-outlook",
 }
-_CONVERTED = {
-    _EXTENSION_TYPES[extension]: f".{extension}"
-    for extension in ("pdf", "docx", "xlsx", "pptx", "xls", "msg")
+_CONVERTERS = {
+    "pdf": "PdfConverter",
+    "docx": "DocxConverter",
+    "xlsx": "XlsxConverter",
+    "pptx": "PptxConverter",
+    "xls": "XlsConverter",
+    "msg": "OutlookMsgConverter",
 }
-_SPREADSHEETS = frozenset({_EXTENSION_TYPES["xlsx"], _EXTENSION_TYPES["xls"]})
+"""Converter classes of markitdown by extension. They are used one by one: markitdown as a whole would take
+a damaged file for plain text."""
+_EXTENSION_OF = {_EXTENSION_TYPES[extension]: extension for extension in _CONVERTERS}
+_SPREADSHEETS = frozenset({"xlsx", "xls"})
+_TABLE_RULE = re.compile(r"[|:\s-]+")
 _LETTER = re.compile(r"[^\W\d_]")
-_CELL_LIMIT = 2**31 - 1
+_EMPTY_CELL = "NaN"
+"""How markitdown writes a cell without a value."""
 
 
 class Extractor:
@@ -97,34 +102,32 @@ class Extractor:
     def _text(self, data: bytes, mime_type: str) -> str:
         if mime_type in self._readers:
             return self._readers[mime_type](data)
-        extension = _CONVERTED.get(mime_type)
+        extension = _EXTENSION_OF.get(mime_type)
         if extension is None:
             return ""
-        convert = _markitdown()
-        if convert is None:
-            raise LocalManagerError(500, MISSING_EXTRA.format(mime_type=mime_type))
-        text = _converted(convert, data, extension)
-        return self._tables(text) if mime_type in _SPREADSHEETS else text
+        text = _converted(_CONVERTERS[extension], data, extension)
+        return self._tables(text) if extension in _SPREADSHEETS else text
 
     def _csv(self, data: bytes) -> str:
-        # Read as the real manager does: any cell length, and lines that break the rules are taken as they are.
-        csv.field_size_limit(_CELL_LIMIT)
         rows = csv.reader(io.StringIO(_plain(data).replace("\0", ""), newline=""))
-        return "\n".join(self._worth_indexing(rows))
+        try:
+            return "\n".join(self._worth_indexing(rows))
+        except csv.Error as error:
+            raise LocalManagerError(500, f"Content extraction failed: Failed to read CSV: {error}") from error
 
     def _tables(self, markdown: str) -> str:
-        """Return the cells of Markdown tables, and the headings between them."""
-        headings_and_rows = (
-            [cell.strip() for cell in line.strip("|").split("|")] for line in markdown.split("\n")
+        """Return the cells of a workbook's Markdown tables, one heading a sheet."""
+        rows = (
+            line.strip("|").split("|")
+            for line in markdown.splitlines()
+            if line and not _TABLE_RULE.fullmatch(line)
         )
-        return "\n".join(self._worth_indexing(headings_and_rows))
+        return "\n".join(self._worth_indexing([cell.strip() for cell in row] for row in rows))
 
-    def _worth_indexing(self, rows: Any) -> Iterator[str]:
+    def _worth_indexing(self, rows: Iterable[list[str]]) -> Iterator[str]:
         """Yield rows, limited in number, without the cells that hold no letter."""
-        for number, row in enumerate(rows):
-            if number >= self._settings.spreadsheet_max_indexed_rows:
-                return
-            cells = [cell for cell in row if _LETTER.search(cell) and cell != "NaN"]
+        for row in itertools.islice(rows, self._settings.spreadsheet_max_indexed_rows):
+            cells = [cell for cell in row if _LETTER.search(cell) and cell != _EMPTY_CELL]
             if cells:
                 yield " ".join(cells)
 
@@ -134,13 +137,13 @@ def _plain(data: bytes) -> str:
 
 
 def _html(data: bytes) -> str:
-    convert = _markitdown()
-    if convert is not None:
-        return _converted(convert, data, ".html")
-    reader = _VisibleText()
-    reader.feed(_plain(data))
-    reader.close()
-    return "".join(reader.pieces)
+    try:
+        return _converted("HtmlConverter", data, "html")
+    except _ExtraMissingError:
+        reader = _VisibleText()
+        reader.feed(_plain(data))
+        reader.close()
+        return "".join(reader.pieces)
 
 
 def _mail(data: bytes) -> str:
@@ -160,28 +163,35 @@ def _mail(data: bytes) -> str:
     return "\n".join([*headers, "", text])
 
 
-def _markitdown() -> Any:
-    """Return markitdown's converter, or None when the extra is not installed."""
+def _converted(converter: str, data: bytes, extension: str) -> str:
+    """Return what one of markitdown's converters makes of a file."""
     try:
-        from markitdown import MarkItDown  # noqa: PLC0415 - large, and an extra.
-    except ImportError:
-        return None
-    return MarkItDown(enable_plugins=False)
-
-
-def _converted(converter: Any, data: bytes, extension: str) -> str:
-    from markitdown import StreamInfo  # noqa: PLC0415 - large, and an extra.
-
+        from markitdown import MissingDependencyException, StreamInfo, converters  # noqa: PLC0415 - large, and an extra.
+    except ImportError as error:
+        raise _ExtraMissingError(extension) from error
     try:
-        result = converter.convert_stream(io.BytesIO(data), stream_info=StreamInfo(extension=extension))
-        text = str(result.text_content)
+        convert = getattr(converters, converter)().convert
+        text = str(convert(io.BytesIO(data), StreamInfo(extension=f".{extension}")).text_content)
+    except MissingDependencyException as error:
+        raise _ExtraMissingError(extension) from error
     except Exception as error:  # Converters raise what their parsers raise.
-        if extension == ".pdf":
+        if extension == "pdf":
             return PDF_FAILURE_NOTE
         raise LocalManagerError(
-            500, f"Content extraction failed: Failed to read {extension.removeprefix('.').upper()}"
+            500, f"Content extraction failed: Failed to read {extension.upper()}"
         ) from error
-    return PDF_FAILURE_NOTE if extension == ".pdf" and not text.strip() else text
+    return PDF_FAILURE_NOTE if extension == "pdf" and not text.strip() else text
+
+
+class _ExtraMissingError(LocalManagerError):
+    """The format needs what the extra installs."""
+
+    def __init__(self, extension: str) -> None:
+        super().__init__(
+            500,
+            f"Content extraction failed: {extension.upper()} files need markitdown, which is not installed;"
+            " run: pip install 'omni-connector[extract]'",
+        )
 
 
 class _VisibleText(HTMLParser):

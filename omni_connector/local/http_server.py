@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
 
@@ -59,18 +61,21 @@ class HttpServer:
         self._name = name
         self._host = host
         self._thread: threading.Thread | None = None
-        self._prepared = threading.Event()
-        self._failure: BaseException | None = None
 
     def start(self) -> Self:
         """Bind, listen and serve; the socket accepts when this returns."""
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        prepared: Future[None] = Future()
+        # The thread knows cheroot's server but not this object, so that a forgotten one can complain.
+        self._thread = threading.Thread(
+            target=_serve, args=(self._server, prepared), name=self._name, daemon=True
+        )
         self._thread.start()
-        self._prepared.wait()
-        if self._failure is not None:
+        try:
+            prepared.result()
+        except BaseException:
             self._thread.join()
             self._thread = None
-            raise self._failure
+            raise
         return self
 
     def close(self) -> None:
@@ -94,17 +99,6 @@ class HttpServer:
         host = "127.0.0.1" if self._host in {"", "0.0.0.0", "::"} else self._host  # noqa: S104 - compared, not bound.
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
-    def _run(self) -> None:
-        """Life of the serving thread. Cheroot's workers are made here so that they inherit `daemon`."""
-        try:
-            self._server.prepare()
-        except BaseException as failure:  # noqa: BLE001 - handed to whoever called start().
-            self._failure = failure
-            return
-        finally:
-            self._prepared.set()
-        self._server.serve()
-
     def __enter__(self) -> Self:
         return self if self._thread is not None else self.start()
 
@@ -122,6 +116,17 @@ class HttpServer:
                 self.close()
 
 
+def _serve(server: wsgi.Server, prepared: Future[None]) -> None:
+    """Life of the serving thread. Cheroot's workers are made here so that they inherit ``daemon``."""
+    try:
+        server.prepare()
+    except BaseException as failure:  # noqa: BLE001 - handed to whoever called start().
+        prepared.set_exception(failure)
+        return
+    prepared.set_result(None)
+    server.serve()
+
+
 class _Server(wsgi.Server):
     """Cheroot's server with its log in ours and its one unnamed thread kept for joining."""
 
@@ -131,6 +136,16 @@ class _Server(wsgi.Server):
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's signature.
         """Log what cheroot would write to stderr."""
         log.log(level, "%s", msg, exc_info=traceback)
+
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
+        """Bind; cheroot forgets to close the socket when that fails."""
+        try:
+            socket_.bind(bind_addr)
+        except OSError:
+            socket_.close()
+            raise
+        return socket_
 
     def _serve_unservicable(self) -> None:  # The spelling is cheroot's.
         self.refusing = threading.current_thread()

@@ -24,6 +24,7 @@ MAX_DEPTH = 127
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _LEADING_BLANKS = re.compile(r"[ \t\n\r]*")
 _DISTANT_COLONS = (b" :", b"\n:", b"\r:", b"\t:")
+_NUMBER_GOES_ON = frozenset("0123456789.eE")
 _INTEGERS = range(-(2**63), 2**64)
 
 
@@ -125,6 +126,8 @@ def _parse_exactly(body: bytes) -> JSON:
         raise JsonSyntaxError(f"recursion limit exceeded {end_position(body)}") from None
     except ValueError as error:
         raise JsonSyntaxError(f"{error} {end_position(body)}") from None
+    if type(value) in (int, float) and text[end : end + 1] in _NUMBER_GOES_ON:
+        raise JsonSyntaxError(f"invalid number at line 1 column {end + 1}")  # `01` and `1.` are no numbers.
     if _measure(value)[1] > MAX_DEPTH:
         raise JsonSyntaxError(f"recursion limit exceeded {end_position(body)}")
     if _SURROGATE_ESCAPE.search(text, start, end) and _has_lone_surrogate(value):
