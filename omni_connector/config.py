@@ -11,6 +11,7 @@ variable                       meaning                                          
 ``CONNECTOR_HOST_NAME``        host by which the manager reaches this connector              no registration
 ``CONNECTOR_URL``              the same as a whole address, instead of host and port         from the two
 ``CONNECTOR_MAX_BODY_BYTES``   largest request body that is accepted, in bytes               67108864
+``CONNECTOR_PARALLEL_UPLOADS`` contents uploaded at once; fixes what adapts by itself        adapts
 =============================  ============================================================  =========
 """
 
@@ -36,12 +37,14 @@ class Settings:
         connector_url: base address of this connector as the manager sees it, or None: then it is not registered.
         max_body_bytes: largest request body, in bytes; 413 beyond it.
         registration_interval_seconds: PROTOCOL, section 2.
+        parallel_uploads: contents uploaded at once; None adapts to the manager's speed.
     """
 
     manager_url: str
     connector_url: str | None = None
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     registration_interval_seconds: float = 30.0
+    parallel_uploads: int | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -58,6 +61,7 @@ class Settings:
             manager_url=_url(environ, "CONNECTOR_MANAGER_URL"),
             connector_url=_connector_url(environ),
             max_body_bytes=int(environ.get("CONNECTOR_MAX_BODY_BYTES") or DEFAULT_MAX_BODY_BYTES),
+            parallel_uploads=int(environ.get("CONNECTOR_PARALLEL_UPLOADS") or 0) or None,
         )
 
 
@@ -79,7 +83,7 @@ def settings_problems(environ: Mapping[str, str]) -> list[str]:
             "CONNECTOR_URL is not an http or https address. "
             "Type: export CONNECTOR_URL=http://my-connector:8000"
         )
-    problems += [*_port_problems(environ), *_body_limit_problems(environ)]
+    problems += [*_port_problems(environ), *_number_problems(environ)]
     return problems
 
 
@@ -134,9 +138,13 @@ def _port_problems(environ: Mapping[str, str]) -> list[str]:
     return [f"PORT={text!r} is not a port number from 1 to 65535. Type: export PORT=8000"]
 
 
-def _body_limit_problems(environ: Mapping[str, str]) -> list[str]:
-    text = environ.get("CONNECTOR_MAX_BODY_BYTES", "").strip()
-    if not text or (text.isdecimal() and int(text) > 0):
-        return []
-    remedy = f"Type: export CONNECTOR_MAX_BODY_BYTES={DEFAULT_MAX_BODY_BYTES}"
-    return [f"CONNECTOR_MAX_BODY_BYTES={text!r} is not a number of bytes. {remedy}"]
+def _number_problems(environ: Mapping[str, str]) -> list[str]:
+    problems = []
+    for name, meaning, example in (
+        ("CONNECTOR_MAX_BODY_BYTES", "bytes", DEFAULT_MAX_BODY_BYTES),
+        ("CONNECTOR_PARALLEL_UPLOADS", "uploads", 16),
+    ):
+        text = environ.get(name, "").strip()
+        if text and not (text.isdecimal() and int(text) > 0):
+            problems.append(f"{name}={text!r} is not a number of {meaning}. Type: export {name}={example}")
+    return problems

@@ -1,7 +1,7 @@
 """What the rest of the package knows of the manager."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from omni_connector.models import SyncConfig
@@ -13,6 +13,9 @@ class ManagerApi(Protocol):
 
     def interruptible(self, stop: threading.Event) -> "ManagerApi":
         """Return the same manager whose waits between attempts end when ``stop`` is set."""
+
+    def when_overloaded(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` whenever contents or events are answered with 429 or 503."""
 
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """Announce the connector; tried once, because it is repeated anyway."""

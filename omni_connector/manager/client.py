@@ -4,7 +4,7 @@ import copy
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -74,6 +74,7 @@ class SdkClient:
             read_seconds=READ_TIMEOUT_SECONDS,
         )
         self._stop = threading.Event()
+        self._overload_callbacks: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +94,10 @@ class SdkClient:
         client = copy.copy(self)
         client._stop = stop  # noqa: SLF001 - of this class.
         return client
+
+    def when_overloaded(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` whenever contents or events are answered with 429 or 503."""
+        self._overload_callbacks.append(callback)
 
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """``POST /sdk/register``."""
@@ -202,6 +207,9 @@ class SdkClient:
                 raise _unreachable(call.operation, self.manager_url, error, repeat=True) from error
         else:
             answer = self._through_session(call)
+        if answer.status in OVERLOADED and call.path in BULK_PATHS:
+            for callback in self._overload_callbacks:
+                callback()
         if HTTP_OK <= answer.status < HTTP_REDIRECT:
             return _json(answer, call.operation)
         raise _refused(call.operation, answer)

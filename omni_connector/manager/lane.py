@@ -23,7 +23,7 @@ import httptools
 import requests
 from attrs import frozen
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, extract_zipped_paths, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 RECEIVE_BYTES = 64 * 1024
 ONE_SEND_BYTES = 256 * 1024
@@ -308,7 +308,7 @@ def _tls(verify: Any, certificate: Any) -> ssl.SSLContext:
     if verify is False:
         context = ssl._create_unverified_context()  # noqa: S323, SLF001 - asked for by the session.
     else:
-        bundle = extract_zipped_paths(DEFAULT_CA_BUNDLE_PATH) if verify is True else str(verify)
+        bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
         directory = Path(bundle).is_dir()  # Given a bundle, the context loads no other.
         context = ssl.create_default_context(
             capath=bundle if directory else None, cafile=None if directory else bundle

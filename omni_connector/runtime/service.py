@@ -14,7 +14,6 @@ from omni_connector.manager.api import ManagerApi
 from omni_connector.models import ActionRequest, SyncConfig, SyncRequest
 from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT
-from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import accepted, call_hook
 from omni_connector.runtime.registration import Registrar
@@ -22,7 +21,7 @@ from omni_connector.runtime.runs import RunRegistry, RunReport
 from omni_connector.runtime.worker import SyncWorker
 from omni_connector.sync.redaction import redact, secrets_in
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import PARALLEL_UPLOADS
+from omni_connector.sync.uploads import UploadPool
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,8 @@ class ConnectorService:
         self.settings = settings
         self._manager = manager
         self._loop = EventLoop(f"omni-loop-{connector.name}")
-        self._uploads = WorkerPool(f"omni-upload-{connector.name}", PARALLEL_UPLOADS)
+        self._uploads = UploadPool(f"omni-upload-{connector.name}", parallel=settings.parallel_uploads)
+        manager.when_overloaded(self._uploads.overloaded)
         self._runs = RunRegistry()
         self._prefix = ""
         self._lock = threading.Lock()  # Protects _registrar and _closed.

@@ -1,15 +1,62 @@
-"""Who uploads contents in the background."""
+"""Uploads contents in the background, for all runs of the process, as many at once as is worth it."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
-PARALLEL_UPLOADS = 16
+from omni_connector.pool import WorkerPool
+from omni_connector.sync.adaptive import AdaptiveLimit
+
+FIRST_PARALLEL_UPLOADS = 16
+MOST_PARALLEL_UPLOADS = 64
 """Uploads at once in one process, whatever the number of runs, so that ``/health`` stays quick."""
 
 
 class Submit(Protocol):
-    """Runs a call in the background, such as ``WorkerPool.submit``."""
+    """Runs a call in the background, such as ``UploadPool.submit``."""
 
     def __call__(self, call: Callable[[], str]) -> "Future[str]":
         """Return the future content id."""
+
+
+class UploadPool:
+    """A pool of threads whose number follows the manager's speed. ``close`` it.
+
+    Args:
+        name: prefix of the threads' names.
+        parallel: fixes the number of uploads at once; left out, it adapts, beginning with 16.
+    """
+
+    def __init__(self, name: str, *, parallel: int | None = None) -> None:
+        if parallel is None:
+            self._limit = AdaptiveLimit(FIRST_PARALLEL_UPLOADS, most=MOST_PARALLEL_UPLOADS)
+        else:
+            self._limit = AdaptiveLimit(parallel, least=parallel, most=parallel)
+        self._pool = WorkerPool(name, self._limit.value)
+        self._size = self._limit.value
+
+    def submit(self, call: Callable[[], str]) -> "Future[str]":
+        """Upload in the background.
+
+        Raises:
+            RuntimeError: the pool is closed.
+        """
+        return self._pool.submit(lambda: self._measured(call))
+
+    def overloaded(self) -> None:
+        """Learn that the manager answered 429 or 503."""
+        self._resize(self._limit.overloaded())
+
+    def close(self) -> None:
+        """Take no more uploads and end the threads."""
+        self._pool.close()
+
+    def _measured(self, call: Callable[[], str]) -> str:
+        content_id = call()
+        self._resize(self._limit.finished(saturated=self._pool.backlog > 0))
+        return content_id
+
+    def _resize(self, limit: int) -> None:
+        if limit != self._size:
+            self._size = limit
+            self._pool.resize(limit)

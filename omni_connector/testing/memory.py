@@ -56,6 +56,7 @@ class MemoryManager:
         updated: sum of ``add_updated``.
         registrations: the manifests that were registered.
         closed: ``close`` was called.
+        overload_callbacks: what ``when_overloaded`` was given; a test may call them.
     """
 
     config: SyncConfig = field(factory=SyncConfig)
@@ -69,6 +70,7 @@ class MemoryManager:
     updated: int = field(default=0, init=False)
     registrations: list[dict[str, JsonValue]] = field(factory=list, init=False)
     closed: bool = field(default=False, init=False)
+    overload_callbacks: list[Callable[[], None]] = field(factory=list, init=False)
     _hooks: dict[str, Hook | BaseException] = field(factory=dict, init=False)
     _content_ids: dict[str, str] = field(factory=dict, init=False)
     _changed: threading.Condition = field(
@@ -133,6 +135,10 @@ class MemoryManager:
         """Return itself: there is nothing to wait for."""
         del stop
         return self
+
+    def when_overloaded(self, callback: Callable[[], None]) -> None:
+        """Keep the callback; a test may call it."""
+        self.overload_callbacks.append(callback)
 
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """Keep the manifest."""

@@ -1,0 +1,197 @@
+"""``python -m benchmarks``: measure, and print one table (``--write`` also puts it into RESULTS.md).
+
+Every measurement is a process of its own; the variants of a row take turns, so that a machine whose speed drifts
+disturbs them alike; the median of the repetitions is shown with the lowest and highest. Only ratios within one run mean
+anything. The first lines show that the manager is not the bottleneck: it answers the leanest client many times faster
+than any variant asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+HERE = Path(__file__).resolve().parent
+
+
+@frozen
+class Case:
+    """One row group: the same task for several variants; the first is what the others are compared with.
+
+    Attributes:
+        title: of the rows.
+        variants: names in WORKLOADS.
+        latency_ms: after which the manager answers.
+        documents: how many.
+        size: characters of each.
+        threads: of the floor, or runs at once.
+        target: least ratio of the second variant to the first, or None.
+        fewer: documents of the variants that would take too long.
+    """
+
+    title: str
+    variants: tuple[str, ...]
+    latency_ms: int
+    documents: int
+    size: int = 2000
+    threads: int = 16
+    target: float | None = None
+    fewer: dict[str, int] = field(factory=dict)
+
+
+CASES = [
+    Case(
+        "pipelined, 16 at once",
+        ("floor_threads", "sdk_pipelined", "naive"),
+        0,
+        12_000,
+        target=0.85,
+        fewer={"naive": 600},
+    ),
+    Case("pipelined, 16 at once", ("floor_threads", "sdk_pipelined"), 5, 8_000, target=0.95),
+    Case("pipelined, 16 at once", ("floor_threads", "sdk_pipelined"), 20, 4_000, target=0.95),
+    Case("sequential", ("floor_sequential", "sdk_sequential"), 0, 8_000, target=0.75),
+    Case("sequential", ("floor_sequential", "sdk_sequential"), 5, 800, target=0.95),
+    Case("sequential", ("floor_sequential", "sdk_sequential"), 20, 200, target=0.95),
+    Case("emit only", ("floor_emit", "sdk_emit"), 0, 60_000, target=0.8),
+    Case("200 KB, pipelined", ("floor_threads", "sdk_pipelined"), 0, 800, size=200_000, target=0.9),
+    Case("20 runs at once", ("floor_threads", "sdk_parallel_runs"), 0, 12_000, threads=20, target=0.7),
+    Case("async gather of 16", ("sdk_pipelined", "sdk_async"), 0, 12_000, target=0.7),
+]
+
+
+@define
+class Figures:
+    """What one variant took, over the repetitions."""
+
+    rate: list[float] = field(factory=list)
+    cpu: list[float] = field(factory=list)
+    requests: list[float] = field(factory=list)
+    grown_mb: list[float] = field(factory=list)
+
+
+class BenchManager:
+    """The manager's process."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.manager"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE.parent,
+        )  # fmt: skip
+        if self._process.stdout is None:
+            raise RuntimeError("no pipe")
+        self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}"
+
+    def get(self, path: str) -> dict[str, object]:
+        """Ask for one of the ``/bench`` paths."""
+        with urllib.request.urlopen(self.url + path) as response:
+            answer: dict[str, object] = json.load(response)
+            return answer
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate("")
+
+
+def measure(manager: BenchManager, case: Case, variant: str) -> tuple[float, float, float, float]:
+    """Run one variant once; return documents/s, CPU s/1000, requests/document and grown MB."""
+    documents = case.fewer.get(variant, case.documents)
+    manager.get(f"/bench/latency/{case.latency_ms}")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.worker", variant, manager.url, str(documents), str(case.size), str(case.threads)],
+        capture_output=True, text=True, cwd=HERE.parent, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{variant} failed:\n{done.stderr[-2000:]}")
+    took = json.loads(done.stdout)
+    requests = manager.get("/bench/stats")["requests"]
+    count = sum(requests.values()) if isinstance(requests, dict) else 0
+    return (
+        documents / took["seconds"],
+        took["cpu_seconds"] / documents * 1000,
+        count / documents,
+        took["grown_mb"],
+    )
+
+
+def rows(case: Case, found: dict[str, Figures]) -> list[str]:
+    """Return the table rows of one case."""
+    base = statistics.median(found[case.variants[0]].rate)
+    lines = []
+    for variant in case.variants:
+        figures = found[variant]
+        rate = statistics.median(figures.rate)
+        ratio = rate / base
+        wanted = ""
+        if case.target is not None and variant == case.variants[1]:
+            wanted = f"{'met' if ratio >= case.target else 'MISSED'} (>= {case.target})"
+        lines.append(
+            f"| {case.title} | {case.latency_ms} | {variant} | {rate:,.0f} ({min(figures.rate):,.0f} to "
+            f"{max(figures.rate):,.0f}) | {ratio:.2f} | {wanted} | {statistics.median(figures.cpu):.3f} | "
+            f"{statistics.median(figures.requests):.3f} | {statistics.median(figures.grown_mb):.0f} |"
+        )
+    return lines
+
+
+def main() -> None:
+    """Measure every case."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--only", help="cases whose title or variants contain this")
+    parser.add_argument("--write", action="store_true", help="also write benchmarks/RESULTS.md")
+    options = parser.parse_args()
+    table = [
+        "| workload | latency, ms | variant | documents/s (lowest to highest) | ratio | target | CPU s/1000 | requests/doc | MB grown |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    show(*table)
+    manager = BenchManager()
+    try:
+        for case in CASES:
+            if options.only and options.only not in f"{case.title} {case.variants}":
+                continue
+            found = {variant: Figures() for variant in case.variants}
+            for _ in range(options.repetitions):
+                for variant in case.variants:
+                    rate, cpu, requests, grown = measure(manager, case, variant)
+                    figures = found[variant]
+                    figures.rate.append(rate)
+                    figures.cpu.append(cpu)
+                    figures.requests.append(requests)
+                    figures.grown_mb.append(grown)
+            lines = rows(case, found)
+            show(*lines)
+            table += lines
+    finally:
+        manager.close()
+    if options.write:
+        (HERE / "RESULTS.md").write_text(heading(options.repetitions) + "\n".join(table) + "\n")
+
+
+def heading(repetitions: int) -> str:
+    """Return what stands above the table in RESULTS.md."""
+    now = dt.datetime.now(dt.UTC).date()
+    return (
+        f"# Results\n\nMeasured on {now} with `python -m benchmarks --write`: {os.cpu_count()} cores, "
+        f"{platform.python_implementation()} {platform.python_version()}, {platform.system()}; median of {repetitions} "
+        "repetitions with lowest and highest. The first variant of each group is what the ratios refer to.\n\n"
+    )
+
+
+def show(*lines: str) -> None:
+    """Print at once."""
+    print(*lines, sep="\n", flush=True)  # noqa: T201 - a command prints.
+
+
+if __name__ == "__main__":
+    main()
