@@ -42,7 +42,7 @@ def to_text_list(values: Iterable[str] | None) -> list[str]:
     if values is None:
         return []
     if isinstance(values, (set, frozenset)):
-        return sorted(values)
+        return sorted(values, key=str)  # By text: what is not text gets as far as the validator.
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         return values  # type: ignore[return-value]  # The validator refuses it by name.
     return list(values)
@@ -73,7 +73,10 @@ def to_moment(value: dt.datetime | dt.date | str | None) -> dt.datetime | None:
     if offset is None:
         return value.replace(tzinfo=dt.UTC)
     if offset % dt.timedelta(minutes=1):
-        return value.astimezone(dt.UTC)
+        try:
+            return value.astimezone(dt.UTC)
+        except OverflowError:  # Before year 1 or after year 9999 in UTC; cut to the minute of the offset.
+            return value.replace(tzinfo=dt.timezone(offset - offset % dt.timedelta(minutes=1)))
     return value
 
 

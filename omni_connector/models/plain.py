@@ -90,8 +90,6 @@ def json_stand_in(value: Any, *, path: str = "value") -> Any:  # noqa: PLR0911 -
         return attrs.asdict(value, recurse=False)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, str):  # A subclass of str: its text is what counts.
-        return str.__str__(value)
     raise InvalidValueError(
         model="JSON",
         field=path,
