@@ -8,6 +8,9 @@ installed:
         assert result.status == "completed"
         assert result.documents["todo"].content == "milk, bread"
 
+Elsewhere import the function ``run_sync``. ``call_action`` runs an action, ``serve_connector`` keeps a connector
+served for whatever else is to be tried, ``MemoryManager`` is for unit tests of single calls.
+
 Names are imported when they are first used: the pytest plugin is loaded in every pytest run of everybody who has the
 package installed.
 """
@@ -16,11 +19,38 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from omni_connector.testing.actions import ActionAnswer
     from omni_connector.testing.memory import Call, MemoryManager
+    from omni_connector.testing.results import ArrivedDocument, SyncResult
+    from omni_connector.testing.running import SyncRunner, run_sync
+    from omni_connector.testing.served import ServedConnector, call_action, serve_connector
 
-__all__ = ["Call", "MemoryManager"]
+__all__ = [
+    "ActionAnswer",
+    "ArrivedDocument",
+    "Call",
+    "MemoryManager",
+    "ServedConnector",
+    "SyncResult",
+    "SyncRunner",
+    "call_action",
+    "run_sync",
+    "serve_connector",
+]
 
-_HOMES = {"Call": "memory", "MemoryManager": "memory"}
+_HOMES = {
+    "ActionAnswer": "actions",
+    "ArrivedDocument": "results",
+    "Call": "memory",
+    "MemoryManager": "memory",
+    "ServedConnector": "served",
+    "SyncResult": "results",
+    "SyncRunner": "running",
+    "call_action": "served",
+    "run_sync": "running",
+    "serve_connector": "served",
+}
+"""The module that holds each name."""
 
 
 def __getattr__(name: str) -> Any:

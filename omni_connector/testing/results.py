@@ -1,0 +1,125 @@
+"""What arrived at the manager, and how the run ended."""
+
+from typing import Any
+
+from attrs import field, frozen
+
+from omni_connector.local import DocumentRow, EventRow, LocalManager, SyncRunRow
+from omni_connector.models.events import CREATED, DELETED, UPDATED
+from omni_connector.models.plain import JsonValue
+from omni_connector.runtime.runs import RunReport
+from omni_connector.sync.ledger import DocumentError
+
+DEAD_LETTER = "dead_letter"
+
+
+@frozen(kw_only=True)
+class ArrivedDocument:
+    """A document as the manager has it after the run.
+
+    Attributes:
+        external_id: its id in its source.
+        title: ``Untitled`` where it had none.
+        content: its text, as the manager normalises it (PROTOCOL, section 12).
+        url: where a person opens it, or None.
+        metadata: as it was stored; dates are RFC 3339 text, ``size`` is text.
+        permissions: ``{"public": ..., "users": [...], "groups": [...]}``.
+        attributes: for search operators and filters.
+    """
+
+    external_id: str
+    title: str
+    content: str
+    url: str | None
+    metadata: dict[str, JsonValue]
+    permissions: dict[str, JsonValue]
+    attributes: dict[str, JsonValue]
+
+
+@frozen(kw_only=True)
+class SyncResult:
+    """One run, as it stands when the connector's thread has ended.
+
+    Attributes:
+        status: ``completed``, ``failed`` or ``cancelled``; ``running`` when the connector ended without telling the
+            manager, as realtime runs do.
+        error: why it failed or was cancelled, or None.
+        mode: the mode in which it ran: the first incremental run of a source is made a full one by the manager.
+        documents: what this run brought, by external id.
+        index: everything the source has now, by external id.
+        deletions: external ids that this run said are gone, in order.
+        state: the source's checkpoint now: what the next run is given.
+        saved_state: the last checkpoint that this run saved, published or not; None when there was none.
+        scanned: documents that the connector counted.
+        emitted: documents given to ``emit`` and ``emit_updated``.
+        updated: upserts and deletions that the manager accepted, as the SDK reported them.
+        errors: documents that did not arrive: reported by the connector, refused when they were sent, or refused by
+            the manager afterwards (stage ``index``).
+        events: what the manager queued, decoded, in order.
+        sync_run_id: id of the run.
+        source_id: id of the source.
+    """
+
+    status: str
+    error: str | None
+    mode: str
+    documents: dict[str, ArrivedDocument] = field(repr=False)
+    index: dict[str, ArrivedDocument] = field(repr=False)
+    deletions: list[str] = field(repr=False)
+    state: JsonValue
+    saved_state: JsonValue
+    scanned: int
+    emitted: int
+    updated: int
+    errors: list[DocumentError]
+    events: list[dict[str, Any]] = field(repr=False)
+    sync_run_id: str
+    source_id: str
+
+
+def collect_result(manager: LocalManager, run: SyncRunRow, report: RunReport) -> SyncResult:
+    """Read from the manager what a run brought.
+
+    Args:
+        manager: where it arrived.
+        run: the run as the manager has it.
+        report: the run's figures in the connector's process.
+    """
+    events = manager.events(run.id)
+    index = {row.external_id: _document(row) for row in manager.documents(run.source_id)}
+    upserts = {event.payload["document_id"] for event in events if event.type in {CREATED, UPDATED}}
+    return SyncResult(
+        status=run.status,
+        error=run.error_message,
+        mode=run.sync_type,
+        documents={name: document for name, document in index.items() if name in upserts},
+        index=index,
+        deletions=[event.payload["document_id"] for event in events if event.type == DELETED],
+        state=manager.source(run.source_id).checkpoint,
+        saved_state=run.checkpoint,
+        scanned=run.documents_scanned,
+        emitted=report.emitted,
+        updated=run.documents_updated,
+        errors=report.errors + [_dead_letter(event) for event in events if event.status == DEAD_LETTER],
+        events=[event.payload for event in events],
+        sync_run_id=run.id,
+        source_id=run.source_id,
+    )
+
+
+def _document(row: DocumentRow) -> ArrivedDocument:
+    return ArrivedDocument(
+        external_id=row.external_id,
+        title=row.title,
+        content=row.content,
+        url=row.url,
+        metadata=row.metadata,
+        permissions=row.permissions or {},
+        attributes=row.attributes,
+    )
+
+
+def _dead_letter(event: EventRow) -> DocumentError:
+    return DocumentError(
+        document_id=str(event.payload.get("document_id", "")), stage="index", reason=event.error or "refused"
+    )

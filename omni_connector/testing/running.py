@@ -1,0 +1,179 @@
+"""Runs one sync through the real protocol and waits for its end."""
+
+import gc
+import inspect
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import CoroutineType, FrameType
+from typing import Any
+
+from omni_connector.connector import Connector
+from omni_connector.local import LocalManager, LocalManagerError
+from omni_connector.models.plain import JsonValue
+from omni_connector.runtime.runs import RunReport
+from omni_connector.testing.results import SyncResult, collect_result
+from omni_connector.testing.served import ServedConnector, serve_connector
+from omni_connector.testing.sources import publish_state
+
+SHOWN_FRAMES = 12
+
+
+def run_sync(
+    connector: Connector,
+    *,
+    config: JsonValue = None,
+    credentials: JsonValue = None,
+    mode: str = "full",
+    state: JsonValue = None,
+    connector_state: JsonValue = None,
+    manager: LocalManager | None = None,
+    source_id: str | None = None,
+    source_type: str | None = None,
+    timeout_seconds: float = 60.0,
+) -> SyncResult:
+    """Run one sync of ``connector`` and return what arrived.
+
+    The connector is served on a free port, registers with an embedded manager, and is told to sync by it; documents
+    travel over HTTP. With one ``manager`` (or the fixture ``run_sync``) a second run continues the source of the first
+    with its saved state, and may leave out what stays the same.
+
+    Args:
+        connector: the connector.
+        config: the source's settings; None leaves those of an existing source as they are.
+        credentials: the source's secrets; the same.
+        mode: ``full``, ``incremental`` or ``realtime``. As the real manager does, the embedded one makes the first
+            incremental run of a source a full one, unless ``state`` says where an earlier one left off.
+        state: the checkpoint that an earlier, completed run left; None leaves the source's own.
+        connector_state: durable notes of the source; the same.
+        manager: a manager that runs; one of its own for this call unless given.
+        source_id: one made of the connector's name, unless given.
+        source_type: the connector's first, unless given.
+        timeout_seconds: how long it may take.
+
+    Raises:
+        TimeoutError: it takes longer; says where the connector is. The run is cancelled.
+        SdkClientError: the manager refuses the connector's manifest.
+        LocalManagerError: the manager or the connector refuses to start the run.
+    """
+    with _manager(manager) as running:
+        with serve_connector(connector, running) as served:
+            source_id = served.put_source(
+                source_id=source_id, config=config, credentials=credentials, source_type=source_type
+            )
+            if connector_state is not None:
+                running.set_source(source_id, connector_state=connector_state)
+            if state is not None:
+                publish_state(running, source_id, state)
+            run_id = running.trigger(source_id, mode)
+            _wait(served, run_id, timeout_seconds)
+        # The service is closed, so that its figures are final.
+        report = served.service.report(run_id) or RunReport(sync_run_id=run_id, outcome="unknown")
+        return collect_result(running, running.run(run_id), report)
+
+
+class SyncRunner:
+    """``run_sync`` with a manager that stays: what the fixture ``run_sync`` gives.
+
+    Attributes:
+        manager: the manager of all runs.
+    """
+
+    def __init__(self, manager: LocalManager) -> None:
+        self.manager = manager
+
+    def __call__(
+        self,
+        connector: Connector,
+        *,
+        config: JsonValue = None,
+        credentials: JsonValue = None,
+        mode: str = "full",
+        state: JsonValue = None,
+        connector_state: JsonValue = None,
+        source_id: str | None = None,
+        source_type: str | None = None,
+        timeout_seconds: float = 60.0,
+    ) -> SyncResult:
+        """Run one sync; arguments, result and errors as for the function ``run_sync``."""
+        return run_sync(
+            connector,
+            config=config,
+            credentials=credentials,
+            mode=mode,
+            state=state,
+            connector_state=connector_state,
+            manager=self.manager,
+            source_id=source_id,
+            source_type=source_type,
+            timeout_seconds=timeout_seconds,
+        )
+
+
+@contextmanager
+def _manager(given: LocalManager | None) -> Iterator[LocalManager]:
+    """Lend the given manager, or one that lives as long as the block."""
+    if given is not None:
+        yield given
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="omni-manager-") as directory,
+        LocalManager(directory, schedule=False) as own,
+    ):
+        yield own
+
+
+def _wait(served: ServedConnector, run_id: str, timeout_seconds: float) -> None:
+    """Wait for the thread of the run: it makes the final call, where there is one, before it ends."""
+    thread = _thread_of(run_id)
+    if thread is None:
+        return
+    thread.join(timeout_seconds)
+    if not thread.is_alive():
+        return
+    message = _unfinished(served, run_id, thread, timeout_seconds)
+    with suppress(LocalManagerError):  # It may end at this very moment.
+        served.manager.cancel(run_id)
+    raise TimeoutError(message)
+
+
+def _thread_of(run_id: str) -> threading.Thread | None:
+    name = f"omni-sync-{run_id}"
+    return next((thread for thread in threading.enumerate() if thread.name == name), None)
+
+
+def _unfinished(
+    served: ServedConnector, run_id: str, thread: threading.Thread, timeout_seconds: float
+) -> str:
+    report = served.service.report(run_id) or RunReport(sync_run_id=run_id, outcome="unknown")
+    return (
+        f"The sync of {served.connector.name} has not ended within {timeout_seconds:g} s: "
+        f"{report.scanned} documents scanned, {report.emitted} emitted, {report.deleted} deleted, "
+        f"{report.error_count} errors so far. The connector is here:\n{_where(served.connector, thread)}"
+    )
+
+
+def _where(connector: Connector, thread: threading.Thread) -> str:
+    """Return the stack of a sync, innermost call last: its coroutine's, or its thread's."""
+    code = inspect.unwrap(connector.sync).__code__
+    # The collector is the one registry of coroutines that needs no access to the loop on which they run.
+    for found in gc.get_objects():
+        if isinstance(found, CoroutineType) and found.cr_code is code and found.cr_frame is not None:
+            return "".join(traceback.format_list(_coroutine_stack(found)[-SHOWN_FRAMES:]))
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - the documented way to see another thread.
+    return "".join(traceback.format_stack(frame)[-SHOWN_FRAMES:]) if frame else "(it has just ended)"
+
+
+def _coroutine_stack(coroutine: Any) -> list[traceback.FrameSummary]:
+    """Follow a suspended coroutine down to what it waits for."""
+    stack: list[traceback.FrameSummary] = []
+    while coroutine is not None:
+        frame: FrameType | None = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
+        if frame is None:
+            break
+        stack += traceback.StackSummary.extract([(frame, frame.f_lineno)])
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+    return stack

@@ -1,0 +1,184 @@
+"""A connector behind a real HTTP server, registered with a manager: for tests of actions, cancellation, resuming."""
+
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+from flask import Flask
+
+from omni_connector.config import Settings
+from omni_connector.connector import Connector
+from omni_connector.local import HttpServer, LocalManager
+from omni_connector.manager import SdkClient
+from omni_connector.models.plain import JsonValue
+from omni_connector.runtime.service import ConnectorService
+from omni_connector.server import create_app, services
+from omni_connector.testing.actions import ActionAnswer, post_action
+from omni_connector.testing.sources import put_source
+
+THREADS = 8
+"""Requests that a served connector answers at once; the manager sends few."""
+
+OPENING_SECONDS = 10.0
+
+
+def serve_connector(connector: Connector, manager: LocalManager) -> "ServedConnector":
+    """Serve ``connector`` on a free port and register it with ``manager``; use it as a context manager.
+
+        with serve_connector(Notes(), omni_manager) as served:
+            answer = requests.get(f"{served.url}/manifest", timeout=5)
+
+    Raises:
+        SdkClientError: the manager refuses the manifest; the message says why.
+        InvalidValueError: a property of the connector has the wrong type.
+    """
+    return ServedConnector(connector, manager)
+
+
+def call_action(
+    connector: Connector,
+    action: str,
+    params: JsonValue = None,
+    *,
+    config: JsonValue = None,
+    credentials: JsonValue = None,
+    manager: LocalManager,
+    source_id: str | None = None,
+    actor_email: str | None = None,
+) -> ActionAnswer:
+    """Run one action of ``connector`` through the real protocol and return what its caller gets.
+
+        answer = call_action(Feeds(), "validate_feed", {"url": url}, manager=omni_manager)
+        assert answer.result == {"entries": 2}
+
+    Args:
+        connector: the connector; served for the time of the call.
+        action: the action's name.
+        params: its parameters; the manager adds the source's config.
+        config: the source's settings; None leaves those of an existing source as they are.
+        credentials: the source's secrets; the same. The connector gets them inside a credential row.
+        manager: a manager that runs, such as the fixture ``omni_manager``.
+        source_id: one made of the connector's name, unless given.
+        actor_email: who acts; nobody unless given.
+    """
+    with serve_connector(connector, manager) as served:
+        source_id = served.put_source(source_id=source_id, config=config, credentials=credentials)
+        return served.call_action(action, params, source_id=source_id, actor_email=actor_email)
+
+
+class ServedConnector:
+    """Owns the server, the application and the service of one connector. ``close`` it.
+
+    Attributes:
+        connector: the connector.
+        manager: the manager that it is registered with.
+        url: base address, without a trailing slash.
+        app: the Flask application that serves the connector protocol.
+        service: the connector at work: its runs and their figures.
+    """
+
+    app: Flask
+    service: ConnectorService
+
+    def __init__(self, connector: Connector, manager: LocalManager) -> None:
+        self.connector = connector
+        self.manager = manager
+        self._closed = False
+        self._door = _Door()
+        self._server = HttpServer(self._door, threads=THREADS, name="served-connector").start()
+        self.url = self._server.url
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def put_source(
+        self,
+        *,
+        source_id: str | None = None,
+        config: JsonValue = None,
+        credentials: JsonValue = None,
+        source_type: str | None = None,
+    ) -> str:
+        """Add a source for the connector, or change the one that is there, and return its id.
+
+        Args:
+            source_id: one made of the connector's name, unless given.
+            config: the source's settings; None leaves those of an existing source as they are.
+            credentials: its secrets; the same.
+            source_type: the connector's first, unless given.
+        """
+        return put_source(
+            self.manager,
+            self.connector,
+            source_id=source_id,
+            config=config,
+            credentials=credentials,
+            source_type=source_type,
+        )
+
+    def call_action(
+        self,
+        action: str,
+        params: JsonValue = None,
+        *,
+        source_id: str | None = None,
+        actor_email: str | None = None,
+    ) -> ActionAnswer:
+        """Run an action through the manager; the source is made when there is none (``put_source``).
+
+        Args:
+            action: its name.
+            params: its parameters; the manager adds the source's config.
+            source_id: the source, unless it is the connector's only one.
+            actor_email: who acts; nobody unless given.
+        """
+        source_id = self.put_source(source_id=source_id)
+        return post_action(self.manager, source_id, action, params, actor_email)
+
+    def close(self) -> None:
+        """Stop: runs in progress are interrupted as when a process shuts down, then the server ends. Repeatable."""
+        if self._closed:
+            return
+        self._closed = True
+        if hasattr(self, "service"):
+            self.service.close()
+        self._server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            warnings.warn("ServedConnector was never closed", ResourceWarning, stacklevel=1, source=self)
+
+    def _open(self) -> None:
+        """Make the application for the address that the server got, then register it, now and every 30 s."""
+        settings = Settings(manager_url=self.manager.url, connector_url=self.url)
+        self.app = create_app(self.connector, settings=settings, register=False)
+        self.service = next(iter(services(self.app).values()))
+        self._door.open(self.app)
+        with SdkClient(self.manager.url) as client:  # Here and now, so that a refusal is the caller's error.
+            client.register(self.service.manifest())
+        self.service.start()
+
+
+class _Door:
+    """The application has to know its address, which the server knows only once it listens."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self._app: Flask
+
+    def open(self, app: Flask) -> None:
+        self._app = app
+        self._opened.set()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        self._opened.wait(OPENING_SECONDS)
+        return self._app(environ, start_response)

@@ -1,0 +1,62 @@
+"""The sources of tests: one for each connector unless told otherwise, so that a second run continues the first."""
+
+from omni_connector.connector import Connector
+from omni_connector.local import LocalManager, LocalManagerError, SourceRow
+from omni_connector.manager import SdkClient
+from omni_connector.models.plain import JsonValue
+
+OK = 200
+
+
+def put_source(
+    manager: LocalManager,
+    connector: Connector,
+    *,
+    source_id: str | None = None,
+    config: JsonValue = None,
+    credentials: JsonValue = None,
+    source_type: str | None = None,
+) -> str:
+    """Add a source, or change the one that is there; None leaves its config and credentials as they are.
+
+    A new source gets a credential row even without secrets: the manager runs no action without one.
+    """
+    source_id = source_id or f"source-of-{connector.name}"
+    found = _find(manager, source_id)
+    if found is None:
+        manager.add_source(
+            source_id=source_id,
+            source_type=source_type or connector.source_types[0],
+            name=connector.name,
+            config={} if config is None else config,
+            credentials={} if credentials is None else credentials,
+        )
+        return source_id
+    if config is not None:
+        manager.set_source(source_id, config=config)
+    if credentials is not None:
+        manager.add_credential(source_id, credentials)
+    return source_id
+
+
+def publish_state(manager: LocalManager, source_id: str, state: JsonValue) -> None:
+    """Give the source a completed run that left ``state``.
+
+    Only a completed run publishes a checkpoint, and without one the manager turns the first incremental run into a
+    full one (PROTOCOL, sections 5 and 6).
+
+    Raises:
+        LocalManagerError: a run of the source is in progress.
+    """
+    request = {"source_id": source_id, "sync_type": "full"}
+    answer = manager.app.test_client().post("/sdk/sync/create", json=request)
+    if answer.status_code != OK:
+        raise LocalManagerError(answer.status_code, answer.get_data(as_text=True))
+    run_id = answer.get_json()["sync_run_id"]
+    with SdkClient(manager.url) as client:
+        client.save_checkpoint(run_id, state)
+        client.complete(run_id, scanned=0, updated=0, new_state=state)
+
+
+def _find(manager: LocalManager, source_id: str) -> SourceRow | None:
+    return next((source for source in manager.sources() if source.id == source_id), None)
