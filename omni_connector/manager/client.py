@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -253,7 +254,8 @@ def _new_session(manager_url: str, connections: int) -> requests.Session:
     """Return a session that looks at the environment (proxies, CA bundle, netrc) now and never again."""
     session = requests.Session()
     found = session.merge_environment_settings(manager_url, {}, None, None, None)
-    session.proxies = found["proxies"]
+    # A proxy cannot reach this machine's own loopback addresses; requests only knows that from NO_PROXY.
+    session.proxies = {} if _is_loopback(manager_url) else found["proxies"]
     session.verify = found["verify"]
     session.auth = get_netrc_auth(manager_url)
     session.trust_env = False
@@ -261,6 +263,14 @@ def _new_session(manager_url: str, connections: int) -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _segment(text: str) -> str:
