@@ -1,0 +1,1 @@
+"""The command ``omni-connector``: one file a command, loaded when it is used."""

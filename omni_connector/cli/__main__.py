@@ -1,0 +1,5 @@
+"""``python -m omni_connector.cli``, where the script is not on the path."""
+
+from omni_connector.cli.main import main
+
+main()

@@ -1,0 +1,41 @@
+"""A connector's manifest, checked by the manager's own rules."""
+
+from omni_connector.config import Settings
+from omni_connector.connector import Connector
+from omni_connector.exceptions import ConfigurationError, InvalidValueError
+from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.manifest_shapes import MANIFEST
+from omni_connector.local.registry import check_manifest
+from omni_connector.local.shapes import ShapeError
+from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
+from omni_connector.models.plain import JsonValue
+from omni_connector.server import create_app, services
+
+SOMEWHERE = "http://localhost"
+"""An address to check with; the manifest shows none, because none is known yet."""
+
+
+def checked_manifest(connector: Connector) -> dict[str, JsonValue]:
+    """Return the manifest as the connector would register it, with an empty ``connector_url``.
+
+    Raises:
+        ConfigurationError: a manager would refuse it; says why.
+    """
+    app = create_app(connector, settings=Settings(manager_url=SOMEWHERE), register=False)
+    service = next(iter(services(app).values()))
+    try:
+        wire = service.manifest()
+        check_manifest(MANIFEST({**wire, "connector_url": SOMEWHERE}, ""))
+    except (InvalidValueError, ShapeError, LocalManagerError) as error:
+        raise ConfigurationError(f"The manifest of {connector.name} cannot be used: {error}") from error
+    finally:
+        service.close()
+    return wire
+
+
+def without_source(wire: dict[str, JsonValue]) -> list[str]:
+    """Return the source types of which a real manager can have no source (PROTOCOL, section 2)."""
+    types = wire["source_types"]
+    return (
+        [str(each) for each in types if each not in BUILT_IN_SOURCE_TYPES] if isinstance(types, list) else []
+    )

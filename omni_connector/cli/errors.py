@@ -1,0 +1,60 @@
+"""How a command ends when it cannot do what it was asked for: one readable message, no traceback."""
+
+import json
+import traceback
+from collections.abc import Sequence
+from typing import IO, Any
+
+import click
+
+from omni_connector.cli import exit_codes
+
+JSON_WANTED = "omni_connector.json"
+VERBOSE = "omni_connector.verbose"
+"""Keys of ``click.Context.meta``, which a command shares with the group that reports its errors."""
+
+
+class CommandError(click.ClickException):
+    """Ends a command with messages and an exit code.
+
+    Args:
+        problems: one sentence each, remedy included.
+        exit_code: see ``exit_codes``.
+    """
+
+    exit_code: int  # type: ignore[misc]  # A class variable in click, which reads it from the instance.
+
+    def __init__(self, problems: str | Sequence[str], *, exit_code: int = exit_codes.CONFIGURATION) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
+        self.exit_code = exit_code
+        context = click.get_current_context(silent=True)
+        self._meta = {} if context is None else context.meta
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the messages to standard error and, where JSON is wanted, an object to standard output."""
+        if self._meta.get(VERBOSE) and self.__cause__ is not None:
+            click.echo("".join(traceback.format_exception(self.__cause__)), file=file, err=True, nl=False)
+        first, *more = self.problems
+        text = f"Error: {first}" if not more else "\n  - ".join(["Error:", *self.problems])
+        click.echo(text, file=file, err=True)
+        if self._meta.get(JSON_WANTED):
+            click.echo(json.dumps({"error": self.message, "exit_code": self.exit_code}))
+
+
+class ManagerRefusedError(Exception):
+    """The embedded manager refused a call: a sync could not be started, or has ended.
+
+    Attributes:
+        status: HTTP status of its answer.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def bug(error: Exception) -> CommandError:
+    """Return what is said of an exception that nobody expected."""
+    remedy = "This is a bug in omni-connector or in the connector; run with -v for the traceback."
+    return CommandError(f"{type(error).__name__}: {error}. {remedy}", exit_code=exit_codes.BUG)

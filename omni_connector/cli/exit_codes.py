@@ -1,0 +1,21 @@
+"""What the command's exit status says."""
+
+from typing import Final
+
+OK: Final = 0
+RUN_FAILED: Final = 1
+USAGE: Final = 2
+CONFIGURATION: Final = 3
+BUG: Final = 70
+SIGNALLED: Final = 128
+"""Plus the signal's number, as shells do: 130 after Ctrl-C, 143 after SIGTERM."""
+
+EXPLAINED = """\b
+Exit status:
+    0  done; a search that finds nothing is done too
+    1  the sync run failed, timed out, or was cancelled by somebody else
+    2  the command line cannot be understood
+    3  something that it names cannot be used: target, file, data, address
+   70  a bug in omni-connector
+  130  cancelled with Ctrl-C (143: with SIGTERM)
+"""

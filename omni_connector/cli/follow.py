@@ -1,0 +1,106 @@
+"""Stays with a run until it has ended, and cancels it when that is wished."""
+
+import time
+
+from omni_connector.cli.errors import ManagerRefusedError
+from omni_connector.cli.manager_calls import ManagerCalls
+from omni_connector.cli.progress import ProgressView
+from omni_connector.cli.signals import StopSignals
+from omni_connector.local import LocalManager
+from omni_connector.runtime.runs import RunReport
+from omni_connector.runtime.service import ConnectorService
+
+LOOK_SECONDS = 0.04
+"""Between two looks at the run, which cost microseconds; drawing is rarer."""
+
+FINAL_CALL_SECONDS = 1.0
+"""How long the manager's row may lag behind the connector's last word; both are in this process."""
+
+STOPPING_SECONDS = 10.0
+"""How long a cancelled connector may take to notice."""
+
+
+class RunFollower:
+    """Follows one run.
+
+    Args:
+        run_id: the run.
+        service: the connector at work.
+        manager: the embedded manager.
+        view: is shown the figures.
+        signals: say when the user wants to stop.
+
+    Attributes:
+        timed_out: the run was cancelled because it took too long.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        service: ConnectorService,
+        manager: LocalManager,
+        view: ProgressView,
+        signals: StopSignals,
+    ) -> None:
+        self._run_id = run_id
+        self._service = service
+        self._manager = manager
+        self._view = view
+        self._signals = signals
+        self._last = RunReport(sync_run_id=run_id, outcome="running")
+        self.timed_out = False
+
+    def until_ended(self, label: str, timeout_seconds: float | None) -> RunReport:
+        """Wait for the end, or bring it about: on a signal, and when the time is over.
+
+        Returns:
+            The connector's last figures. At the manager the run has ended, unless the connector left it without a
+            word; then it is still ``running`` there.
+        """
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while self._goes_on():
+            self._show(label)
+            if self._signals.wait(LOOK_SECONDS):
+                self._cancel()
+                break
+            if deadline is not None and time.monotonic() >= deadline:
+                self.timed_out = True
+                self._cancel()
+                break
+        self._look()
+        return self._last
+
+    def _goes_on(self) -> bool:
+        """Say whether there is something to wait for; a realtime run goes on when the connector has returned."""
+        if self._service.is_running(self._run_id):
+            return True
+        run = self._manager.run(self._run_id)
+        if not run.is_running:
+            return False
+        if run.slot_class == "realtime":
+            return True  # The manager's scheduler starts it again, or gives it up.
+        try:
+            self._manager.wait_for_run(self._run_id, FINAL_CALL_SECONDS)
+        except TimeoutError:
+            return self._service.is_running(self._run_id)
+        return False
+
+    def _cancel(self) -> None:
+        """Cancel through the protocol, and give the connector time to stop."""
+        self._look()
+        try:
+            ManagerCalls(self._manager.url).cancel(self._run_id)
+        except ManagerRefusedError:
+            return  # It ended by itself meanwhile.
+        deadline = time.monotonic() + STOPPING_SECONDS
+        while self._service.report(self._run_id) is None and time.monotonic() < deadline:
+            self._show("cancelling, Ctrl-C ends at once")
+            self._signals.pause(LOOK_SECONDS)
+
+    def _show(self, label: str) -> None:
+        self._look()
+        self._view.show(label, self._last)
+
+    def _look(self) -> None:
+        self._last = self._service.report(self._run_id) or self._last

@@ -1,0 +1,194 @@
+"""One sync on this machine: the connector and the embedded manager in this process, with real HTTP between them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import frozen
+
+from omni_connector.cli.data import prepare_data_dir
+from omni_connector.cli.follow import RunFollower
+from omni_connector.cli.manager_calls import ManagerCalls
+from omni_connector.cli.output import Output
+from omni_connector.cli.progress import progress_view
+from omni_connector.cli.signals import StopSignals
+from omni_connector.cli.source import SourceOptions, put_source
+from omni_connector.cli.summary import RunSummary
+from omni_connector.connector import Connector
+from omni_connector.exceptions import ConfigurationError, InvalidValueError, SdkClientError
+from omni_connector.local import LocalManager, LocalSettings, SourceRow, open_store
+from omni_connector.models import SyncMode
+from omni_connector.models.plain import JsonValue
+from omni_connector.runtime.runs import RunReport
+from omni_connector.testing.served import ServedConnector, serve_connector
+
+UNLIMITED = 10_000
+"""Runs at a time: one that a killed process left behind must not keep this one from starting."""
+
+
+@frozen(kw_only=True)
+class RunOptions:
+    """What is to be run.
+
+    Attributes:
+        source: the source.
+        mode: how; incremental where the connector can, if None.
+        data_dir: where the embedded manager keeps its data.
+        timeout_seconds: after which the run is cancelled, or None.
+    """
+
+    source: SourceOptions
+    mode: str | None
+    data_dir: Path
+    timeout_seconds: float | None = None
+
+
+class LocalRun:
+    """Runs one sync of a connector, with everything around it.
+
+    Args:
+        connector: the connector.
+        options: what is to be run.
+        output: where progress and notes are shown.
+        signals: tell when to stop.
+    """
+
+    def __init__(
+        self, connector: Connector, options: RunOptions, *, output: Output, signals: StopSignals
+    ) -> None:
+        self._connector = connector
+        self._options = options
+        self._output = output
+        self._signals = signals
+
+    def run(self) -> RunSummary:
+        """Sync once and return what came of it.
+
+        Raises:
+            ConfigurationError: the connector or the data directory cannot be used.
+            ManagerRefusedError: the sync could not be started.
+        """
+        with self._manager() as manager:
+            with self._served(manager) as served:
+                manifest = served.service.manifest()
+                source = self._source(manager, _texts(manifest["source_types"]))
+                mode = self._mode(_texts(manifest["sync_modes"]))
+                self._signals.defer()  # From here on a signal cancels the run instead of ending everything.
+                run_id, is_resumed = self._start(manager, served, source, mode)
+                follower, figures = self._follow(manager, served, run_id)
+            # The service is closed: its figures are final, also for a connector that was slow to stop.
+            report = served.service.report(run_id) or figures
+            return self._summary(
+                manager,
+                run_id,
+                source_id=source.id,
+                requested_mode=mode,
+                is_resumed=is_resumed,
+                report=report,
+                timed_out=follower.timed_out,
+            )
+
+    @contextmanager
+    def _manager(self) -> Iterator[LocalManager]:
+        """Run the embedded manager. It starts nothing by itself, except realtime runs that are wished."""
+        data_dir = prepare_data_dir(self._options.data_dir)
+        settings = LocalSettings(max_concurrent_syncs=UNLIMITED, max_concurrent_syncs_per_type=UNLIMITED)
+        is_realtime = self._options.mode == SyncMode.REALTIME
+        with LocalManager(data_dir, settings=settings, schedule=is_realtime) as manager:
+            yield manager
+
+    @contextmanager
+    def _served(self, manager: LocalManager) -> Iterator[ServedConnector]:
+        """Serve the connector and register it."""
+        name = self._connector.name
+        try:
+            served = serve_connector(self._connector, manager)
+        except InvalidValueError as error:
+            raise ConfigurationError(f"{name}: {error}") from error
+        except SdkClientError as error:
+            raise ConfigurationError(f"{name}: the manager refuses its manifest. {error}") from error
+        with served:
+            yield served
+
+    def _source(self, manager: LocalManager, source_types: list[str]) -> SourceRow:
+        source, is_changed = put_source(manager, self._connector, source_types, self._options.source)
+        if is_changed and source.has_checkpoint:
+            self._output.say(
+                "Note: the configuration differs from the last run's, whose checkpoint is still used. "
+                "--source NAME makes another source of it, --mode full reads everything again.",
+                "yellow",
+            )
+        return source
+
+    def _mode(self, listed: list[str]) -> str:
+        """Return the mode to ask for; as the manager's scheduler chooses where nobody says (PROTOCOL, section 4)."""
+        wished = self._options.mode
+        if wished is None:
+            return SyncMode.INCREMENTAL if SyncMode.INCREMENTAL in listed else SyncMode.FULL
+        if wished not in listed:
+            self._output.say(
+                f"Note: {self._connector.name} does not list the mode {wished} (only {', '.join(listed)}).",
+                "yellow",
+            )
+        return wished
+
+    def _start(
+        self, manager: LocalManager, served: ServedConnector, source: SourceRow, mode: str
+    ) -> tuple[str, bool]:
+        """Return the run to follow: one that a killed process left behind, or a new one; and which of the two."""
+        calls = ManagerCalls(manager.url)
+        for run in manager.runs(source.id):
+            if not run.is_running or run.slot_class != SyncMode(mode).slot:
+                continue
+            if run.sync_type == mode or self._options.mode != SyncMode.FULL:
+                manager.probe(run.id)  # Nobody runs it: the manager sends it to the connector again.
+                if served.service.report(run.id) is not None:
+                    self._output.say("Taking up an interrupted run again, from its checkpoint.", "yellow")
+                    return run.id, True
+            calls.cancel(run.id)
+        return calls.start_sync(source.id, mode), False
+
+    def _follow(
+        self, manager: LocalManager, served: ServedConnector, run_id: str
+    ) -> tuple[RunFollower, RunReport]:
+        view = progress_view(self._output)
+        self._signals.before_end = view.abandon
+        follower = RunFollower(
+            run_id, service=served.service, manager=manager, view=view, signals=self._signals
+        )
+        try:
+            label = f"{manager.run(run_id).sync_type} sync"
+            return follower, follower.until_ended(label, self._options.timeout_seconds)
+        finally:
+            view.close()
+
+    def _summary(
+        self,
+        manager: LocalManager,
+        run_id: str,
+        *,
+        source_id: str,
+        requested_mode: str,
+        is_resumed: bool,
+        report: RunReport,
+        timed_out: bool,
+    ) -> RunSummary:
+        stored = open_store(self._options.data_dir)
+        return RunSummary(
+            connector_name=self._connector.name,
+            connector_version=self._connector.version,
+            source=manager.source(source_id),
+            requested_mode=requested_mode,
+            resumed=is_resumed,
+            run=manager.run(run_id),
+            report=report,
+            dead_letters=stored.events(run_id, status="dead_letter"),
+            documents_in_index=stored.count_documents(source_id),
+            data_dir=self._options.data_dir,
+            timeout_seconds=self._options.timeout_seconds if timed_out else None,
+            signal=self._signals.received,
+        )
+
+
+def _texts(value: JsonValue) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []

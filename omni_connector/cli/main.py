@@ -1,0 +1,82 @@
+"""The entry point: finds the command, and is the one place where errors become messages and exit codes."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from omni_connector._version import __version__
+from omni_connector.cli import exit_codes
+from omni_connector.cli.errors import CommandError, ManagerRefusedError, bug
+from omni_connector.cli.signals import StoppedBySignal
+from omni_connector.exceptions import ConfigurationError, ConnectorError
+
+COMMANDS = ("run", "search", "manifest", "serve", "manager")
+"""Each is a module of this package with a function of its name, in the order in which people need them."""
+
+
+class CommandLine(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in our order."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"omni_connector.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever it raises becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt as error:
+            number = error.number if isinstance(error, StoppedBySignal) else 2
+            click.echo("\nInterrupted before anything was started.", err=True)
+            raise click.exceptions.Exit(exit_codes.SIGNALLED + number) from error
+        except ConfigurationError as error:
+            raise CommandError(error.problems) from error
+        except ManagerRefusedError as error:
+            raise CommandError(str(error), exit_code=exit_codes.RUN_FAILED) from error
+        except ConnectorError as error:
+            raise CommandError(str(error)) from error
+        except Exception as error:  # The command ends here.
+            if is_local_error(error):
+                raise CommandError(str(error)) from error
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise bug(error) from error
+
+
+def is_local_error(error: Exception) -> bool:
+    """Say whether the embedded manager raised it on purpose; it is not imported for that."""
+    module = sys.modules.get("omni_connector.local.errors")
+    return module is not None and isinstance(error, module.LocalError)
+
+
+@click.group(
+    cls=CommandLine,
+    epilog=exit_codes.EXPLAINED,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="omni-connector", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Run, search and serve connectors for Omni.
+
+    TARGET is a connector: package.module:Class, or path/to/file.py (path/to/file.py:Class when the file holds
+    several).
+    """
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    cli(prog_name="omni-connector")

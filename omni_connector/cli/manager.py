@@ -1,0 +1,67 @@
+"""``omni-connector manager``: the embedded manager alone, for connectors that run elsewhere."""
+
+from pathlib import Path
+
+import click
+
+from omni_connector.cli.options import data_option, verbose_option
+
+DEFAULT_PORT = 8090
+"""The real manager's (PROTOCOL, section 1)."""
+
+
+@click.command(short_help="Run the embedded manager alone.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
+@data_option
+@click.option(
+    "--source",
+    "sources",
+    metavar="NAME:TYPE|JSON",
+    multiple=True,
+    help="Add a source, or change the one of this name: NAME:TYPE, or a JSON object with name, source_type and what"
+    " else POST /local/sources takes (config, credentials, sync_interval_seconds, ...). Can be repeated.",
+)
+@click.option(
+    "--tick",
+    "tick_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="How often the manager looks what is due.",
+)
+@verbose_option
+def manager(
+    *,
+    host: str,
+    port: int,
+    data_dir: Path,
+    sources: tuple[str, ...],
+    tick_seconds: float,
+    verbose: bool,
+) -> None:
+    """Run the embedded manager until it is stopped with Ctrl-C.
+
+    Sources given with --source are synced as soon as a connector of their type has registered, and again every hour
+    unless their sync_interval_seconds says otherwise. The manager trusts everybody who reaches it: do not let it
+    listen on a public address.
+    """
+    # Loaded here, so that --help need not wait for all of it.
+    from omni_connector.cli.local_manager import run_manager  # noqa: PLC0415
+    from omni_connector.cli.logs import full_log, service_log  # noqa: PLC0415
+    from omni_connector.cli.output import Output  # noqa: PLC0415
+    from omni_connector.cli.source import parse_sources  # noqa: PLC0415
+
+    wanted = parse_sources(sources)
+    output = Output()
+    with full_log(output) if verbose else service_log(output):
+        run_manager(
+            output, host=host, port=port, data_dir=data_dir, sources=wanted, tick_seconds=tick_seconds
+        )

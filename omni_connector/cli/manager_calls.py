@@ -1,0 +1,57 @@
+"""What the command asks of the embedded manager, over HTTP as anybody else would (manager.openapi.yaml)."""
+
+import http.client
+import json
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from omni_connector.cli.errors import ManagerRefusedError
+
+TIMEOUT_SECONDS = 180.0
+"""Above the 150 s that the manager may take to start a sync (PROTOCOL, section 1)."""
+
+BAD_REQUEST = 400
+
+
+class ManagerCalls:
+    """Calls to a manager, each on a connection of its own and past any proxy.
+
+    Args:
+        url: base address, http, without a trailing slash.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "", parts.port
+
+    def start_sync(self, source_id: str, mode: str) -> str:
+        """``POST /sync``: return the id of the run.
+
+        Raises:
+            ManagerRefusedError: the manager refuses, or the connector does.
+        """
+        answer = self._post("/sync", {"source_id": source_id, "sync_mode": mode})
+        return str(answer["sync_run_id"])
+
+    def cancel(self, run_id: str) -> None:
+        """``POST /sync/{id}/cancel``.
+
+        Raises:
+            ManagerRefusedError: the run has ended.
+        """
+        self._post(f"/sync/{quote(run_id, safe='')}/cancel", {})
+
+    def _post(self, path: str, body: Any) -> Any:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status >= BAD_REQUEST:
+            raise ManagerRefusedError(
+                f"The manager answered {response.status} to POST {path}: {answer.get('error', answer)}",
+                status=response.status,
+            )
+        return answer

@@ -1,0 +1,65 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from omni_connector.cli.errors import JSON_WANTED, VERBOSE
+
+DEFAULT_DATA_DIR = ".omni"
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def target_argument(function: _Function) -> _Function:
+    """Add ``TARGET``."""
+    return click.argument("target")(function)
+
+
+def data_option(function: _Function) -> _Function:
+    """Add ``--data``."""
+    return click.option(
+        "--data",
+        "data_dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_DATA_DIR,
+        show_default=True,
+        help="Directory of the embedded manager's data.",
+    )(function)
+
+
+def json_option(function: _Function) -> _Function:
+    """Add ``--json``."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        is_eager=True,
+        callback=_remember(JSON_WANTED),
+        help="Print one JSON object on standard output and nothing else there.",
+    )(function)
+
+
+def verbose_option(function: _Function) -> _Function:
+    """Add ``-v``."""
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        is_eager=True,
+        callback=_remember(VERBOSE),
+        help="Show the whole log, and tracebacks.",
+    )(function)
+
+
+def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], bool]:
+    """Return a callback that tells the group, which reports errors, what was asked for."""
+
+    def note(context: click.Context, parameter: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click's call.
+        del parameter
+        context.meta[key] = value
+        return value
+
+    return note

@@ -1,0 +1,123 @@
+"""``omni-connector run``: one sync of a connector on this machine."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from omni_connector.cli import exit_codes
+from omni_connector.cli.options import data_option, json_option, target_argument, verbose_option
+
+
+def _assignments(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> list[tuple[str, str]]:
+    """Split ``key=value``."""
+    pairs = []
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals or not all(key.split(".")):
+            raise click.BadParameter(f"{value!r} is not key=value.", context, parameter)
+        pairs.append((key, text))
+    return pairs
+
+
+@click.command(short_help="Sync a source once, into an embedded manager.", epilog=exit_codes.EXPLAINED)
+@target_argument
+@click.option(
+    "--config",
+    metavar="FILE|JSON",
+    help="The source's configuration: a JSON or TOML file, or JSON text that starts with {.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_assignments,
+    help="One value of the configuration, on top of --config. JSON where it is JSON (5, true, [1, 2]), else text;"
+    " a.b=1 makes nested objects. Can be repeated.",
+)
+@click.option(
+    "--credentials",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The source's secrets: a JSON or TOML file. Kept in the data directory, never printed.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["full", "incremental", "realtime"]),
+    help="Default: incremental where the connector lists it, else full. A source's first incremental sync is always"
+    " a full one.",
+)
+@data_option
+@click.option(
+    "--source",
+    "source_name",
+    metavar="NAME",
+    help="Name of the source, to keep several of one connector apart. Default: the connector's name.",
+)
+@click.option(
+    "--source-type", metavar="TYPE", help="Type of the source. Default: the first of the connector's."
+)
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Cancel the sync after this time; exit status 1.",
+)
+@json_option
+@verbose_option
+def run(
+    *,
+    target: str,
+    config: str | None,
+    assignments: list[tuple[str, str]],
+    credentials: Path | None,
+    source_name: str | None,
+    source_type: str | None,
+    as_json: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Sync a source once with the connector TARGET, into an embedded manager.
+
+    The connector is served on a free port and talks to the manager over HTTP, as it will in production. The documents
+    that arrive are kept in the data directory, where "omni-connector search" finds them. A second run of the same
+    source continues from the checkpoint of the last one that completed.
+
+    Ctrl-C cancels the sync in order; a second Ctrl-C ends at once.
+    """
+    # Loaded here, so that --help need not wait for all of it.
+    from omni_connector.cli.inputs import read_config, read_object  # noqa: PLC0415
+    from omni_connector.cli.local_run import LocalRun, RunOptions  # noqa: PLC0415
+    from omni_connector.cli.logs import brief_log, full_log  # noqa: PLC0415
+    from omni_connector.cli.output import Output  # noqa: PLC0415
+    from omni_connector.cli.signals import StopSignals  # noqa: PLC0415
+    from omni_connector.cli.source import SourceOptions  # noqa: PLC0415
+    from omni_connector.target import load_connector  # noqa: PLC0415
+
+    source = SourceOptions(
+        name=source_name,
+        source_type=source_type,
+        config=read_config(config, assignments),
+        credentials=None if credentials is None else read_object(credentials, "--credentials"),
+    )
+    output = Output(as_json=as_json)
+    with contextlib.ExitStack() as stack:
+        if as_json:  # What a connector prints must not get into the JSON.
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        stack.enter_context(full_log(output) if verbose else brief_log(output))
+        signals = stack.enter_context(StopSignals())
+        connector = load_connector(target)
+        summary = LocalRun(
+            connector, RunOptions(source=source, **options), output=output, signals=signals
+        ).run()
+    if as_json:
+        output.json(summary.to_json())
+    else:
+        output.rows(summary.rows())
+    raise click.exceptions.Exit(summary.exit_code)

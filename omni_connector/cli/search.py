@@ -1,0 +1,34 @@
+"""``omni-connector search``: the documents that a local run has brought."""
+
+from pathlib import Path
+
+import click
+
+from omni_connector.cli.options import data_option, json_option, verbose_option
+
+
+@click.command(short_help="Search the documents that runs have brought.")
+@click.argument("query", nargs=-1, required=True)
+@data_option
+@click.option("--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits at most.")
+@json_option
+@verbose_option
+def search(*, query: tuple[str, ...], data_dir: Path, limit: int, as_json: bool, verbose: bool) -> None:
+    """Search the documents in the data directory, the best hits first.
+
+    QUERY is one or several words, which must all occur; '"words in quotes"' are a phrase, pre* is a beginning.
+    Works while a run or a manager uses the data. Finding nothing is no failure: the exit status is 0.
+    """
+    # Loaded here, so that --help need not wait for all of it.
+    from omni_connector.cli.hits import hits_as_json, show_hits  # noqa: PLC0415
+    from omni_connector.cli.output import Output  # noqa: PLC0415
+    from omni_connector.local import open_store  # noqa: PLC0415
+
+    del verbose  # Concerns errors only.
+    words = " ".join(query)
+    hits = open_store(data_dir).search(words, limit=limit)
+    output = Output(as_json=as_json)
+    if as_json:
+        output.json(hits_as_json(words, hits))
+    else:
+        show_hits(output, words, hits)

@@ -1,0 +1,29 @@
+"""``omni-connector serve``: a connector as a service."""
+
+import click
+
+from omni_connector.cli.errors import CommandError
+from omni_connector.cli.options import target_argument, verbose_option
+
+
+@click.command(short_help="Serve a connector with gunicorn.")
+@target_argument
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
+@click.option("--port", type=click.IntRange(1, 65535), help="Default: the variable PORT, then 8000.")
+@verbose_option
+def serve(*, target: str, host: str, port: int | None, verbose: bool) -> None:
+    """Serve the connector TARGET with gunicorn until it is told to stop.
+
+    The environment says where the manager is (CONNECTOR_MANAGER_URL) and how the manager reaches this connector
+    (CONNECTOR_HOST_NAME, or CONNECTOR_URL); without the latter it is not registered.
+    """
+    from omni_connector.target import load_connector  # noqa: PLC0415 - so that --help need not wait for it.
+
+    del verbose  # Concerns errors only.
+    connector = load_connector(target)
+    try:
+        connector.serve(port=port, host=host)
+    except SystemExit as end:
+        if isinstance(end.code, str):  # What is missing in the environment, as a message.
+            raise CommandError(end.code) from None
+        raise
