@@ -17,8 +17,26 @@ MAX_CONTENT_TYPE_LENGTH = 100
 
 _valid_id = fields.text(maximum=MAX_DOCUMENT_ID_LENGTH, empty=False, clean=True)
 
+_TYPE_LENGTH = MAX_CONTENT_TYPE_LENGTH
+_TEXT = fields.checked(fields.optional(fields.text()), clean=True)
+_REQUIRED_TEXT = fields.checked(fields.text(), clean=True)
+_TYPE = fields.checked(fields.optional(fields.text(maximum=MAX_CONTENT_TYPE_LENGTH)), clean=True)
+_MOMENT = fields.checked(fields.optional(fields.moment))
+_DIGITS = fields.checked(fields.optional(fields.decimal_digits))
+_OBJECT = fields.checked(fields.optional(fields.json_object))
+_BOOLEAN = fields.checked(fields.boolean)
+_LIST = fields.checked(fields.text_list)
+_ID = fields.checked(_valid_id)
+_CONTENT = fields.checked(fields.optional(fields.text()))
+_CONTENT_ID = fields.checked(fields.optional(fields.text(empty=False, clean=True)))
 
-@define(kw_only=True)
+
+def _plain(value: Any) -> bool:
+    """Say whether this is None or text that needs no cleaning."""
+    return value is None or (type(value) is str and value.isascii() and "\x00" not in value)
+
+
+@define(kw_only=True, on_setattr=fields.on_setattr)
 class DocumentMetadata:
     """What is known about a document beside its text. Every field may be left out.
 
@@ -38,41 +56,40 @@ class DocumentMetadata:
         InvalidValueError: a value has the wrong type or is too long.
     """
 
-    title: str | None = field(
-        default=None, converter=fields.to_clean_text, validator=fields.optional(fields.text())
-    )
-    author: str | None = field(
-        default=None, converter=fields.to_clean_text, validator=fields.optional(fields.text())
-    )
-    created_at: dt.datetime | None = field(
-        default=None, converter=fields.to_moment, validator=fields.optional(fields.moment)
-    )
-    updated_at: dt.datetime | None = field(
-        default=None, converter=fields.to_moment, validator=fields.optional(fields.moment)
-    )
-    content_type: str | None = field(
-        default=None,
-        converter=fields.to_clean_text,
-        validator=fields.optional(fields.text(maximum=MAX_CONTENT_TYPE_LENGTH)),
-    )
-    mime_type: str | None = field(
-        default=None,
-        converter=fields.to_clean_text,
-        validator=fields.optional(fields.text(maximum=MAX_CONTENT_TYPE_LENGTH)),
-    )
-    size: str | None = field(
-        default=None, converter=fields.to_text, validator=fields.optional(fields.decimal_digits)
-    )
-    url: str | None = field(
-        default=None, converter=fields.to_clean_text, validator=fields.optional(fields.text())
-    )
-    path: str | None = field(
-        default=None, converter=fields.to_clean_text, validator=fields.optional(fields.text())
-    )
-    extra: dict[str, Any] | None = field(default=None, validator=fields.optional(fields.json_object))
+    title: str | None = field(default=None, metadata=_TEXT)
+    author: str | None = field(default=None, metadata=_TEXT)
+    created_at: dt.datetime | None = field(default=None, converter=fields.to_moment, metadata=_MOMENT)
+    updated_at: dt.datetime | None = field(default=None, converter=fields.to_moment, metadata=_MOMENT)
+    content_type: str | None = field(default=None, metadata=_TYPE)
+    mime_type: str | None = field(default=None, metadata=_TYPE)
+    size: str | None = field(default=None, converter=fields.to_text, metadata=_DIGITS)
+    url: str | None = field(default=None, metadata=_TEXT)
+    path: str | None = field(default=None, metadata=_TEXT)
+    extra: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
+
+    def __attrs_post_init__(self) -> None:
+        """Validate; the quick look that nearly every document passes is spelled out because it is made so often."""
+        if not (
+            _plain(self.title)
+            and _plain(self.url)
+            and (self.author is None or _plain(self.author))
+            and (self.path is None or _plain(self.path))
+            and (self.mime_type is None or (_plain(self.mime_type) and len(self.mime_type) <= _TYPE_LENGTH))
+            and (
+                self.content_type is None
+                or (_plain(self.content_type) and len(self.content_type) <= _TYPE_LENGTH)
+            )
+            and (self.created_at is None or type(self.created_at) is dt.datetime)
+            and (self.updated_at is None or type(self.updated_at) is dt.datetime)
+            and (
+                self.size is None or (type(self.size) is str and self.size.isdigit() and self.size.isascii())
+            )
+            and (self.extra is None or type(self.extra) is dict)
+        ):
+            fields.settle(self)
 
 
-@define(kw_only=True)
+@define(kw_only=True, on_setattr=fields.on_setattr)
 class DocumentPermissions:
     """Who finds the document (PROTOCOL, section 11).
 
@@ -85,14 +102,36 @@ class DocumentPermissions:
         InvalidValueError: a value has the wrong type.
     """
 
-    public: bool = field(default=False, validator=fields.boolean)
-    users: list[str] = field(default=Factory(list), converter=fields.to_addresses, validator=fields.text_list)
-    groups: list[str] = field(
-        default=Factory(list), converter=fields.to_group_keys, validator=fields.text_list
+    public: bool = field(default=False, metadata=_BOOLEAN)
+    users: list[str] = field(default=Factory(list), converter=fields.to_addresses, metadata=_LIST)
+    groups: list[str] = field(default=Factory(list), converter=fields.to_group_keys, metadata=_LIST)
+
+    def __attrs_post_init__(self) -> None:
+        """Validate; quickly where everything is as usual."""
+        if type(self.public) is bool and type(self.users) is list and type(self.groups) is list:
+            for value in self.users:
+                if type(value) is not str:
+                    break
+            else:
+                for value in self.groups:
+                    if type(value) is not str:
+                        break
+                else:
+                    return
+        fields.settle(self)
+
+
+_METADATA = fields.checked(
+    fields.optional(fields.instance_of(DocumentMetadata, "give DocumentMetadata(url=..., ...)"))
+)
+_PERMISSIONS = fields.checked(
+    fields.optional(
+        fields.instance_of(DocumentPermissions, "give DocumentPermissions(public=..., users=[...])")
     )
+)
 
 
-@define(kw_only=True)
+@define(kw_only=True, on_setattr=fields.on_setattr)
 class Document:
     """One document of a source.
 
@@ -110,28 +149,29 @@ class Document:
         InvalidValueError: a value has the wrong type, or both or neither of ``content`` and ``content_id`` are given.
     """
 
-    external_id: str = field(converter=fields.to_required_text, validator=_valid_id)
-    title: str = field(converter=fields.to_clean_required_text, validator=fields.text())
-    content: str | None = field(default=None, repr=False, validator=fields.optional(fields.text()))
-    content_id: str | None = field(
-        default=None, validator=fields.optional(fields.text(empty=False, clean=True))
-    )
-    metadata: DocumentMetadata | None = field(
-        default=None,
-        validator=fields.optional(
-            fields.instance_of(DocumentMetadata, "give DocumentMetadata(url=..., ...)")
-        ),
-    )
-    permissions: DocumentPermissions | None = field(
-        default=None,
-        validator=fields.optional(
-            fields.instance_of(DocumentPermissions, "give DocumentPermissions(public=..., users=[...])")
-        ),
-    )
-    attributes: dict[str, Any] | None = field(default=None, validator=fields.optional(fields.json_object))
+    external_id: str = field(converter=fields.to_required_text, metadata=_ID)
+    title: str = field(metadata=_REQUIRED_TEXT)
+    content: str | None = field(default=None, repr=False, metadata=_CONTENT)
+    content_id: str | None = field(default=None, metadata=_CONTENT_ID)
+    metadata: DocumentMetadata | None = field(default=None, metadata=_METADATA)
+    permissions: DocumentPermissions | None = field(default=None, metadata=_PERMISSIONS)
+    attributes: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
 
     def __attrs_post_init__(self) -> None:
-        """Hold the rule that spans two fields."""
+        """Validate; quickly where everything is as usual. Then hold the rule that spans two fields."""
+        if not (
+            self.external_id
+            and _plain(self.external_id)
+            and len(self.external_id) <= MAX_DOCUMENT_ID_LENGTH
+            and self.title is not None
+            and _plain(self.title)
+            and (self.content is None or type(self.content) is str)
+            and (self.content_id is None or (self.content_id and _plain(self.content_id)))
+            and (self.metadata is None or type(self.metadata) is DocumentMetadata)
+            and (self.permissions is None or type(self.permissions) is DocumentPermissions)
+            and (self.attributes is None or type(self.attributes) is dict)
+        ):
+            fields.settle(self)
         if self.content is None and self.content_id is None:
             raise InvalidValueError(
                 model="Document",

@@ -3,6 +3,10 @@
 A converter normalises what has one obvious meaning and hands everything else on; a validator then refuses what
 is still wrong, with an error that names class, field, value and remedy. Both run when a model is made and when
 one of its fields is set.
+
+Documents are made by the million, and nearly all of them need neither. Their classes look at all fields at once when
+they are made and call ``settle``, which does the whole work, only where something is unusual (``checked`` fields);
+that is half of the time of an ``emit``.
 """
 
 import datetime as dt
@@ -17,6 +21,42 @@ from omni_connector.models.plain import clean_text
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
+def checked(check: Validator, *, clean: bool = False) -> dict[str, Any]:
+    """Return the metadata of a field that ``settle`` and ``settle_one`` look after.
+
+    Args:
+        check: refuses what is wrong.
+        clean: drop NUL characters and replace lone surrogates first.
+    """
+    return {_CHECK: check, _CLEAN: clean}
+
+
+def settle(instance: Any) -> None:
+    """Normalise and validate every checked field of a model."""
+    for attribute in attrs.fields(type(instance)):
+        value = settle_one(instance, attribute, getattr(instance, attribute.name))
+        object.__setattr__(instance, attribute.name, value)
+
+
+def settle_one(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> Any:
+    """Return the value that a checked field shall have."""
+    rules = attribute.metadata
+    if rules.get(_CLEAN) and isinstance(value, str):
+        value = clean_text(value)
+    if _CHECK in rules:
+        rules[_CHECK](instance, attribute, value)
+    return value
+
+
+def on_setattr(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> Any:
+    """Convert, normalise and validate what a field is set to; for classes with checked fields."""
+    return settle_one(instance, attribute, attrs.setters.convert(instance, attribute, value))
+
+
+_CHECK = "omni_connector.check"
+_CLEAN = "omni_connector.clean"
+
+
 def to_text(value: str | int | None) -> str | None:
     """Whole numbers become their digits: ids and sizes are text on the wire."""
     return None if value is None else to_required_text(value)
@@ -25,16 +65,6 @@ def to_text(value: str | int | None) -> str | None:
 def to_required_text(value: str | int) -> str:
     """As ``to_text``, for fields that may not be None."""
     return str(value) if type(value) is int else value  # type: ignore[return-value]  # Validated next.
-
-
-def to_clean_text(value: str | None) -> str | None:
-    """Drop what no string of an event may hold (NUL, lone surrogates)."""
-    return clean_text(value) if isinstance(value, str) else value
-
-
-def to_clean_required_text(value: str) -> str:
-    """As ``to_clean_text``, for fields that may not be None."""
-    return clean_text(value) if isinstance(value, str) else value
 
 
 def to_text_list(values: Iterable[str] | None) -> list[str]:
@@ -50,6 +80,11 @@ def to_text_list(values: Iterable[str] | None) -> list[str]:
 
 def to_addresses(values: Iterable[str] | None) -> list[str]:
     """Stripped and in lower case: the manager compares addresses as they stand (PROTOCOL, section 11)."""
+    if type(values) is list:
+        try:
+            return [value.strip().lower() for value in values]
+        except AttributeError:  # Not all of it is text.
+            pass
     return _each_text(to_text_list(values), lambda address: address.strip().lower())
 
 
@@ -60,15 +95,20 @@ def to_group_keys(values: Iterable[str] | None) -> list[str]:
 
 def to_moment(value: dt.datetime | dt.date | str | None) -> dt.datetime | None:
     """Make a datetime with an offset that RFC 3339 can express; without offset it is taken as UTC."""
-    if isinstance(value, str):
+    if value is None:
+        return None
+    given: Any = value
+    if isinstance(given, str):
         try:
-            value = dt.datetime.fromisoformat(value.strip())
+            given = dt.datetime.fromisoformat(given.strip())
         except ValueError:
             return value  # type: ignore[return-value]  # The validator refuses it by name.
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
-    if not isinstance(value, dt.datetime):
-        return value
+    if isinstance(given, dt.date) and not isinstance(given, dt.datetime):
+        given = dt.datetime(given.year, given.month, given.day, tzinfo=dt.UTC)
+    return _with_offset(given) if isinstance(given, dt.datetime) else value
+
+
+def _with_offset(value: dt.datetime) -> dt.datetime:
     offset = value.utcoffset()
     if offset is None:
         return value.replace(tzinfo=dt.UTC)
