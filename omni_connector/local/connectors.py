@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urljoin
 
 import orjson
 import requests
+import urllib3
 from attrs import frozen
 from requests.adapters import BaseAdapter
 from urllib3.util import SKIP_HEADER
@@ -20,6 +22,7 @@ from omni_connector.local.settings import LocalSettings
 from omni_connector.local.strict_json import JSON, JsonSyntaxError, parse_json
 
 _MAX_REDIRECTS = 10
+_REPEATED_AS_GET = frozenset({301, 302, 303})
 _BLOCK = 65_536
 
 
@@ -107,36 +110,56 @@ class ConnectorClient:
     def _send(self, method: str, url: str, body: bytes | None, timeout_seconds: float | None) -> Answer:
         limit = self._settings.connector_timeout_seconds if timeout_seconds is None else timeout_seconds
         deadline = time.monotonic() + limit
+        target = url
         try:
             with self._session() as session:
-                response = session.request(
-                    method,
-                    url,
-                    data=body,
-                    headers={} if body is None else {"Content-Type": "application/json"},
-                    timeout=limit,
-                    stream=True,
-                )
-                with response:
-                    return Answer(
-                        response.status_code, tuple(response.raw.headers.items()), _read(response, deadline)
+                for _ in range(_MAX_REDIRECTS + 1):
+                    answer, location = _exchange(
+                        session, method, target, body, limit=limit, deadline=deadline
                     )
-        except (requests.RequestException, OSError, UnicodeError) as error:
-            # OSError and UnicodeError: what urllib3 lets through of odd addresses and broken streams.
+                    if location is None:
+                        return answer
+                    target = urljoin(target, location)
+                    if answer.status in _REPEATED_AS_GET:
+                        method, body = "GET", None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            # Beside requests' own: what urllib3 lets through of odd addresses and broken streams.
             raise ConnectorUnreachableError(
                 f"Request failed: error sending request for url ({url})"
             ) from error
+        raise ConnectorUnreachableError(f"Request failed: error following redirect for url ({url})")
 
     def _session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False  # No proxies, no .netrc: connectors are near.
-        session.max_redirects = _MAX_REDIRECTS
         session.headers.clear()
         session.headers.update({"Accept": "*/*", "User-Agent": SKIP_HEADER, "Accept-Encoding": SKIP_HEADER})
         if self._adapter is not None:
             session.mount("http://", self._adapter)
             session.mount("https://", self._adapter)
         return session
+
+
+def _exchange(
+    session: requests.Session, method: str, url: str, body: bytes | None, *, limit: float, deadline: float
+) -> tuple[Answer, str | None]:
+    """Return one answer, and where it redirects to.
+
+    Redirects are not left to requests: when the second request of a chain fails, it forgets to close the
+    connection of the first.
+    """
+    response = session.request(
+        method,
+        url,
+        data=body,
+        headers={} if body is None else {"Content-Type": "application/json"},
+        timeout=limit,
+        stream=True,
+        allow_redirects=False,
+    )
+    with response:
+        answer = Answer(response.status_code, tuple(response.raw.headers.items()), _read(response, deadline))
+    return answer, response.headers["Location"] if response.is_redirect else None
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from cheroot import wsgi
+from cheroot.server import HTTPConnection
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +137,13 @@ class _Server(wsgi.Server):
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's signature.
         """Log what cheroot would write to stderr."""
         log.log(level, "%s", msg, exc_info=traceback)
+
+    def put_conn(self, conn: HTTPConnection) -> None:
+        """Keep an idle connection; close it when the selector is gone, because close() came in between."""
+        try:
+            super().put_conn(conn)
+        except (OSError, ValueError, RuntimeError):
+            conn.close()
 
     @staticmethod
     def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:

@@ -41,8 +41,12 @@ def test_a_limit_without_room_for_the_marker_just_cuts():
 
 
 def test_content_gets_a_ulid_and_the_same_text_the_same_one(api, run_id):
-    first = api.post("/sdk/content", {"sync_run_id": run_id, "content": "Hello \t there\x00", "content_type": "x"})
-    second = api.post("/sdk/content", {"sync_run_id": "unknown", "content": "Hello there\n", "content_type": None})
+    first = api.post(
+        "/sdk/content", {"sync_run_id": run_id, "content": "Hello \t there\x00", "content_type": "x"}
+    )
+    second = api.post(
+        "/sdk/content", {"sync_run_id": "unknown", "content": "Hello there\n", "content_type": None}
+    )
     assert re.fullmatch("[0-9A-HJKMNP-TV-Z]{26}", first.json()["content_id"])
     assert second.json() == first.json()
     assert api.post("/sdk/content", {"sync_run_id": run_id, "content": ""}).json() != first.json()
@@ -63,7 +67,9 @@ def test_the_run_id_of_content_cannot_hold_u0000(api):
     assert api.post("/sdk/content", {"sync_run_id": "\0", "content": "x"}).status_code == 500
 
 
-@pytest.mark.parametrize("body", [{"content": "x"}, {"sync_run_id": "x"}, {"sync_run_id": "x", "content": None}])
+@pytest.mark.parametrize(
+    "body", [{"content": "x"}, {"sync_run_id": "x"}, {"sync_run_id": "x", "content": None}]
+)
 def test_content_without_its_fields_is_refused(api, body):
     assert api.post("/sdk/content", body).status_code == 422
 

@@ -25,7 +25,9 @@ def test_one_of_each_is_stored_written_out_again(emitter, manager, source, run_i
             "document_updated", document_id="page-2", content_id=content_id, metadata={}, permissions=None
         ),
         emitter.event("document_deleted", document_id="page-3"),
-        emitter.event("group_membership_sync", group_email="eng@example.com", member_emails=["ada@example.com"]),
+        emitter.event(
+            "group_membership_sync", group_email="eng@example.com", member_emails=["ada@example.com"]
+        ),
         emitter.event("person_sync", person={"external_id": "E1", "email": "ada@example.com"}),
         emitter.event("person_deleted", email="bob@example.com"),
     )
@@ -77,15 +79,24 @@ def test_an_empty_batch_renews_activity(emitter, manager, run_id, clock):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"metadata": {"created_at": "2026-08-01T12:00:00"}}, "the 'offset hour' component could not be parsed"),
+        (
+            {"metadata": {"created_at": "2026-08-01T12:00:00"}},
+            "the 'offset hour' component could not be parsed",
+        ),
         ({"metadata": {"updated_at": 5}}, "invalid type: integer `5`, expected an RFC3339-formatted"),
         ({"metadata": {"size": 12}}, "invalid type: integer `12`, expected a string"),
         ({"metadata": {"extra": []}}, "invalid type: sequence, expected a map"),
         ({"metadata": None}, "invalid type: null, expected struct DocumentMetadata"),
         ({"permissions": None}, "invalid type: null, expected struct DocumentPermissions"),
         ({"permissions": {"public": True, "users": []}}, "missing field `groups`"),
-        ({"permissions": {"public": True, "users": None, "groups": []}}, "invalid type: null, expected a sequence"),
-        ({"permissions": {"public": 1, "users": [], "groups": []}}, "invalid type: integer `1`, expected a boolean"),
+        (
+            {"permissions": {"public": True, "users": None, "groups": []}},
+            "invalid type: null, expected a sequence",
+        ),
+        (
+            {"permissions": {"public": 1, "users": [], "groups": []}},
+            "invalid type: integer `1`, expected a boolean",
+        ),
         ({"content_id": None}, "invalid type: null, expected a string"),
         ({"document_id": 7}, "invalid type: integer `7`, expected a string"),
         ({"attributes": "x"}, 'invalid type: string "x", expected a map'),
@@ -208,7 +219,10 @@ def test_ids_that_overflow_an_index_are_a_500(emitter):
     long = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=6000))
     assert emitter.send(emitter.event(content_id=long)).status_code == 500
     assert emitter.send(emitter.event("person_deleted", email=long)).status_code == 500
-    assert emitter.send(emitter.event("person_sync", person={"external_id": "E", "email": long})).status_code == 500
+    assert (
+        emitter.send(emitter.event("person_sync", person={"external_id": "E", "email": long})).status_code
+        == 500
+    )
     assert emitter.send(emitter.event(content_id="a" * 6000)).status_code == 200
 
 

@@ -35,7 +35,12 @@ def test_an_upsert_fills_a_document(emitter, manager, source, run_id, clock):
 def test_an_update_keeps_some_values_and_replaces_others(emitter, manager, source, clock):
     emitter.emit(
         emitter.event(
-            metadata={"title": "T", "url": "https://example.com/1", "content_type": "text/html", "size": "12"},
+            metadata={
+                "title": "T",
+                "url": "https://example.com/1",
+                "content_type": "text/html",
+                "size": "12",
+            },
             attributes={"a": 1},
         )
     )
@@ -45,7 +50,11 @@ def test_an_update_keeps_some_values_and_replaces_others(emitter, manager, sourc
     emitter.emit(event)
     document = manager.document(source.id, "page-1")
     assert (document.title, document.content) == ("Untitled", "new text")
-    assert (document.url, document.content_type, document.file_size) == ("https://example.com/1", "text/html", 12)
+    assert (document.url, document.content_type, document.file_size) == (
+        "https://example.com/1",
+        "text/html",
+        12,
+    )
     assert document.metadata["author"] == "Ada"
     assert document.metadata["url"] is None
     assert document.attributes == {}
@@ -73,7 +82,9 @@ def test_the_last_event_of_a_document_wins(emitter, manager):
 
 def test_processed_counts_distinct_documents(emitter, manager, run_id):
     emitter.emit(
-        emitter.event(document_id="a"), emitter.event(document_id="a"), emitter.event("document_deleted", document_id="b")
+        emitter.event(document_id="a"),
+        emitter.event(document_id="a"),
+        emitter.event("document_deleted", document_id="b"),
     )
     emitter.emit(emitter.event(document_id="a"))
     run = manager.run(run_id)

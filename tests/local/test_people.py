@@ -17,7 +17,12 @@ def test_a_membership_replaces_the_whole_group_and_keeps_its_name(emitter, manag
         (group,) = manager.groups()
         return group.source_id, group.email, group.name, group.members
 
-    assert sync(["a@x.org", "b@x.org"], "Engineering") == (source.id, "eng", "Engineering", ("a@x.org", "b@x.org"))
+    assert sync(["a@x.org", "b@x.org"], "Engineering") == (
+        source.id,
+        "eng",
+        "Engineering",
+        ("a@x.org", "b@x.org"),
+    )
     assert sync(["c@x.org"]) == (source.id, "eng", "Engineering", ("c@x.org",))
     assert sync([]) == (source.id, "eng", "Engineering", ())
 
@@ -44,10 +49,19 @@ def test_a_person_is_known_by_the_address_over_all_sources(emitter, manager, sou
     emitter.emit(emitter.event("person_sync", person=person(is_active=False)))
     (ada,) = manager.people()
     assert (ada.email, ada.is_active) == ("ada@example.com", False)
-    assert ada.entries == {source.id: {"external_id": "E1", "email": "Ada@Example.com ", "display_name": "Ada", "is_active": False}}
+    assert ada.entries == {
+        source.id: {
+            "external_id": "E1",
+            "email": "Ada@Example.com ",
+            "display_name": "Ada",
+            "is_active": False,
+        }
+    }
     emitter.emit(emitter.event("person_sync", person=person()))
     assert manager.people()[0].is_active
-    emitter.emit(emitter.event("person_deleted", email=" ADA@example.com"), emitter.event("person_deleted", email="x"))
+    emitter.emit(
+        emitter.event("person_deleted", email=" ADA@example.com"), emitter.event("person_deleted", email="x")
+    )
     assert manager.people() == []
 
 

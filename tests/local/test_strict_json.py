@@ -55,7 +55,9 @@ def test_bytes_after_the_first_value_are_ignored(tail):
 
 @pytest.mark.parametrize("tail", [b"", b" x"])
 def test_numbers_keep_their_kind_until_they_leave_64_bits(tail):
-    body = b"[18446744073709551615, 18446744073709551616, -9223372036854775808, -9223372036854775809, 1.0, 1e2]"
+    body = (
+        b"[18446744073709551615, 18446744073709551616, -9223372036854775808, -9223372036854775809, 1.0, 1e2]"
+    )
     numbers = parse_json(body + tail)
     assert [type(number) for number in numbers] == [int, float, int, float, float, float]
     assert numbers[:3] == [2**64 - 1, float(2**64), -(2**63)]
@@ -67,7 +69,9 @@ def test_thousands_of_digits_are_a_float_or_out_of_range():
         parse_json(b"1" + b"0" * 5000)
 
 
-@pytest.mark.parametrize("body", [b'{"a": 1, "b": 2, "a": 3}', b'{"a" : 1, "b": 2, "a": 3}', b'{"a": 1, "b": 2, "a":3} x'])
+@pytest.mark.parametrize(
+    "body", [b'{"a": 1, "b": 2, "a": 3}', b'{"a" : 1, "b": 2, "a": 3}', b'{"a": 1, "b": 2, "a":3} x']
+)
 def test_repeated_keys_are_reported_and_the_last_value_counts(body):
     value = parse_json(body)
     assert value == {"a": 3, "b": 2}
@@ -84,4 +88,7 @@ def test_a_surrogate_pair_is_a_character():
 
 
 def test_stored_json_sorts_keys_and_has_no_negative_zero():
-    assert stored_json({"b": -0.0, "a": [1.0, {"d": -0.0, "c": None}]}) == '{"a":[1.0,{"c":null,"d":0.0}],"b":0.0}'
+    assert (
+        stored_json({"b": -0.0, "a": [1.0, {"d": -0.0, "c": None}]})
+        == '{"a":[1.0,{"c":null,"d":0.0}],"b":0.0}'
+    )

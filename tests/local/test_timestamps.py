@@ -24,7 +24,9 @@ def test_forms_of_a_moment():
     assert rfc3339(MOMENT) == "2026-08-01T09:05:00.1234Z"
     assert rfc3339(WHOLE) == "2026-08-01T12:00:00Z"
     assert to_microseconds(to_datetime(MOMENT)) == MOMENT
-    assert re.fullmatch(r"\d{4}-\d{2}-\d{2} \d{1,2}:\d{2}:\d{2}\.\d{1,9} [+-]\d{2}:\d{2}:\d{2}", shown_timestamp(WHOLE))
+    assert re.fullmatch(
+        r"\d{4}-\d{2}-\d{2} \d{1,2}:\d{2}:\d{2}\.\d{1,9} [+-]\d{2}:\d{2}:\d{2}", shown_timestamp(WHOLE)
+    )
 
 
 @pytest.mark.parametrize(

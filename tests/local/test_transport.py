@@ -29,11 +29,15 @@ def test_another_method_is_an_empty_405_that_names_the_allowed_ones(api):
 def test_every_answer_carries_cors_headers_and_preflights_are_answered(api):
     assert api.get("/health").headers["access-control-allow-origin"] == "*"
     assert api.get("/nope").headers["access-control-allow-origin"] == "*"
-    preflight = api("OPTIONS", "/sdk/events", headers={"Origin": "http://x", "Access-Control-Request-Method": "POST"})
+    preflight = api(
+        "OPTIONS", "/sdk/events", headers={"Origin": "http://x", "Access-Control-Request-Method": "POST"}
+    )
     assert (preflight.status_code, preflight.headers["access-control-allow-methods"]) == (200, "*")
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/jsonx", "application/json; \u00e9", ""])
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/jsonx", "application/json; \u00e9", ""]
+)
 def test_a_missing_or_other_content_type_is_a_415(api, content_type):
     if content_type:
         content_type = content_type.encode("latin-1")
@@ -45,12 +49,18 @@ def test_a_missing_or_other_content_type_is_a_415(api, content_type):
     "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"]
 )
 def test_json_content_types_are_accepted(api, run_id, content_type):
-    assert api.raw(f"/sdk/sync/{run_id}/scanned", b'{"count": 2}', content_type=content_type).status_code == 200
+    assert (
+        api.raw(f"/sdk/sync/{run_id}/scanned", b'{"count": 2}', content_type=content_type).status_code == 200
+    )
 
 
 def test_what_is_not_json_is_a_400_in_plain_text(api):
     assert_plain(api.raw("/sync", b""), 400, f"{PARSE}EOF while parsing a value at line 1 column 0")
-    assert_plain(api.raw("/sync", b"\n{'a'"), 400, f"{PARSE}expecting property name enclosed in double quotes at line 2 column 2")
+    assert_plain(
+        api.raw("/sync", b"\n{'a'"),
+        400,
+        f"{PARSE}expecting property name enclosed in double quotes at line 2 column 2",
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,7 +83,11 @@ def test_what_is_not_json_is_a_400_in_plain_text(api):
             b'{"source_id": "x", "sync_mode": 5}',
             "sync_mode: invalid type: integer `5`, expected string or map at line 1 column 34",
         ),
-        ("/sync", b'{"source_id": "x",\n "source_id": "y"}', "duplicate field `source_id` at line 2 column 18"),
+        (
+            "/sync",
+            b'{"source_id": "x",\n "source_id": "y"}',
+            "duplicate field `source_id` at line 2 column 18",
+        ),
         (
             "/sdk/sync/x/scanned",
             b'{"count": 1.0}',
