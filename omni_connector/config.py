@@ -60,8 +60,8 @@ class Settings:
         return cls(
             manager_url=_url(environ, "CONNECTOR_MANAGER_URL"),
             connector_url=_connector_url(environ),
-            max_body_bytes=int(environ.get("CONNECTOR_MAX_BODY_BYTES") or DEFAULT_MAX_BODY_BYTES),
-            parallel_uploads=int(environ.get("CONNECTOR_PARALLEL_UPLOADS") or 0) or None,
+            max_body_bytes=int(_text(environ, "CONNECTOR_MAX_BODY_BYTES") or DEFAULT_MAX_BODY_BYTES),
+            parallel_uploads=int(_text(environ, "CONNECTOR_PARALLEL_UPLOADS") or 0) or None,
         )
 
 
@@ -73,17 +73,17 @@ def settings_problems(environ: Mapping[str, str]) -> list[str]:
             "CONNECTOR_MANAGER_URL is not set: it is the address of the connector-manager. "
             "Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"
         )
-    elif not _is_http(_url(environ, "CONNECTOR_MANAGER_URL")):
+    elif not is_http_address(_url(environ, "CONNECTOR_MANAGER_URL")):
         problems.append(
             "CONNECTOR_MANAGER_URL is not an http or https address. "
             "Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"
         )
-    if _url(environ, "CONNECTOR_URL") and not _is_http(_url(environ, "CONNECTOR_URL")):
+    if _url(environ, "CONNECTOR_URL") and not is_http_address(_url(environ, "CONNECTOR_URL")):
         problems.append(
             "CONNECTOR_URL is not an http or https address. "
             "Type: export CONNECTOR_URL=http://my-connector:8000"
         )
-    problems += [*_port_problems(environ), *_number_problems(environ)]
+    problems += [*_host_problems(environ), *_port_problems(environ), *_number_problems(environ)]
     return problems
 
 
@@ -97,13 +97,13 @@ def port_from_environ(environ: Mapping[str, str] | None = None) -> int:
     problems = _port_problems(environ)
     if problems:
         raise ConfigurationError(problems)
-    return int(environ.get("PORT") or DEFAULT_PORT)
+    return int(_text(environ, "PORT") or DEFAULT_PORT)
 
 
 def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
     """Return what ``OMNI_CONNECTOR`` names, and everything that keeps the process from starting."""
     environ = os.environ if environ is None else environ
-    target = environ.get("OMNI_CONNECTOR", "").strip()
+    target = _text(environ, "OMNI_CONNECTOR")
     problems = settings_problems(environ)
     if not target:
         problems.insert(
@@ -114,26 +114,42 @@ def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str
     return target, problems
 
 
+def is_http_address(url: str) -> bool:
+    """Say whether ``url`` is an http or https address with a host and, if any, a possible port."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # An unfinished IPv6 address, or a port that is none.
+        return False
+
+
+def _text(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name, "").strip()
+
+
 def _url(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name, "").strip().rstrip("/")
+    return _text(environ, name).rstrip("/")
 
 
 def _connector_url(environ: Mapping[str, str]) -> str | None:
     whole = _url(environ, "CONNECTOR_URL")
-    host = environ.get("CONNECTOR_HOST_NAME", "").strip()
+    host = _text(environ, "CONNECTOR_HOST_NAME")
     if whole or not host:
         return whole or None
     return f"http://{host}:{port_from_environ(environ)}"
 
 
-def _is_http(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+def _host_problems(environ: Mapping[str, str]) -> list[str]:
+    host = _text(environ, "CONNECTOR_HOST_NAME")
+    if not host or (is_http_address(f"http://{host}:{DEFAULT_PORT}") and not set(host) & set("/?#@ ")):
+        return []
+    problem = f"CONNECTOR_HOST_NAME={host!r} is not a host name alone: no scheme, port or path belongs there."
+    return [f"{problem} Type: export CONNECTOR_HOST_NAME=my-connector (or CONNECTOR_URL=http://...)"]
 
 
 def _port_problems(environ: Mapping[str, str]) -> list[str]:
-    text = environ.get("PORT", "").strip()
-    if not text or (text.isdecimal() and 0 < int(text) <= LARGEST_PORT):
+    text = _text(environ, "PORT")
+    if not text or 0 < _whole_number(text) <= LARGEST_PORT:
         return []
     return [f"PORT={text!r} is not a port number from 1 to 65535. Type: export PORT=8000"]
 
@@ -144,7 +160,13 @@ def _number_problems(environ: Mapping[str, str]) -> list[str]:
         ("CONNECTOR_MAX_BODY_BYTES", "bytes", DEFAULT_MAX_BODY_BYTES),
         ("CONNECTOR_PARALLEL_UPLOADS", "uploads", 16),
     ):
-        text = environ.get(name, "").strip()
-        if text and not (text.isdecimal() and int(text) > 0):
+        text = _text(environ, name)
+        if text and _whole_number(text) <= 0:
             problems.append(f"{name}={text!r} is not a number of {meaning}. Type: export {name}={example}")
     return problems
+
+
+def _whole_number(text: str) -> int:
+    """Return the number that ``text`` writes in digits; -1 when it writes none, or an absurdly long one."""
+    longest = 18
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= longest else -1

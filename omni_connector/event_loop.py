@@ -5,6 +5,7 @@ holds (an ``httpx.AsyncClient``, say) are bound to their loop and must stay usab
 """
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import threading
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 OFF_LOOP_THREADS = 32
 """Blocking calls of async connectors that run at once; a gather over sixteen saves needs sixteen."""
+
+CLOSE_SECONDS = 5.0
+"""How long ``close`` waits for tasks that do not heed their cancellation; their thread is a daemon."""
 
 OnStop = Callable[[Callable[[], object]], Callable[[], None]]
 """Registers a callback for the moment at which a run is stopped; returns how to forget it."""
@@ -37,6 +41,7 @@ class EventLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._closing = threading.Event()
         self._pool = WorkerPool(f"{name}-call", OFF_LOOP_THREADS)
 
     def run(
@@ -50,7 +55,7 @@ class EventLoop:
             grace_seconds: how long the task may go on after that.
 
         Raises:
-            asyncio.CancelledError: the task was cancelled.
+            concurrent.futures.CancelledError: the task was cancelled.
         """
         loop = self._started()
         future = asyncio.run_coroutine_threadsafe(_supervised(awaitable, on_stop, grace_seconds), loop)
@@ -73,15 +78,19 @@ class EventLoop:
         finally:
             forget()
 
-    def close(self) -> None:
-        """Cancel what runs, stop the loop and join its thread."""
+    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
+        """Cancel what runs, stop the loop and join its thread, unless a task keeps it for longer than that."""
         with self._lock:
             self._closed = True
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            self._closing.set()
+            with contextlib.suppress(RuntimeError):  # It has just ended by itself.
+                loop.call_soon_threadsafe(loop.stop)
+            thread.join(timeout_seconds)
+            if thread.is_alive():
+                log.warning("A task keeps the thread %s busy; it is left behind", thread.name)
         self._pool.close()
 
     def _started(self) -> asyncio.AbstractEventLoop:
@@ -91,7 +100,7 @@ class EventLoop:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
-                    target=_serve, args=(self._loop,), name=self._name, daemon=True
+                    target=_serve, args=(self._loop, self._closing), name=self._name, daemon=True
                 )
                 self._thread.start()
             return self._loop
@@ -102,11 +111,15 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function)
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
+def _serve(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:
     """Run the loop until it is stopped, then end its tasks in order."""
     asyncio.set_event_loop(loop)
     try:
-        loop.run_forever()
+        while not closing.is_set():
+            # A task that raises SystemExit stops the loop on its way; whoever waits for the task gets the
+            # exception, and the loop goes on for the others.
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                loop.run_forever()
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()

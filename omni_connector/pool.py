@@ -5,9 +5,11 @@ A thread that waits for a manager that is down would then keep a worker process 
 threads here are daemons: what they still do is ended by whoever owns the run, or by the end of the process.
 """
 
+import contextlib
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -65,18 +67,22 @@ class WorkerPool:
                     self._start_thread()
 
     def close(self, timeout_seconds: float = 5.0) -> None:
-        """Take no more calls, cancel those that have not begun, and wait for the threads."""
+        """Take no more calls, cancel those that have not begun, and wait for the threads, but no longer than that."""
         with self._lock:
             self._closed = True
             threads = list(self._threads)
-        while not self._tasks.empty():
-            task = self._tasks.get()
-            if task is not None:
-                task[1].cancel()
+        with contextlib.suppress(
+            queue.Empty
+        ):  # The threads take tasks meanwhile, so asking first would not do.
+            while True:
+                task = self._tasks.get_nowait()
+                if task is not None:
+                    task[1].cancel()
         for _ in threads:
             self._tasks.put(None)
+        deadline = time.monotonic() + timeout_seconds
         for thread in threads:
-            thread.join(timeout_seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _start_thread(self) -> None:
         name = f"{self._name}-{next(self._numbers)}"

@@ -44,13 +44,19 @@ def _load_module(name: str, target: str) -> ModuleType:
         sys.path.insert(0, str(Path.cwd()))  # As gunicorn does for its application.
     try:
         return importlib.import_module(name)
+    except SystemExit as error:
+        raise _exits(target) from error
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             raise ConfigurationError(
                 f"{target}: there is no module {error.name}. "
                 "Is it spelled right, installed, and are you in the directory that holds it?"
             ) from error
-        raise ConfigurationError(f"{target} needs {error.name}. Type: pip install {error.name}") from error
+        if error.name:
+            raise ConfigurationError(
+                f"{target} needs {error.name}. Type: pip install {error.name}"
+            ) from error
+        raise ConfigurationError(f"{target} cannot be imported: {error}") from error
     except Exception as error:
         raise ConfigurationError(f"{target} cannot be imported: {type(error).__name__}: {error}") from error
 
@@ -68,11 +74,23 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[path.stem] = module  # Dataclasses, attrs and pickles look their module up.
     try:
         spec.loader.exec_module(module)
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"{path} needs {error.name}. Type: pip install {error.name}") from error
-    except Exception as error:
-        raise ConfigurationError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    except BaseException as error:
+        del sys.modules[path.stem]  # Half made; nobody shall find it there.
+        if isinstance(error, SystemExit):
+            raise _exits(str(path)) from error
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            raise ConfigurationError(f"{path} needs {error.name}. Type: pip install {error.name}") from error
+        if isinstance(error, Exception):
+            raise ConfigurationError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise
     return module
+
+
+def _exits(target: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{target} ends the process while it is imported. Put the call that does, such as serve(), under: "
+        'if __name__ == "__main__":'
+    )
 
 
 def _named(module: ModuleType, name: str, target: str) -> object:

@@ -1,0 +1,173 @@
+"""Settings: every variable, and every mistake at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from omni_connector import ConfigurationError, Settings
+from omni_connector.config import port_from_environ, wsgi_target
+
+URL = {"CONNECTOR_MANAGER_URL": "http://manager:8090"}
+
+
+def problems(environ):
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environ(environ)
+    return caught.value.problems
+
+
+def test_only_the_address_of_the_manager_is_required():
+    assert Settings.from_environ(URL) == Settings(
+        manager_url="http://manager:8090",
+        connector_url=None,
+        max_body_bytes=64 * 1024 * 1024,
+        registration_interval_seconds=30.0,
+        parallel_uploads=None,
+    )
+
+
+def test_blanks_and_trailing_slashes_are_dropped():
+    settings = Settings.from_environ(
+        {"CONNECTOR_MANAGER_URL": " https://manager/base// ", "CONNECTOR_URL": "http://me:1/x/ "}
+    )
+    assert (settings.manager_url, settings.connector_url) == ("https://manager/base", "http://me:1/x")
+
+
+@pytest.mark.parametrize(
+    ("more", "connector_url"),
+    [
+        ({}, None),
+        ({"PORT": "9000"}, None),
+        ({"CONNECTOR_HOST_NAME": "me"}, "http://me:8000"),
+        ({"CONNECTOR_HOST_NAME": " me ", "PORT": "9000"}, "http://me:9000"),
+        ({"CONNECTOR_HOST_NAME": "10.0.0.7"}, "http://10.0.0.7:8000"),
+        ({"CONNECTOR_HOST_NAME": "[::1]"}, "http://[::1]:8000"),
+        ({"CONNECTOR_HOST_NAME": "me", "CONNECTOR_URL": "https://me.example/c"}, "https://me.example/c"),
+    ],
+)
+def test_the_connector_s_own_address(more, connector_url):
+    assert Settings.from_environ({**URL, **more}).connector_url == connector_url
+
+
+def test_limits_are_read_as_numbers():
+    settings = Settings.from_environ(
+        {**URL, "CONNECTOR_MAX_BODY_BYTES": " 1024 ", "CONNECTOR_PARALLEL_UPLOADS": "4"}
+    )
+    assert (settings.max_body_bytes, settings.parallel_uploads) == (1024, 4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CONNECTOR_URL",
+        "CONNECTOR_HOST_NAME",
+        "PORT",
+        "CONNECTOR_MAX_BODY_BYTES",
+        "CONNECTOR_PARALLEL_UPLOADS",
+    ],
+)
+@pytest.mark.parametrize("nothing", ["", "   "])
+def test_a_variable_without_text_counts_as_not_set(name, nothing):
+    assert Settings.from_environ({**URL, name: nothing}) == Settings.from_environ(URL)
+
+
+def test_a_missing_manager_is_answered_with_the_line_to_type():
+    (problem,) = problems({})
+    assert problem.startswith("CONNECTOR_MANAGER_URL is not set")
+    assert "export CONNECTOR_MANAGER_URL=http://localhost:8090" in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "manager:8090",
+        "ftp://manager",
+        "http://",
+        "http://[::1",
+        "http://manager:port",
+        "http://manager:99999",
+        "http://manager:0",
+    ],
+)
+@pytest.mark.parametrize("name", ["CONNECTOR_MANAGER_URL", "CONNECTOR_URL"])
+def test_an_address_that_is_none_is_refused(name, url):
+    (problem,) = problems({**URL, name: url})
+    assert problem.startswith(f"{name} is not an http or https address. Type: export {name}=")
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "80a", "8000.0", "٨٠٠٠", "9" * 5000])
+def test_a_port_that_is_none_is_refused(port):
+    (problem,) = problems({**URL, "PORT": port})
+    assert problem.endswith("is not a port number from 1 to 65535. Type: export PORT=8000")
+    with pytest.raises(ConfigurationError, match="not a port number"):
+        port_from_environ({"PORT": port})
+
+
+@pytest.mark.parametrize("port", ["1", " 8000 ", "65535"])
+def test_a_port_is_read(port):
+    assert port_from_environ({"PORT": port}) == int(port)
+
+
+@pytest.mark.parametrize("environ", [{}, {"PORT": ""}, {"PORT": "  "}])
+def test_the_port_is_8000_unless_said_otherwise(environ):
+    assert port_from_environ(environ) == 8000
+
+
+@pytest.mark.parametrize("name", ["CONNECTOR_MAX_BODY_BYTES", "CONNECTOR_PARALLEL_UPLOADS"])
+@pytest.mark.parametrize("value", ["0", "-5", "many", "1e6", "64MB"])
+def test_a_number_that_is_none_is_refused(name, value):
+    (problem,) = problems({**URL, name: value})
+    assert problem.startswith(f"{name}='{value}' is not a number of")
+    assert f"export {name}=" in problem
+
+
+@pytest.mark.parametrize("host", ["http://me", "me:8000", "me/x", "user@me", "my host", "::1"])
+def test_a_host_name_with_more_than_a_host_is_refused(host):
+    (problem,) = problems({**URL, "CONNECTOR_HOST_NAME": host})
+    assert problem.startswith(f"CONNECTOR_HOST_NAME={host!r} is not a host name alone")
+
+
+def test_all_mistakes_are_told_at_once():
+    wrong = {
+        "CONNECTOR_MANAGER_URL": "nowhere",
+        "CONNECTOR_URL": "nobody",
+        "CONNECTOR_HOST_NAME": "http://x",
+        "PORT": "eighty",
+        "CONNECTOR_MAX_BODY_BYTES": "lots",
+        "CONNECTOR_PARALLEL_UPLOADS": "many",
+    }
+    found = problems(wrong)
+    assert [problem.split()[0].split("=")[0] for problem in found] == [
+        "CONNECTOR_MANAGER_URL",
+        "CONNECTOR_URL",
+        "CONNECTOR_HOST_NAME",
+        "PORT",
+        "CONNECTOR_MAX_BODY_BYTES",
+        "CONNECTOR_PARALLEL_UPLOADS",
+    ]
+
+
+def test_the_message_is_the_problems_line_by_line():
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environ({"PORT": "x"})
+    assert str(caught.value).splitlines() == list(caught.value.problems)
+
+
+def test_the_environment_of_the_process_is_read_unless_another_is_given(monkeypatch):
+    monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://from-environment")
+    monkeypatch.setenv("PORT", "9001")
+    monkeypatch.setenv("OMNI_CONNECTOR", "a.b:C")
+    assert Settings.from_environ().manager_url == "http://from-environment"
+    assert port_from_environ() == 9001
+    assert wsgi_target() == ("a.b:C", [])
+
+
+def test_wsgi_names_a_missing_connector_first_and_everything_else_too():
+    target, found = wsgi_target({"PORT": "x"})
+    assert target == ""
+    assert [problem.split()[0] for problem in found] == [
+        "OMNI_CONNECTOR",
+        "CONNECTOR_MANAGER_URL",
+        "PORT='x'",
+    ]
+    assert "export OMNI_CONNECTOR=package.module:Class" in found[0]

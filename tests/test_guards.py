@@ -1,0 +1,121 @@
+"""The suite's guards are themselves tested: each fails the test that deserves it, and no other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SUITE = """
+import os
+import socket
+import threading
+
+import pytest
+
+release = threading.Event()
+kept = []
+
+
+def test_leaves_a_thread():
+    threading.Thread(target=release.wait, name="left-over", daemon=True).start()
+
+
+def test_releases_the_thread():
+    release.set()
+
+
+def test_leaves_a_socket():
+    kept.append(socket.socket())
+
+
+def test_closes_the_socket():
+    kept.pop().close()
+
+
+def test_abandons_a_socket():
+    socket.socket()
+
+
+def test_ends_what_it_starts():
+    thread = threading.Thread(target=int)
+    thread.start()
+    with socket.socket():
+        thread.join()
+
+
+def test_sees_no_settings_of_the_machine(tmp_path):
+    assert not [name for name in os.environ if name.startswith(("CONNECTOR_", "OMNI_")) or name == "PORT"]
+    assert os.path.expanduser("~") == str(tmp_path / "home")
+
+
+def test_warns():
+    import warnings
+    warnings.warn("unexpected")
+"""
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    """Run the small suite above under our conftest, with short patience; return its report, line by line."""
+    directory = tmp_path_factory.mktemp("guarded")
+    conftest = (Path(__file__).parent / "conftest.py").read_text(encoding="utf-8")
+    assert "GRACE_SECONDS = 5.0" in conftest
+    (directory / "conftest.py").write_text(conftest.replace("GRACE_SECONDS = 5.0", "GRACE_SECONDS = 0.05"))
+    (directory / "test_suite.py").write_text(SUITE)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rA", "-W", "error", "-p", "no:cacheprovider", str(directory)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=directory,
+        env={
+            "CONNECTOR_MANAGER_URL": "http://real",
+            "OMNI_CONNECTOR": "real:One",
+            "PORT": "1",
+            "HOME": "/real",
+        },
+    )
+    return done.stdout
+
+
+def verdict(outcome, name):
+    for line in outcome.splitlines():
+        word, _, rest = line.partition(" ")
+        if word in {"PASSED", "FAILED", "ERROR"} and rest.split(" - ")[0].endswith(f"::{name}"):
+            found = (word, rest)
+            if word != "PASSED":  # An error in a guard is told beside the test's own success.
+                return found
+    return found
+
+
+def test_a_thread_left_behind_is_an_error(outcome):
+    assert verdict(outcome, "test_leaves_a_thread")[0] == "ERROR"
+    assert "threads left behind: ['left-over']" in outcome
+
+
+def test_a_socket_left_open_is_an_error(outcome):
+    assert verdict(outcome, "test_leaves_a_socket")[0] == "ERROR"
+    assert "sockets left open: ['socket:[" in outcome
+
+
+def test_a_socket_that_is_only_forgotten_is_an_error_too(outcome):
+    assert verdict(outcome, "test_abandons_a_socket")[0] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "name", ["test_releases_the_thread", "test_closes_the_socket", "test_ends_what_it_starts"]
+)
+def test_the_test_that_cleans_up_passes(outcome, name):
+    assert verdict(outcome, name)[0] == "PASSED"
+
+
+def test_the_machine_s_settings_and_home_are_kept_out(outcome):
+    assert verdict(outcome, "test_sees_no_settings_of_the_machine")[0] == "PASSED"
+
+
+def test_a_warning_is_an_error(outcome):
+    assert verdict(outcome, "test_warns")[0] == "FAILED"

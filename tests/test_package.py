@@ -1,0 +1,133 @@
+"""The package as a whole: its public names, and what importing it does not do."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import omni_connector
+from omni_connector import exceptions
+
+ROOT = Path(omni_connector.__file__).parent
+OPTIONAL = {"wsgi", "gunicorn_conf"}
+"""Modules that are made to act when they are imported: gunicorn imports them when it starts."""
+
+SEALED = """
+import os, sys, threading
+real = os.environ
+
+class Sealed(type(real)):
+    def __getitem__(self, name):
+        raise AssertionError(f"read {name}")
+    get = __contains__ = __iter__ = items = keys = __getitem__
+
+# What the interpreter's own modules and the libraries do when they are imported is not ours.
+import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, httptools, cheroot.wsgi, sqlite3
+import logging.config, importlib.metadata
+os.environ = Sealed.__new__(Sealed)
+before = threading.active_count()
+"""
+
+
+def run(code):
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def modules():
+    return sorted(
+        module.name
+        for module in pkgutil.walk_packages([str(ROOT)], "omni_connector.")
+        if module.name.split(".")[1] not in {"cli", "local", "testing", *OPTIONAL}
+    )
+
+
+def test_every_public_name_exists_and_none_is_missing():
+    assert sorted(omni_connector.__all__) == sorted(set(omni_connector.__all__))
+    for name in omni_connector.__all__:
+        assert getattr(omni_connector, name) is not None
+        assert name == "__version__" or not name.startswith("_")
+    assert set(omni_connector.__all__) <= set(dir(omni_connector))
+
+
+def test_the_names_for_type_checkers_are_those_of_all():
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("omni_connector")
+        for alias in node.names
+    }
+    assert imported == set(omni_connector.__all__)
+
+
+def test_a_name_that_is_not_public_is_refused_as_usual():
+    with pytest.raises(AttributeError, match="has no attribute 'EventLoop'"):
+        _ = omni_connector.EventLoop
+
+
+def test_public_names_are_classes_of_this_package():
+    for name in set(omni_connector.__all__) - {"__version__"}:
+        member = getattr(omni_connector, name)
+        assert inspect.isclass(member), name
+        assert member.__module__.startswith("omni_connector."), name
+        assert member.__doc__, name
+
+
+def test_every_error_is_of_the_family_and_in_its_tree():
+    family = [
+        member
+        for member in vars(exceptions).values()
+        if inspect.isclass(member)
+        and issubclass(member, Exception)
+        and member.__module__ == exceptions.__name__
+    ]
+    assert all(issubclass(member, omni_connector.ConnectorError) for member in family)
+    assert all(member.__name__ in exceptions.__doc__ for member in family)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = """
+import sys
+import omni_connector
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "cheroot", "requests", "sqlite3", "asyncio"}))
+"""
+    assert run(code).strip() == "[]"
+
+
+def test_all_that_an_author_imports_loads_no_web_framework_and_no_command_line():
+    code = """
+import sys
+from omni_connector import *
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "cheroot", "sqlite3"}))
+"""
+    assert run(code).strip() == "[]"
+
+
+def test_importing_any_module_reads_no_environment_and_starts_no_thread():
+    imports = "".join(f"import {name}\n" for name in modules())
+    assert "import omni_connector.runtime.worker\n" in imports
+    code = f"{SEALED}{imports}from omni_connector import *\nprint(threading.active_count() - before)"
+    assert run(code).strip() == "0"
+
+
+def test_the_seal_on_the_environment_holds():
+    done = subprocess.run(
+        [sys.executable, "-c", f"{SEALED}import os\nos.environ.get('PORT')"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "AssertionError: read PORT" in done.stderr

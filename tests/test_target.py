@@ -1,0 +1,224 @@
+"""Finding a connector by name, and what is said when it cannot be found."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import pytest
+
+from omni_connector import Connector
+from omni_connector.exceptions import ConfigurationError
+from omni_connector.target import load_connector
+
+ONE = """
+    from omni_connector import Connector
+
+    class Notes(Connector):
+        name = "notes"
+        version = "1"
+
+        def sync(self, source_config, credentials, state, ctx):
+            pass
+"""
+TWO = (
+    ONE
+    + """
+    class Mails(Notes):
+        name = "mails"
+"""
+)
+
+
+@pytest.fixture(autouse=True)
+def fresh_imports(monkeypatch, tmp_path):
+    """Let a test import what it wrote, and forget it afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = dict(sys.modules)
+    yield
+    for name in set(sys.modules) - set(before):
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def problem(target):
+    with pytest.raises(ConfigurationError) as caught:
+        load_connector(target)
+    (only,) = caught.value.problems
+    assert "Traceback" not in only
+    return only
+
+
+def test_a_class_in_a_module_of_the_current_directory(write):
+    write("my_notes.py", TWO)
+    connector = load_connector("my_notes:Mails")
+    assert isinstance(connector, Connector)
+    assert connector.name == "mails"
+
+
+def test_a_class_in_a_package(write):
+    write("acme/__init__.py", "")
+    write("acme/notes.py", ONE)
+    assert load_connector("acme.notes:Notes").name == "notes"
+
+
+def test_the_only_connector_of_a_module_needs_no_name(write):
+    write("my_notes.py", ONE)
+    assert load_connector("my_notes").name == "notes"
+
+
+def test_a_file_by_its_path(write):
+    assert load_connector(write("deep/my_notes.py", ONE)).name == "notes"
+
+
+def test_a_class_in_a_file(write):
+    assert load_connector(f"{write('my_notes.py', TWO)}:Mails").name == "mails"
+
+
+def test_a_file_imports_its_neighbours(write):
+    write("deep/neighbour.py", "NAME = 'from the neighbour'")
+    path = write(
+        "deep/my_notes.py", "from neighbour import NAME\n" + textwrap.dedent(ONE).replace('"notes"', "NAME")
+    )
+    assert load_connector(path).name == "from the neighbour"
+
+
+def test_a_dataclass_in_a_file_finds_its_module(write):
+    path = write(
+        "my_notes.py",
+        "from __future__ import annotations\nimport dataclasses\n\n"
+        "@dataclasses.dataclass\nclass Note:\n    text: str\n" + textwrap.dedent(ONE),
+    )
+    assert load_connector(path).name == "notes"
+
+
+def test_an_instance_in_place_of_a_class(write):
+    write("my_notes.py", ONE + "\n    notes = Notes()\n")
+    assert load_connector("my_notes:notes").name == "notes"
+
+
+def test_connectors_that_a_module_only_imports_do_not_count(write):
+    write("base_notes.py", ONE)
+    path = write("more.py", "from base_notes import Notes\n\nclass Mine(Notes):\n    name = 'mine'\n")
+    assert load_connector(path).name == "mine"
+
+
+def test_abstract_bases_do_not_count(write):
+    path = write(
+        "my_notes.py",
+        textwrap.dedent(ONE) + "\nclass Base(Connector):\n    name = 'base'\n",
+    )
+    assert load_connector(path).name == "notes"
+
+
+def test_a_module_that_is_not_there(write):
+    text = problem("no_such_module:Notes")
+    assert text.startswith("no_such_module:Notes: there is no module no_such_module.")
+    write("acme/__init__.py", "")
+    assert "there is no module acme.missing." in problem("acme.missing:Notes")
+
+
+def test_a_module_that_needs_another_one(write):
+    write("my_notes.py", "import no_such_library")
+    assert (
+        problem("my_notes:Notes") == "my_notes:Notes needs no_such_library. Type: pip install no_such_library"
+    )
+    path = write("other.py", "import no_such_library")
+    assert problem(path) == f"{path} needs no_such_library. Type: pip install no_such_library"
+
+
+@pytest.mark.parametrize(
+    "code", ["1 / 0", "def broken(:", "from os import no_such_name", "raise ModuleNotFoundError"]
+)
+def test_a_module_that_fails_when_it_is_imported(write, code):
+    path = write("my_notes.py", code)
+    assert problem("my_notes:Notes").startswith("my_notes:Notes cannot be imported: ")
+    assert problem(path).startswith(f"{path} cannot be loaded: ")
+
+
+def test_a_script_that_ends_the_process_is_told_where_to_put_the_call(write):
+    path = write("my_script.py", ONE + "\n    raise SystemExit('no manager')\n")
+    for target in (path, "my_script:Notes"):
+        assert 'if __name__ == "__main__":' in problem(target)
+
+
+def test_a_file_that_fails_leaves_nothing_behind(write):
+    path = write("half_made.py", "import math\n1 / 0")
+    problem(path)
+    assert "half_made" not in sys.modules
+
+
+def test_an_interrupt_while_loading_is_not_swallowed(write):
+    with pytest.raises(KeyboardInterrupt):
+        load_connector(write("my_notes.py", "raise KeyboardInterrupt"))
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    path = str(tmp_path / "missing.py")
+    assert problem(path) == f"{path}: there is no such file."
+    (tmp_path / "directory.py").mkdir()
+    assert "no such file" in problem(str(tmp_path / "directory.py"))
+
+
+def test_a_class_that_is_not_there_is_answered_with_those_that_are(write):
+    write("my_notes.py", TWO)
+    assert problem("my_notes:Nots") == (
+        "my_notes:Nots: there is no Nots in my_notes. Connectors there: Mails, Notes."
+    )
+    write("empty.py", "")
+    assert "Connectors there: none." in problem("empty:Notes")
+
+
+def test_several_connectors_want_a_name(write):
+    path = write("my_notes.py", TWO)
+    assert problem(path) == f"{path} holds several connectors, name one: {path}:Mails"
+
+
+def test_no_connector_at_all(write):
+    path = write("empty.py", "x = 1")
+    assert problem(path) == f"{path} holds no Connector: subclass omni_connector.Connector in it."
+
+
+def test_what_is_not_a_connector(write):
+    path = write("my_notes.py", "class Notes:\n    pass\n\nnumber = 5\n")
+    for name in ("Notes", "number"):
+        assert problem(f"{path}:{name}").startswith(f"{path}:{name} is not a Connector: name a subclass of")
+
+
+def test_a_connector_that_is_not_finished(write):
+    path = write(
+        "my_notes.py", "from omni_connector import Connector\n\nclass Notes(Connector):\n    name = 'n'\n"
+    )
+    text = problem(f"{path}:Notes")
+    assert "cannot be made without arguments" in text
+    assert "version" in text
+
+
+def test_a_connector_that_wants_arguments(write):
+    path = write("my_notes.py", textwrap.dedent(ONE) + "\n    def __init__(self, token):\n        pass\n")
+    assert "token" in problem(path)
+
+
+def test_a_connector_whose_making_fails(write):
+    path = write(
+        "my_notes.py", textwrap.dedent(ONE) + "\n    def __init__(self):\n        raise OSError('no disk')\n"
+    )
+    assert problem(path) == f"{path} cannot be made: OSError: no disk"
+
+
+@pytest.mark.parametrize("target", ["", ":Notes", ".relative:Notes", "a b:Notes"])
+def test_nonsense_is_refused_readably(target):
+    assert problem(target)
