@@ -10,7 +10,8 @@ from omni_connector.cli.signals import StopSignals
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, LocalManagerError, LocalSettings, SourceRow
 
-FOREVER_SECONDS = 3600.0
+LOOK_SECONDS = 0.5
+"""Between two looks whether a connector has registered."""
 
 
 def run_manager(
@@ -32,12 +33,12 @@ def run_manager(
     with StopSignals() as signals:
         manager = LocalManager(prepare_data_dir(data_dir), settings=settings, host=host, port=port)
         try:
-            rows = [_add(manager, source) for source in sources]
+            waiting = Waiting(manager, sources)
             signals.defer()
             _start(manager, f"{host}:{port}")
-            _say_how(output, manager, rows or manager.sources(), data_dir)
-            while not signals.wait(FOREVER_SECONDS):
-                pass
+            _say_how(output, manager, waiting.sources or manager.sources(), data_dir)
+            while not signals.wait(LOOK_SECONDS):
+                waiting.look()
         finally:
             manager.close()
         output.say("Stopped.")
@@ -52,9 +53,39 @@ def _start(manager: LocalManager, address: str) -> None:
         ) from error
 
 
+class Waiting:
+    """The sources given on the command line, scheduled once a connector of their type has registered.
+
+    Before that the scheduler would try in vain, and then pause longer each time (PROTOCOL, section 4).
+    """
+
+    def __init__(self, manager: LocalManager, sources: Sequence[dict[str, Any]]) -> None:
+        self._manager = manager
+        self.sources = [_add(manager, source) for source in sources]
+        intervals = [source["sync_interval_seconds"] for source in sources]
+        self._waiting = list(zip(self.sources, intervals, strict=True))
+
+    def look(self) -> None:
+        """Schedule the sources whose connector is there, and start what is due."""
+        ready = [each for each in self._waiting if self._is_served(each[0].source_type)]
+        if not ready:
+            return
+        for source, interval_seconds in ready:
+            self._manager.set_source(source.id, sync_interval_seconds=interval_seconds)
+        self._waiting = [each for each in self._waiting if each not in ready]
+        self._manager.tick()
+
+    def _is_served(self, source_type: str) -> bool:
+        try:
+            self._manager.wait_for_connector(source_type, timeout_seconds=0)
+        except TimeoutError:
+            return False
+        return True
+
+
 def _add(manager: LocalManager, source: dict[str, Any]) -> SourceRow:
     try:
-        return manager.add_source(**source)
+        return manager.add_source(**{**source, "sync_interval_seconds": None})
     except LocalManagerError as error:
         raise ConfigurationError(f"--source {source['name']}: {error}") from error
 
