@@ -105,7 +105,9 @@ def to_moment(value: dt.datetime | dt.date | str | None) -> dt.datetime | None:
             return value  # type: ignore[return-value]  # The validator refuses it by name.
     if isinstance(given, dt.date) and not isinstance(given, dt.datetime):
         given = dt.datetime(given.year, given.month, given.day, tzinfo=dt.UTC)
-    return _with_offset(given) if isinstance(given, dt.datetime) else value
+    if isinstance(given, dt.datetime):
+        return _with_offset(given)
+    return value  # type: ignore[return-value]  # The validator refuses it by name.
 
 
 def _with_offset(value: dt.datetime) -> dt.datetime:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from omni_connector.awaitables import AwaitableStr
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.manager.api import ManagerApi
-from omni_connector.models.plain import clean_text
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ class ContentStorage:
             SdkClientError: the manager refused it or cannot be reached.
         """
         self._check()
-        return AwaitableStr(self.upload(content, content_type))
+        return AwaitableStr(self.upload(checked_text(content, self._run), content_type))
 
     def save_binary(self, content: bytes, content_type: str = "application/octet-stream") -> AwaitableStr:
         """Store bytes as base64 text and return its content id.
@@ -61,14 +60,12 @@ class ContentStorage:
         return AwaitableStr(self.upload(binary_text(content), content_type))
 
     def upload(self, content: str, content_type: str = "text/plain") -> str:
-        """As ``save``, without looking at the state of the run: for the threads that upload."""
-        return self._manager.store_content(
-            self._run.sync_run_id, prepared_text(content, self._run), content_type
-        )
+        """As ``save``, without looking at content or run again: for the threads that upload."""
+        return self._manager.store_content(self._run.sync_run_id, content, content_type)
 
 
-def prepared_text(content: str, run: RunInfo) -> str:
-    """Return ``content`` as it can be sent.
+def checked_text(content: str, run: RunInfo) -> str:
+    """Return ``content``, and warn if the manager will cut it; what JSON cannot carry is cleaned by the codec.
 
     Raises:
         InvalidValueError: it is not text.
@@ -87,7 +84,7 @@ def prepared_text(content: str, run: RunInfo) -> str:
             TEXT_LIMIT_BYTES,
             extra={"sync_run_id": run.sync_run_id},
         )
-    return clean_text(content)
+    return content
 
 
 def binary_text(content: bytes) -> str:

@@ -10,7 +10,7 @@ from omni_connector.models.document import Document, document_id
 from omni_connector.models.events import CREATED, UPDATED, encode_delete, encode_upsert
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.cancellation import StopSignal
-from omni_connector.sync.content import ContentStorage, prepared_text
+from omni_connector.sync.content import ContentStorage, checked_text
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ending import Ending
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
@@ -278,7 +278,7 @@ class SyncContext:
 
     def _take(self, kind: str, document: Document) -> None:
         """Encode the document, start the upload of its content and queue its event; memory only."""
-        self._check()
+        self._ending.check()
         if not isinstance(document, Document):
             raise InvalidValueError(
                 model="SyncContext", field="emit", value=document, remedy="give a Document(...)"
@@ -288,7 +288,7 @@ class SyncContext:
         if document.content is None or document.content_id is not None:
             self._delivery.put(event)
         else:
-            text = prepared_text(document.content, self._run)
+            text = checked_text(document.content, self._run)
             upload = self._submit(lambda: self._upload(text))
             self._delivery.put(event, upload=upload, content_bytes=len(text))
         self._emitted += 1

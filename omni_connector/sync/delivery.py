@@ -45,7 +45,7 @@ class DeliveryLimits:
     batch_events: int = 500
     batch_bytes: int = 1024 * 1024
     buffer_bytes: int = 16 * 1024 * 1024
-    buffer_events: int = 10_000
+    buffer_events: int = 2_000
 
     @classmethod
     def for_mode(cls, mode: SyncMode) -> "DeliveryLimits":
@@ -88,7 +88,10 @@ class Delivery:
         self._limits = limits
         self.counters = Counters(run.sync_run_id, manager)
         self._sender = Sender(run, manager, ledger)
-        self._changed = threading.Condition()  # Protects everything below, and tells of every change.
+        lock = threading.Lock()  # Protects everything below.
+        self._work = threading.Condition(lock)  # The sender waits here for something to do ...
+        self._changed = threading.Condition(lock)  # ... and everybody else for what it has done.
+        self._asleep = False  # The sender waits, or is about to, without a time at which it wakes by itself.
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._put = 0  # Events taken so far ...
@@ -109,14 +112,14 @@ class Delivery:
             SyncCancelledError: the run was cancelled.
             SdkClientError: earlier events could not be delivered.
         """
-        with self._changed:
+        item = _Waiting(event, len(event.body) + content_bytes, upload)
+        with self._work:
             self._check()
-            item = _Waiting(event, len(event.body) + content_bytes, upload)
             self._waiting.append(item)
             self._bytes += item.size
             self._put += 1
-            self._start()
-            self._changed.notify_all()
+            if self._asleep or self._full():
+                self._wake_sender()
 
     def check(self) -> None:
         """Raise what the background work has met.
@@ -125,13 +128,13 @@ class Delivery:
             SyncCancelledError: the run was cancelled.
             SdkClientError: earlier events could not be delivered.
         """
-        with self._changed:
-            self._check()
+        if self._over():
+            with self._changed:
+                self._check()
 
     def has_room(self) -> bool:
         """Say whether the buffer is below its limits."""
-        with self._changed:
-            return self._room()
+        return self._room()
 
     def wait_for_room(self) -> None:
         """Wait until the buffer is below its limits.
@@ -140,6 +143,8 @@ class Delivery:
             SyncCancelledError: the run was cancelled.
             SdkClientError: earlier events could not be delivered.
         """
+        if self._room():
+            return
         with self._changed:
             self._changed.wait_for(lambda: self._room() or self._over())
             self._check()
@@ -155,8 +160,7 @@ class Delivery:
             self._check(interrupted=False)
             target = self._barrier = self._put
             self._counts_wanted = True
-            self._start()
-            self._changed.notify_all()
+            self._wake_sender()
             in_time = self._changed.wait_for(
                 lambda: (self._done >= target and not self._counts_wanted) or self._over(interrupted=False),
                 timeout_seconds,
@@ -171,17 +175,18 @@ class Delivery:
             SyncCancelledError: the run was cancelled.
             SdkClientError: earlier events could not be delivered.
         """
-        with self._changed:
-            self._check()
-            self.counters.scanned(count)
-            self._start()
-            self._changed.notify_all()
+        self.check()
+        self.counters.scanned(count)
+        if self._asleep or self._thread is None:
+            with self._work:
+                self._wake_sender()
 
     def close(self) -> None:
         """End the thread; what still waits is dropped. Call ``barrier`` first."""
         self._forget_stop()
         with self._changed:
             self._closing = True
+            self._work.notify_all()
             self._changed.notify_all()
             thread = self._thread
         if thread is not None:
@@ -211,28 +216,32 @@ class Delivery:
 
     def _next_batch(self) -> tuple[list[_Waiting] | None, bool]:
         """Wait for a reason to send; return what to send, and whether the counts are wanted with it."""
-        with self._changed:
+        with self._work:
             while True:
                 if self._closing or self._stop.fence.is_set() or self._error is not None:
                     return None, False
+                self._asleep = (
+                    True  # Before the counts are looked at: one that comes now finds it set and wakes us.
+                )
                 wait_seconds = self._seconds_until_due()
+                self._asleep = wait_seconds is None
                 if wait_seconds is not None and wait_seconds <= 0:
                     batch = self._take()
                     return batch, self._counts_wanted and self._done + len(batch) >= self._barrier
-                self._changed.wait(wait_seconds)
+                self._work.wait(wait_seconds)
+                self._asleep = False
 
     def _seconds_until_due(self) -> float | None:
         """Return when the next request is due; None when there is nothing to send."""
-        limits = self._limits
         if self._counts_wanted or self._done < self._barrier or self._stop.event.is_set():
             return 0 if self._waiting or self._counts_wanted else None
-        if len(self._waiting) >= limits.flush_events or self._bytes >= limits.batch_bytes:
+        if self._full():
             return 0
         ages = [self.counters.age_seconds()]
         if self._waiting:
             ages.append(time.monotonic() - self._waiting[0].since)
         oldest = max((age for age in ages if age is not None), default=None)
-        return None if oldest is None else limits.flush_seconds - oldest
+        return None if oldest is None else self._limits.flush_seconds - oldest
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -278,11 +287,16 @@ class Delivery:
 
     # -- called with the lock held, or to take it ---------------------------------------------------------------
 
-    def _start(self) -> None:
+    def _full(self) -> bool:
+        """Enough waits to be sent at once."""
+        return len(self._waiting) >= self._limits.flush_events or self._bytes >= self._limits.batch_bytes
+
+    def _wake_sender(self) -> None:
         if self._thread is None and not self._closing:
             name = f"omni-send-{self._run_info.sync_run_id}"
             self._thread = threading.Thread(target=self._run, name=name, daemon=True)
             self._thread.start()
+        self._work.notify_all()
 
     def _fail(self, error: ConnectorError) -> None:
         with self._changed:
@@ -298,6 +312,7 @@ class Delivery:
                         item.upload.cancel()
                 self._waiting.clear()
                 self._bytes = 0
+            self._work.notify_all()
             self._changed.notify_all()
 
     def _room(self) -> bool:
@@ -305,7 +320,7 @@ class Delivery:
 
     def _over(self, *, interrupted: bool = True) -> bool:
         stop = self._stop.event if interrupted else self._stop.fence
-        return stop.is_set() or self._error is not None
+        return self._error is not None or self._closing or stop.is_set()
 
     def _check(self, *, interrupted: bool = True) -> None:
         if interrupted or self._stop.fence.is_set():
