@@ -19,6 +19,9 @@ from omni_connector.sync.uploads import Submit
 
 log = logging.getLogger(__name__)
 
+DRAIN_SECONDS = 10.0
+"""How long the thread of an interrupted run delivers what it has buffered; the service waits no longer either."""
+
 
 class SyncWorker(threading.Thread):
     """Runs the connector's ``sync()`` once and ends the run as it deserves.
@@ -62,6 +65,7 @@ class SyncWorker(threading.Thread):
             self._sync()
         finally:
             self._ending.settle()
+            self._drain_interrupted()
             self._context.close()
             outcome = self._outcome()
             self._registry.release(self._run, outcome)
@@ -117,6 +121,12 @@ class SyncWorker(threading.Thread):
                 trouble,
                 extra=self._extra,
             )
+
+    def _drain_interrupted(self) -> None:
+        """Deliver what a run has buffered that stops at once when the process shuts down; closing would drop it."""
+        stop = self._run.stop
+        if stop.event.is_set() and not stop.fence.is_set() and not self._ending.ended:
+            self._context.drain(timeout_seconds=DRAIN_SECONDS)
 
     def _outcome(self) -> str:
         try:

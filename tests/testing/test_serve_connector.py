@@ -1,12 +1,13 @@
 # ruff: noqa: RUF012 - connectors are written here as authors write them.
 import json
+import threading
 import urllib.request
 
 import pytest
-from note_connectors import Notes
+from note_connectors import EVERYBODY, Notes
 from werkzeug.wrappers import Response
 
-from omni_connector import ActionDefinition, SdkClientError
+from omni_connector import ActionDefinition, Document, SdkClientError
 from omni_connector.testing import call_action, serve_connector
 
 TWO = {"notes": {"todo": "milk, bread", "idea": "a boat"}}
@@ -100,3 +101,22 @@ def test_a_manager_that_is_not_there_is_the_callers_error(tmp_path, omni_manager
 
     with pytest.raises(SdkClientError, match="register"):
         serve_connector(Notes(), Nowhere())
+
+
+@pytest.mark.parametrize("attempt", range(6))
+def test_closing_delivers_what_an_interrupted_run_has_buffered(omni_manager, attempt):
+    waiting = threading.Event()
+
+    class Waiting(Notes):
+        def sync(self, source_config, credentials, state, ctx):
+            for n in range(30):
+                ctx.emit(Document(external_id=str(n), title="N", content=f"n{n}", permissions=EVERYBODY))
+            waiting.set()
+            ctx.sleep(60)
+            ctx.raise_if_cancelled()
+
+    with serve_connector(Waiting(), omni_manager) as served:
+        run_id = omni_manager.trigger(served.put_source())
+        assert waiting.wait(10)
+    assert len(list(omni_manager.documents())) == 30
+    assert omni_manager.run(run_id).status == "running"
