@@ -1,0 +1,7 @@
+"""What the tests of the examples share."""
+
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+sys.path.insert(0, str(EXAMPLES))  # They import each other as their users do: from their own folder.
