@@ -13,9 +13,12 @@ import requests
 from attrs import frozen
 from requests.adapters import HTTPAdapter
 from requests.utils import get_netrc_auth
+from urllib3.exceptions import NewConnectionError
 
 from omni_connector._version import __version__
+from omni_connector.config import is_http_address
 from omni_connector.exceptions import (
+    ConfigurationError,
     ManagerUnreachableError,
     SdkClientError,
     ServiceOverloadedError,
@@ -28,6 +31,7 @@ from omni_connector.manager.retry import (
     COUNTERS,
     ONCE,
     RETRIED_STATUSES,
+    UNHANDLED_STATUSES,
     RetryPolicy,
     retry_after_seconds,
 )
@@ -56,6 +60,9 @@ class SdkClient:
         manager_url: base address, such as ``http://localhost:8090``.
         session: a session to use instead of an own one (headers, CA bundle, proxies are honoured).
         connections: how many connections are kept open.
+
+    Raises:
+        ConfigurationError: ``manager_url`` is not an http or https address.
     """
 
     def __init__(
@@ -66,6 +73,10 @@ class SdkClient:
         connections: int = 32,
     ) -> None:
         self.manager_url = manager_url.rstrip("/")
+        if not is_http_address(self.manager_url):
+            raise ConfigurationError(
+                "The address of the manager is not an http or https address; give one such as http://localhost:8090."
+            )
         self._session = session or _new_session(self.manager_url, connections)
         self._owns_session = session is None
         self._lane = Lane.for_session(
@@ -155,11 +166,13 @@ class SdkClient:
 
     def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue) -> None:
         """``PUT /sdk/sync/{id}/checkpoint``."""
-        self._call("PUT", f"/sdk/sync/{_segment(sync_run_id)}/checkpoint", checkpoint, policy=BULK)
+        path = f"/sdk/sync/{_segment(sync_run_id)}/checkpoint"
+        self._call("PUT", path, encode(checkpoint), policy=BULK)
 
     def save_connector_state(self, source_id: str, state: JsonValue) -> None:
         """``PUT /sdk/source/{id}/connector-state``."""
-        self._call("PUT", f"/sdk/source/{_segment(source_id)}/connector-state", state, policy=BULK)
+        path = f"/sdk/source/{_segment(source_id)}/connector-state"
+        self._call("PUT", path, encode(state), policy=BULK)
 
     def complete(self, sync_run_id: str, *, scanned: int, updated: int, new_state: JsonValue) -> None:
         """``POST /sdk/sync/{id}/complete``; the body is for managers before 26 April 2026."""
@@ -317,14 +330,16 @@ def _unreachable(operation: str, manager_url: str, error: OSError, *, repeat: bo
 
 def _may_have_arrived(error: BaseException) -> bool:
     """Say whether a connection was made, so that the request can have been carried out."""
-    return not isinstance(error, requests.ConnectTimeout) and "NewConnectionError" not in repr(error)
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return not isinstance(error, requests.ConnectTimeout) and not isinstance(reason, NewConnectionError)
 
 
 def _delay(error: SdkClientError, attempt: int, policy: RetryPolicy) -> float | None:
     """Return the seconds until the next attempt, or None where none makes sense."""
     if isinstance(error, ServiceOverloadedError):
         return policy.delay_seconds(attempt, error.retry_after)
-    if isinstance(error, ManagerUnreachableError) or error.status in RETRIED_STATUSES:
+    repeated = UNHANDLED_STATUSES if policy.unless_sent else RETRIED_STATUSES
+    if isinstance(error, ManagerUnreachableError) or error.status in repeated:
         return policy.delay_seconds(attempt, None)
     return None
 
@@ -347,4 +362,4 @@ def _is_context_check(body: str) -> bool:
 
 def _without_secrets(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

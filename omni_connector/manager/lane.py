@@ -23,7 +23,7 @@ import httptools
 import requests
 from attrs import frozen
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 
 RECEIVE_BYTES = 64 * 1024
 ONE_SEND_BYTES = 256 * 1024
@@ -109,8 +109,9 @@ class Lane:
         headers = {
             str(name): str(value) for name, value in session.headers.items() if name.lower() not in skipped
         }
-        if session.auth is not None:
-            headers["Authorization"] = _basic(*session.auth)
+        user, password = session.auth or get_auth_from_url(base_url)
+        if user or password:
+            headers["Authorization"] = _basic(user, password)
         tls = _tls(found["verify"], found["cert"]) if base_url.startswith("https:") else None
         return cls(
             base_url, headers=headers, tls=tls, connect_seconds=connect_seconds, read_seconds=read_seconds

@@ -8,6 +8,9 @@ from attrs import frozen
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that another attempt may change."""
 
+UNHANDLED_STATUSES = frozenset({408, 425, 429, 503})
+"""Those among them which say that nothing was carried out; behind the others it may have been."""
+
 
 @frozen(kw_only=True)
 class RetryPolicy:

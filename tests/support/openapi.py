@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,30 @@ def response_problems(method: str, path: str, status: int, body: Any) -> list[st
 def _validator(side: str, schema: str) -> jsonschema_rs.Draft202012Validator:
     whole = {"$ref": f"#/components/schemas/{schema}", "components": document(side)["components"]}
     return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def request_problems(method: str, path: str, body: Any) -> list[str]:
+    """Return what is wrong with a JSON request to the manager; its path is matched with the documented ones."""
+    for template, operations in document("manager")["paths"].items():
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, path) and method.lower() in operations:
+            operation = operations[method.lower()]
+            break
+    else:
+        return [f"{method} {path} is not documented"]
+    if "requestBody" not in operation:
+        return []
+    whole = {**_resolved(operation["requestBody"])["content"]["application/json"]["schema"]}
+    whole["components"] = document("manager")["components"]
+    validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    return [error.message for error in validator.iter_errors(body)]
+
+
+def _resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference to a request body."""
+    if "$ref" not in part:
+        return part
+    found: Any = document("manager")
+    for step in part["$ref"].removeprefix("#/").split("/"):
+        found = found[step]
+    return found

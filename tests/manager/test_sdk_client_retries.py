@@ -1,0 +1,352 @@
+"""What is tried again, how often, how long in between, and what is said in the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from email.utils import formatdate
+
+import pytest
+import requests
+from support.scripted_manager import CLOSE, HANG, RESET, Answer, refused_port
+
+from omni_connector import ManagerUnreachableError, SdkClient, SdkClientError, ServiceOverloadedError
+from omni_connector.manager import client as client_module
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+AT_ONCE = {"Retry-After": "0"}
+PATIENT = {
+    "events": lambda c: c.send_events("r", "s", []),
+    "checkpoint": lambda c: c.save_checkpoint("r", {}),
+    "complete": lambda c: c.complete("r", scanned=0, updated=0, new_state=None),
+    "fail": lambda c: c.fail("r", "no"),
+}
+ONCE = {
+    "heartbeat": lambda c: c.heartbeat("r"),
+    "register": lambda c: c.register({}),
+    "impatient events": lambda c: c.send_events("r", "s", [], patient=False),
+}
+COUNTERS = {"scanned": lambda c: c.add_scanned("r", 1), "updated": lambda c: c.add_updated("r", 1)}
+
+
+@pytest.fixture(params=PATIENT)
+def patient_call(request):
+    return PATIENT[request.param]
+
+
+@pytest.fixture(params=ONCE)
+def single_call(request):
+    return ONCE[request.param]
+
+
+@pytest.fixture(params=COUNTERS)
+def counting_call(request):
+    return COUNTERS[request.param]
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_trouble_that_may_pass_is_tried_again(client, manager, patient_call, status):
+    manager.script(Answer(status, b"", AT_ONCE))
+    patient_call(client)
+    assert len(manager.requests) == 2
+    assert manager.requests[0] == manager.requests[1]
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 409, 413, 415, 422, 501])
+def test_a_final_answer_is_not_tried_again(client, manager, patient_call, status):
+    manager.script(Answer(status, b"no"))
+    with pytest.raises(SdkClientError) as caught:
+        patient_call(client)
+    assert (caught.value.status, caught.value.attempts, len(manager.requests)) == (status, 1, 1)
+    assert not isinstance(caught.value, ManagerUnreachableError | ServiceOverloadedError)
+
+
+@pytest.mark.parametrize("trouble", [CLOSE, RESET])
+def test_a_connection_that_breaks_is_tried_again(client, manager, patient_call, trouble):
+    manager.script(trouble, trouble)
+    patient_call(client)
+    assert len(manager.requests) == 3
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_does_not_come_is_tried_again(manager):
+    with SdkClient(manager.url) as client:
+        for call in PATIENT.values():
+            manager.script(HANG)
+            call(client)
+    assert len(manager.requests) == 2 * len(PATIENT)
+
+
+def test_a_refused_connection_is_tried_again_and_then_told(patient_call):
+    url = f"http://127.0.0.1:{refused_port()}"
+    with SdkClient(url) as client, pytest.raises(ManagerUnreachableError) as caught:
+        patient_call(client)
+    error = caught.value
+    assert (error.status, error.attempts, error.body) == (None, 8, "")
+    assert f"no answer from the manager at {url} (Connection" in str(error)
+    assert "(tried 8 times in " in str(error)
+    assert error.__cause__ is not None
+
+
+def test_a_host_that_is_not_found_is_unreachable_too():
+    with SdkClient("http://no-such-host.invalid:1") as client:
+        with pytest.raises(ManagerUnreachableError):
+            client.heartbeat("r")
+        with pytest.raises(ManagerUnreachableError):
+            client.send_events("r", "s", [], patient=False)
+
+
+def test_in_the_end_the_last_answer_is_told(client, manager, patient_call):
+    manager.otherwise = Answer(500, {"error": "database"})
+    with pytest.raises(SdkClientError) as caught:
+        patient_call(client)
+    assert (caught.value.status, caught.value.attempts, len(manager.requests)) == (500, 8, 8)
+    assert '{"error": "database"} (tried 8 times in' in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_has_a_rhythm_of_its_own_is_tried_once(client, manager, single_call, status):
+    manager.otherwise = Answer(status, b"", AT_ONCE)
+    with pytest.raises(SdkClientError) as caught:
+        single_call(client)
+    assert (caught.value.attempts, len(manager.requests)) == (1, 1)
+    assert "tried" not in str(caught.value)
+
+
+def test_the_config_that_somebody_waits_for_is_tried_three_times(client, manager):
+    manager.otherwise = Answer(500, b"")
+    with pytest.raises(SdkClientError) as caught:
+        client.sync_config("s")
+    assert (caught.value.attempts, len(manager.requests)) == (3, 3)
+
+
+# -- counters ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 503])
+def test_a_count_that_was_turned_away_is_sent_again(client, manager, counting_call, status):
+    manager.script(Answer(status, b"", AT_ONCE))
+    counting_call(client)
+    assert len(manager.requests) == 2
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_count_that_may_have_been_added_is_not_sent_again(client, manager, counting_call, status):
+    manager.script(Answer(status, b""))
+    with pytest.raises(SdkClientError) as caught:
+        counting_call(client)
+    assert (caught.value.status, len(manager.requests)) == (status, 1)
+
+
+@pytest.mark.parametrize("trouble", [CLOSE, RESET])
+def test_a_count_whose_answer_was_lost_is_not_sent_again(client, manager, counting_call, trouble):
+    manager.script(trouble)
+    with pytest.raises(SdkClientError, match="not repeated, because it may have arrived") as caught:
+        counting_call(client)
+    assert len(manager.requests) == 1
+    assert not isinstance(caught.value, ManagerUnreachableError)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_count_that_is_answered_too_late_is_not_sent_again(client, manager, counting_call):
+    manager.script(HANG)
+    with pytest.raises(SdkClientError, match="not repeated, because it may have arrived"):
+        counting_call(client)
+    assert len(manager.requests) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
+def test_a_count_that_never_left_is_sent_again(counting_call, host):
+    with (
+        SdkClient(f"http://{host}:{refused_port()}") as client,
+        pytest.raises(ManagerUnreachableError) as caught,
+    ):
+        counting_call(client)
+    assert caught.value.attempts == 8
+
+
+# -- waiting ----------------------------------------------------------------------------------------------------
+
+
+class Waits(threading.Event):
+    """A stop signal that notes for how long it was waited on, and does not wait."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def wait(self, timeout=None):
+        self.seconds.append(timeout)
+        return self.is_set()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("header", "waited"),
+    [("7", 7.0), ("0.5", 0.5), ("0", 0.0), ("-3", 0.0), ("86400", 60.0)],
+)
+def test_the_wait_that_the_manager_asks_for_is_kept_within_a_cap(client, manager, status, header, waited):
+    stop = Waits()
+    manager.script(Answer(status, b"busy", {"Retry-After": header}))
+    client.interruptible(stop).send_events("r", "s", [])
+    assert stop.seconds == [waited]
+
+
+def test_the_wait_may_be_a_date(client, manager):
+    stop = Waits()
+    date = formatdate(time.time() + 30, usegmt=True)
+    manager.script(
+        Answer(503, b"", {"Retry-After": date}),
+        Answer(503, b"", {"Retry-After": "Mon, 01 Jan 2024 00:00:00 GMT"}),
+    )
+    client.interruptible(stop).send_events("r", "s", [])
+    assert 25 < stop.seconds[0] <= 30
+    assert stop.seconds[1] == 0.0
+
+
+def test_without_a_wait_asked_for_the_waits_grow(manager, monkeypatch):
+    monkeypatch.undo()  # The policy as it is shipped; nothing is waited for.
+    stop = Waits()
+    manager.otherwise = Answer(500, b"")
+    with SdkClient(manager.url) as client, pytest.raises(SdkClientError):
+        client.interruptible(stop).send_events("r", "s", [])
+    assert len(stop.seconds) == 7
+    for attempt, seconds in enumerate(stop.seconds):
+        assert 0.1 * 2**attempt <= seconds <= 0.2 * 2**attempt
+
+
+def test_a_wait_beyond_the_total_is_not_begun(client, manager, monkeypatch):
+    monkeypatch.setattr(client_module, "BULK", client_module.RetryPolicy(total_seconds=5.0))
+    stop = Waits()
+    manager.otherwise = Answer(429, b"", {"Retry-After": "6"})
+    with pytest.raises(ServiceOverloadedError) as caught:
+        client.interruptible(stop).send_events("r", "s", [])
+    assert (caught.value.attempts, stop.seconds) == (1, [])
+
+
+def test_an_overloaded_manager_is_told_with_the_wait_it_asked_for(client, manager):
+    manager.script(Answer(429, b"busy", {"Retry-After": "12"}))
+    with pytest.raises(ServiceOverloadedError) as caught:
+        client.heartbeat("r")
+    assert (caught.value.status, caught.value.retry_after, caught.value.body) == (429, 12.0, "busy")
+
+
+@pytest.mark.parametrize("header", [{}, {"Retry-After": "soon"}, {"Retry-After": ""}])
+def test_without_a_readable_wait_there_is_none(client, manager, header):
+    manager.script(Answer(503, b"", header))
+    with pytest.raises(ServiceOverloadedError) as caught:
+        client.heartbeat("r")
+    assert caught.value.retry_after is None
+
+
+def test_a_wait_ends_at_once_when_the_run_is_stopped(client, manager):
+    stop = threading.Event()
+    manager.otherwise = Answer(429, b"", {"Retry-After": "60"})
+    failed = []
+
+    def send():
+        try:
+            client.interruptible(stop).send_events("r", "s", [])
+        except SdkClientError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    manager.wait_for(1)
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert [error.attempts for error in failed] == [1]
+    assert len(manager.requests) == 1
+
+
+def test_after_a_stop_nothing_is_sent(client, manager):
+    stop = threading.Event()
+    stop.set()
+    stopped = client.interruptible(stop)
+    for call in (*PATIENT.values(), *ONCE.values(), *COUNTERS.values(), lambda c: c.store_content("r", "x")):
+        with pytest.raises(SdkClientError, match="not sent, because the run was stopped"):
+            call(stopped)
+    assert manager.requests == []
+    client.heartbeat("r")  # The client that it was made from goes on.
+    assert len(manager.requests) == 1
+
+
+def test_a_stopped_client_shares_the_connections(client):
+    stopped = client.interruptible(threading.Event())
+    assert stopped._session is client._session
+    assert stopped._lane is client._lane
+
+
+def test_every_attempt_but_the_last_is_logged(client, manager, caplog):
+    caplog.set_level("INFO")
+    manager.script(Answer(503, b"", AT_ONCE), Answer(503, b"", AT_ONCE))
+    client.send_events("r", "s", [])
+    assert [record.getMessage()[:56] for record in caplog.records if record.name.endswith("client")] == [
+        "POST /sdk/events/batch failed, attempt 2 follows: POST /",
+        "POST /sdk/events/batch failed, attempt 3 follows: POST /",
+    ]
+
+
+# -- secrets and the environment --------------------------------------------------------------------------------
+
+
+def test_secrets_in_the_address_are_in_no_message():
+    with SdkClient(f"http://admin:hunter2secret@127.0.0.1:{refused_port()}") as client:
+        for call in (lambda: client.heartbeat("r"), lambda: client.send_events("r", "s", [], patient=False)):
+            with pytest.raises(ManagerUnreachableError) as caught:
+                call()
+            assert "hunter2secret" not in str(caught.value)
+            assert "admin" not in str(caught.value)
+
+
+def test_secrets_in_the_address_are_used(manager):
+    with SdkClient(manager.url.replace("//", "//admin:p%40ss@")) as client:
+        client.heartbeat("r")
+        client.send_events("r", "s", [])
+    assert [request.headers["authorization"] for request in manager.requests] == [
+        "Basic YWRtaW46cEBzcw=="
+    ] * 2
+
+
+def test_netrc_is_read_once_and_used_everywhere(manager, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ada password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with SdkClient(manager.url) as client:
+        netrc.write_text("machine 127.0.0.1 login bob password other\n")
+        client.heartbeat("r")
+        client.send_events("r", "s", [])
+    assert [request.headers["authorization"] for request in manager.requests] == [
+        "Basic YWRhOnNlY3JldA=="
+    ] * 2
+
+
+def test_a_proxy_of_the_environment_is_used_for_everything_and_read_once(manager, monkeypatch):
+    monkeypatch.setenv("http_proxy", manager.url)
+    with SdkClient("http://manager.invalid:8090") as client:
+        monkeypatch.delenv("http_proxy")
+        client.heartbeat("r")
+        client.send_events("r", "s", [])
+    assert [request.path for request in manager.requests] == [
+        "http://manager.invalid:8090/sdk/sync/r/heartbeat",
+        "http://manager.invalid:8090/sdk/events/batch",
+    ]
+
+
+def test_a_host_that_needs_no_proxy_is_called_directly(manager, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{refused_port()}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with SdkClient(manager.url) as client:
+        client.heartbeat("r")
+        client.send_events("r", "s", [])
+    assert len(manager.requests) == 2
+
+
+def test_a_ca_bundle_of_the_environment_is_taken_over(manager, monkeypatch):
+    bundle = requests.certs.where()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+    with SdkClient(manager.url) as client:
+        assert client._session.verify == bundle
+        assert not client._session.trust_env
