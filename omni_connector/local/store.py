@@ -54,8 +54,7 @@ class Store:
         self._held = _hold(self.directory / LOCK_NAME)
         try:
             self._connection = _connect(self.directory / DATABASE_NAME)
-            self._connection.executescript(_SETTINGS)
-            _create_or_check(self._connection, self.directory)
+            _prepare(self._connection, self.directory)
         except BaseException:
             self._held.close()
             raise
@@ -132,9 +131,12 @@ def _connect(path: Path, *, mode: str = "rwc") -> sqlite3.Connection:
     return connection
 
 
-def _create_or_check(connection: sqlite3.Connection, directory: Path) -> None:
+def _prepare(connection: sqlite3.Connection, directory: Path) -> None:
+    """Check the file, apply our settings, and create the tables of an empty one."""
     try:
-        if _check_version(connection, directory) == 0:
+        version = _check_version(connection, directory)
+        connection.executescript(_SETTINGS)
+        if version == 0:
             schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
             connection.executescript(
                 f"BEGIN IMMEDIATE;{schema};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"

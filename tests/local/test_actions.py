@@ -3,7 +3,13 @@ from attrs import evolve
 from conftest import QUICK
 from flask import Response
 
-FETCH = {"name": "fetch", "description": "Fetch.", "input_schema": {}, "mode": "read", "source_types": ["web"]}
+FETCH = {
+    "name": "fetch",
+    "description": "Fetch.",
+    "input_schema": {},
+    "mode": "read",
+    "source_types": ["web"],
+}
 WRITE = {**FETCH, "name": "write", "mode": "write"}
 ADMIN = {**FETCH, "name": "admin", "admin_only": True}
 BARE = {**FETCH, "name": "bare", "source_types": []}
@@ -28,7 +34,7 @@ def execute(api, **request):
 
 
 def test_stored_credentials_resolve_params_and_send_the_whole_story(
-    api, manager, connector, offered, emitter, source
+    *, api, manager, connector, offered, emitter, source
 ):
     emitter.emit(emitter.event(document_id="provider-id-1"))
     document = manager.document(source.id, "provider-id-1")
@@ -62,7 +68,7 @@ def test_stored_credentials_resolve_params_and_send_the_whole_story(
         ([1], [1]),
     ],
 )
-def test_params_are_merged_with_the_config(api, connector, offered, source, params, sent):
+def test_params_are_merged_with_the_config(*, api, connector, offered, source, params, sent):
     assert execute(api, source_id=source.id, action="fetch", params=params) == (200, None)
     assert connector.bodies("/action")[0]["params"] == sent
     assert connector.bodies("/action")[0]["actor_email"] is None
@@ -96,9 +102,15 @@ def test_checks_for_stored_credentials_come_in_their_order(api, manager, connect
     assert execute(api, action="fetch") == (400, "source_id is required")
     assert execute(api, action="fetch", source_id="") == (400, "source_id is required")
     assert execute(api, action="fetch", source_id="unknown") == (404, "Source not found: unknown")
-    assert execute(api, action="fetch", source_id=source_id) == (404, "Connector not registered for type: Web")
+    assert execute(api, action="fetch", source_id=source_id) == (
+        404,
+        "Connector not registered for type: Web",
+    )
     register(actions=ALL)
-    assert execute(api, action="nope", source_id=source_id) == (400, "Unknown action 'nope' for source type Web")
+    assert execute(api, action="nope", source_id=source_id) == (
+        400,
+        "Unknown action 'nope' for source type Web",
+    )
     assert execute(api, action="bare", source_id=source_id) == (
         400,
         "Action 'bare' does not support source type Web",
@@ -113,7 +125,10 @@ def test_checks_for_stored_credentials_come_in_their_order(api, manager, connect
         404,
         f"Credentials not found for source: {bare.id}",
     )
-    assert execute(api, action="fetch", source_id=source_id, user_id="unknown") == (404, "User not found: unknown")
+    assert execute(api, action="fetch", source_id=source_id, user_id="unknown") == (
+        404,
+        "User not found: unknown",
+    )
     guest = manager.add_user("guest@example.com", is_admin=False)
     assert execute(api, action="admin", source_id=source_id, user_id=guest.id) == (
         400,
@@ -136,7 +151,10 @@ def test_an_unreachable_connector_is_a_500(api, connector, offered, source, unus
 def test_endless_redirects_are_a_500(api, connector, offered, source):
     connector.answers["/action"] = lambda _: Response(status=307, headers={"Location": "/action"})
     status, error = execute(api, action="fetch", source_id=source.id)
-    assert (status, error) == (500, f"Request failed: error following redirect for url ({connector.url}/action)")
+    assert (status, error) == (
+        500,
+        f"Request failed: error following redirect for url ({connector.url}/action)",
+    )
     assert len(connector.bodies("/action")) == 11
 
 
@@ -161,20 +179,26 @@ def test_which_credential_is_used(api, manager, connector, offered):
     )
     ada = manager.add_user("ada@example.com")
     assert sent_credentials(api, connector, source, ada.id)["credentials"]["access_token"] == "org"
-    manager.add_credential(source.id, {"refresh_token": "r", "shared": "own"}, user_id=ada.id, config={"b": 2})
+    manager.add_credential(
+        source.id, {"refresh_token": "r", "shared": "own"}, user_id=ada.id, config={"b": 2}
+    )
     merged = sent_credentials(api, connector, source, ada.id)
     assert merged["credentials"] == {"client_id": "c", "refresh_token": "r", "shared": "own"}
     assert (merged["config"], merged["user_id"]) == ({"a": 1, "b": 2}, ada.id)
     assert sent_credentials(api, connector, source)["user_id"] is None
     assert sent_credentials(api, connector, source, ada.id, "admin")["user_id"] is None
-    personal = manager.add_source(source_type="web", scope="user", owner_email="ada@example.com", credentials=["own"])
+    personal = manager.add_source(
+        source_type="web", scope="user", owner_email="ada@example.com", credentials=["own"]
+    )
     assert execute(api, action="fetch", source_id=personal.id)[0] == 404
     assert sent_credentials(api, connector, personal, ada.id)["credentials"] == ["own"]
     manager.add_credential(personal.id, {"org": 1})
     assert sent_credentials(api, connector, personal, ada.id)["credentials"] == ["own"]
 
 
-def test_a_user_without_an_account_of_a_connector_with_oauth_must_connect_first(api, manager, register, source):
+def test_a_user_without_an_account_of_a_connector_with_oauth_must_connect_first(
+    api, manager, register, source
+):
     register(actions=ALL, oauth={"provider": "google"})
     user = manager.add_user("ada@example.com")
     answer = api.post("/action", {"action": "fetch", "source_id": source.id, "user_id": user.id})
@@ -204,7 +228,12 @@ TRANSIENT = {"provider": "google", "auth_type": "jwt", "credentials": {"key": "k
 
 def test_transient_credentials_go_to_the_connector_as_they_are(api, manager, connector, offered):
     user = manager.add_user("ada@example.com")
-    request = {"action": "fetch", "source_type": "web", "user_id": user.id, "transient_credentials": TRANSIENT}
+    request = {
+        "action": "fetch",
+        "source_type": "web",
+        "user_id": user.id,
+        "transient_credentials": TRANSIENT,
+    }
     assert execute(api, **request, params={"document_id": "x"}) == (200, None)
     body = connector.bodies("/action")[0]
     now = "+002026-08-01T12:00:00.123456000Z"
@@ -232,10 +261,18 @@ def test_transient_credentials_go_to_the_connector_as_they_are(api, manager, con
 
 def test_checks_for_transient_credentials_come_in_their_order(api, manager, register):
     def transient(**request):
-        return execute(api, transient_credentials=TRANSIENT, **{"action": "fetch", "source_type": "web", **request})
+        return execute(
+            api, transient_credentials=TRANSIENT, **{"action": "fetch", "source_type": "web", **request}
+        )
 
-    assert transient(source_type=None) == (400, "source_type is required when transient_credentials are provided")
-    assert transient(source_id="x") == (400, "source_id must not be set when transient_credentials are provided")
+    assert transient(source_type=None) == (
+        400,
+        "source_type is required when transient_credentials are provided",
+    )
+    assert transient(source_id="x") == (
+        400,
+        "source_id must not be set when transient_credentials are provided",
+    )
     assert transient(source_type="google_drive") == (404, "Connector not registered for type: GoogleDrive")
     register(actions=ALL)
     assert transient(action="nope") == (400, "Unknown action 'nope' for source type Web")
@@ -256,7 +293,10 @@ def test_checks_for_transient_credentials_come_in_their_order(api, manager, regi
             {"action": "x", "transient_credentials": {**TRANSIENT, "extra": 1}},
             "transient_credentials.extra: unknown field `extra`, expected one of `auth_type`, `config`",
         ),
-        ({"action": "x", "transient_credentials": {**TRANSIENT, "provider": "acme"}}, "unknown variant `acme`"),
+        (
+            {"action": "x", "transient_credentials": {**TRANSIENT, "provider": "acme"}},
+            "unknown variant `acme`",
+        ),
     ],
 )
 def test_action_requests_are_decoded_strictly(api, request_body, text):

@@ -7,7 +7,9 @@ OAUTH = {"provider": "clickup"}
 
 
 def names(api, **params):
-    return sorted((each["source_type"], each["name"]) for each in api.get("/actions", params=params).json()["actions"])
+    return sorted(
+        (each["source_type"], each["name"]) for each in api.get("/actions", params=params).json()["actions"]
+    )
 
 
 def test_actions_are_listed_per_type(api, manager, register):
@@ -64,14 +66,25 @@ def test_skills_are_listed_per_source_or_without_one(api, manager, register):
     first, second = (manager.add_source(source_type="web") for _ in range(2))
     register(
         source_types=["web", "jira"],
-        skills=[{"id": "a", "title": "A"}, {"id": "b", "title": "B", "source_types": ["web"], "content": "text"}],
+        skills=[
+            {"id": "a", "title": "A"},
+            {"id": "b", "title": "B", "source_types": ["web"], "content": "text"},
+        ],
     )
     listed = api.get("/skills").json()["skills"]
     keys = sorted((each["id"], each["source_type"], each["source_id"] or "") for each in listed)
     assert keys == sorted(
         [("a", "jira", ""), *((skill, "web", source.id) for skill in "ab" for source in (first, second))]
     )
-    assert set(listed[0]) == {"connector_id", "source_type", "source_id", "id", "title", "description", "mcp_prompt"}
+    assert set(listed[0]) == {
+        "connector_id",
+        "source_type",
+        "source_id",
+        "id",
+        "title",
+        "description",
+        "mcp_prompt",
+    }
 
 
 def test_an_unhealthy_connector_is_listed_as_such(api, connector, register):
@@ -94,8 +107,12 @@ HANDED_ON = [
 
 
 @pytest.mark.parametrize(("path", "body", "sent"), HANDED_ON)
-def test_calls_are_handed_on_with_the_owners_credential(api, manager, connector, register, path, body, sent):
-    source = manager.add_source(source_type="web", credentials={"token": "t0"}, principal_email="bot@example.com")
+def test_calls_are_handed_on_with_the_owners_credential(
+    *, api, manager, connector, register, path, body, sent
+):
+    source = manager.add_source(
+        source_type="web", credentials={"token": "t0"}, principal_email="bot@example.com"
+    )
     register(skills=[{"id": "mcp:p", "title": "P"}])
     connector.answers[path] = {"any": ["json"]}
     answer = api.post(path, {"source_id": source.id, **body})
@@ -110,7 +127,7 @@ def test_calls_are_handed_on_with_the_owners_credential(api, manager, connector,
 
 
 @pytest.mark.parametrize(("path", "body", "sent"), HANDED_ON)
-def test_what_is_not_json_success_is_a_500(api, connector, register, source, path, body, sent):
+def test_what_is_not_json_success_is_a_500(*, api, connector, register, source, path, body, sent):
     register(skills=[{"id": "mcp:p", "title": "P"}])
     connector.answers[path] = ({"error": "MCP not enabled for this connector"}, 404)
     status, error = refusal(api.post(path, {"source_id": source.id, **body}))
@@ -122,7 +139,10 @@ def test_what_is_not_json_success_is_a_500(api, connector, register, source, pat
 
 def test_calls_need_source_connector_and_credential(api, manager, register, source):
     body = {"source_id": source.id, "uri": "x"}
-    assert refusal(api.post("/resource", {**body, "source_id": "unknown"})) == (404, "Source not found: unknown")
+    assert refusal(api.post("/resource", {**body, "source_id": "unknown"})) == (
+        404,
+        "Source not found: unknown",
+    )
     assert refusal(api.post("/resource", body)) == (404, 'Connector not registered for type: "web"')
     register()
     bare = manager.add_source(source_type="web")
@@ -132,7 +152,11 @@ def test_calls_need_source_connector_and_credential(api, manager, register, sour
 
 def test_a_skill_with_content_is_answered_by_the_manager(api, connector, register):
     register(skills=[{"id": "s", "title": "S", "content": "Do it so."}, {"id": "mcp:p", "title": "P"}])
-    assert api.post("/skill", {"skill_id": "s"}).json() == {"skill_id": "s", "title": "S", "content": "Do it so."}
+    assert api.post("/skill", {"skill_id": "s"}).json() == {
+        "skill_id": "s",
+        "title": "S",
+        "content": "Do it so.",
+    }
     assert connector.bodies("/skill") == []
     assert refusal(api.post("/skill", {"skill_id": "x"})) == (404, "Skill not found: x")
     needed = "source_id is required to load connector skill: mcp:p"
@@ -143,7 +167,13 @@ READY = "/oauth/credential-ready"
 
 
 def announce(api, source, user_id=None):
-    body = {"source_id": source.id, "user_id": user_id, "provider": "clickup", "flow": "user_read", "credentials": 1}
+    body = {
+        "source_id": source.id,
+        "user_id": user_id,
+        "provider": "clickup",
+        "flow": "user_read",
+        "credentials": 1,
+    }
     return api.post(READY, body).json()
 
 
@@ -196,14 +226,16 @@ def test_credential_ready_needs_source_and_connector(api, source):
 
 
 def test_registration_without_a_catalogue_announces_the_latest_user_credential(
-    api, manager, connector, register, source, clock
+    *, api, manager, connector, register, source, clock
 ):
     ada, bob = manager.add_user("ada@example.com"), manager.add_user("bob@example.com")
     other = manager.add_source(source_type="jira")
     register(mcp_enabled=True, oauth=OAUTH)
     assert connector.bodies(READY) == []
     for user, owner in ((ada, source), (bob, source), (bob, other)):
-        manager.add_credential(owner.id, {"t": user.email}, user_id=user.id, auth_type="oauth", provider="clickup")
+        manager.add_credential(
+            owner.id, {"t": user.email}, user_id=user.id, auth_type="oauth", provider="clickup"
+        )
         clock.advance(seconds=1)
     register(mcp_enabled=True, mcp_catalog_loaded=True, oauth=OAUTH)
     register(mcp_enabled=False, oauth=OAUTH)
@@ -216,7 +248,9 @@ def test_registration_without_a_catalogue_announces_the_latest_user_credential(
     assert body["credentials"]["credentials"] == {"t": "bob@example.com"}
 
 
-def test_a_registration_succeeds_although_the_announcement_fails(manager, connector, register, source, unused_url):
+def test_a_registration_succeeds_although_the_announcement_fails(
+    manager, connector, register, source, unused_url
+):
     from flask import Response
 
     user = manager.add_user("ada@example.com")

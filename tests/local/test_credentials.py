@@ -35,7 +35,9 @@ def tokens():
 
 
 def test_the_owners_row_depends_on_the_scope(api, manager):
-    org = manager.add_source(source_type="github", credentials={"token": "org"}, principal_email="bot@example.com")
+    org = manager.add_source(
+        source_type="github", credentials={"token": "org"}, principal_email="bot@example.com"
+    )
     row = api.get(f"/sdk/credentials/{org.id}").json()
     assert row["created_at"] == "+002026-08-01T12:00:00.123456000Z"
     assert (row["source_id"], row["user_id"], row["provider"]) == (org.id, None, "github")
@@ -54,7 +56,10 @@ def test_the_owners_row_depends_on_the_scope(api, manager):
 def test_missing_sources_and_rows_are_told_apart(api, manager):
     source = manager.add_source(source_type="web")
     answer = api.get(f"/sdk/credentials/{source.id}")
-    assert (answer.status_code, answer.json()["error"]) == (404, f"Credentials not found for source: {source.id}")
+    assert (answer.status_code, answer.json()["error"]) == (
+        404,
+        f"Credentials not found for source: {source.id}",
+    )
     answer = api.get("/sdk/credentials/unknown")
     assert (answer.status_code, answer.json()["error"]) == (404, "Source not found: unknown")
 

@@ -30,7 +30,7 @@ def test_a_triggered_sync_is_handed_to_the_connector(api, manager, connector, re
     assert (run.started_at, run.documents_scanned, run.has_checkpoint) == (run.last_activity_at, 0, False)
 
 
-def test_the_first_incremental_is_a_full_one(api, manager, connector, register, source, clock):
+def test_the_first_incremental_is_a_full_one(*, api, manager, connector, register, source, clock):
     register()
     first = api.post("/sync", {"source_id": source.id}).json()["sync_run_id"]
     assert manager.run(first).sync_type == "full"
@@ -104,7 +104,7 @@ def test_limits_refuse_further_runs(manager, register, source, settings):
     ],
 )
 def test_an_answer_that_does_not_accept_fails_the_run(
-    api, manager, connector, register, source, answer, error
+    *, api, manager, connector, register, source, answer, error
 ):
     register()
     connector.answers["/sync"] = answer
@@ -159,7 +159,7 @@ def test_an_unreachable_connector_is_tried_four_times_with_the_same_body(
 @pytest.mark.parametrize(
     "settings", [{"sync_trigger_timeout_seconds": 0.1, "sync_retry_delays_seconds": (5.0,)}], indirect=True
 )
-def test_all_attempts_together_have_a_limit(manager, connector, register, source, unused_url, settings):
+def test_all_attempts_together_have_a_limit(*, manager, connector, register, source, unused_url, settings):
     register()
     connector.answers["/sync"] = lambda _: Response(status=307, headers={"Location": f"{unused_url}/sync"})
     with pytest.raises(LocalManagerError) as refused:

@@ -126,8 +126,7 @@ def test_a_missing_field_is_named(emitter, field):
         ({"type": 5}, "events[0].type: invalid type: integer `5`, expected variant identifier"),
         (
             {"type": "bogus"},
-            "events[0].type: unknown variant `bogus`, expected one of `document_created`, `document_updated`,"
-            " `document_deleted`, `group_membership_sync`, `person_sync`, `person_deleted`",
+            "events[0].type: unknown variant `bogus`, expected one of `document_created`, `document_updated`, `document_deleted`, `group_membership_sync`, `person_sync`, `person_deleted`",
         ),
         ({"type": "group_membership_sync", "member_emails": None}, "events[0]: "),
         ({"type": "person_sync", "person": {"external_id": "E"}}, "events[0]: missing field"),

@@ -1,4 +1,3 @@
-import gc
 import logging
 import socket
 import threading
@@ -73,10 +72,9 @@ def test_start_raises_when_the_port_is_taken():
 
 
 def test_complains_when_it_is_forgotten():
-    server = HttpServer(hello, name="forgotten").start()
+    holder = [HttpServer(hello, name="forgotten").start()]
     with pytest.warns(ResourceWarning, match="HttpServer forgotten was never closed"):
-        del server
-        gc.collect()
+        holder.clear()
 
 
 def test_an_app_that_raises_is_logged_and_answered_with_500(caplog):

@@ -101,7 +101,7 @@ def test_processed_counts_distinct_documents(emitter, manager, run_id):
     ],
 )
 def test_one_unusable_upsert_fails_all_upserts_of_the_batch_but_nothing_else(
-    api, emitter, manager, run_id, changes, reason
+    *, api, emitter, manager, run_id, changes, reason
 ):
     emitter.emit(emitter.event(document_id="gone"))
     emitter.emit(

@@ -105,7 +105,7 @@ def test_a_registration_lives_for_300_seconds(api, register, clock):
 
 
 def test_one_waits_for_a_connector(manager, register):
-    with pytest.raises(TimeoutError, match="no connector for source type 'web' registered within 0.01 s"):
+    with pytest.raises(TimeoutError, match="no connector for source type 'web' registered within"):
         manager.wait_for_connector("web", 0.01)
     register()
     manager.wait_for_connector("web", 0.01)

@@ -34,7 +34,7 @@ def test_a_connector_without_the_endpoint_is_left_alone(manager, connector, runn
     "answer", [{"running": False}, {"running": "true"}, {}, ("broken", 500), ("no json", 200), ("[]", 200)]
 )
 def test_a_lost_run_is_sent_again_three_times_and_then_failed(
-    manager, connector, running, source, answer, clock
+    *, manager, connector, running, source, answer, clock
 ):
     connector.answers["/status"] = answer
     clock.advance(seconds=30)

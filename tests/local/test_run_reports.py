@@ -34,7 +34,7 @@ def test_a_counter_beyond_32_bits_is_a_500_and_changes_nothing(api, manager, run
         ("PUT", "checkpoint", {"a": 1}),
     ],
 )
-def test_reports_renew_activity(api, manager, run_id, clock, method, path, body):
+def test_reports_renew_activity(*, api, manager, run_id, clock, method, path, body):
     clock.advance(minutes=1)
     assert result(api(method, f"/sdk/sync/{run_id}/{path}", json=body)) == OK
     assert manager.run(run_id).last_activity_at == clock.moment
@@ -78,7 +78,9 @@ def test_a_connector_cancels_its_own_run(api, manager, run_id):
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_late_and_lost_reports_are_answered_ok_and_change_nothing(api, manager, source, run_id, ended, clock):
+def test_late_and_lost_reports_are_answered_ok_and_change_nothing(
+    *, api, manager, source, run_id, ended, clock
+):
     if ended:
         api.post(f"/sdk/sync/{run_id}/fail", {"error": "over"})
     before = manager.run(run_id)
@@ -105,7 +107,7 @@ def test_late_and_lost_reports_are_answered_ok_and_change_nothing(api, manager, 
         ("POST", "fail", {"error": "a\0b"}),
     ],
 )
-def test_u0000_in_a_report_is_a_500(api, manager, run_id, method, path, body):
+def test_u0000_in_a_report_is_a_500(*, api, manager, run_id, method, path, body):
     assert api(method, f"/sdk/sync/{run_id}/{path}", json=body).status_code == 500
     run = manager.run(run_id)
     assert (run.status, run.has_checkpoint) == ("running", False)
@@ -150,7 +152,7 @@ def test_running_runs_are_limited_per_class_and_overall(api, manager):
 
 
 def test_waiting_for_a_run(api, manager, run_id):
-    with pytest.raises(TimeoutError, match="is still running after 0.01 s"):
+    with pytest.raises(TimeoutError, match="is still running after"):
         manager.wait_for_run(run_id, 0.01)
     api.post(f"/sdk/sync/{run_id}/complete")
     assert manager.wait_for_run(run_id, 0.01).status == "completed"

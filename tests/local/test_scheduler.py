@@ -179,7 +179,7 @@ def test_runs_of_a_disabled_source_are_cancelled(manager, connector, register, s
     assert connector.bodies("/cancel") == [{"sync_run_id": run_id}]
 
 
-def test_a_run_without_activity_for_too_long_is_failed(api, manager, connector, register, source, clock):
+def test_a_run_without_activity_for_too_long_is_failed(*, api, manager, connector, register, source, clock):
     register()
     run_id = manager.trigger(source.id)
     clock.advance(minutes=40)
@@ -196,7 +196,7 @@ def test_a_run_without_activity_for_too_long_is_failed(api, manager, connector, 
 
 
 @pytest.mark.parametrize("settings", [{"deleted_documents_per_tick": 2}], indirect=True)
-def test_a_deleted_source_is_removed_bit_by_bit(api, manager, emitter, source, run_id, settings):
+def test_a_deleted_source_is_removed_bit_by_bit(*, api, manager, emitter, source, run_id, settings):
     emitter.emit(
         *(emitter.event(document_id=f"d{n}", text=f"word {n}") for n in range(3)),
         emitter.event("person_sync", person={"external_id": "E1", "email": "ada@example.com"}),

@@ -58,7 +58,9 @@ def test_sync_config_has_what_one_sync_needs(api, manager):
         user_whitelist=["ada@example.com"],
     )
     manager.set_source(source.id, checkpoint={"cursor": "abc"})
-    assert api.put(f"/sdk/source/{source.id}/connector-state", {"z": 1, "webhook_id": "w1"}).status_code == 200
+    assert (
+        api.put(f"/sdk/source/{source.id}/connector-state", {"z": 1, "webhook_id": "w1"}).status_code == 200
+    )
     answer = api.get(f"/sdk/source/{source.id}/sync-config")
     assert answer.json() == {
         "config": {"a": 2, "b": 1},
@@ -97,7 +99,9 @@ def test_a_remote_mcp_source_has_no_sync_config(api, manager):
 def test_connector_state_may_be_any_json_and_needs_no_source(api, manager, source, run_id, clock):
     clock.advance(minutes=1)
     before = manager.run(run_id)
-    assert api.raw(f"/sdk/source/{source.id}/connector-state", b"[1, null]", method="PUT").json() == {"status": "ok"}
+    assert api.raw(f"/sdk/source/{source.id}/connector-state", b"[1, null]", method="PUT").json() == {
+        "status": "ok"
+    }
     assert manager.source(source.id).connector_state == [1, None]
     assert manager.run(run_id) == before
     assert api.put("/sdk/source/unknown/connector-state", {"a": 1}).json() == {"status": "ok"}

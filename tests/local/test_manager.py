@@ -1,0 +1,119 @@
+import ast
+import gc
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import omni_connector.local
+from omni_connector.local import LocalManager, LocalManagerError, LocalSettings, StoreError
+
+PACKAGE = Path(omni_connector.local.__file__).parent
+
+
+def test_state_survives_a_restart(tmp_path):
+    with LocalManager(tmp_path, schedule=False) as manager:
+        source = manager.add_source(source_type="web", config={"a": 1})
+        manager.set_source(source.id, checkpoint={"c": 1})
+    with LocalManager(tmp_path) as manager:
+        assert manager.source(source.id).config == {"a": 1}
+        assert manager.source(source.id).checkpoint == {"c": 1}
+        assert manager.sources() == [manager.source(source.id)]
+
+
+def test_closing_is_quick_and_repeatable(tmp_path):
+    before = set(threading.enumerate())
+    manager = LocalManager(tmp_path, settings=LocalSettings(scheduler_interval_seconds=600)).start()
+    started = time.monotonic()
+    manager.close()
+    manager.close()
+    assert time.monotonic() - started < 1
+    assert set(threading.enumerate()) == before
+
+
+def test_a_manager_that_was_never_started_can_be_used_and_closed(tmp_path):
+    manager = LocalManager(tmp_path)
+    assert manager.app.test_client().get("/health").json == {"status": "healthy"}
+    manager.close()
+
+
+def test_a_forgotten_manager_complains(tmp_path):
+    holder = [LocalManager(tmp_path, schedule=False)]
+    with pytest.warns(ResourceWarning, match="LocalManager was never closed"):
+        holder.clear()
+
+
+def test_a_manager_that_could_not_be_made_does_not_complain(tmp_path):
+    with LocalManager(tmp_path, schedule=False), pytest.raises(StoreError):
+        LocalManager(tmp_path)
+    gc.collect()
+
+
+def test_unknown_ids_are_errors_with_the_status_of_the_wire(manager):
+    for look in (
+        manager.run,
+        manager.source,
+        manager.cancel,
+        manager.trigger,
+        lambda i: manager.wait_for_run(i, 1),
+    ):
+        with pytest.raises(LocalManagerError, match="not found: unknown") as refused:
+            look("unknown")
+        assert refused.value.status == 404
+
+
+def test_waiting_for_a_run_ends_when_the_manager_closes(manager, run_id):
+    outcome = []
+
+    def wait():
+        try:
+            manager.wait_for_run(run_id)
+        except LocalManagerError as error:
+            outcome.append(error.message)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    manager.close()
+    waiting.join(5)
+    assert outcome == ["the manager was closed"]
+
+
+def test_a_waiting_thread_sees_the_end_of_a_run(manager, api, run_id):
+    ended = []
+    waiting = threading.Thread(target=lambda: ended.append(manager.wait_for_run(run_id, 10)))
+    waiting.start()
+    api.post(f"/sdk/sync/{run_id}/complete")
+    waiting.join(5)
+    assert ended[0].status == "completed"
+
+
+def test_users_are_known_by_address(manager):
+    ada = manager.add_user("ada@example.com")
+    assert ada.is_admin
+    assert manager.add_user("ada@example.com", is_admin=False).id == ada.id
+    assert not manager.add_user("ada@example.com").is_admin
+    assert manager.add_user("bob@example.com", user_id="bob").id == "bob"
+
+
+def test_unknown_counters_are_a_mistake_of_the_caller(manager, run_id):
+    with pytest.raises(ValueError, match="not a counter"):
+        manager._services.runs.count(run_id, "documents_processed", 1)
+
+
+def test_the_package_knows_nothing_of_the_rest_of_the_sdk():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                if name.startswith("omni_connector"):
+                    assert name.startswith("omni_connector.local"), f"{path} imports {name}"
+
+
+def test_public_names_are_those_of_all():
+    for name in omni_connector.local.__all__:
+        assert hasattr(omni_connector.local, name)

@@ -1,0 +1,103 @@
+import pytest
+
+from omni_connector.local import SearchHit
+from omni_connector.local.search import match_expression
+
+TEXTS = {
+    "apple": ("Apple pie", "A pie of apples, sugar and a crème brûlée."),
+    "pear": ("Pears", "Pears and apples are not the same; apple sugar is sweet. NOT a pie."),
+    "snake": ("foo_bar", "The function foo_bar() calls C++ code AND returns near(x)."),
+}
+
+
+@pytest.fixture
+def indexed(emitter, manager):
+    emitter.emit(
+        *(
+            emitter.event(document_id=key, text=text, metadata={"title": title, "url": f"https://x/{key}"})
+            for key, (title, text) in TEXTS.items()
+        )
+    )
+    return lambda query, **options: [hit.external_id for hit in manager.search(query, **options)]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("apple", ["apple", "pear"]),
+        ("pie sugar", ["apple", "pear"]),
+        ('"apple sugar"', ["pear"]),
+        ("creme BRULEE", ["apple"]),
+        ("crème", ["apple"]),
+        ("func*", ["snake"]),
+        ('"foo b"*', ["snake"]),
+        ("foo_bar", ["snake"]),
+        ("C++", ["snake"]),
+        ("not and near", []),
+        ("missing", []),
+        ("apple missing", []),
+        ("", []),
+        ("*", []),
+        ("+-()", []),
+    ],
+)
+def test_terms_phrases_and_prefixes(indexed, query, found):
+    assert indexed(query) == found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '"',
+        'a"b',
+        '"a',
+        "a OR",
+        "NOT",
+        "NEAR(a b)",
+        "title:x",
+        "a^2",
+        "(",
+        "{}",
+        "a\0b",
+        "'",
+        "a--",
+        '""',
+        "\\",
+        "-a",
+    ],
+)
+def test_nothing_a_user_types_is_an_error(indexed, query):
+    assert isinstance(indexed(query), list)
+
+
+def test_a_match_in_the_title_weighs_more(indexed, manager):
+    assert indexed("pears") == ["pear"]
+    hits = manager.search("apple")
+    assert hits[0].external_id == "apple"
+    assert hits[0].score > hits[1].score
+
+
+def test_a_hit_tells_where_and_what(indexed, manager, source):
+    (hit,) = manager.search('"apple sugar"')
+    assert isinstance(hit, SearchHit)
+    assert (hit.source_id, hit.title, hit.url) == (source.id, "Pears", "https://x/pear")
+    assert [hit.snippet[start:end] for start, end in hit.highlights] == ["apple sugar"]
+    assert "**apple sugar** is sweet" in hit.marked("**", "**")
+
+
+def test_hits_can_be_limited_and_narrowed(indexed, manager, source):
+    assert len(indexed("apple", limit=1)) == 1
+    assert indexed("apple", source_id=source.id) == ["apple", "pear"]
+    assert indexed("apple", source_id="other") == []
+    manager.set_source(source.id, is_deleted=True)
+    assert indexed("apple") == []
+
+
+def test_line_breaks_in_snippets_become_blanks(emitter, manager):
+    emitter.emit(emitter.event(text="one\ntwo\nthree"))
+    (hit,) = manager.search("two")
+    assert hit.marked("<", ">") == "one <two> three"
+
+
+def test_expressions_quote_every_term():
+    assert match_expression('a "b c" d* "e f"* -- g"h') == '"a" "b c" "d"* "e f"* "g" "h"'
