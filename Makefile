@@ -8,7 +8,7 @@ QUERY ?= checkpoint
 .PHONY: demo test lint types contract wheel check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
-	$(BIN)/omni-connector run examples/filesystem_connector.py --set path="$(FOLDER)"
+	$(BIN)/omni-connector run examples/filesystem_connector.py --set path="$(FOLDER)" --set public=true
 	$(BIN)/omni-connector search "$(QUERY)"
 
 test: $(VENV)/.installed-dev  ## Run the whole suite
@@ -37,7 +37,7 @@ wheel: $(VENV)/.installed-dev  ## Build the wheel and try it in an environment o
 	$(PYTHON) -m venv build/wheel-venv
 	build/wheel-venv/bin/python -m pip install --quiet build/wheel/*.whl
 	cd build && wheel-venv/bin/omni-connector --version
-	cd build && wheel-venv/bin/omni-connector run ../examples/filesystem_connector.py --set path=../docs --data wheel-data
+	cd build && wheel-venv/bin/omni-connector run ../examples/filesystem_connector.py --set path=../docs --set public=true --data wheel-data
 	cd build && wheel-venv/bin/omni-connector search checkpoint --data wheel-data
 
 check: test lint types contract wheel

@@ -97,7 +97,7 @@ def serve(connector: Connector, *, port: int | None = None, host: str = "0.0.0.0
 
     Args:
         connector: the connector.
-        port: where to listen; left out, the variable ``PORT``, then 8000.
+        port: where to listen; left out, the variable ``PORT``, then 8000; 0 takes a free one.
         host: address to listen on.
 
     Raises:
@@ -105,7 +105,8 @@ def serve(connector: Connector, *, port: int | None = None, host: str = "0.0.0.0
     """
     try:
         port = port_from_environ() if port is None else port
-        settings = Settings.from_environ({**os.environ, "PORT": str(port)})
+        own_port = {"PORT": str(port)} if port else {}
+        settings = Settings.from_environ({**os.environ, **own_port})
     except ConfigurationError as error:
         raise SystemExit(startup_message(error)) from None
     _Gunicorn(connector, settings, f"{host}:{port}").run()

@@ -1,0 +1,226 @@
+"""Real gunicorn with omni_connector.wsgi:app, and the embedded manager, as processes of their own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import site
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import requests
+from support.manager_http import ManagerClient
+from support.pausing import meet
+from support.processes import ListeningSocket, Process, start_gunicorn, start_manager
+
+from omni_connector.local.contents import normalised
+
+FILES = 5_000
+LARGEST_BYTES = 60_000
+FILESYSTEM = "filesystem_connector:FilesystemConnector"
+PAUSING = "support.pausing:PausingFilesystem"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A tree of real files: the standard library's and the installed packages' sources and metadata."""
+    root = tmp_path_factory.mktemp("corpus")
+    places = [Path(sysconfig.get_path("stdlib")), *(Path(place) for place in site.getsitepackages())]
+    found = itertools.islice(readable_files(places), FILES)
+    count = 0
+    for number, path in enumerate(found):
+        target = root / f"{number % 40:02}" / f"{number:05}-{path.name}"
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, target)
+        count += 1
+    assert count == FILES, f"only {count} files on this machine"
+    return root
+
+
+def readable_files(places):
+    seen = set()
+    for place in places:
+        for directory, folders, names in os.walk(place):
+            folders[:] = sorted(name for name in folders if name != "__pycache__")
+            for name in sorted(names):
+                path = Path(directory, name)
+                if not name.endswith((".py", ".pyi", ".txt", "METADATA", "RECORD")) or path in seen:
+                    continue
+                seen.add(path)
+                if 0 < path.stat().st_size <= LARGEST_BYTES and is_text(path):
+                    yield path
+
+
+def is_text(path):
+    data = path.read_bytes()
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\x00" not in data
+
+
+@pytest.fixture
+def manager(tmp_path):
+    process, url = start_manager(tmp_path / "data")
+    with process, ManagerClient(url, tmp_path / "data") as client:
+        yield client
+
+
+@pytest.fixture
+def address():
+    with ListeningSocket() as address:
+        yield address
+
+
+def connector(address, manager, target, *options, bare=False, **env) -> Process:
+    return start_gunicorn(
+        address, target, *options, env={"CONNECTOR_MANAGER_URL": manager.url, **env}, bare=bare
+    )
+
+
+def expected(root: Path) -> dict[str, str]:
+    """What the manager must hold: each file's text, normalised as the protocol says, by its document id."""
+    return {
+        path.relative_to(root).as_posix(): normalised(path.read_bytes().decode("utf-8"))
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_full_sync_of_five_thousand_real_files_and_an_incremental_after_changes(
+    corpus, tmp_path, manager, address
+):
+    root = tmp_path / "files"
+    shutil.copytree(corpus, root)
+    with connector(address, manager, FILESYSTEM) as process:
+        manager.wait_for_connector(process, "file_system")
+        source = manager.add_source("file_system", {"path": str(root)})
+
+        full = manager.wait(manager.trigger(source, "full"))
+
+        assert full["status"] == "completed", full
+        assert full["documents_scanned"] == FILES
+        assert full["documents_updated"] == FILES
+        assert manager.documents(source) == expected(root)
+
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        for path in files[:20]:
+            path.write_text(path.read_bytes().decode("utf-8") + "\nA line more.\n")
+        for path in files[20:40]:
+            path.unlink()
+        for number in range(20):
+            (root / f"new-{number}.txt").write_text(f"Brand new {number}\n")
+
+        incremental = manager.wait(manager.trigger(source, "incremental"))
+
+        assert incremental["status"] == "completed", incremental
+        assert incremental["documents_updated"] == 40, "touched and new files only"
+        assert manager.documents(source) == expected(root)
+        assert process.terminate() == 0
+
+
+def test_a_cancelled_sync_stops_its_thread_and_frees_the_source_at_once(tmp_path, manager, address):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with connector(address, manager, "support.pausing:Endless", TEST_MEETING_POINT=str(pipe)) as process:
+        manager.wait_for_connector(process, "web")
+        source = manager.add_source("web", {})
+        run = manager.trigger(source)
+        meet(pipe)
+
+        manager.cancel(run)
+        following = manager.trigger(source)
+
+        assert manager.wait(run)["status"] == "cancelled"
+        process.wait_for(rf"Sync of source {source} cancelled: .*")
+        assert requests.get(f"{address.url}/sync/{run}", timeout=10).json() == {"running": False}
+        assert requests.get(f"{address.url}/sync/{following}", timeout=10).json() == {"running": True}
+        meet(pipe)
+        manager.cancel(following)
+        assert len(manager.documents(source)) >= 50
+
+
+def test_a_killed_process_is_resumed_from_its_checkpoint_and_nothing_is_missing(
+    corpus, tmp_path, manager, address
+):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    env = {"TEST_MEETING_POINT": str(pipe), "TEST_PAUSE_AT": str(FILES // 2)}
+    with connector(address, manager, PAUSING, **env) as process:
+        manager.wait_for_connector(process, "file_system")
+        source = manager.add_source("file_system", {"path": str(corpus)})
+        run = manager.trigger(source, "full")
+        meet(pipe)
+        process.kill()
+    pipe.unlink()
+    assert 0 < len(manager.documents(source)) < FILES, "killed in the middle"
+
+    with connector(address, manager, PAUSING, **env) as process:
+        manager.wait_for_connector(process, "file_system")
+        manager.tick()
+        ended = manager.wait(run)
+
+        assert ended["status"] == "completed", ended
+        assert manager.documents(source) == expected(corpus)
+        resumed = process.wait_for(rf"Sync of source {source} completed: \d+ scanned, (\d+) emitted")
+        assert int(resumed[1]) < FILES, "it went on from its checkpoint"
+
+
+def test_sigterm_delivers_what_is_buffered_and_leaves_the_run_to_be_resumed(
+    corpus, tmp_path, manager, address
+):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    env = {"TEST_MEETING_POINT": str(pipe), "TEST_PAUSE_AT": "1234"}
+    with connector(address, manager, PAUSING, **env) as process:
+        manager.wait_for_connector(process, "file_system")
+        source = manager.add_source("file_system", {"path": str(corpus)})
+        run = manager.trigger(source, "full")
+        meet(pipe)
+        assert process.terminate() == 0
+    pipe.unlink()
+    assert len(manager.documents(source)) == 1233
+    assert next(manager.progress(run))["status"] == "running"
+
+    with connector(address, manager, PAUSING, **env) as process:
+        manager.wait_for_connector(process, "file_system")
+        manager.tick()
+        assert manager.wait(run)["status"] == "completed"
+        assert manager.documents(source) == expected(corpus)
+
+
+@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["bare", "preload"])
+def test_gunicorns_bare_defaults_work(tmp_path, manager, address, options):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "one.md").write_text("# One\n\nHello.\n")
+    with connector(address, manager, FILESYSTEM, *options, bare=True) as process:
+        process.wait_for("Booting worker")
+        health = requests.get(f"{address.url}/health", timeout=30)
+        assert health.json()["status"] == "healthy"
+        source = manager.add_source("file_system", {"path": str(tmp_path / "notes")})
+        manager.wait_until_registered("file_system")
+        assert manager.wait(manager.trigger(source))["status"] == "completed"
+        assert manager.documents(source) == {"one.md": normalised("# One\n\nHello.\n")}
+
+
+def test_a_wrong_configuration_stops_the_start_with_one_readable_message(address):
+    with start_gunicorn(address, "nowhere.to:BeFound", env={}) as process:
+        process.wait_for("CONNECTOR_MANAGER_URL is not set.*export CONNECTOR_MANAGER_URL=")
+        process.wait_for("OMNI_CONNECTOR=nowhere.to:BeFound.*no module nowhere")
+        assert process.popen.wait(30) != 0
+        assert not any("Traceback" in line for line in process.lines)
+
+
+def test_serve_runs_gunicorn_with_the_recommended_settings(manager):
+    program = "from filesystem_connector import FilesystemConnector as C; C().serve(port=0, host='127.0.0.1')"
+    environ = {"CONNECTOR_MANAGER_URL": manager.url}
+    with Process(sys.executable, "-c", program, env=environ) as process:
+        url = process.wait_for(r"Listening at: (http://127\.0\.0\.1:\d+)")[1]
+        process.wait_for("Using worker: gthread")
+        process.wait_for("CONNECTOR_HOST_NAME .*to turn registration on")
+        assert requests.get(f"{url}/manifest", timeout=30).json()["name"] == "filesystem"
+        assert process.terminate() == 0

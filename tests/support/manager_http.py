@@ -1,0 +1,89 @@
+"""Talks to a manager in another process, as an operator would."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import requests
+
+from omni_connector.local import open_store
+
+
+class ManagerClient:
+    """The admin and development endpoints of the embedded manager."""
+
+    def __init__(self, url: str, data: Path) -> None:
+        self.url = url
+        self._data = data
+        self._session = requests.Session()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def add_source(self, source_type: str, config: dict) -> str:
+        """Add a source; return its id."""
+        answer = self._post(
+            "/local/sources", {"source_type": source_type, "config": config, "credentials": {}}
+        )
+        return answer["id"]
+
+    def trigger(self, source_id: str, mode: str = "full") -> str:
+        """Start a run; return its id."""
+        return self._post("/sync", {"source_id": source_id, "sync_mode": mode})["sync_run_id"]
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run."""
+        self._post(f"/sync/{run_id}/cancel", {})
+
+    def tick(self) -> None:
+        """Let the scheduler look once."""
+        self._post("/local/tick", {})
+
+    def progress(self, run_id: str) -> Iterator[dict]:
+        """Yield the run's progress until it is not running any more."""
+        with self._session.get(f"{self.url}/sync/{run_id}/progress", stream=True, timeout=120) as response:
+            for line in response.iter_lines():
+                if line.startswith(b"data:"):
+                    yield json.loads(line[5:])
+
+    def wait(self, run_id: str) -> dict:
+        """Wait for the end of a run; return its last progress."""
+        return list(self.progress(run_id))[-1]
+
+    def wait_for_connector(self, process, source_type: str) -> None:
+        """Wait until a connector of the type is registered, as its log says."""
+        process.wait_for("Registered with the manager")
+        assert self._is_registered(source_type)
+
+    def wait_until_registered(self, source_type: str) -> None:
+        """Wait until a manifest lists the type, by asking again and again for at most a minute."""
+        deadline = time.monotonic() + 60
+        while not self._is_registered(source_type):
+            assert time.monotonic() < deadline, f"no connector for {source_type}"
+
+    def source(self, source_id: str) -> dict:
+        """Return the source's row."""
+        return self._session.get(f"{self.url}/sdk/source/{source_id}", timeout=30).json()
+
+    def documents(self, source_id: str) -> dict[str, str]:
+        """Return what arrived, content by document id, as the store holds it."""
+        rows = list(open_store(self._data).documents(source_id))
+        found = {row.external_id: row.content for row in rows}
+        assert len(found) == len(rows), "a document stands there twice"
+        return found
+
+    def _is_registered(self, source_type: str) -> bool:
+        listed = self._session.get(f"{self.url}/connectors", timeout=60).json()
+        return any(one["source_type"] == source_type for one in listed)
+
+    def _post(self, path: str, body: dict) -> dict:
+        response = self._session.post(self.url + path, json=body, timeout=120)
+        assert response.ok, f"{path}: {response.status_code} {response.text}"
+        return response.json() if response.content else {}

@@ -1,0 +1,74 @@
+"""Connectors that stop at a known point until a test meets them there, through a named pipe."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from filesystem_connector import FilesystemConnector
+
+from omni_connector import Connector, Document, DocumentPermissions, SyncContext
+
+
+def meet_here() -> None:
+    """Wait, if a test has laid a pipe, until it opens the other end; the pipe's absence lets everything pass."""
+    path = os.environ.get("TEST_MEETING_POINT", "")
+    if path and Path(path).exists():
+        with Path(path).open("w") as pipe:
+            pipe.write("here\n")
+
+
+def meet(path: Path) -> None:
+    """The test's side: wait until the connector is there."""
+    with path.open() as pipe:
+        assert pipe.read() == "here\n"
+
+
+class PausingContext:
+    """A context that stops before the nth ``emit`` and then holds until the run is over."""
+
+    def __init__(self, ctx: SyncContext, at: int) -> None:
+        self._ctx = ctx
+        self._at = at
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._ctx, name)
+
+    def emit(self, document: Document) -> object:
+        self._at -= 1
+        if self._at == 0 and Path(os.environ.get("TEST_MEETING_POINT", "")).is_fifo():
+            meet_here()
+            self._ctx.sleep(3600)
+        return self._ctx.emit(document)
+
+
+class PausingFilesystem(FilesystemConnector):
+    """The example, stopping in the middle of its walk."""
+
+    def sync(self, source_config, credentials, state, ctx):
+        super().sync(source_config, credentials, state, PausingContext(ctx, int(os.environ["TEST_PAUSE_AT"])))
+
+
+class Endless(Connector):
+    """Emits until it is told to stop."""
+
+    name = "endless"
+    version = "1.0.0"
+    source_types = ["web"]
+
+    def sync(self, source_config, credentials, state, ctx):
+        number = 0
+        while not ctx.is_cancelled():
+            ctx.emit(
+                Document(
+                    external_id=str(number),
+                    title="More",
+                    content="and more",
+                    permissions=DocumentPermissions(public=True),
+                )
+            )
+            number += 1
+            if number == 50:
+                ctx.flush()
+                meet_here()
+            ctx.sleep(0.001)
