@@ -60,16 +60,8 @@ class FilesystemConnector(Connector):
     version = "1.0.0"
     display_name = "Folder"
     description = "Text files of a folder tree"
-
-    @property
-    def sync_modes(self) -> list[str]:
-        """Every file, or the changed ones."""
-        return ["full", "incremental"]
-
-    @property
-    def source_types(self) -> list[str]:
-        """The manager's type for such sources."""
-        return ["file_system"]
+    sync_modes = ["full", "incremental"]
+    source_types = ["file_system"]
 
     def sync(self, source_config: State, _credentials: State, state: State | None, ctx: SyncContext) -> None:
         """Emit new and changed files, then delete what was not found any more."""

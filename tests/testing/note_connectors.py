@@ -1,5 +1,4 @@
 """Connectors that the tests of the test kit sync."""
-# ruff: noqa: RUF012 - written as authors write them.
 
 from omni_connector import (
     ActionDefinition,

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF012 - connectors are written here as authors write them.
 import json
 import threading
 import urllib.request
