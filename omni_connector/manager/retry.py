@@ -1,5 +1,7 @@
 """When a failed call is tried again, as an immutable value."""
 
+import datetime as dt
+import math
 import random
 from email.utils import parsedate_to_datetime
 
@@ -67,10 +69,15 @@ def retry_after_seconds(header: str | None, *, now: float) -> float | None:
         return None
     text = header.strip()
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        moment = parsedate_to_datetime(text)
     except (TypeError, ValueError):
         return None
+    if moment.tzinfo is None:  # The form without a zone is in GMT, too.
+        moment = moment.replace(tzinfo=dt.UTC)
+    return max(0.0, moment.timestamp() - now)

@@ -79,11 +79,12 @@ OPERATIONS = [
 
 
 @pytest.mark.parametrize(
-    ("call", "method", "path", "body"),
+    "operation",
     OPERATIONS,
     ids=[f"{method} {path.rpartition('/')[2]} {n}" for n, (_, method, path, _) in enumerate(OPERATIONS)],
 )
-def test_an_operation_is_sent_as_documented(client, manager, call, method, path, body):
+def test_an_operation_is_sent_as_documented(client, manager, operation):
+    call, method, path, body = operation
     assert call(client) is None
     (request,) = manager.requests
     assert (request.method, request.path, request.json) == (method, path, body)
@@ -125,7 +126,7 @@ def test_one_client_uses_its_connection_again(client, manager):
     for _ in range(3):
         client.heartbeat(RUN)
         client.send_events(RUN, SOURCE, [EVENT])
-    assert len(manager._connections) <= 2
+    assert manager.connections <= 2
 
 
 def test_it_says_who_it_is(client, manager):

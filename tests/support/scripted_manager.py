@@ -47,8 +47,7 @@ class ScriptedManager:
         self.otherwise: Answer | str = Answer()
         self.released = threading.Event()
         self._changed = threading.Condition()
-        self._connections: set[socket.socket] = set()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), name="scripted-manager"
         )
@@ -56,6 +55,11 @@ class ScriptedManager:
     @property
     def port(self) -> int:
         return self._server.server_address[1]
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._server.connections)
 
     @property
     def url(self) -> str:
@@ -69,7 +73,7 @@ class ScriptedManager:
         self.released.set()
         self._server.shutdown()
         self._thread.join()
-        for connection in list(self._connections):
+        for connection in list(self._server.connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:  # Gone already.
@@ -85,62 +89,68 @@ class ScriptedManager:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.requests) >= count, 10), self.requests
 
-    def _received(self, request: Request) -> Answer | str:
+    def received(self, request: Request) -> Answer | str:
+        """Note a request; return what to answer."""
         with self._changed:
             self.requests.append(request)
             answer = self.answers.popleft() if self.answers else self.otherwise
             self._changed.notify_all()
         return answer(request) if callable(answer) else answer
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        manager = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = 30
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+    server: _Server
 
-            def setup(self) -> None:
-                super().setup()
-                manager._connections.add(self.connection)
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
 
-            def finish(self) -> None:
-                manager._connections.discard(self.connection)
-                super().finish()
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
 
-            def handle_any(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                answer = manager._received(Request(self.command, self.path, headers, body))
-                if isinstance(answer, Answer):
-                    self._send(answer)
-                    return
-                self.close_connection = True
-                if answer == HANG:
-                    manager.released.wait(30)
-                if answer == RESET:
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.server.manager.received(Request(self.command, self.path, headers, body))
+        if isinstance(answer, Answer):
+            self._send(answer)
+            return
+        self.close_connection = True
+        if answer == HANG:
+            self.server.manager.released.wait(30)
+        if answer == RESET:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-            do_GET = do_POST = do_PUT = handle_any
+    def do_GET(self) -> None:
+        self.do_POST()
 
-            def _send(self, answer: Answer) -> None:
-                body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-                self.send_response(answer.status)
-                if "Transfer-Encoding" not in answer.headers and "Connection" not in answer.headers:
-                    self.send_header("Content-Length", str(len(body)))
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
+    def do_PUT(self) -> None:
+        self.do_POST()
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
-        return Handler
+    def _send(self, answer: Answer) -> None:
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 64
+
+    def __init__(self, manager: ScriptedManager) -> None:
+        self.manager = manager
+        self.connections: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, *_: object) -> None:
         """A client that goes away is part of the test."""
