@@ -19,7 +19,8 @@ from omni_connector.models.plain import MAX_DEPTH, JsonValue, json_stand_in, pla
 T = TypeVar("T")
 
 # Dataclasses go through json_stand_in like attrs classes: orjson would leave out their private fields.
-_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+# Keys that are not text take the way through plain_json: OPT_NON_STR_KEYS would cost every object.
+_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def encode(value: Any) -> bytes:

@@ -31,6 +31,16 @@ _CONTENT = fields.checked(fields.optional(fields.text()))
 _CONTENT_ID = fields.checked(fields.optional(fields.text(empty=False, clean=True)))
 
 
+def _texts(values: Any) -> bool:
+    """Say whether this is a list of nothing but text."""
+    if type(values) is not list:
+        return False
+    for value in values:  # noqa: SIM110 - twice as fast as all() with a generator.
+        if type(value) is not str:
+            return False
+    return True
+
+
 def _plain(value: Any) -> bool:
     """Say whether this is None or text that needs no cleaning."""
     return value is None or (type(value) is str and value.isascii() and "\x00" not in value)
@@ -108,16 +118,8 @@ class DocumentPermissions:
 
     def __attrs_post_init__(self) -> None:
         """Validate; quickly where everything is as usual."""
-        if type(self.public) is bool and type(self.users) is list and type(self.groups) is list:
-            for value in self.users:
-                if type(value) is not str:
-                    break
-            else:
-                for value in self.groups:
-                    if type(value) is not str:
-                        break
-                else:
-                    return
+        if type(self.public) is bool and _texts(self.users) and _texts(self.groups):
+            return
         fields.settle(self)
 
 

@@ -146,7 +146,8 @@ class Delivery:
         if self._room():
             return
         with self._changed:
-            self._changed.wait_for(lambda: self._room() or self._over())
+            # Not until there is some room but until there is plenty: each wake-up costs a switch of threads.
+            self._changed.wait_for(lambda: self._room(share=0.5) or self._over())
             self._check()
 
     def barrier(self, *, timeout_seconds: float | None = None) -> bool:
@@ -315,8 +316,12 @@ class Delivery:
             self._work.notify_all()
             self._changed.notify_all()
 
-    def _room(self) -> bool:
-        return self._bytes <= self._limits.buffer_bytes and len(self._waiting) <= self._limits.buffer_events
+    def _room(self, share: float = 1.0) -> bool:
+        """The buffer is filled to no more than this share of its limits."""
+        limits = self._limits
+        return (
+            self._bytes <= limits.buffer_bytes * share and len(self._waiting) <= limits.buffer_events * share
+        )
 
     def _over(self, *, interrupted: bool = True) -> bool:
         stop = self._stop.event if interrupted else self._stop.fence
