@@ -8,7 +8,7 @@ from omni_connector.cli.data import prepare_data_dir
 from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.signals import StopSignals
 from omni_connector.exceptions import ConfigurationError
-from omni_connector.local import LocalManager, LocalManagerError, LocalSettings, SourceRow
+from omni_connector.local import LocalManager, LocalSettings, SourceRow
 
 LOOK_SECONDS = 0.5
 """Between two looks whether a connector has registered."""
@@ -61,7 +61,7 @@ class Waiting:
 
     def __init__(self, manager: LocalManager, sources: Sequence[dict[str, Any]]) -> None:
         self._manager = manager
-        self.sources = [_add(manager, source) for source in sources]
+        self.sources = [manager.add_source(**{**source, "sync_interval_seconds": None}) for source in sources]
         intervals = [source["sync_interval_seconds"] for source in sources]
         self._waiting = list(zip(self.sources, intervals, strict=True))
 
@@ -81,13 +81,6 @@ class Waiting:
         except TimeoutError:
             return False
         return True
-
-
-def _add(manager: LocalManager, source: dict[str, Any]) -> SourceRow:
-    try:
-        return manager.add_source(**{**source, "sync_interval_seconds": None})
-    except LocalManagerError as error:
-        raise ConfigurationError(f"--source {source['name']}: {error}") from error
 
 
 def _say_how(output: Output, manager: LocalManager, sources: Sequence[SourceRow], data_dir: Path) -> None:

@@ -69,17 +69,20 @@ class MovingLine:
 
 
 class PlainLines:
-    """A line on standard error every few seconds; a short run shows none."""
+    """A line on standard error every few seconds, and when something else is done; a short run shows none."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._rate = Rate()
         self._shown = time.monotonic()
+        self._label = ""
 
     def show(self, label: str, report: RunReport) -> None:
-        """Write a line, if the last one is old enough."""
+        """Write a line, if the last one is old enough or said something else."""
         now = time.monotonic()
-        if now - self._shown < PLAIN_LINE_SECONDS:
+        is_other = label != (self._label or label)
+        self._label = label
+        if now - self._shown < PLAIN_LINE_SECONDS and not is_other:
             return
         self._shown = now
         cells = ", ".join(cell.plain for cell in _cells(report, self._rate.per_second(report)))

@@ -1,0 +1,81 @@
+import pytest
+
+from omni_connector.cli.inputs import read_config, read_object
+from omni_connector.exceptions import ConfigurationError
+
+
+def config(*pairs):
+    return read_config(None, pairs)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5),
+        ("1.5", 1.5),
+        ("true", True),
+        ("null", None),
+        ('["a", 1]', ["a", 1]),
+        ('{"b": 1}', {"b": 1}),
+        ('"5"', "5"),
+        ("docs", "docs"),
+        ("", ""),
+        ("a=b", "a=b"),
+        ("NaN", "NaN"),
+        ("01", "01"),
+    ],
+)
+def test_a_value_is_json_where_it_is_json_and_else_text(text, value):
+    assert config(("key", text)) == {"key": value}
+
+
+def test_dots_make_nested_objects_and_the_last_value_wins():
+    assert config(("a.b.c", "1"), ("a.b.d", "2"), ("a.b.c", "3")) == {"a": {"b": {"c": 3, "d": 2}}}
+
+
+def test_a_key_below_something_that_is_no_object_is_refused():
+    with pytest.raises(ConfigurationError, match=r"--set a\.b\.c: a\.b is already 5, which is no object"):
+        config(("a.b", "5"), ("a.b.c", "1"))
+
+
+def test_json_text_and_files_are_configurations(tmp_path):
+    (tmp_path / "a.json").write_text('{"x": [1]}')
+    (tmp_path / "a.toml").write_text("x = [1]\n[t]\nday = 2026-08-01\nat = 10:30:00\n")
+    assert read_config(' {"x": [1]}', []) == {"x": [1]}
+    assert read_config(str(tmp_path / "a.json"), [("y", "2")]) == {"x": [1], "y": 2}
+    assert read_config(str(tmp_path / "a.toml"), []) == {
+        "x": [1],
+        "t": {"day": "2026-08-01", "at": "10:30:00"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", "{", "a.json is not JSON: "),
+        ("a.json", "[1]", "a.json holds no object. Write "),
+        ("a.json", '{"a": NaN}', "a.json is not JSON: "),
+        ("a.toml", "a = ", "a.toml is not TOML: "),
+        ("a.toml", "a = nan", "a.toml is not TOML: JSON has no nan"),
+        ("a.toml", "a = [-inf]", "a.toml is not TOML: JSON has no -inf"),
+        ("a.toml", b"a = '\xff'", "a.toml is not TOML: "),
+    ],
+)
+def test_a_file_that_holds_something_else_is_named_with_the_reason(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigurationError) as caught:
+        read_object(tmp_path / name, "--credentials")
+    assert str(caught.value).startswith("--credentials ")
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(
+        ConfigurationError, match=r"^--config nowhere\.json: No such file or directory\. Name a JSON"
+    ):
+        read_config("nowhere.json", [])
+
+
+def test_broken_json_text_is_refused():
+    with pytest.raises(ConfigurationError, match=r"^--config is not JSON: "):
+        read_config('{"a": }', [])

@@ -1,0 +1,80 @@
+import json
+import logging
+
+import pytest
+
+from omni_connector.cli.logs import brief_log, full_log, service_log
+from omni_connector.cli.output import Output
+
+log = logging.getLogger("omni_connector.somewhere")
+foreign = logging.getLogger("somebody.else")
+
+
+def logged_error():
+    try:
+        json.loads("{")
+    except ValueError:
+        log.exception("It failed")
+
+
+def test_brief_shows_warnings_and_errors_in_one_line_each(capsys):
+    with brief_log(Output()):
+        log.info("not shown")
+        log.warning("two\nlines of %s", "text")
+        foreign.error("also \x1b[2J others")
+    assert capsys.readouterr().err == "Warning: two lines of text\nError: also \ufffd[2J others\n"
+
+
+def test_brief_names_the_place_outside_of_libraries_instead_of_a_traceback(capsys):
+    with brief_log(Output()):
+        logged_error()
+    text = capsys.readouterr().err
+    assert text.startswith("Error: It failed (JSONDecodeError in ")
+    assert "test_log_lines.py, line " in text
+    assert text.endswith("; -v shows the traceback)\n")
+
+
+def test_brief_says_the_type_alone_where_there_is_no_place(capsys):
+    with brief_log(Output()):
+        log.error("It failed", exc_info=ValueError("never raised"))
+    assert capsys.readouterr().err == "Error: It failed (ValueError; -v shows the traceback)\n"
+
+
+def test_brief_stops_repeating_itself(capsys):
+    with brief_log(Output()):
+        for number in range(10):
+            log.warning("document %d", number)
+        log.warning("another kind")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        *(f"Warning: document {number}" for number in range(5)),
+        "More messages of this kind are not shown; -v shows all.",
+        "Warning: another kind",
+    ]
+
+
+def test_full_shows_everything(capsys):
+    with full_log(Output()):
+        log.debug("detail")
+        foreign.debug("not shown")
+        logged_error()
+    text = capsys.readouterr().err
+    assert "DEBUG   omni_connector.somewhere: detail" in text
+    assert "Traceback (most recent call last)" in text
+    assert "not shown" not in text
+
+
+def test_a_service_shows_what_it_does(capsys):
+    with service_log(Output()):
+        log.debug("not shown")
+        log.info("started")
+    assert capsys.readouterr().err.endswith("INFO    omni_connector.somewhere: started\n")
+
+
+@pytest.mark.parametrize("show", [brief_log, full_log, service_log])
+def test_afterwards_the_log_is_as_it_was(show):
+    root, package = logging.getLogger(), logging.getLogger("omni_connector")
+    before = root.level, package.level, list(root.handlers)
+    with show(Output()):
+        assert len(root.handlers) == len(before[2]) + 1
+    assert (root.level, package.level, list(root.handlers)) == before

@@ -1,0 +1,319 @@
+import json
+import stat
+
+import pytest
+from cli_cases import CONNECTORS, NOTES, connector, wait_for_line
+
+from omni_connector.cli.source import stable_source_id
+from omni_connector.local import LocalManager, open_store
+
+SOURCE_ID = stable_source_id("notes", "notes")
+
+
+def documents():
+    return {document.external_id: document for document in open_store(".omni").documents()}
+
+
+def test_a_run_brings_the_documents_and_says_how_to_find_them(omni):
+    result = omni("run", NOTES, "--set", "notes=1234")
+    assert result.exit_code == 0, result.output
+    assert len(documents()) == 1234
+    assert documents()["note-7"].content == "The quick brown fox number7 jumps over the lazy dog."
+    lines = result.stdout.splitlines()
+    assert lines[1] == "Source      notes (local_files), read by notes 1.2.3"
+    assert lines[2] == "Sync        full: a source's first incremental sync is always a full one"
+    assert lines[3].startswith("Result      completed after ")
+    assert lines[4].startswith("Documents   1,234 scanned, 1,234 emitted, 0 deleted, 0 errors; ")
+    assert lines[5:] == [
+        "Index       1,234 documents of this source in .omni",
+        "Checkpoint  saved; the next run continues from it",
+        "Search      omni-connector search WORD",
+    ]
+    assert "note-1233" not in result.stderr
+
+
+def test_a_second_run_continues_from_the_saved_state(run_notes):
+    first = run_notes({"notes": 2})
+    assert (first["sync_mode"], first["upgraded_to_full"]) == ("full", True)
+    second = run_notes({"notes": 2})
+    assert (second["sync_mode"], second["upgraded_to_full"]) == ("incremental", False)
+    assert list(documents()) == ["note-0", "note-1", "note-2", "note-3"]
+    assert second["documents_in_index"] == 4
+    assert second["source"]["id"] == first["source"]["id"] == SOURCE_ID
+
+
+def test_the_summary_for_machines_has_everything(run_notes):
+    summary = run_notes({"notes": 2, "broken": ["a"], "lost": ["b"]}, "--mode", "full", "--data", "elsewhere")
+    seconds, rate, run_id = (
+        summary.pop("seconds"),
+        summary.pop("documents_per_second"),
+        summary.pop("sync_run_id"),
+    )
+    assert seconds >= 0
+    assert rate >= 0
+    assert len(run_id) == 26
+    dead = summary.pop("dead_letters")  # One bad event takes its batch along (PROTOCOL, section 19).
+    assert [event["document_id"] for event in dead] == ["note-0", "note-1", "b"]
+    assert {event["event_type"] for event in dead} == {"document_created"}
+    assert all(event["reason"] for event in dead)
+    assert summary == {
+        "status": "completed",
+        "reason": None,
+        "exit_code": 0,
+        "connector": {"name": "notes", "version": "1.2.3"},
+        "source": {"id": SOURCE_ID, "name": "notes", "source_type": "local_files"},
+        "requested_mode": "full",
+        "sync_mode": "full",
+        "upgraded_to_full": False,
+        "resumed": False,
+        "scanned": 2,
+        "emitted": 3,
+        "deleted": 0,
+        "indexed": 0,
+        "error_count": 1,
+        "errors": [{"document_id": "a", "stage": "connector", "reason": "ValueError: a cannot be read"}],
+        "dead_letter_count": 3,
+        "documents_in_index": 0,
+        "has_checkpoint": True,
+        "data_dir": "elsewhere",
+    }
+
+
+def test_json_is_alone_on_standard_output_although_the_connector_prints(omni):
+    result = omni("run", NOTES, "--json")
+    assert json.loads(result.stdout)["status"] == "completed"
+    assert "the connector prints" in result.stderr
+
+
+def test_a_failed_sync_exits_1_with_the_reason_and_the_place_but_no_traceback(omni):
+    result = omni("run", NOTES, "--set", "fail=the source is gone")
+    assert result.exit_code == 1
+    assert "failed after" in result.stdout
+    assert "ValueError: the source is gone" in result.stdout
+    assert "Kept        3 documents of this run arrived and can be found" in result.stdout
+    assert "Checkpoint  not moved; the next run starts from the beginning" in result.stdout
+    assert "(ValueError in " in result.stderr
+    assert "notes.py, line " in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_failed_sync_after_a_completed_one_leaves_its_checkpoint(omni, run_notes):
+    run_notes({"notes": 1})
+    result = omni("run", NOTES, "--set", "fail=now", "--data", ".omni")
+    assert "not moved; the next run starts from the last completed run's" in result.stdout
+    assert run_notes({"notes": 1})["emitted"] == 1
+    assert "note-1" in documents()
+
+
+def test_verbose_shows_the_log_and_the_traceback(omni):
+    result = omni("run", NOTES, "--set", "fail=now", "-v")
+    assert "Traceback (most recent call last)" in result.stderr
+    assert "omni_connector.runtime.worker: full sync of source" in result.stderr
+
+
+def test_broken_documents_are_counted_and_the_first_are_shown(omni):
+    broken = json.dumps([f"file-{number}" for number in range(8)])
+    result = omni("run", NOTES, "--set", f"broken={broken}")
+    assert result.exit_code == 0
+    assert "8 errors" in result.stdout
+    assert "Errors      file-0: ValueError: file-0 cannot be read" in result.stdout
+    assert "file-4: " in result.stdout
+    assert "file-5: " not in result.stdout
+    assert "and 3 more; --json lists 100" in result.stdout
+    assert result.stderr.count("did not arrive") == 5
+    assert "-v shows all" in result.stderr
+
+
+def test_events_that_the_manager_could_not_index_are_shown(omni):
+    result = omni("run", NOTES, "--set", 'lost=["gone"]', "--set", "notes=0")
+    assert "Not indexed 1 event that the manager accepted:" in result.stdout
+    assert "            gone: " in result.stdout
+
+
+def test_configuration_comes_from_a_file_and_single_values_go_on_top(omni, tmp_path):
+    (tmp_path / "source.toml").write_text("notes = 5\nbroken = ['x']\n")
+    result = omni("run", NOTES, "--config", "source.toml", "--set", "notes=1", "--json")
+    summary = json.loads(result.stdout)
+    assert (summary["emitted"], summary["error_count"]) == (1, 1)
+
+
+def test_secrets_reach_the_connector_and_nobody_else(omni, tmp_path):
+    (tmp_path / "secret.json").write_text('{"token": "hunter2-hunter2"}')
+    result = omni("run", NOTES, "--set", "tell_secret=true", "--credentials", "secret.json", "-v")
+    assert result.exit_code == 1
+    assert "bad token" in result.stdout
+    assert "hunter2-hunter2" not in result.stdout
+    data = tmp_path / ".omni"
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert (data / ".gitignore").read_text() == "*\n"
+
+
+def test_several_sources_of_one_connector_are_kept_apart(run_notes):
+    run_notes({"notes": 1}, "--source", "mine")
+    summary = run_notes({"notes": 2}, "--source", "yours", "--source-type", "web")
+    assert summary["source"]["name"] == "yours"
+    assert summary["source"]["source_type"] == "web"
+    assert summary["documents_in_index"] == 2
+    assert open_store(".omni").count_documents() == 3
+
+
+def test_a_source_type_that_the_connector_does_not_read_is_refused(omni):
+    result = omni("run", NOTES, "--source-type", "slack")
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "Error: --source-type slack: notes does not read such a source. Its types: local_files, web.\n"
+    )
+
+
+def test_a_connector_without_source_types_is_told_to_have_some(omni):
+    result = omni("run", connector("Typeless"))
+    assert result.exit_code == 3
+    assert "none; give it source_types" in result.stderr
+
+
+def test_a_source_type_of_ones_own_works(omni):
+    result = omni("run", connector("OwnType"))
+    assert result.exit_code == 0, result.output
+    assert "own-type (own_type)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("BadSchema", "$ref"), ("BadMode", "ConnectorManifest.sync_modes: 'sometimes' cannot be used")],
+)
+def test_a_connector_with_an_unusable_manifest_is_refused_at_once(omni, name, reason):
+    result = omni("run", connector(name))
+    assert result.exit_code == 3
+    assert reason in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_bug_in_the_connector_is_one_line(omni):
+    result = omni("run", connector("Buggy"))
+    assert result.exit_code == 70
+    assert "Error: RuntimeError: an unexpected state." in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("target", ["nowhere.py", "no_such_module:Class", str(CONNECTORS / "notes.py")])
+def test_a_target_that_cannot_be_loaded_exits_3(omni, target):
+    result = omni("run", target)
+    assert result.exit_code == 3
+    assert result.stderr.startswith("Error: ")
+
+
+def test_a_mode_that_the_connector_does_not_list_is_mentioned(omni):
+    result = omni("run", connector("Watching"), "--mode", "full")
+    assert result.exit_code == 0, result.output
+    assert "watching does not list the mode full (only realtime)" in result.stderr
+
+
+def test_without_incremental_a_run_is_full(omni):
+    result = omni("run", connector("Watching"), "--json")
+    assert json.loads(result.stdout)["requested_mode"] == "full"
+
+
+def test_a_run_that_takes_too_long_is_cancelled(run_notes):
+    summary = run_notes({"wait": True}, "--timeout", "0.5", exit_code=1)
+    assert summary["status"] == "cancelled"
+    assert summary["reason"] == "not done after 0.5 s (--timeout)"
+    assert summary["indexed"] == 3
+
+
+def test_a_realtime_run_lasts_until_it_is_cancelled(omni):
+    result = omni(
+        "run",
+        connector("Watching"),
+        "--mode",
+        "realtime",
+        "--set",
+        "notes=2",
+        "--timeout",
+        "0.5",
+        "--json",
+    )
+    summary = json.loads(result.stdout)
+    assert (summary["sync_mode"], summary["status"], summary["indexed"]) == ("realtime", "cancelled", 2)
+
+
+def test_another_configuration_for_the_same_source_is_mentioned(omni, run_notes):
+    run_notes({"notes": 1})
+    result = omni("run", NOTES, "--set", "notes=2")
+    assert "Note: the configuration differs from the last run's" in result.stderr
+    assert "Note:" not in omni("run", NOTES, "--set", "notes=2").stderr
+
+
+def leave_behind(sync_type, checkpoint=None, *, completed_before=False):
+    """Leave a run of the notes source running, as a killed process does."""
+    with LocalManager(".omni", schedule=False) as manager:
+        manager.add_source(source_id=SOURCE_ID, source_type="local_files", name="notes")
+        calls = manager.app.test_client()
+        for step in ("complete", None) if completed_before else (None,):
+            body = {"source_id": SOURCE_ID, "sync_type": sync_type}
+            run_id = calls.post("/sdk/sync/create", json=body).get_json()["sync_run_id"]
+            if checkpoint is not None:
+                calls.put(f"/sdk/sync/{run_id}/checkpoint", json=checkpoint)
+            if step:
+                calls.post(f"/sdk/sync/{run_id}/{step}", json={})
+    return run_id
+
+
+@pytest.mark.parametrize("args", [(), ("--mode", "incremental"), ("--mode", "full")])
+def test_an_interrupted_run_is_taken_up_again_from_its_checkpoint(omni, args):
+    run_id = leave_behind("full", {"next": 40})
+    result = omni("run", NOTES, "--set", "notes=1", "--json", *args)
+    summary = json.loads(result.stdout)
+    assert (summary["sync_run_id"], summary["resumed"], summary["status"]) == (run_id, True, "completed")
+    assert list(documents()) == ["note-40"]
+    assert "Taking up an interrupted run again" in result.stderr
+
+
+def test_the_table_says_that_a_run_was_taken_up_again(omni):
+    leave_behind("full")
+    assert "Sync        full, an interrupted run taken up again" in omni("run", NOTES).stdout
+
+
+def test_an_interrupted_incremental_run_gives_way_to_a_full_one(run_notes):
+    run_id = leave_behind("incremental", {"next": 40}, completed_before=True)
+    summary = run_notes({"notes": 1}, "--mode", "full")
+    assert summary["resumed"] is False
+    assert summary["sync_mode"] == "full"
+    with LocalManager(".omni", schedule=False) as manager:
+        assert manager.run(run_id).status == "cancelled"
+
+
+def test_an_interrupted_realtime_run_is_left_alone_by_the_others(run_notes):
+    run_id = leave_behind("realtime")
+    assert run_notes({"notes": 1})["resumed"] is False
+    with LocalManager(".omni", schedule=False) as manager:
+        assert manager.run(run_id).status == "running"
+
+
+def test_killed_and_started_again_a_run_goes_on(process, run_notes):
+    popen = process("run", NOTES, "--set", "notes=3", "--set", "wait=true")
+    wait_for_line(popen, "waiting")
+    popen.kill()
+    popen.wait()
+    summary = run_notes({"notes": 2})
+    assert summary["resumed"] is True
+    assert list(documents()) == [f"note-{number}" for number in range(5)]
+
+
+def test_a_data_directory_in_use_is_refused(omni):
+    with LocalManager(".omni", schedule=False):
+        result = omni("run", NOTES)
+    assert result.exit_code == 3
+    assert ".omni is in use by another manager" in result.stderr
+
+
+def test_a_data_directory_that_cannot_be_made_is_refused(omni, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = omni("run", NOTES, "--data", "file/data")
+    assert result.exit_code == 3
+    assert result.stderr.startswith("Error: --data file/data: the directory cannot be made: ")
+
+
+def test_a_proxy_is_not_asked_for_this_machine(omni, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert omni("run", NOTES).exit_code == 0

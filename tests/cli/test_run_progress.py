@@ -1,0 +1,112 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from omni_connector.cli import progress
+from omni_connector.cli.output import Output
+from omni_connector.cli.progress import MovingLine, PlainLines, Rate, average_rate, elapsed, progress_view
+from omni_connector.runtime.runs import RunReport
+
+
+def report(**figures):
+    return RunReport(sync_run_id="run", outcome="running", **figures)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal():
+    output = Output()
+    output.messages = Console(file=Terminal(), force_terminal=True, width=60, highlight=False)
+    return output
+
+
+def written(output):
+    return output.messages.file.getvalue()
+
+
+def test_the_line_is_rewritten_but_not_more_often_than_eight_times_a_second(terminal, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    view = MovingLine(terminal)
+    for step in range(100):
+        now[0] = 100.0 + step / 100
+        view.show("full sync", report(emitted=step, seconds=step / 100))
+    view.close()
+    assert 7 <= written(terminal).count("full sync") <= 9
+    assert written(terminal).endswith("\x1b[2K")  # It is gone at the end.
+    assert "\x1b[?25h" in written(terminal)  # And the cursor is back.
+
+
+def test_a_long_line_is_cut_instead_of_wrapped(terminal):
+    view = MovingLine(terminal)
+    view.show(
+        "incremental sync",
+        report(scanned=10**9, emitted=10**9, deleted=10**9, error_count=10**6, seconds=9999),
+    )
+    view.close()
+    assert "…" in written(terminal)
+    assert "errors" not in written(terminal)
+
+
+def test_whoever_prints_meanwhile_does_not_tear_the_line(terminal):
+    view = MovingLine(terminal)
+    view.show("full sync", report(emitted=1, seconds=1))
+    terminal.say("Warning: something")
+    view.close()
+    assert "Warning: something\n" in written(terminal)
+
+
+def test_abandoned_the_cursor_comes_back_at_once(terminal, capfd):
+    view = MovingLine(terminal)
+    view.abandon()
+    view.close()
+    assert capfd.readouterr().err == "\x1b[?25h\n"
+
+
+def test_without_a_terminal_there_is_a_line_every_five_seconds(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    view = progress_view(Output())
+    assert isinstance(view, PlainLines)
+    for second in range(12):
+        now[0] = 100.0 + second
+        view.show("full sync", report(scanned=1000 * second, emitted=10 * second, seconds=float(second)))
+    view.abandon()
+    view.close()
+    assert capsys.readouterr().err.splitlines() == [
+        "full sync: 5,000 scanned, 50 emitted, 0 deleted, 0 errors, 10/s, 5.0 s",
+        "full sync: 10,000 scanned, 100 emitted, 0 deleted, 0 errors, 10/s, 10.0 s",
+    ]
+
+
+def test_without_a_terminal_another_activity_is_told_at_once(capsys):
+    view = PlainLines(Output())
+    view.show("full sync", report())
+    view.show("cancelling", report(error_count=1))
+    view.show("cancelling", report())
+    assert capsys.readouterr().err == "cancelling: 0 scanned, 0 emitted, 0 deleted, 1 error, 0/s, 0.0 s\n"
+
+
+def test_the_rate_is_that_of_the_last_seconds():
+    rate = Rate()
+    assert rate.per_second(report(emitted=100, seconds=2.0)) == 50
+    for second in range(3, 20):
+        now = rate.per_second(report(emitted=100 + 10 * (second - 2), deleted=0, seconds=float(second)))
+    assert now == 10
+
+
+def test_the_average_counts_deletions_and_survives_no_time_at_all():
+    assert average_rate(report(emitted=6, deleted=4, seconds=2.0)) == 5
+    assert average_rate(report(emitted=6)) == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (62.4, "1:02"), (3723, "1:02:03")]
+)
+def test_elapsed_time_is_shown_in_the_units_that_matter(seconds, text):
+    assert elapsed(seconds) == text

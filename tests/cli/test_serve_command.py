@@ -1,0 +1,47 @@
+import http.client
+import json
+import signal
+import socket
+
+from cli_cases import NOTES, wait_for_line
+
+from omni_connector.local import LocalManager
+
+
+def free_port():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return bound.getsockname()[1]
+
+
+def test_a_served_connector_registers_answers_and_stops_on_sigterm(process, tmp_path):
+    with LocalManager(tmp_path / "data") as manager:
+        port = free_port()
+        environ = {"CONNECTOR_MANAGER_URL": manager.url, "CONNECTOR_HOST_NAME": "127.0.0.1"}
+        popen = process("serve", NOTES, "--host", "127.0.0.1", "--port", str(port), **environ)
+        manager.wait_for_connector("local_files", timeout_seconds=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/manifest")
+        assert json.loads(connection.getresponse().read())["connector_url"] == f"http://127.0.0.1:{port}"
+        connection.close()
+        source = manager.add_source(source_type="local_files")
+        assert manager.wait_for_run(manager.trigger(source.id)).status == "completed"
+        wait_for_line(popen, "the connector prints")
+        popen.send_signal(signal.SIGTERM)
+        assert popen.wait(timeout=30) == 0
+
+
+def test_without_a_manager_the_message_says_what_to_set(omni):
+    result = omni("serve", NOTES)
+    assert result.exit_code == 3
+    assert "export CONNECTOR_MANAGER_URL=http://localhost:8090" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_gunicorns_own_exit_status_passes(omni, monkeypatch):
+    monkeypatch.setattr("omni_connector.server.serve", _ended)
+    assert omni("serve", NOTES).exit_code == 4
+
+
+def _ended(*_args, **_kwargs):
+    raise SystemExit(4)
