@@ -1,0 +1,140 @@
+import threading
+
+import pytest
+from async_connector import ApiConnector
+from flask import Flask, request
+
+from omni_connector.local import HttpServer
+from omni_connector.testing import serve_connector
+
+
+class Api:
+    """A server of items; its cursors are places in the list of changes."""
+
+    def __init__(self):
+        self.changes = [item(n) for n in range(1, 6)]
+        self.asked = []
+        self.answers = []  # Statuses to answer with before the items.
+        self.on_request = lambda: None
+        app = Flask(__name__)
+        app.add_url_rule("/items", view_func=self.items)
+        self.server = HttpServer(app, threads=2).start()
+        self.config = {"url": self.server.url, "page_size": 2}
+
+    def items(self):
+        self.asked.append((request.args.get("cursor"), request.headers.get("authorization")))
+        self.on_request()
+        if self.answers:
+            return "busy", self.answers.pop(0), {"Retry-After": "0"}
+        start, limit = int(request.args.get("cursor", 0)), int(request.args["limit"])
+        end = min(start + limit, len(self.changes))
+        return {
+            "items": self.changes[start:end],
+            "next_cursor": str(end),
+            "has_more": end < len(self.changes),
+        }
+
+
+def item(n, **changes):
+    text = {"id": str(n), "title": f"Item {n}", "content": f"text {n}", "url": f"https://api.example/{n}"}
+    return {**text, "updated_at": "2026-08-01T12:00:00+02:00", **changes}
+
+
+@pytest.fixture
+def api():
+    api = Api()
+    yield api
+    api.server.close()
+
+
+def test_every_item_of_every_page_arrives(run_sync, api):
+    result = run_sync(ApiConnector(), config=api.config)
+    assert (result.status, result.scanned, result.state["cursor"]) == ("completed", 5, "5")
+    assert {name: document.content for name, document in result.documents.items()} == {
+        str(n): f"text {n}" for n in range(1, 6)
+    }
+    first = result.documents["1"]
+    assert (first.title, first.url, first.permissions["public"]) == ("Item 1", "https://api.example/1", True)
+    assert first.metadata["updated_at"] == "2026-08-01T12:00:00+02:00"
+    assert [cursor for cursor, _ in api.asked] == [None, "2", "4"]
+
+
+def test_an_incremental_run_goes_on_from_its_cursor(run_sync, api):
+    run_sync(ApiConnector(), config=api.config)
+    api.changes += [item(6), item(2, title="Changed"), {"id": "3", "deleted": True}]
+    result = run_sync(ApiConnector(), mode="incremental")
+    assert {name: document.title for name, document in result.documents.items()} == {
+        "6": "Item 6",
+        "2": "Changed",
+    }
+    assert (result.deletions, len(result.index)) == (["3"], 5)
+
+
+def test_an_incremental_run_without_news_changes_nothing(run_sync, api):
+    first = run_sync(ApiConnector(), config=api.config)
+    second = run_sync(ApiConnector(), mode="incremental")
+    assert (second.events, second.state["cursor"]) == ([], first.state["cursor"])
+
+
+def test_a_full_run_starts_from_the_beginning(run_sync, api):
+    run_sync(ApiConnector(), config=api.config)
+    assert len(run_sync(ApiConnector()).documents) == 5
+
+
+def test_the_token_is_sent(run_sync, api):
+    run_sync(ApiConnector(), config=api.config, credentials={"token": "t"})
+    assert {token for _, token in api.asked} == {"Bearer t"}
+
+
+def test_an_api_that_is_overloaded_is_asked_again(run_sync, api):
+    api.answers = [429, 503]
+    assert run_sync(ApiConnector(), config=api.config).status == "completed"
+    assert len(api.asked) == 5
+
+
+@pytest.mark.parametrize("answers", [[403], [503] * 5])
+def test_an_api_that_refuses_fails_the_run(run_sync, api, answers):
+    api.answers = list(answers)
+    result = run_sync(ApiConnector(), config=api.config)
+    assert result.status == "failed"
+    assert f"HTTPStatusError: {'Client' if answers == [403] else 'Server'} error" in result.error
+
+
+def test_an_item_that_cannot_be_sent_costs_itself(run_sync, api):
+    api.changes[1] = {"id": "2", "title": "No content"}
+    api.changes[2] = item(3, updated_at="yesterday")
+    result = run_sync(ApiConnector(), config=api.config)
+    assert (result.status, set(result.documents)) == ("completed", {"1", "4", "5"})
+    assert sorted(error.document_id for error in result.errors) == ["2", "3"]
+
+
+@pytest.mark.parametrize("url", [None, "api.example.com"])
+def test_an_address_that_is_none_fails_the_run_with_a_reason(run_sync, url):
+    result = run_sync(ApiConnector(), config={"url": url})
+    assert result.status == "failed"
+    assert "--set url=https://api.example.com" in result.error
+
+
+def test_a_full_run_that_was_interrupted_goes_on_where_it_was(omni_manager, api):
+    reached, go_on = threading.Event(), threading.Event()
+
+    def stop_at_the_third_page():
+        if len(api.asked) == 3:
+            reached.set()
+            go_on.wait(10)
+
+    class Interrupted(ApiConnector):
+        async def sync(self, source_config, credentials, state, ctx):
+            ctx._stop.on_set(go_on.set)
+            await super().sync(source_config, credentials, state, ctx)
+
+    api.on_request = stop_at_the_third_page
+    with serve_connector(Interrupted(), omni_manager) as served:
+        run_id = omni_manager.trigger(served.put_source(config=api.config))
+        assert reached.wait(10)
+    api.asked.clear()
+    with serve_connector(ApiConnector(), omni_manager):
+        omni_manager.tick()
+        assert omni_manager.wait_for_run(run_id, 10).status == "completed"
+    assert [cursor for cursor, _ in api.asked] == ["4"]
+    assert {document.external_id for document in omni_manager.documents()} == set("12345")
