@@ -7,18 +7,10 @@ SDK cannot hide itself.
 from omni_connector.local.clock import Clock, SystemClock
 from omni_connector.local.errors import LocalError, LocalManagerError, StoredTextError, StoreError
 from omni_connector.local.http_server import HttpServer
+from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
 from omni_connector.local.manager import LocalManager
 from omni_connector.local.reader import StoreReader, open_store
-from omni_connector.local.rows import (
-    CredentialRow,
-    DocumentRow,
-    EventRow,
-    GroupRow,
-    PersonRow,
-    SourceRow,
-    SyncRunRow,
-    UserRow,
-)
+from omni_connector.local.rows import CredentialRow, SourceRow, SyncRunRow, UserRow
 from omni_connector.local.search import SearchHit
 from omni_connector.local.settings import LocalSettings
 

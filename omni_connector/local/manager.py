@@ -18,16 +18,8 @@ from omni_connector.local.clock import Clock, SystemClock
 from omni_connector.local.configuration import configure_source
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.http_server import HttpServer
-from omni_connector.local.rows import (
-    CredentialRow,
-    DocumentRow,
-    EventRow,
-    GroupRow,
-    PersonRow,
-    SourceRow,
-    SyncRunRow,
-    UserRow,
-)
+from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
+from omni_connector.local.rows import CredentialRow, SourceRow, SyncRunRow, UserRow
 from omni_connector.local.search import SearchHit
 from omni_connector.local.services import build_services
 from omni_connector.local.settings import LocalSettings
@@ -78,7 +70,11 @@ class LocalManager:
 
     def start(self) -> Self:
         """Serve, and tick for the first time; the address accepts when this returns."""
-        self._server.start()
+        try:
+            self._server.start()
+        except BaseException:
+            self.close()
+            raise
         if self._schedule:
             self._services.scheduler.start()
         log.info("Local manager at %s, data in %s", self.url, self._services.store.directory)

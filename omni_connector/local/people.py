@@ -6,7 +6,8 @@ import sqlite3
 from datetime import date
 
 from omni_connector.local.event_shapes import Event
-from omni_connector.local.rows import PersonRow, load
+from omni_connector.local.indexed_rows import PersonRow
+from omni_connector.local.rows import load
 from omni_connector.local.strict_json import JSON, stored_json
 from omni_connector.local.timestamps import parse_moment
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
 from omni_connector.local.people import read_people
-from omni_connector.local.rows import DocumentRow, EventRow, GroupRow, PersonRow, SyncRunRow
+from omni_connector.local.rows import SyncRunRow
 from omni_connector.local.search import SearchHit, search_documents
 from omni_connector.local.store import reading
 

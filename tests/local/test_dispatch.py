@@ -4,10 +4,10 @@ import threading
 
 import pytest
 from attrs import evolve
-from conftest import QUICK
+from conftest import QUICK, Api, manifest
 from flask import Response
 
-from omni_connector.local import LocalManagerError
+from omni_connector.local import LocalManager, LocalManagerError
 
 
 @pytest.fixture
@@ -131,29 +131,50 @@ def test_404_to_a_realtime_run_is_a_polite_refusal(api, manager, connector, regi
 
 
 def test_an_unreachable_connector_is_tried_four_times_with_the_same_body(
-    manager, connector, register, source, monkeypatch
+    *, manager, connector, register, source, unused_url
 ):
     register()
-    client = manager._services.connectors
-    tried = []
-
-    def unreachable(method, url, body, timeout_seconds):
-        tried.append(body)
-        raise client_error(url)
-
-    from omni_connector.local.connectors import ConnectorUnreachableError
-
-    def client_error(url):
-        return ConnectorUnreachableError(f"Request failed: error sending request for url ({url})")
-
-    monkeypatch.setattr(client, "_send", unreachable)
+    connector.answers["/sync"] = lambda _: Response(status=307, headers={"Location": f"{unused_url}/sync"})
     text = f"Request failed: error sending request for url ({connector.url}/sync)"
     with pytest.raises(LocalManagerError) as refused:
         manager.trigger(source.id)
     assert (refused.value.status, refused.value.message) == (500, text)
-    assert len(tried) == 4
-    assert len(set(tried)) == 1
-    assert manager.runs(source.id)[0].error_message == text
+    (run,) = manager.runs(source.id)
+    assert (run.status, run.error_message) == ("failed", text)
+    assert (
+        connector.bodies("/sync")
+        == [{"sync_run_id": run.id, "source_id": source.id, "sync_mode": "full"}] * 4
+    )
+
+
+def test_waiting_for_the_next_attempt_ends_when_the_manager_closes(tmp_path, connector, unused_url):
+    settings = evolve(QUICK, sync_retry_delays_seconds=(60.0,))
+    with LocalManager(tmp_path / "patient", settings=settings, schedule=False) as patient:
+        api = Api(patient.url)
+        api.post("/sdk/register", manifest(connector.url))
+        api.close()
+        asked = threading.Event()
+
+        def unreachable(_):
+            asked.set()
+            return Response(status=307, headers={"Location": f"{unused_url}/sync"})
+
+        connector.answers["/sync"] = unreachable
+        source_id = patient.add_source(source_type="web").id
+        outcome = []
+
+        def trigger():
+            try:
+                patient.trigger(source_id)
+            except LocalManagerError as error:
+                outcome.append(error.status)
+
+        waiting = threading.Thread(target=trigger)
+        waiting.start()
+        assert asked.wait(10)
+        patient._services.stopping.set()
+        waiting.join(10)
+        assert outcome == [500]
 
 
 @pytest.mark.parametrize(

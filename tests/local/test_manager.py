@@ -50,6 +50,14 @@ def test_a_manager_that_could_not_be_made_does_not_complain(tmp_path):
     gc.collect()
 
 
+def test_a_manager_whose_port_is_taken_closes_itself(tmp_path, manager):
+    port = int(manager.url.rpartition(":")[2])
+    other = LocalManager(tmp_path / "other", port=port)
+    with pytest.raises(OSError, match="in use"):
+        other.start()
+    LocalManager(tmp_path / "other").close()
+
+
 def test_unknown_ids_are_errors_with_the_status_of_the_wire(manager):
     for look in (
         manager.run,

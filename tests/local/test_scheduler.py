@@ -5,6 +5,7 @@ from attrs import evolve
 from conftest import QUICK
 
 from omni_connector.local import LocalManager
+from omni_connector.local.cleanup import Cleanup
 
 
 @pytest.fixture
@@ -213,18 +214,22 @@ def test_a_deleted_source_is_removed_bit_by_bit(*, api, manager, emitter, source
     assert api.get(f"/sdk/source/{source.id}").status_code == 404
 
 
-def test_a_run_left_over_when_its_source_is_removed_is_cancelled(manager, source, run_id):
+def test_a_run_left_over_when_its_source_is_removed_is_stopped_too(manager, connector, register, source):
+    register()
+    run_id = manager.trigger(source.id)
     manager.set_source(source.id, is_deleted=True)
-    from omni_connector.local.cancellation import Canceller
-
-    stopped = []
-    cleanup = manager._services.scheduler._phases[-1].__self__
-    cleanup._canceller = type(
-        "Recording", (Canceller,), {"stop": lambda self, *a: stopped.append(a)}
-    ).__new__(Canceller)
-    cleanup._canceller.stop = lambda *a: stopped.append(a)
-    cleanup.run()
-    assert [(run.id, *rest) for run, *rest in stopped] == [(run_id, "cancelled", "Source was deleted")]
+    services = manager._services
+    Cleanup(
+        store=services.store,
+        sources=services.sources,
+        runs=services.runs,
+        contents=services.contents,
+        canceller=services.canceller,
+        clock=services.clock,
+        settings=services.settings,
+    ).run()
+    assert connector.bodies("/cancel") == [{"sync_run_id": run_id}]
+    assert manager.sources() == []
 
 
 def test_a_phase_that_breaks_does_not_stop_the_others(manager, register, caplog, monkeypatch):

@@ -22,8 +22,9 @@ from flask import Blueprint, Response, request
 from omni_connector.local.app.access import answer, body, ok, services
 from omni_connector.local.configuration import configure_source
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.indexed_rows import DocumentRow
 from omni_connector.local.request_shapes import ADD_SOURCE, SOURCE_CHANGES
-from omni_connector.local.rows import DocumentRow, SyncRunRow
+from omni_connector.local.rows import SyncRunRow
 from omni_connector.local.shapes import ShapeError, child, json_object
 from omni_connector.local.store import storable
 from omni_connector.local.strict_json import JSON
