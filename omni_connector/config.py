@@ -12,6 +12,7 @@ variable                       meaning                                          
 ``CONNECTOR_URL``              the same as a whole address, instead of host and port         from the two
 ``CONNECTOR_MAX_BODY_BYTES``   largest request body that is accepted, in bytes               67108864
 ``CONNECTOR_PARALLEL_UPLOADS`` contents uploaded at once; fixes what adapts by itself        adapts
+``CONNECTOR_STALLED_SECONDS``  without a call on its context, a run is kept alive for so long   900
 =============================  ============================================================  =========
 """
 
@@ -24,6 +25,7 @@ from attrs import frozen
 from omni_connector.exceptions import ConfigurationError
 
 DEFAULT_PORT = 8000
+DEFAULT_STALLED_SECONDS = 900
 DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024
 LARGEST_PORT = 65535
 
@@ -38,6 +40,7 @@ class Settings:
         max_body_bytes: largest request body, in bytes; 413 beyond it.
         registration_interval_seconds: PROTOCOL, section 2.
         parallel_uploads: contents uploaded at once; None adapts to the manager's speed.
+        stalled_seconds: a run that has not called the SDK for so long is named in the log and no more kept alive.
     """
 
     manager_url: str
@@ -45,6 +48,7 @@ class Settings:
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     registration_interval_seconds: float = 30.0
     parallel_uploads: int | None = None
+    stalled_seconds: float = DEFAULT_STALLED_SECONDS
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -61,6 +65,7 @@ class Settings:
             manager_url=_url(environ, "CONNECTOR_MANAGER_URL"),
             connector_url=_connector_url(environ),
             max_body_bytes=int(_text(environ, "CONNECTOR_MAX_BODY_BYTES") or DEFAULT_MAX_BODY_BYTES),
+            stalled_seconds=int(_text(environ, "CONNECTOR_STALLED_SECONDS") or DEFAULT_STALLED_SECONDS),
             parallel_uploads=int(_text(environ, "CONNECTOR_PARALLEL_UPLOADS") or 0) or None,
         )
 
@@ -159,6 +164,7 @@ def _number_problems(environ: Mapping[str, str]) -> list[str]:
     for name, meaning, example in (
         ("CONNECTOR_MAX_BODY_BYTES", "bytes", DEFAULT_MAX_BODY_BYTES),
         ("CONNECTOR_PARALLEL_UPLOADS", "uploads", 16),
+        ("CONNECTOR_STALLED_SECONDS", "seconds", DEFAULT_STALLED_SECONDS),
     ):
         text = _text(environ, name)
         if text and _whole_number(text) <= 0:

@@ -18,6 +18,7 @@ from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import accepted, call_hook
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import RunRegistry, RunReport
+from omni_connector.runtime.watch import Watch, WatchTimes
 from omni_connector.runtime.worker import SyncWorker
 from omni_connector.sync.redaction import redact, secrets_in
 from omni_connector.sync.run_info import RunInfo
@@ -38,9 +39,17 @@ class ConnectorService:
         connector: the author's connector.
         settings: addresses and limits.
         manager: how to report; closed with the service.
+        watch_times: how often runs are looked at; from the settings unless given.
     """
 
-    def __init__(self, connector: Connector, settings: Settings, manager: ManagerApi) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        settings: Settings,
+        manager: ManagerApi,
+        *,
+        watch_times: WatchTimes | None = None,
+    ) -> None:
         self.connector = connector
         self.settings = settings
         self._manager = manager
@@ -48,6 +57,7 @@ class ConnectorService:
         self._uploads = UploadPool(f"omni-upload-{connector.name}", parallel=settings.parallel_uploads)
         manager.when_overloaded(self._uploads.overloaded)
         self._runs = RunRegistry()
+        self._watch = Watch(self._runs, watch_times or WatchTimes(stalled_seconds=settings.stalled_seconds))
         self._prefix = ""
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
@@ -87,6 +97,7 @@ class ConnectorService:
         atexit.unregister(self.close)
         if registrar is not None:
             registrar.close()
+        self._watch.close()
         self._interrupt_runs()
         self._uploads.close()
         self._loop.close()
@@ -131,6 +142,7 @@ class ConnectorService:
                 submit=self._uploads.submit,
             )
             worker.start()
+            self._watch.start()
         except BaseException:
             self._runs.release(run, "not started")
             raise

@@ -91,17 +91,14 @@ class AsyncSyncContext(SyncContext):
         return self._slept(seconds)  # type: ignore[return-value]
 
     async def _slept(self, seconds: float) -> bool:
-        await self._loop.sleep(seconds, self._stop.on_set)
-        return not self.is_cancelled()
+        with self.pulse.inside("sleep"):
+            await self._loop.sleep(seconds, self._stop.on_set)
+        return not self._stop.event.is_set()
 
     def _room(self) -> AwaitableNone:
         if self._delivery.has_room():
             return DONE
         return self._off(self._wait_for_room)
-
-    def _wait_for_room(self) -> AwaitableNone:
-        self._delivery.wait_for_room()
-        return DONE
 
     def _off(self, call: Callable[[], T]) -> T:
         """Start ``call`` in a thread; what is returned is an awaitable of its value."""

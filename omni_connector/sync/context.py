@@ -14,6 +14,8 @@ from omni_connector.sync.content import ContentStorage, checked_text
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ending import Ending
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
+from omni_connector.sync.pulse import Pulse
+from omni_connector.sync.redaction import redact
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.uploads import Submit
 
@@ -36,6 +38,7 @@ class SyncContext:
 
     Attributes:
         content_storage: stores texts and returns their content ids.
+        pulse: when the connector last called the context, and for what.
     """
 
     content_storage: ContentStorage
@@ -52,6 +55,7 @@ class SyncContext:
         limits = DeliveryLimits.for_mode(run.mode)
         self._delivery = Delivery(run, self._manager, stop, self._ledger, limits)
         self.content_storage = ContentStorage(run, self._manager, self._check)
+        self.pulse = Pulse()
         self._state: Any = run.checkpoint
         self._connector_state: Any = run.connector_state
         self._saved = False
@@ -137,13 +141,13 @@ class SyncContext:
             InvalidDocumentError: the document holds a value that has no JSON form.
         """
         self._take(CREATED, document)
-        self._delivery.wait_for_room()
+        self._wait_for_room()
         return DONE
 
     def emit_updated(self, document: Document) -> AwaitableNone:
         """Send a changed document; as ``emit``, for connectors that know the difference."""
         self._take(UPDATED, document)
-        self._delivery.wait_for_room()
+        self._wait_for_room()
         return DONE
 
     def emit_deleted(self, external_id: str) -> AwaitableNone:
@@ -153,26 +157,29 @@ class SyncContext:
             InvalidValueError: ``external_id`` is not a text of 1 to 500 characters.
         """
         self._take_deletion(external_id)
-        self._delivery.wait_for_room()
+        self._wait_for_room()
         return DONE
 
     def emit_error(self, external_id: str, error: str | BaseException) -> AwaitableNone:
         """Note that a document could not be read; the run goes on. Counted, logged and shown with the run."""
-        self._check()
+        self._check("emit_error", str(external_id))
         reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        reason = redact(reason, self._run.secrets)
         self._ledger.add(DocumentError(document_id=str(external_id), stage="connector", reason=reason))
         return DONE
 
     def increment_scanned(self, count: int = 1) -> AwaitableNone:
         """Count documents looked at, changed or not. Reported in sums, in the background."""
+        self.pulse.touch("increment_scanned")
         self._ending.check()
         self._delivery.count_scanned(count)
         return DONE
 
     def flush(self) -> AwaitableNone:
         """Wait until everything emitted so far was accepted by the manager."""
-        self._check()
-        self._delivery.barrier()
+        self._check("flush")
+        with self.pulse.inside("flush"):
+            self._delivery.barrier()
         return DONE
 
     # -- the end, and the way there -----------------------------------------------------------------------------
@@ -186,9 +193,10 @@ class SyncContext:
         Args:
             state: a dict of JSON values.
         """
-        self._check()
-        self._delivery.barrier()
-        self._manager.save_checkpoint(self.sync_run_id, state)
+        self._check("save_state")
+        with self.pulse.inside("save_state"):
+            self._delivery.barrier()
+            self._manager.save_checkpoint(self.sync_run_id, state)
         self._state = state
         self._saved = True
         return DONE
@@ -236,7 +244,7 @@ class SyncContext:
 
     def heartbeat(self) -> AwaitableNone:
         """Tell the manager that the run is alive; one that fails changes nothing."""
-        self._check()
+        self._check("heartbeat")
         try:
             self._manager.heartbeat(self.sync_run_id)
         except SdkClientError as error:
@@ -247,15 +255,18 @@ class SyncContext:
 
     def is_cancelled(self) -> bool:
         """Say whether the run shall stop: cancelled, over at the manager, or the process shuts down."""
+        self.pulse.touch("is_cancelled")
         return self._stop.event.is_set()
 
     def raise_if_cancelled(self) -> None:
         """Raise SyncCancelledError when the run shall stop. Let it pass: the run ends in order."""
+        self.pulse.touch("raise_if_cancelled")
         self._stop.raise_if_set()
 
     def sleep(self, seconds: float) -> AwaitableBool:
         """Wait, but no longer than until the run shall stop; true when the time is over."""
-        return AwaitableBool(not self._stop.event.wait(seconds))
+        with self.pulse.inside("sleep"):
+            return AwaitableBool(not self._stop.event.wait(seconds))
 
     # -- for the runtime ----------------------------------------------------------------------------------------
 
@@ -266,13 +277,23 @@ class SyncContext:
         except ConnectorError as error:
             log.info("Not drained: %s", error, extra={"sync_run_id": self.sync_run_id})
 
+    def beat(self) -> None:
+        """Report the run alive, from the watch's thread.
+
+        Raises:
+            SdkClientError: the manager did not take it.
+        """
+        if not self._ending.ended:
+            self._manager.heartbeat(self.sync_run_id)
+
     def close(self) -> None:
         """End the run's own threads, after its end."""
         self._delivery.close()
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _check(self) -> None:
+    def _check(self, what: str = "save", about: str = "") -> None:
+        self.pulse.touch(what, about)
         self._ending.check()
         self._delivery.check()
 
@@ -283,6 +304,7 @@ class SyncContext:
             raise InvalidValueError(
                 model="SyncContext", field="emit", value=document, remedy="give a Document(...)"
             )
+        self.pulse.touch("emit", document.external_id)
         event = encode_upsert(kind, document, sync_run_id=self.sync_run_id, source_id=self.source_id)
         self._mention_missing_permissions(document)
         if document.content is None or document.content_id is not None:
@@ -293,13 +315,19 @@ class SyncContext:
             self._delivery.put(event, upload=upload, content_bytes=len(text))
         self._emitted += 1
 
+    def _wait_for_room(self) -> AwaitableNone:
+        if not self._delivery.has_room():
+            with self.pulse.inside("emit, waiting for the manager"):
+                self._delivery.wait_for_room()
+        return DONE
+
     def _upload(self, text: str) -> str:
         if self._stop.fence.is_set():  # Cancelled while it waited for a thread.
             self._stop.raise_if_set()
         return self.content_storage.upload(text)
 
     def _take_deletion(self, external_id: str) -> None:
-        self._check()
+        self._check("emit_deleted", str(external_id))
         event = encode_delete(
             document_id(external_id), sync_run_id=self.sync_run_id, source_id=self.source_id
         )

@@ -1,0 +1,126 @@
+"""Keeps runs alive at the manager while they make progress, and names those that do not."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from attrs import define, frozen
+
+from omni_connector.exceptions import ConnectorError
+from omni_connector.runtime.runs import Run, RunRegistry
+
+log = logging.getLogger(__name__)
+
+
+@frozen(kw_only=True)
+class WatchTimes:
+    """How often the watch does what, in seconds.
+
+    Attributes:
+        look_seconds: between two looks at the runs.
+        heartbeat_seconds: a run that makes progress is reported alive this often; the manager gives up a run without
+            activity after 10 minutes at the earliest (PROTOCOL, section 1).
+        stalled_seconds: a run without a single call on its context for so long is named, and no more reported alive, so
+            that the manager can judge it.
+        named_seconds: how often a stalled run, or a cancelled one whose thread goes on, is named in the log.
+    """
+
+    look_seconds: float = 5.0
+    heartbeat_seconds: float = 20.0
+    stalled_seconds: float = 900.0
+    named_seconds: float = 60.0
+
+
+@define
+class _Seen:
+    """What the watch remembers of a run."""
+
+    beat: float
+    named: float = 0.0
+    stopped: float | None = None
+
+
+class Watch:
+    """One thread that looks at all runs of a connector. ``close`` it."""
+
+    def __init__(self, registry: RunRegistry, times: WatchTimes | None = None) -> None:
+        self._registry = registry
+        self._times = times or WatchTimes()
+        self._stop = threading.Event()
+        self._lock = threading.Lock()  # Protects _thread.
+        self._thread: threading.Thread | None = None
+        self._seen: dict[Run, _Seen] = {}
+
+    def start(self) -> None:
+        """Begin to look, once."""
+        with self._lock:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._run, name="omni-watch", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def look(self) -> None:
+        """Look at every run once."""
+        runs = self._registry.alive()
+        for gone in set(self._seen) - set(runs):
+            del self._seen[gone]
+        now = time.monotonic()
+        for run in runs:
+            seen = self._seen.setdefault(run, _Seen(beat=now))
+            if run.stop.event.is_set():
+                self._look_at_stopped(run, seen, now)
+            elif run.context is not None:
+                self._look_at_running(run, seen, now)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._times.look_seconds):
+            try:
+                self.look()
+            except Exception:  # The watch must survive whatever one look meets.
+                log.exception("The watch failed to look at the runs")
+
+    def _look_at_running(self, run: Run, seen: _Seen, now: float) -> None:
+        if run.context is None:
+            return
+        idle = run.context.pulse.idle_seconds
+        if idle >= self._times.stalled_seconds:
+            self._name(
+                run, seen, now, f"has not called the SDK for {idle:.0f} s; it is not kept alive any more"
+            )
+        elif now - seen.beat >= self._times.heartbeat_seconds:
+            seen.beat = now
+            self._quietly(run.context.beat)
+
+    def _look_at_stopped(self, run: Run, seen: _Seen, now: float) -> None:
+        if seen.stopped is None:
+            seen.stopped = seen.named = now
+            return
+        self._name(run, seen, now, f"was stopped {now - seen.stopped:.0f} s ago and still runs")
+
+    def _name(self, run: Run, seen: _Seen, now: float, what: str) -> None:
+        if seen.named and now - seen.named < self._times.named_seconds:
+            return
+        seen.named = now
+        last = run.context.pulse.last if run.context is not None else "start"
+        log.warning(
+            "Sync run %s of source %s %s. Its last call was %s.",
+            run.sync_run_id,
+            run.source_id,
+            what,
+            last,
+            extra={"sync_run_id": run.sync_run_id, "source_id": run.source_id},
+        )
+
+    def _quietly(self, beat: Callable[[], None]) -> None:
+        try:
+            beat()
+        except ConnectorError as error:
+            log.info("A heartbeat failed; the next one follows: %s", error)
