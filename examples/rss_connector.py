@@ -141,7 +141,10 @@ class Feed:
     def __init__(self, url: str, response: requests.Response, content: bytes) -> None:
         # Relative ids and links are seen from the address in the settings: that of a redirection may change.
         headers = {"content-type": response.headers.get("content-type", ""), "content-location": url}
-        parsed = feedparser.parse(io.BytesIO(content), response_headers=headers)
+        try:
+            parsed = feedparser.parse(io.BytesIO(content), response_headers=headers)
+        except Exception as error:  # Of any kind, where a feed is damaged badly enough.
+            raise FeedError(f"This is not a feed: {error}") from error
         if not parsed.version and not parsed.entries:
             reason = parsed.get("bozo_exception", "no RSS or Atom in it")
             raise FeedError(f"This is not a feed: {reason}")

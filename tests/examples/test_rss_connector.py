@@ -205,6 +205,18 @@ def test_a_feed_that_is_not_well_formed_gives_what_can_be_read(sync, newspaper, 
     assert "is not well-formed" in caplog.text
 
 
+def test_an_entry_that_cannot_be_sent_costs_itself(sync, newspaper):
+    newspaper.feeds["news"] = rss(("a&#0;b", "odd"), ("1", "boat"))
+    result = sync()
+    assert (result.status, titles(result), len(result.errors)) == ("completed", ["boat"], 1)
+    assert "NUL" in result.errors[0].reason
+
+
+def test_a_feed_that_is_damaged_beyond_reading_is_an_error(sync, newspaper):
+    newspaper.feeds["news"] = rss(("&#xD800;", "boat"))
+    assert "This is not a feed" in sync().error
+
+
 def test_a_page_that_is_no_feed_is_an_error(sync, newspaper):
     newspaper.feeds["news"] = "<!doctype html><html><body>Hello</body></html>"
     assert "This is not a feed" in sync().error
@@ -225,8 +237,9 @@ def test_a_server_that_does_not_answer_costs_its_feed(run_sync, newspaper):
     assert "timed out" in result.errors[0].reason.lower()
 
 
-def test_an_entry_with_an_impossible_date_has_none(sync, newspaper):
-    newspaper.feeds["news"] = rss(("1", "boat")).replace("04 Aug 2026", "04 Aug 99999")
+@pytest.mark.parametrize("date", ["Tue, 04 Aug 99999 12:00:00 GMT", "0001-01-01T00:00:00+12:00"])
+def test_an_entry_with_an_impossible_date_has_none(sync, newspaper, date):
+    newspaper.feeds["news"] = rss(("1", "boat")).replace("Tue, 04 Aug 2026 12:00:00 GMT", date)
     [document] = sync().documents.values()
     assert document.metadata["created_at"] is None
 

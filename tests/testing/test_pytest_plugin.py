@@ -22,9 +22,10 @@ def test_run_sync_uses_the_manager_of_the_test(run_sync, omni_manager):
 
 
 def test_loading_the_plugin_imports_neither_flask_nor_requests_nor_the_manager():
+    heavy = ("flask", "requests", "sqlite3", "omni_connector.local")
     code = (
-        "import sys, omni_connector.testing.plugin;"
-        "print([name for name in ('flask', 'requests', 'sqlite3', 'omni_connector.local') if name in sys.modules])"
+        "import sys; before = set(sys.modules); import omni_connector.testing.plugin;"
+        f"print([name for name in {heavy} if name in set(sys.modules) - before])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
