@@ -10,7 +10,7 @@ from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ActionResponse
 from omni_connector.runtime.hooks import accepted, call_hook
-from omni_connector.sync.redaction import redact, secrets_in
+from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +50,11 @@ def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) ->
             **accepted(connector.execute_action, optional),
         )
         return _foreign(result, loop) if _looks_foreign(result) else result
-    except Exception as error:  # The request ends here; the caller gets an answer, the log the traceback.
-        log.exception("Action %s failed", request.action)
-        text = redact(f"{type(error).__name__}: {error}", secrets_in(request.credentials))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
+        secrets = secrets_in(request.credentials)
+        told = redacted_traceback(error, secrets)
+        log.error("Action %s failed: %s", request.action, told)  # noqa: TRY400 - the traceback is in it, redacted.
+        text = redact(f"{type(error).__name__}: {error}", secrets)
         return ActionResponse.failure(text, status_code=INTERNAL_SERVER_ERROR)
 
 

@@ -11,13 +11,15 @@ from omni_connector.models.plain import JsonValue
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.25
+CLOSE_SECONDS = 2.0
+"""How long ``close`` waits for a call in progress; its thread is a daemon, and runs wait to be delivered."""
 
 
 class Registrar:
     """Registers every 30 s, in a thread of its own, until it is closed.
 
     The first attempts follow each other faster: the server may not listen yet, or the manager may just be starting.
-    A manager that is down is said once; so is its return.
+    A manager that is down, or refuses, is said once; so is its return.
     """
 
     def __init__(
@@ -28,7 +30,7 @@ class Registrar:
         self._manifest = manifest
         self._interval_seconds = interval_seconds
         self._registered = False
-        self._said: str | None = None
+        self._said: tuple[type[ConnectorError], int | None] | None = None  # The last kind of failure.
         self._thread = threading.Thread(target=self._run, name="omni-register", daemon=True)
 
     def start(self) -> None:
@@ -38,7 +40,7 @@ class Registrar:
     def close(self) -> None:
         """Stop registering; the manager forgets the connector after 300 s."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         delay = FIRST_RETRY_SECONDS
@@ -54,7 +56,7 @@ class Registrar:
         try:
             self._manager.register(self._manifest())
         except ConnectorError as error:
-            self._say_failure(str(error))
+            self._say_failure(error)
             return False
         except Exception:  # The thread must survive a manifest that an override gets wrong.
             log.exception("The manifest could not be made")
@@ -64,9 +66,10 @@ class Registrar:
         self._registered, self._said = True, None
         return True
 
-    def _say_failure(self, text: str) -> None:
+    def _say_failure(self, error: ConnectorError) -> None:
         if self._stopped.is_set():
             return
-        level = logging.DEBUG if self._said is not None else logging.WARNING
-        log.log(level, "Not registered with the manager; it is tried again by itself: %s", text)
-        self._said = text
+        kind = type(error), getattr(error, "status", None)
+        level = logging.DEBUG if kind == self._said else logging.WARNING
+        log.log(level, "Not registered with the manager; it is tried again by itself: %s", error)
+        self._said = kind

@@ -21,7 +21,9 @@ class RunReport:
 
     Attributes:
         sync_run_id: id of the run.
-        outcome: ``running``, ``completed``, ``failed``, ``cancelled`` or ``interrupted``.
+        outcome: ``running``, ``completed``, ``failed``, ``cancelled``, ``interrupted`` (the process shuts down),
+            ``left to the manager`` (realtime, or the final call failed: it starts or resumes the run again), or
+            ``not started``.
         scanned: documents counted by the connector.
         emitted: documents given to ``emit`` and ``emit_updated``.
         deleted: documents given to ``emit_deleted``.
@@ -95,7 +97,8 @@ class RunRegistry:
             self._slots[source_id, slot] = run
             self._runs[sync_run_id] = run
             self._threads.add(run)
-            return run
+        run.stop.on_set(lambda: self._stopped(run))
+        return run
 
     def free_slot(self, run: Run) -> None:
         """Let the source's next run start; this one is still reported as running."""
@@ -105,11 +108,10 @@ class RunRegistry:
     def cancel(self, sync_run_id: str) -> bool:
         """Stop and fence a run and free its slot; False when it is not in progress."""
         with self._lock:
-            run = self._runs.pop(sync_run_id, None)
-            if run is None:
-                return False
-            self._drop_slot(run)
-        run.stop.cancel()
+            run = self._runs.get(sync_run_id)
+        if run is None:
+            return False
+        run.stop.cancel()  # Calls back, see _stopped.
         return True
 
     def release(self, run: Run, outcome: str) -> None:
@@ -142,6 +144,15 @@ class RunRegistry:
         """Return every run whose thread has not ended, cancelled ones included."""
         with self._lock:
             return list(self._threads)
+
+    def _stopped(self, run: Run) -> None:
+        """A run that was cancelled here, or is over at the manager, holds no slot, however long its thread goes on."""
+        if not run.stop.fence.is_set():
+            return
+        with self._lock:
+            self._drop_slot(run)
+            if self._runs.get(run.sync_run_id) is run:
+                del self._runs[run.sync_run_id]
 
     def _drop_slot(self, run: Run) -> None:
         if self._slots.get((run.source_id, run.slot)) is run:

@@ -1,5 +1,6 @@
 """The thread of one run."""
 
+import inspect
 import logging
 import threading
 from typing import Any
@@ -9,11 +10,12 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConnectorError, SyncInterruptedError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
-from omni_connector.runtime.hooks import is_async_hook
+from omni_connector.runtime.hooks import VALUES, is_async_hook
 from omni_connector.runtime.runs import Run, RunRegistry
 from omni_connector.sync.async_context import AsyncSyncContext
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ending import Ending
+from omni_connector.sync.redaction import redact, redacted_traceback
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.uploads import Submit
 
@@ -91,9 +93,17 @@ class SyncWorker(threading.Thread):
 
     def _call(self) -> None:
         arguments = (*self._arguments, self._context)
-        result = self._connector.sync(*arguments)
-        if self._is_async and result is not None:
-            self._loop.run(result, on_stop=self._run.stop.on_set)
+        result: Any = self._connector.sync(*arguments)
+        if not inspect.isawaitable(result) or isinstance(result, VALUES):
+            return
+        if not self._is_async:
+            log.warning(
+                "%s.sync is not async, but returned an awaitable: it is run, and its calls on the context block the "
+                "loop. Make it async def, or decorate with functools.wraps.",
+                type(self._connector).__name__,
+                extra=self._extra,
+            )
+        self._loop.run(result, on_stop=self._run.stop.on_set)
 
     def _returned(self) -> None:
         """Complete a scheduled run; leave a realtime one to the manager, which starts it again (DESIGN)."""
@@ -105,12 +115,13 @@ class SyncWorker(threading.Thread):
             SyncContext.complete(self._context)
 
     def _raised(self, error: BaseException) -> None:
+        secrets = self._info.secrets
         if self._run.stop.event.is_set():
-            log.info("Sync of source %s stops: %s", self._info.source_id, error, extra=self._extra)
+            reason = redact(str(error), secrets)
+            log.info("Sync of source %s stops: %s", self._info.source_id, reason, extra=self._extra)
             return
-        log.error(
-            "Sync of source %s failed: %s", self._info.source_id, error, extra=self._extra, exc_info=error
-        )
+        told = redacted_traceback(error, secrets)
+        log.error("Sync of source %s failed: %s", self._info.source_id, told, extra=self._extra)
         if self._ending.ended:
             return  # The final call itself failed; the manager finds the run lost and resumes it.
         try:
@@ -132,7 +143,7 @@ class SyncWorker(threading.Thread):
         try:
             self._run.stop.raise_if_set()
         except SyncInterruptedError:
-            return self._ending.outcome or "interrupted"
+            return self._ending.reported or "interrupted"
         except ConnectorError:
-            return self._ending.outcome or "cancelled"
-        return self._ending.outcome or "left to the manager"
+            return self._ending.reported or "cancelled"
+        return self._ending.reported or "left to the manager"

@@ -91,13 +91,14 @@ class Delivery:
         lock = threading.Lock()  # Protects everything below.
         self._work = threading.Condition(lock)  # The sender waits here for something to do ...
         self._changed = threading.Condition(lock)  # ... and everybody else for what it has done.
-        self._asleep = False  # The sender waits, or is about to, without a time at which it wakes by itself.
+        self._asleep = True  # The sender waits, or is about to, without a time at which it wakes by itself.
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._put = 0  # Events taken so far ...
         self._done = 0  # ... and those that are accepted, or refused and in the ledger.
         self._barrier = 0  # Everything up to this number is sent without waiting for company.
-        self._counts_wanted = False
+        self._counts_asked = 0  # How often counts were asked for ...
+        self._counts_answered = 0  # ... and which of these the last report has answered.
         self._error: ConnectorError | None = None
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -160,10 +161,12 @@ class Delivery:
         with self._changed:
             self._check(interrupted=False)
             target = self._barrier = self._put
-            self._counts_wanted = True
+            self._counts_asked = asked = self._counts_asked + 1
             self._wake_sender()
             in_time = self._changed.wait_for(
-                lambda: (self._done >= target and not self._counts_wanted) or self._over(interrupted=False),
+                lambda: (
+                    (self._done >= target and self._counts_answered >= asked) or self._over(interrupted=False)
+                ),
                 timeout_seconds,
             )
             self._check(interrupted=False)
@@ -198,12 +201,12 @@ class Delivery:
     def _run(self) -> None:
         """Send batch after batch until the end; an error ends the sending, not the run's other business."""
         while True:
-            batch, counts_wanted = self._next_batch()
+            batch, counts_asked = self._next_batch()
             if batch is None:
                 return
             try:
                 self._sender.send(self._resolved(batch), self.counters)
-                if counts_wanted or self.counters.due(self._limits.flush_seconds):
+                if counts_asked or self.counters.due(self._limits.flush_seconds):
                     self.counters.report()
             except SyncRunEndedError as error:
                 self._stop.cancel(f"the manager takes no more events for it: {error.body}")
@@ -213,14 +216,14 @@ class Delivery:
                 log.exception("Delivery failed", extra={"sync_run_id": self._run_info.sync_run_id})
                 self._fail(ConnectorError(f"delivery failed: {error!r}"))
             finally:
-                self._finished(batch, counts_wanted=counts_wanted)
+                self._finished(batch, counts_asked)
 
-    def _next_batch(self) -> tuple[list[_Waiting] | None, bool]:
-        """Wait for a reason to send; return what to send, and whether the counts are wanted with it."""
+    def _next_batch(self) -> tuple[list[_Waiting] | None, int]:
+        """Wait for a reason to send; return what to send, and which request for the counts it answers, 0 for none."""
         with self._work:
             while True:
                 if self._closing or self._stop.fence.is_set() or self._error is not None:
-                    return None, False
+                    return None, 0
                 self._asleep = (
                     True  # Before the counts are looked at: one that comes now finds it set and wakes us.
                 )
@@ -228,14 +231,15 @@ class Delivery:
                 self._asleep = wait_seconds is None
                 if wait_seconds is not None and wait_seconds <= 0:
                     batch = self._take()
-                    return batch, self._counts_wanted and self._done + len(batch) >= self._barrier
+                    last = self._done + len(batch) >= self._barrier
+                    return batch, self._counts_asked if last and self._counts_wanted() else 0
                 self._work.wait(wait_seconds)
                 self._asleep = False
 
     def _seconds_until_due(self) -> float | None:
         """Return when the next request is due; None when there is nothing to send."""
-        if self._counts_wanted or self._done < self._barrier or self._stop.event.is_set():
-            return 0 if self._waiting or self._counts_wanted else None
+        if self._counts_wanted() or self._done < self._barrier or self._stop.event.is_set():
+            return 0 if self._waiting or self._counts_wanted() else None
         if self._full():
             return 0
         ages = [self.counters.age_seconds()]
@@ -278,12 +282,11 @@ class Delivery:
             events.append(event)
         return events
 
-    def _finished(self, batch: list[_Waiting], *, counts_wanted: bool) -> None:
+    def _finished(self, batch: list[_Waiting], counts_asked: int) -> None:
         with self._changed:
             self._done += len(batch)
             self._bytes = max(0, self._bytes - sum(item.size for item in batch))
-            if counts_wanted:
-                self._counts_wanted = False
+            self._counts_answered = max(self._counts_answered, counts_asked)
             self._changed.notify_all()
 
     # -- called with the lock held, or to take it ---------------------------------------------------------------
@@ -291,6 +294,9 @@ class Delivery:
     def _full(self) -> bool:
         """Enough waits to be sent at once."""
         return len(self._waiting) >= self._limits.flush_events or self._bytes >= self._limits.batch_bytes
+
+    def _counts_wanted(self) -> bool:
+        return self._counts_answered < self._counts_asked
 
     def _wake_sender(self) -> None:
         if self._thread is None and not self._closing:

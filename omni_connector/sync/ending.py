@@ -37,6 +37,7 @@ class Ending:
         self._on_final = on_final
         self._final_call = threading.Lock()  # Held during the final call, so that nobody overtakes it.
         self._outcome: str | None = None
+        self._answered = False
 
     @property
     def ended(self) -> bool:
@@ -44,9 +45,9 @@ class Ending:
         return self._outcome is not None
 
     @property
-    def outcome(self) -> str | None:
-        """``completed`` or ``failed``, or None."""
-        return self._outcome
+    def reported(self) -> str | None:
+        """``completed`` or ``failed`` when the manager has accepted it, or None."""
+        return self._outcome if self._answered else None
 
     def check(self) -> None:
         """Refuse to go on after the end.
@@ -69,6 +70,7 @@ class Ending:
                 self._outcome = outcome
                 self._on_final()
             yield claimed
+            self._answered = self._answered or claimed  # Not reached when the final call fails.
 
     def fail(self, error: str | BaseException, delivery: Delivery, manager: ManagerApi) -> None:
         """Deliver what is buffered as far as possible, then report the failure without secrets."""

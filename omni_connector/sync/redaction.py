@@ -1,13 +1,14 @@
 """Keep secrets out of what is reported."""
 
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
 SHORTEST_SECRET = 6
 """Characters; shorter values (a flag, a port) would blank out ordinary words."""
 
-_USERINFO = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+_USERINFO = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}")
 
 
@@ -21,6 +22,11 @@ def redact(text: str, secrets: frozenset[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return _BEARER.sub(r"\1 ***", _USERINFO.sub("***", text))
+
+
+def redacted_traceback(error: BaseException, secrets: frozenset[str]) -> str:
+    """Return the traceback of ``error``, for a log, without the secrets."""
+    return redact("".join(traceback.format_exception(error)), secrets)
 
 
 def _texts(value: Any) -> Iterator[str]:

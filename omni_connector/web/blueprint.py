@@ -27,7 +27,8 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
     blueprint = Blueprint(name or f"omni_connector_{slug}", __name__)
 
     def mount(state: BlueprintSetupState) -> None:
-        state.app.extensions.setdefault(EXTENSION, {})[state.name] = service
+        name = f"{state.name_prefix}.{state.name}".lstrip(".")  # As request.blueprint says it, nested or not.
+        state.app.extensions.setdefault(EXTENSION, {})[name] = service
 
     blueprint.record(mount)
     blueprint.before_request(_limit_body)

@@ -1,0 +1,85 @@
+"""A delivery, or a whole context, over a manager in memory; every thread is ended after the test."""
+
+from __future__ import annotations
+
+import contextlib
+
+import attrs
+import pytest
+
+from omni_connector.event_loop import EventLoop
+from omni_connector.sync.async_context import AsyncSyncContext
+from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.context import SyncContext
+from omni_connector.sync.delivery import Delivery, DeliveryLimits
+from omni_connector.sync.ending import Ending
+from omni_connector.sync.ledger import ErrorLedger
+from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.uploads import UploadPool
+from omni_connector.testing import MemoryManager
+
+RUN = RunInfo(sync_run_id="run-1", source_id="source-1", source_type="web")
+
+
+@attrs.define(eq=False)
+class Rig:
+    """One run and what it is made of."""
+
+    manager: MemoryManager
+    stop: StopSignal
+    run: RunInfo
+    ledger: ErrorLedger | None = None
+    delivery: Delivery | None = None
+    ending: Ending | None = None
+    ctx: SyncContext | None = None
+    loop: EventLoop | None = None
+    freed: list = attrs.field(factory=list)
+
+
+@pytest.fixture
+def manager():
+    return MemoryManager()
+
+
+@pytest.fixture
+def closing():
+    """Close what is given, last first, after the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda one: stack.callback(one.close) and one
+
+
+@pytest.fixture
+def make_delivery(manager, closing):
+    def make(**limits):
+        stop = StopSignal(RUN.sync_run_id)
+        ledger = ErrorLedger(RUN.sync_run_id)
+        # Patient, so that only what a test asks for is sent.
+        limits = DeliveryLimits(**{"flush_seconds": 3600.0, **limits})
+        delivery = closing(Delivery(RUN, manager, stop, ledger, limits))
+        return Rig(manager=manager, stop=stop, run=RUN, ledger=ledger, delivery=delivery)
+
+    return make
+
+
+@pytest.fixture
+def uploads(closing):
+    return closing(UploadPool("test-upload", parallel=4))
+
+
+@pytest.fixture
+def make_context(manager, closing, uploads):
+    def make(*, colour="blocking", **changes):
+        run = attrs.evolve(RUN, **changes)
+        stop = StopSignal(run.sync_run_id)
+        freed = []
+        ending = Ending(run, stop, lambda: freed.append(True))
+        rig = Rig(manager=manager, stop=stop, run=run, ending=ending, freed=freed)
+        if colour == "async":
+            rig.loop = closing(EventLoop("test-loop"))
+            ctx = AsyncSyncContext(run, manager, stop, ending=ending, submit=uploads.submit).bind(rig.loop)
+        else:
+            ctx = SyncContext(run, manager, stop, ending=ending, submit=uploads.submit)
+        rig.ctx = closing(ctx)
+        return rig
+
+    return make
