@@ -12,6 +12,9 @@ from omni_connector.runtime.runs import Run, RunRegistry
 
 log = logging.getLogger(__name__)
 
+CLOSE_SECONDS = 2.0
+"""How long ``close`` waits for a heartbeat in progress; the thread is a daemon, and runs wait to be delivered."""
+
 
 @frozen(kw_only=True)
 class WatchTimes:
@@ -65,7 +68,7 @@ class Watch:
         with self._lock:
             thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(CLOSE_SECONDS)
 
     def look(self) -> None:
         """Look at every run once."""
