@@ -2,4 +2,5 @@
 
 from omni_connector.cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

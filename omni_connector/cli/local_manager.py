@@ -1,5 +1,6 @@
 """The embedded manager as a process of its own."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,6 @@ def _say_how(output: Output, manager: LocalManager, sources: Sequence[SourceRow]
         body = f'{{"source_id": "{source.id}", "sync_mode": "full"}}'
         output.text(f"  curl -X POST {url}/sync {header} -d '{body}'")
     output.text("See what arrived:")
-    output.text(f"  omni-connector search --data {data_dir} WORD")
+    output.text(f"  omni-connector search --data {shlex.quote(str(data_dir))} WORD")
     output.text()
     output.text("Stop with Ctrl-C.")

@@ -1,13 +1,13 @@
 """The log of a command, in a form for people, on standard error."""
 
 import logging
+import re
 import sysconfig
 import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from omni_connector.cli.output import Output, one_line
 
@@ -16,6 +16,8 @@ REPEATS_SHOWN = 5
 
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+_TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
@@ -55,49 +57,72 @@ def _logging(handler: logging.Handler, level: int) -> Iterator[None]:
         package.setLevel(former[1])
 
 
-class _Full(logging.Handler):
-    """Everything there is."""
+class _Handler(logging.Handler):
+    """Writes records; what goes wrong with that must not reach whoever logs."""
 
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
+        try:
+            self.write(record)
+        except Exception:  # The thread that logs has other work to do.  # noqa: BLE001
+            self.handleError(record)
+
+    def write(self, record: logging.LogRecord) -> None:
+        """Write a record in this handler's form."""
         self._output.say(self.format(record), _STYLES.get(record.levelno, "dim"))
 
 
-class _Brief(logging.Handler):
+class _Full(_Handler):
+    """Everything there is."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+
+
+class _Brief(_Handler):
     """One line a record, with the place in the author's code instead of a traceback."""
 
     def __init__(self, output: Output) -> None:
-        super().__init__()
-        self._output = output
+        super().__init__(output)
         self._seen: Counter[tuple[str, str]] = Counter()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def write(self, record: logging.LogRecord) -> None:
         """Write a record, unless there were many of its kind."""
         kind = record.name, str(record.msg)
         self._seen[kind] += 1
         if self._seen[kind] > REPEATS_SHOWN:
+            if self._seen[kind] == REPEATS_SHOWN + 1:
+                self._output.say("More messages of this kind are not shown; -v shows all.", "dim")
             return
-        text = one_line(record.getMessage(), longest=1000)
-        if record.exc_info and record.exc_info[1] is not None:
-            text += (
-                f" ({type(record.exc_info[1]).__name__}{_where(record.exc_info[2])}; -v shows the traceback)"
-            )
+        text = _brief_text(record)
         label = record.levelname.capitalize()
         self._output.say(f"{label}: {text}", _STYLES.get(record.levelno, ""))
-        if self._seen[kind] == REPEATS_SHOWN:
-            self._output.say("More messages of this kind are not shown; -v shows all.", "dim")
 
 
-def _where(trace: TracebackType | None) -> str:
+def _brief_text(record: logging.LogRecord) -> str:
+    """Return the message, and of a traceback that it holds or comes with only the place."""
+    message, begin, trace = record.getMessage().partition(_TRACEBACK)
+    if begin:  # The SDK writes tracebacks into messages, because secrets have to be taken out of them.
+        frames = [(name, int(line)) for name, line in _FRAME.findall(trace)]
+        error = next((line for line in reversed(trace.splitlines()) if line and not line.startswith(" ")), "")
+        return f"{one_line(message + error, longest=1000)} ({_where(frames)}-v shows the traceback)"
+    text = one_line(message, longest=1000)
+    if record.exc_info and record.exc_info[1] is not None:
+        frames = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(record.exc_info[2])]
+        return f"{text}: {type(record.exc_info[1]).__name__} ({_where(frames)}-v shows the traceback)"
+    return text
+
+
+def _where(frames: list[tuple[str, int]]) -> str:
     """Return the innermost place in nobody's library: usually the line that the author wants to see."""
-    frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_PACKAGE)]
-    own = [frame for frame in frames if not _is_library(frame.filename)] or frames
-    return f" in {own[-1].filename}, line {own[-1].lineno}" if own else ""
+    frames = [frame for frame in frames if not frame[0].startswith(_PACKAGE)]
+    own = [frame for frame in frames if not _is_library(frame[0])] or frames
+    return f"in {own[-1][0]}, line {own[-1][1]}; " if own else ""
 
 
 def _is_library(filename: str) -> bool:

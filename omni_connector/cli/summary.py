@@ -1,5 +1,6 @@
 """What a run came to, as a table for people and as an object for machines."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,9 @@ class RunSummary:
             )
         yield "Checkpoint", Text(self._checkpoint())
         if self.documents_in_index:
-            data = "" if str(self.data_dir) == DEFAULT_DATA_DIR else f" --data {self.data_dir}"
+            data = (
+                "" if str(self.data_dir) == DEFAULT_DATA_DIR else f" --data {shlex.quote(str(self.data_dir))}"
+            )
             yield "Search", Text(f"omni-connector search{data} WORD", "bold")
 
     def _mode(self) -> str:

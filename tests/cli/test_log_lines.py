@@ -1,5 +1,6 @@
 import json
 import logging
+import traceback
 
 import pytest
 
@@ -29,15 +30,29 @@ def test_brief_names_the_place_outside_of_libraries_instead_of_a_traceback(capsy
     with brief_log(Output()):
         logged_error()
     text = capsys.readouterr().err
-    assert text.startswith("Error: It failed (JSONDecodeError in ")
+    assert text.startswith("Error: It failed: JSONDecodeError (in ")
     assert "test_log_lines.py, line " in text
     assert text.endswith("; -v shows the traceback)\n")
+
+
+def test_brief_shortens_a_traceback_inside_of_a_message(capsys):
+    with brief_log(Output()):
+        try:
+            json.loads("{")
+        except ValueError:
+            told = traceback.format_exc()
+        log.error("It failed: %s", told)
+    text = capsys.readouterr().err
+    assert text.startswith("Error: It failed: json.decoder.JSONDecodeError: Expecting property name ")
+    assert "test_log_lines.py, line " in text
+    assert "Traceback" not in text
+    assert text.count("\n") == 1
 
 
 def test_brief_says_the_type_alone_where_there_is_no_place(capsys):
     with brief_log(Output()):
         log.error("It failed", exc_info=ValueError("never raised"))
-    assert capsys.readouterr().err == "Error: It failed (ValueError; -v shows the traceback)\n"
+    assert capsys.readouterr().err == "Error: It failed: ValueError (-v shows the traceback)\n"
 
 
 def test_brief_stops_repeating_itself(capsys):
@@ -78,3 +93,11 @@ def test_afterwards_the_log_is_as_it_was(show):
     with show(Output()):
         assert len(root.handlers) == len(before[2]) + 1
     assert (root.level, package.level, list(root.handlers)) == before
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(capsys):
+    output = Output()
+    output.messages = None
+    with brief_log(output):
+        log.warning("nobody sees this")
+    assert "--- Logging error ---" in capsys.readouterr().err
