@@ -28,7 +28,7 @@ BACKLOG = 128
 WAKE_INTERVAL_SECONDS = 0.05
 """How long cheroot's selector may sleep; it is also how long close() may have to wait for it."""
 GRACE_SECONDS = 0.5
-"""How long requests in progress may take to finish once close() was called."""
+"""How long a client may take to send the rest of its request once close() was called."""
 IDLE_TIMEOUT_SECONDS = 75
 """How long a kept-alive connection may be idle; longer than clients usually keep theirs."""
 
@@ -57,7 +57,7 @@ class HttpServer:
             server_name=name,
             request_queue_size=BACKLOG,
             timeout=IDLE_TIMEOUT_SECONDS,
-            shutdown_timeout=GRACE_SECONDS,  # type: ignore[arg-type]  # The stub says int; any number works.
+            shutdown_timeout=GRACE_SECONDS,
         )
         self._name = name
         self._host = host
@@ -80,14 +80,17 @@ class HttpServer:
         return self
 
     def close(self) -> None:
-        """Stop accepting, let requests in progress finish shortly, and end every thread. Repeatable."""
+        """Stop accepting and end every thread. Repeatable.
+
+        Idle connections are closed at once, half-sent requests after half a second. A request that the
+        app is working on is waited for, since no thread can be ended from outside.
+        """
         thread, self._thread = self._thread, None
         if thread is None:
             return
         self._server.stop()
         thread.join()
-        if self._server.refusing is not None:
-            self._server.refusing.join()
+        self._server.refusing.result(GRACE_SECONDS).join()
 
     @property
     def port(self) -> int:
@@ -132,7 +135,10 @@ class _Server(wsgi.Server):
     """Cheroot's server with its log in ours and its one unnamed thread kept for joining."""
 
     expiration_interval = WAKE_INTERVAL_SECONDS
-    refusing: threading.Thread | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.refusing: Future[threading.Thread] = Future()
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's signature.
         """Log what cheroot would write to stderr."""
@@ -156,5 +162,5 @@ class _Server(wsgi.Server):
         return socket_
 
     def _serve_unservicable(self) -> None:  # The spelling is cheroot's.
-        self.refusing = threading.current_thread()
+        self.refusing.set_result(threading.current_thread())
         super()._serve_unservicable()  # type: ignore[misc]  # Missing in cheroot's stub.
