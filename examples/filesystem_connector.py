@@ -229,15 +229,9 @@ def emit(file: File, folder: Folder, ctx: SyncContext, known: dict[str, str | No
             ctx.emit(document)
     except FileNotFoundError:
         return False
-    except (
-        OSError,
-        OverflowError,
-        ValueError,
-    ) as error:  # Among them InvalidValueError: an id that is too long.
+    except (OSError, OverflowError, ValueError) as error:  # An id that is too long is one of the last.
         ctx.emit_error(file.id, error)
-        if is_known:
-            known[file.id] = None  # To be tried again; what the manager has stays until then.
-        return is_known
+        return is_known  # What the manager has stays, with its old signature: the next run tries again.
     known[file.id] = file.signature
     return True
 
