@@ -154,11 +154,11 @@ class Folder:
             try:
                 with os.scandir(folder) as listing:
                     entries = sorted(listing, key=lambda entry: entry.name)
-            except FileNotFoundError:
-                continue  # Gone since its parent was listed.
             except OSError as error:
                 if folder == self.root:
                     raise  # A disk that is not there has not lost its files.
+                if isinstance(error, FileNotFoundError):
+                    continue  # Gone since its parent was listed.
                 self.unread.append(self.id_of(folder) + "/")
                 ctx.emit_error(self.id_of(folder), error)
                 continue

@@ -49,7 +49,8 @@ def run_sync(
             incremental run of a source a full one, unless ``state`` says where an earlier one left off.
         state: the checkpoint that an earlier, completed run left; None leaves the source's own.
         connector_state: durable notes of the source; the same.
-        manager: a manager that runs; one of its own for this call unless given.
+        manager: a manager that runs; one of its own for this call unless given. Different connectors for one type of
+            source need different managers: a manager asks the first that registered (PROTOCOL, section 2).
         source_id: one made of the connector's name, unless given.
         source_type: the connector's first, unless given.
         timeout_seconds: how long it may take.

@@ -187,13 +187,16 @@ def test_a_path_that_is_too_long_for_an_id_costs_one_document(sync, folder):
     assert "at most 500" in error.reason
 
 
-def refusing(monkeypatch, module, name, part):
+DENIED = PermissionError(13, "Permission denied")
+
+
+def refusing(monkeypatch, module, name, part, error=DENIED):
     """Let a function refuse paths that hold ``part``; file modes would not stop a test that runs as root."""
     original = getattr(module, name)
 
     def function(path):
         if part in os.fspath(path):
-            raise PermissionError(13, "Permission denied", path)
+            raise error
         return original(path)
 
     monkeypatch.setattr(module, name, function)
@@ -273,12 +276,13 @@ def test_a_folder_that_is_gone_fails_the_run_and_deletes_nothing(sync, folder):
     assert "is not a folder" in result.error
 
 
-def test_a_disk_that_cannot_be_read_fails_the_run_and_deletes_nothing(sync, folder, monkeypatch):
+@pytest.mark.parametrize("error", [PermissionError(13, "Denied"), FileNotFoundError(2, "Gone just now")])
+def test_a_disk_that_cannot_be_read_fails_the_run_and_deletes_nothing(sync, folder, monkeypatch, error):
     sync()
-    refusing(monkeypatch, os, "scandir", "/notes")
+    refusing(monkeypatch, os, "scandir", "/notes", error)
     result = sync("incremental")
     assert (result.status, result.deletions) == ("failed", [])
-    assert "Permission denied" in result.error
+    assert type(error).__name__ in result.error
 
 
 @pytest.mark.parametrize(
