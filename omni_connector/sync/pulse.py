@@ -1,5 +1,6 @@
 """When a run last did something, and what."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ class Pulse:
 
     def __init__(self) -> None:
         self._last = (time.monotonic(), "start", "")
-        self._inside: str | None = None
+        self._lock = threading.Lock()  # Protects _inside.
+        self._inside = 0  # Calls that wait inside the SDK; several threads may.
 
     def touch(self, what: str, about: str = "") -> None:
         """Note a call, such as ``emit`` about a document."""
@@ -23,11 +25,13 @@ class Pulse:
     def inside(self, what: str) -> Iterator[None]:
         """Note a call that waits inside the SDK: as long as it does, the run makes progress."""
         self.touch(what)
-        self._inside = what
+        with self._lock:
+            self._inside += 1
         try:
             yield
         finally:
-            self._inside = None
+            with self._lock:
+                self._inside -= 1
             self.touch(what)
 
     @property

@@ -1,0 +1,282 @@
+"""The small parts of a run: counters, ledger, redaction, stop signal, pulse."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from omni_connector.exceptions import (
+    ManagerUnreachableError,
+    SdkClientError,
+    ServiceOverloadedError,
+    SyncCancelledError,
+    SyncInterruptedError,
+)
+from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.counters import Counters
+from omni_connector.sync.ledger import KEPT, DocumentError, ErrorLedger
+from omni_connector.sync.pulse import Pulse
+from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
+
+# -- counters ---------------------------------------------------------------------------------------------------
+
+
+def test_counts_are_summed_and_reported_once(manager):
+    counters = Counters("run-1", manager)
+    counters.scanned(2)
+    counters.scanned(3)
+    counters.updated(1)
+    counters.report()
+    counters.report()
+    assert (manager.scanned, manager.updated) == (5, 1)
+    assert manager.operations() == ["add_scanned", "add_updated"]
+    assert (counters.total_scanned, counters.total_updated) == (5, 1)
+
+
+def test_nothing_is_reported_where_nothing_was_counted(manager):
+    counters = Counters("run-1", manager)
+    counters.scanned(0)
+    assert counters.age_seconds() is None
+    assert not counters.due(0)
+    counters.report()
+    assert manager.calls == []
+
+
+def test_a_count_is_due_when_it_has_waited_long_enough(manager):
+    counters = Counters("run-1", manager)
+    counters.scanned(1)
+    assert counters.age_seconds() >= 0
+    assert counters.due(0)
+    assert not counters.due(3600)
+    counters.report()
+    assert counters.age_seconds() is None
+
+
+@pytest.mark.parametrize(
+    "error", [ManagerUnreachableError("gone"), ServiceOverloadedError("busy", status=429)]
+)
+def test_a_count_that_did_not_arrive_is_reported_later(manager, caplog, error):
+    counters = Counters("run-1", manager)
+    counters.scanned(2)
+    counters.updated(1)
+    manager.on("add_scanned", error)
+    counters.report()
+    assert "Could not report 2 scanned documents, they are reported later" in caplog.text
+    assert counters.due(0)
+    counters.scanned(3)
+    manager.on("add_scanned", None)
+    counters.report()
+    assert (manager.scanned, manager.updated) == (5, 1)
+
+
+def test_a_count_that_may_have_arrived_is_not_reported_again(manager, caplog):
+    counters = Counters("run-1", manager)
+    counters.scanned(2)
+    manager.on("add_scanned", SdkClientError("not repeated, because it may have arrived"))
+    counters.report()
+    assert "they may be missing from the figures" in caplog.text
+    manager.on("add_scanned", None)
+    counters.report()
+    assert (manager.scanned, counters.total_scanned) == (0, 2)
+
+
+def test_counts_of_many_threads_add_up(manager):
+    counters = Counters("run-1", manager)
+
+    def count():
+        for _ in range(1000):
+            counters.scanned(1)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        counters.report()
+    for thread in threads:
+        thread.join()
+    counters.report()
+    assert manager.scanned == counters.total_scanned == 4000
+
+
+# -- ledger -----------------------------------------------------------------------------------------------------
+
+
+def document_error(number):
+    return DocumentError(document_id=str(number), stage="event", reason="no")
+
+
+def test_the_last_errors_are_kept_and_all_are_counted():
+    ledger = ErrorLedger("run-1")
+    for number in range(KEPT + 5):
+        ledger.add(document_error(number))
+    assert len(ledger) == KEPT + 5
+    entries = ledger.entries()
+    assert [entries[0].document_id, entries[-1].document_id, len(entries)] == ["5", str(KEPT + 4), KEPT]
+
+
+def test_what_is_kept_is_handed_out_as_a_copy():
+    ledger = ErrorLedger("run-1")
+    ledger.add(document_error(1))
+    ledger.entries().clear()
+    assert len(ledger.entries()) == 1
+
+
+def test_each_error_is_said_in_the_log_with_the_run(caplog):
+    ErrorLedger("run-1").add(DocumentError(document_id="x" * 999, stage="content", reason="too large"))
+    (record,) = caplog.records
+    assert record.sync_run_id == "run-1"
+    assert record.getMessage() == f"Document {'x' * 200!r} did not arrive (content): too large"
+
+
+def test_errors_of_many_threads_are_counted_exactly():
+    ledger = ErrorLedger("run-1")
+    threads = [
+        threading.Thread(target=lambda: [ledger.add(document_error(1)) for _ in range(200)]) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ledger) == 800
+
+
+# -- redaction --------------------------------------------------------------------------------------------------
+
+
+def test_every_long_text_in_the_credentials_is_a_secret():
+    credentials = {
+        "token": "abcdef123",
+        "nested": {"keys": ["s3cr3t-key", 5, None]},
+        "flag": "yes",
+        "port": "80",
+    }
+    assert secrets_in(credentials) == {"abcdef123", "s3cr3t-key"}
+    assert secrets_in(None) == secrets_in({}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("401 for token abcdef123", "401 for token ***"),
+        ("abcdef123456 contains a shorter one", "*** contains a shorter one"),
+        ("GET https://ada:hunter2@example.com/x failed", "GET https://***@example.com/x failed"),
+        ("clone https://ghp_token@github.com/a/b", "clone https://***@github.com/a/b"),
+        ("Authorization: Bearer eyJhbGciOi.J9", "Authorization: Bearer ***"),
+        ("authorization: basic YWRhOnNlY3JldA==", "authorization: basic ***"),
+        ("see https://example.com/@ada and a@b.c", "see https://example.com/@ada and a@b.c"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_secrets_are_blanked_out(text, told):
+    assert redact(text, frozenset({"abcdef123", "abcdef123456"})) == told
+
+
+def test_a_traceback_is_told_without_secrets():
+    with pytest.raises(ValueError) as caught:
+        int("abcdef123")
+    told = redacted_traceback(caught.value, frozenset({"abcdef123"}))
+    assert told.startswith("Traceback (most recent call last)")
+    assert told.rstrip().endswith("ValueError: invalid literal for int() with base 10: '***'")
+    assert "test_a_traceback_is_told_without_secrets" in told
+
+
+# -- the stop signal --------------------------------------------------------------------------------------------
+
+
+def test_a_signal_that_is_not_set_lets_everything_pass():
+    stop = StopSignal("run-1")
+    stop.raise_if_set()
+    assert (stop.event.is_set(), stop.fence.is_set(), stop.reason) == (False, False, "")
+
+
+def test_a_cancellation_stops_and_fences():
+    stop = StopSignal("run-1")
+    stop.cancel("by the manager")
+    assert (stop.event.is_set(), stop.fence.is_set(), stop.reason) == (True, True, "by the manager")
+    with pytest.raises(SyncCancelledError, match="Sync run run-1 is over: by the manager") as caught:
+        stop.raise_if_set()
+    assert (caught.value.sync_run_id, caught.value.reason) == ("run-1", "by the manager")
+
+
+def test_an_interruption_stops_without_a_fence():
+    stop = StopSignal("run-1")
+    stop.interrupt()
+    assert (stop.event.is_set(), stop.fence.is_set()) == (True, False)
+    with pytest.raises(SyncInterruptedError, match="this process shuts down"):
+        stop.raise_if_set()
+
+
+def test_a_cancellation_overrides_an_interruption_but_not_the_other_way_round():
+    stop = StopSignal("run-1")
+    stop.interrupt()
+    stop.cancel("by hand")
+    stop.interrupt()
+    assert stop.fence.is_set()
+    with pytest.raises(SyncCancelledError, match="by hand") as caught:
+        stop.raise_if_set()
+    assert not isinstance(caught.value, SyncInterruptedError)
+
+
+def test_the_error_is_a_new_one_each_time():
+    stop = StopSignal("run-1")
+    stop.cancel()
+    errors = []
+    for _ in range(2):
+        with pytest.raises(SyncCancelledError) as caught:
+            stop.raise_if_set()
+        errors.append(caught.value)
+    assert errors[0] is not errors[1]
+
+
+def test_callbacks_are_called_when_it_is_set_unless_they_were_forgotten():
+    stop = StopSignal("run-1")
+    called = []
+    stop.on_set(lambda: called.append("kept"))
+    forget = stop.on_set(lambda: called.append("forgotten"))
+    forget()
+    forget()
+    stop.cancel()
+    assert called == ["kept"]
+
+
+def test_a_callback_that_comes_late_is_called_at_once():
+    stop = StopSignal("run-1")
+    stop.interrupt()
+    called = []
+    stop.on_set(lambda: called.append(True))()
+    assert called == [True]
+
+
+def test_a_callback_may_use_the_signal_itself():
+    stop = StopSignal("run-1")
+    seen = []
+    stop.on_set(lambda: (stop.on_set(lambda: seen.append("inner")), seen.append(stop.reason)))
+    stop.cancel("now")
+    assert seen == ["inner", "now"]
+
+
+# -- the pulse --------------------------------------------------------------------------------------------------
+
+
+def test_the_last_call_is_known_by_name_and_subject():
+    pulse = Pulse()
+    assert pulse.last == "start"
+    pulse.touch("emit", "page-7")
+    assert pulse.last == "emit of 'page-7'"
+    pulse.touch("flush")
+    assert pulse.last == "flush"
+    pulse.touch("emit", "x" * 999)
+    assert pulse.last == f"emit of {'x' * 200!r}"
+
+
+def test_a_call_that_waits_inside_the_sdk_is_not_idle():
+    pulse = Pulse()
+    assert pulse.idle_seconds > 0
+    with pulse.inside("sleep"):
+        assert pulse.idle_seconds == 0.0
+        with pulse.inside("flush"):  # From another thread, say.
+            assert pulse.idle_seconds == 0.0
+        assert pulse.idle_seconds == 0.0
+    assert pulse.idle_seconds > 0
+    assert pulse.last == "sleep"
