@@ -1,0 +1,734 @@
+"""Runs: slots that are claimed atomically, repeats that start nothing, and exactly one report at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import functools
+import threading
+
+import attrs
+import pytest
+from support.scripted import WAIT, Holding, Scripted, emit, sync_request
+
+from omni_connector import Connector, ManagerUnreachableError, SdkClientError, SyncCancelledError
+from omni_connector.exceptions import MalformedRequestError, SyncConflictError, SyncStartError
+from omni_connector.models import SyncConfig
+from omni_connector.models.sync import Slot
+from omni_connector.runtime.runs import KEPT_REPORTS, RunRegistry
+
+FINAL = {"complete", "fail"}
+
+
+def finals(manager):
+    return [name for name in manager.operations() if name in FINAL]
+
+
+# -- starting ---------------------------------------------------------------------------------------------------
+
+
+def test_sync_is_given_what_the_source_says_by_position(serve, manager, ended):
+    manager.config = SyncConfig(
+        config={"folder": "x"},
+        credentials={"token": "t"},
+        connector_state={"notes": 1},
+        checkpoint={"cursor": 0},
+        source_type="web",
+    )
+    connector = Scripted()
+    service = serve(connector)
+    service.start_sync(
+        sync_request(mode="incremental", checkpoint={"cursor": 1}, last_sync_at="2026-08-01T12:00:00Z")
+    )
+    assert ended(service).outcome == "completed"
+    ((config, credentials, state, ctx),) = connector.syncs
+    assert (config, credentials, state) == ({"folder": "x"}, {"token": "t"}, {"cursor": 1})
+    assert (ctx.sync_run_id, ctx.source_id, ctx.source_type) == ("run-1", "source-1", "web")
+    assert (ctx.sync_mode, ctx.is_resume, ctx.connector_state) == ("incremental", False, {"notes": 1})
+
+
+def test_a_source_without_config_and_credentials_gives_empty_ones(serve, ended):
+    connector = Scripted()
+    service = serve(connector)
+    service.start_sync(sync_request(is_resume=True))
+    ended(service)
+    assert connector.syncs[0][:3] == ({}, {}, None)
+    assert connector.ctx.is_resume
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ({"checkpoint": {"of": "request"}}, {"checkpoint": {"of": "source"}}, {"of": "request"}),
+        ({"checkpoint": None}, {"checkpoint": {"of": "source"}}, None),
+        ({}, {"checkpoint": {"of": "source"}}, {"of": "source"}),
+        ({}, {"checkpoint": None, "connector_state": {"old": 1}}, None),
+        ({}, {"connector_state": {"old": 1}}, {"old": 1}),  # A manager without checkpoints.
+    ],
+)
+def test_the_checkpoint_is_the_request_s_else_the_source_s_else_an_old_manager_s_state(
+    serve, manager, ended, case
+):
+    sent, config, given = case
+    manager.config = SyncConfig(**config)
+    connector = Scripted()
+    service = serve(connector)
+    service.start_sync(sync_request(**sent))
+    ended(service)
+    assert connector.syncs[0][2] == given
+    assert connector.ctx.state == given
+
+
+def test_one_of_many_that_ask_at_once_starts_and_the_others_conflict(serve, manager):
+    connector = Holding()
+    service = serve(connector)
+    together = threading.Barrier(8)
+
+    def start(number):
+        together.wait(WAIT)
+        try:
+            service.start_sync(sync_request(run=f"run-{number}"))
+        except SyncConflictError as error:
+            return error.source_id
+        return "started"
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(start, range(8)))
+    assert sorted(answers) == ["source-1"] * 7 + ["started"]
+    assert manager.operations() == ["sync_config"]
+    connector.release.set()
+
+
+def test_many_repeats_of_one_run_at_once_start_it_once(serve, manager, ended):
+    connector = Holding()
+    service = serve(connector)
+    together = threading.Barrier(8)
+
+    def start(_):
+        together.wait(WAIT)
+        service.start_sync(sync_request())
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(start, range(8)))
+    connector.meet()
+    connector.release.set()
+    ended(service)
+    assert len(connector.syncs) == 1
+    assert manager.operations() == ["sync_config", "complete"]
+
+
+def test_a_repeat_while_the_first_still_asks_the_manager_is_answered_at_once(serve, manager, ended):
+    connector = Scripted()
+    service = serve(connector)
+    asked, answer = threading.Event(), threading.Event()
+    manager.on("sync_config", lambda _: (asked.set(), answer.wait(WAIT)))
+    first = threading.Thread(target=lambda: service.start_sync(sync_request()))
+    first.start()
+    assert asked.wait(WAIT)
+    assert service.is_running("run-1")
+    service.start_sync(sync_request())
+    with pytest.raises(SyncConflictError):
+        service.start_sync(sync_request(run="run-2"))
+    answer.set()
+    first.join(WAIT)
+    connector.meet()
+    ended(service)
+    assert len(connector.syncs) == 1
+
+
+def test_a_realtime_run_goes_beside_a_scheduled_one(serve):
+    connector = Holding()
+    service = serve(connector)
+    service.start_sync(sync_request(run="run-1", mode="incremental"))
+    service.start_sync(sync_request(run="run-2", mode="realtime"))
+    with pytest.raises(SyncConflictError):
+        service.start_sync(sync_request(run="run-3", mode="full"))
+    with pytest.raises(SyncConflictError):
+        service.start_sync(sync_request(run="run-4", mode="realtime"))
+    service.start_sync(sync_request(run="run-5", source="source-2"))
+    assert [service.is_running(f"run-{n}") for n in range(1, 6)] == [True, True, False, False, True]
+    connector.release.set()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (SdkClientError("404", status=404), 404, "Source not found: source-1"),
+        (
+            SdkClientError("500 https://u:secret@m/", status=500),
+            500,
+            "Failed to fetch source data: 500 https://***@m/",
+        ),
+        (ManagerUnreachableError("no answer"), 500, "Failed to fetch source data: no answer"),
+        (MalformedRequestError("body: odd", field="body"), 500, "Failed to fetch source data: body: odd"),
+    ],
+)
+def test_a_run_whose_source_cannot_be_read_is_not_started_and_frees_its_slot(serve, manager, ended, case):
+    error, status, message = case
+    connector = Scripted()
+    service = serve(connector)
+    manager.on("sync_config", error)
+    with pytest.raises(SyncStartError, match="^" + message.replace("*", r"\*")) as caught:
+        service.start_sync(sync_request())
+    assert caught.value.status == status
+    assert not service.is_running("run-1")
+    assert service.report("run-1").outcome == "not started"
+    manager.on("sync_config", None)
+    service.start_sync(sync_request(run="run-2"))
+    ended(service, "run-2")
+    assert len(connector.syncs) == 1
+
+
+def test_a_bug_while_starting_frees_the_slot_too(serve, manager, ended):
+    service = serve(Scripted())
+    manager.on("sync_config", ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        service.start_sync(sync_request())
+    manager.on("sync_config", None)
+    service.start_sync(sync_request())
+    assert ended(service).outcome == "completed"
+
+
+# -- ending -----------------------------------------------------------------------------------------------------
+
+
+class Steps(Scripted):
+    """Takes the steps that a generator yields, in either colour."""
+
+    def sync(self, source_config, credentials, state, ctx):
+        for _ in self.script(ctx):
+            """The call has done its work."""
+
+
+class AsyncSteps(Steps):
+    async def sync(self, source_config, credentials, state, ctx):
+        for value in self.script(ctx):
+            await value
+
+
+def returning(ctx):
+    yield emit(ctx, 1)
+
+
+def completing(ctx):
+    yield ctx.complete({"c": 1})
+
+
+def completing_twice(ctx):
+    yield ctx.complete()
+    yield ctx.complete()
+
+
+def completing_and_raising(ctx):
+    yield ctx.complete()
+    raise LookupError("after the end")
+
+
+def completing_and_emitting(ctx):
+    yield ctx.complete()
+    yield emit(ctx, 1)
+
+
+def failing(ctx):
+    yield ctx.fail("no")
+
+
+def failing_and_completing(ctx):
+    yield ctx.fail("no")
+    yield ctx.complete()
+
+
+def raising(ctx):
+    yield emit(ctx, 1)
+    raise LookupError("no")
+
+
+def exiting(ctx):
+    yield emit(ctx, 1)
+    raise SystemExit(3)
+
+
+def raising_a_cancellation_of_its_own(ctx):
+    yield emit(ctx, 1)
+    raise SyncCancelledError("another run")
+
+
+WAYS = [
+    (returning, "complete", "completed"),
+    (completing, "complete", "completed"),
+    (completing_twice, "complete", "completed"),
+    (completing_and_raising, "complete", "completed"),
+    (completing_and_emitting, "complete", "completed"),
+    (failing, "fail", "failed"),
+    (failing_and_completing, "fail", "failed"),
+    (raising, "fail", "failed"),
+    (exiting, "fail", "failed"),
+    (raising_a_cancellation_of_its_own, "fail", "failed"),
+]
+
+
+@pytest.mark.parametrize("kind", [Steps, AsyncSteps])
+@pytest.mark.parametrize("way", WAYS, ids=[way[0].__name__ for way in WAYS])
+def test_however_a_run_ends_there_is_one_report(serve, manager, ended, kind, way):
+    script, reported, outcome = way
+    service = serve(kind(script))
+    service.start_sync(sync_request())
+    assert ended(service).outcome == outcome
+    assert finals(manager) == [reported]
+    assert not service.is_running("run-1")
+
+
+@pytest.mark.parametrize("operation", sorted(FINAL))
+def test_a_final_call_that_fails_leaves_the_run_to_the_manager(serve, manager, ended, operation):
+    manager.on(operation, ManagerUnreachableError("gone"))
+    script = (lambda ctx: ctx.complete()) if operation == "complete" else (lambda ctx: ctx.fail("no"))
+    service = serve(Scripted(script))
+    service.start_sync(sync_request())
+    assert ended(service).outcome == "left to the manager"
+    assert finals(manager) == [operation]
+
+
+def test_a_failure_that_cannot_be_reported_leaves_the_run_to_the_manager(serve, manager, ended, caplog):
+    manager.on("fail", ManagerUnreachableError("gone"))
+    service = serve(Scripted(lambda ctx: 1 / 0))
+    service.start_sync(sync_request())
+    assert ended(service).outcome == "left to the manager"
+    assert "The failure could not be reported; the manager will find the run lost: gone" in caplog.text
+
+
+def test_a_run_that_lost_events_fails_although_its_sync_returns(serve, manager, ended):
+    manager.on("send_events", SdkClientError("forbidden", status=403))
+    service = serve(Scripted(lambda ctx: emit(ctx, 1)))
+    service.start_sync(sync_request())
+    assert ended(service).outcome == "failed"
+    assert manager.error == "SdkClientError: forbidden"
+
+
+def test_a_run_that_raises_delivers_what_it_has_and_is_told_without_secrets(serve, manager, ended, caplog):
+    manager.config = SyncConfig(credentials={"token": "t0p-secret"})
+
+    def script(ctx):
+        emit(ctx, 1)
+        raise ValueError("401 for t0p-secret")
+
+    service = serve(Scripted(script))
+    service.start_sync(sync_request())
+    ended(service)
+    assert manager.error == "ValueError: 401 for ***"
+    assert [event["document_id"] for event in manager.events] == ["1"]
+    assert "Traceback" in caplog.text
+    assert "t0p-secret" not in caplog.text
+
+
+def test_a_realtime_run_that_returns_is_flushed_and_left_to_the_manager(serve, manager, ended):
+    service = serve(Scripted(lambda ctx: emit(ctx, 1)))
+    service.start_sync(sync_request(mode="realtime"))
+    assert ended(service).outcome == "left to the manager"
+    assert finals(manager) == []
+    assert len(manager.events) == 1
+
+
+def test_a_realtime_run_that_raises_fails(serve, manager, ended):
+    service = serve(Scripted(lambda ctx: 1 / 0))
+    service.start_sync(sync_request(mode="realtime"))
+    assert ended(service).outcome == "failed"
+
+
+@pytest.mark.parametrize("operation", sorted(FINAL))
+def test_while_its_final_call_is_answered_a_run_is_running_and_its_slot_is_free(
+    serve, manager, ended, operation
+):
+    connector = Scripted(lambda ctx: getattr(ctx, operation)(*(["no"] if operation == "fail" else [])))
+    service = serve(connector)
+    reached, answer = threading.Event(), threading.Event()
+
+    def hold(args):
+        if args["sync_run_id"] == "run-1":
+            reached.set()
+            answer.wait(WAIT)
+
+    manager.on(operation, hold)
+    service.start_sync(sync_request())
+    assert reached.wait(WAIT)
+    assert service.is_running("run-1")
+    service.start_sync(sync_request(run="run-2"))
+    ended(service, "run-2")
+    assert service.is_running("run-1")
+    answer.set()
+    ended(service)
+    assert not service.is_running("run-1")
+
+
+# -- cancelling -------------------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_run_that_heeds_it_ends_without_a_report(serve, manager, ended):
+    connector = Holding(heeds=True)
+    service = serve(connector)
+    service.start_sync(sync_request())
+    connector.meet()
+    assert service.cancel("run-1")
+    assert ended(service).outcome == "cancelled"
+    assert finals(manager) == []
+
+
+def test_a_connector_that_ignores_its_cancellation_is_fenced_and_its_slot_is_free(serve, manager, ended):
+    connector = Holding()
+    refused = []
+    holding = threading.Event()
+
+    def script(ctx):
+        emit(ctx, 1)
+        ctx.flush()
+        holding.set()
+        connector.hold(ctx)
+        for call in (lambda: emit(ctx, 2), lambda: ctx.save_state({"c": 2}), ctx.increment_scanned):
+            try:
+                call()
+            except SyncCancelledError as error:
+                refused.append(error.reason)
+        ctx.complete({"c": 3})
+        ctx.fail("no")
+
+    connector.script = script
+    service = serve(connector)
+    service.start_sync(sync_request())
+    assert holding.wait(WAIT)
+    assert service.cancel("run-1")
+    assert not service.is_running("run-1")
+    before = len(manager.calls)
+    connector.script = connector.hold
+    service.start_sync(sync_request(run="run-2"))
+    connector.release.set()
+    assert ended(service).outcome == "cancelled"
+    assert ended(service, "run-2").outcome == "completed"
+    assert refused == ["cancelled by the manager"] * 3
+    assert [call.operation for call in manager.calls[before:]] == ["sync_config", "complete"]
+    assert manager.statuses == {"run-2": "completed"}
+
+
+def test_cancelling_twice_or_something_unknown_is_answered_so(serve):
+    connector = Holding(heeds=True)
+    service = serve(connector)
+    assert not service.cancel("run-9")
+    service.start_sync(sync_request())
+    connector.meet()
+    assert service.cancel("run-1")
+    assert not service.cancel("run-1")
+
+
+def test_a_run_that_is_cancelled_while_it_starts_does_not_sync_for_long(serve, manager, ended):
+    connector = Scripted(lambda ctx: ctx.flush())
+    service = serve(connector)
+    manager.on("sync_config", lambda _: service.cancel("run-1"))
+    service.start_sync(sync_request())
+    assert ended(service).outcome == "cancelled"
+    assert finals(manager) == []
+
+
+def test_a_run_that_is_over_at_the_manager_frees_its_slot_while_its_thread_goes_on(serve, manager, ended):
+    connector = Holding()
+    over = threading.Event()
+
+    def script(ctx):
+        manager.end_run("run-1")
+        emit(ctx, 1)
+        with pytest.raises(SyncCancelledError):
+            ctx.flush()
+        over.set()
+        connector.hold(ctx)
+
+    connector.script = script
+    service = serve(connector)
+    service.start_sync(sync_request())
+    assert over.wait(WAIT)
+    assert not service.is_running("run-1")
+    connector.script = connector.hold
+    service.start_sync(sync_request(run="run-2"))
+    connector.release.set()
+    assert ended(service).outcome == "cancelled"
+    assert ended(service, "run-2").outcome == "completed"
+    assert finals(manager) == ["complete"]
+
+
+class CancelHook(Holding):
+    def __init__(self, answer):
+        super().__init__(heeds=True)
+        self.answer = answer
+        self.told = []
+
+    def cancel(self, sync_run_id):
+        self.told.append(sync_run_id)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class AsyncCancelHook(CancelHook):
+    async def cancel(self, sync_run_id):
+        return super().cancel(sync_run_id)
+
+
+@pytest.mark.parametrize("kind", [CancelHook, AsyncCancelHook])
+@pytest.mark.parametrize(
+    ("answer", "unknown_run"), [(True, True), (False, False), (None, False), (ValueError("no"), False)]
+)
+def test_the_cancel_hook_is_told_and_answers_for_runs_of_its_own(serve, ended, kind, answer, unknown_run):
+    connector = kind(answer)
+    service = serve(connector)
+    assert service.cancel("own-run") is unknown_run
+    service.start_sync(sync_request())
+    connector.meet()
+    assert service.cancel("run-1")
+    ended(service)
+    assert connector.told == ["own-run", "run-1"]
+
+
+# -- colours ----------------------------------------------------------------------------------------------------
+
+
+def wrapping(hook):
+    @functools.wraps(hook)
+    def wrapper(*args):
+        return hook(*args)
+
+    return wrapper
+
+
+def hiding(hook):
+    def nameless(*args):
+        return hook(*args)
+
+    return nameless
+
+
+class AsyncNotes(Scripted):
+    async def sync(self, source_config, credentials, state, ctx):
+        assert asyncio.get_running_loop()
+        self.syncs.append((source_config, credentials, state, ctx))
+        await emit(ctx, 1)
+        await ctx.save_state({"c": 1})
+        assert await ctx.sleep(0.001)
+
+
+class Wrapped(AsyncNotes):
+    sync = wrapping(AsyncNotes.sync)
+
+
+class Hidden(AsyncNotes):
+    sync = hiding(AsyncNotes.sync)
+
+
+class Handing(AsyncNotes):
+    def sync(self, *args):
+        return super().sync(*args)
+
+
+@pytest.mark.parametrize("kind", [AsyncNotes, Wrapped, Hidden, Handing])
+def test_an_async_sync_is_run_however_it_is_dressed(serve, manager, ended, kind, caplog):
+    service = serve(kind())
+    service.start_sync(sync_request())
+    assert ended(service).outcome == "completed"
+    assert (len(manager.events), manager.checkpoint) == (1, {"c": 1})
+    hidden = "is not async, but returned an awaitable" in caplog.text
+    assert hidden == (kind in {Hidden, Handing})
+
+
+def test_a_blocking_sync_may_return_what_the_context_returned(serve, manager, ended, caplog):
+    class Returning(Scripted):
+        def sync(self, *args):
+            return args[-1].complete({"c": 1})
+
+    service = serve(Returning())
+    service.start_sync(sync_request())
+    assert ended(service).outcome == "completed"
+    assert "awaitable" not in caplog.text
+
+
+def test_an_async_run_that_ignores_its_cancellation_is_cancelled_after_a_grace_period(serve, manager, ended):
+    begun = threading.Event()
+
+    class Deaf(Scripted):
+        async def sync(self, source_config, credentials, state, ctx):
+            begun.set()
+            await asyncio.Event().wait()
+
+    service = serve(Deaf())
+    run = service._loop.run
+    service._loop.run = lambda awaitable, **options: run(awaitable, **{**options, "grace_seconds": 0.01})
+    service.start_sync(sync_request())
+    assert begun.wait(WAIT)
+    assert service.cancel("run-1")
+    assert ended(service).outcome == "cancelled"
+    assert finals(manager) == []
+
+
+def test_clients_of_an_async_connector_stay_usable_from_run_to_run(serve, ended):
+    loops = []
+
+    class Keeping(Scripted):
+        async def sync(self, *args):
+            loops.append(asyncio.get_running_loop())
+
+    service = serve(Keeping())
+    for run in ("run-1", "run-2"):
+        service.start_sync(sync_request(run=run))
+        ended(service, run)
+    assert loops[0] is loops[1]
+
+
+# -- reports ----------------------------------------------------------------------------------------------------
+
+
+def test_a_report_tells_the_figures_during_and_after_the_run(serve, ended):
+    connector = Holding()
+
+    def script(ctx):
+        emit(ctx, 1)
+        ctx.emit_deleted("2")
+        ctx.emit_error("3", "unreadable")
+        ctx.increment_scanned(3)
+        connector.hold(ctx)
+
+    connector.script = script
+    service = serve(connector)
+    assert service.report("run-1") is None
+    service.start_sync(sync_request())
+    connector.meet()
+    assert service.report("run-1").outcome == "running"
+    connector.release.set()
+    report = ended(service)
+    assert attrs.asdict(attrs.evolve(report, errors=[], seconds=0)) == {
+        "sync_run_id": "run-1",
+        "outcome": "completed",
+        "scanned": 3,
+        "emitted": 1,
+        "deleted": 1,
+        "error_count": 1,
+        "errors": [],
+        "seconds": 0,
+    }
+    assert [error.reason for error in report.errors] == ["unreadable"]
+    assert report.seconds > 0
+
+
+def test_the_last_hundred_reports_are_kept():
+    registry = RunRegistry()
+    for number in range(KEPT_REPORTS + 1):
+        registry.release(registry.claim(f"run-{number}", "source", Slot.SCHEDULED), "completed")
+    assert registry.report("run-0") is None
+    assert registry.report("run-1").outcome == "completed"
+    assert registry.alive() == []
+
+
+def test_the_end_of_a_cancelled_run_does_not_free_the_slot_of_its_successor():
+    registry = RunRegistry()
+    first = registry.claim("run-1", "source", Slot.SCHEDULED)
+    assert registry.cancel("run-1")
+    second = registry.claim("run-2", "source", Slot.SCHEDULED)
+    registry.free_slot(first)
+    registry.release(first, "cancelled")
+    with pytest.raises(SyncConflictError):
+        registry.claim("run-3", "source", Slot.SCHEDULED)
+    assert registry.alive() == [second]
+
+
+def test_the_same_run_may_be_started_again_after_its_end():
+    registry = RunRegistry()
+    first = registry.claim("run-1", "source", Slot.SCHEDULED)
+    registry.cancel("run-1")
+    again = registry.claim("run-1", "source", Slot.SCHEDULED)
+    assert again is not None
+    registry.release(first, "cancelled")
+    assert registry.is_running("run-1")
+
+
+# -- shutting down ----------------------------------------------------------------------------------------------
+
+
+def test_closing_interrupts_runs_and_delivers_what_they_have_without_a_report(serve, manager):
+    connector = Holding(heeds=True)
+    emitted = threading.Event()
+
+    def script(ctx):
+        for number in range(20):
+            emit(ctx, number)
+        emitted.set()
+        connector.hold(ctx)
+
+    connector.script = script
+    service = serve(connector)
+    service.start_sync(sync_request())
+    assert emitted.wait(WAIT)
+    service.close()
+    assert len(manager.events) == 20
+    assert finals(manager) == []
+    assert service.report("run-1").outcome == "interrupted"
+    assert manager.closed
+    assert manager.operations()[-1] != "fail"
+    service.close()
+
+
+def test_a_run_that_completes_while_the_process_shuts_down_is_left_to_the_manager(serve, manager):
+    connector = Holding()
+    service = serve(connector)
+    service.start_sync(sync_request())
+    connector.meet()
+    closer = threading.Thread(target=service.close)
+    closer.start()
+    assert connector.ctx._stop.event.wait(WAIT)
+    connector.release.set()
+    closer.join(WAIT)
+    assert service.report("run-1").outcome == "interrupted"
+    assert finals(manager) == []
+
+
+def test_closing_waits_no_longer_than_it_may_for_a_connector_that_ignores_it(serve, monkeypatch):
+    monkeypatch.setattr("omni_connector.runtime.service.SHUTDOWN_SECONDS", 0.05)
+    connector = Holding()
+    service = serve(connector)
+    service.start_sync(sync_request())
+    connector.meet()
+    service.close()
+    assert len(service._runs.alive()) == 1
+    connector.release.set()
+
+
+def test_a_closed_service_starts_nothing(serve):
+    service = serve(Scripted())
+    service.close()
+    with pytest.raises(SyncStartError, match="shuts down") as caught:
+        service.start_sync(sync_request())
+    assert caught.value.status == 500
+
+
+def test_no_thread_before_the_first_run(serve):
+    before = threading.active_count()
+    serve(Scripted())
+    assert threading.active_count() == before
+
+
+def test_threads_are_named_after_what_they_do(serve, ended):
+    names = []
+    service = serve(
+        Scripted(lambda ctx: (emit(ctx, 1), ctx.flush(), names.extend(t.name for t in threading.enumerate())))
+    )
+    service.start_sync(sync_request())
+    ended(service)
+    assert {"omni-sync-run-1", "omni-send-run-1", "omni-upload-scripted-1"} <= set(names)
+
+
+def test_the_base_class_needs_no_set_up_of_a_subclass(serve, ended):
+    class Bare(Connector):
+        name = "bare"
+        version = "1"
+
+        def __init__(self):
+            """Not the base's."""
+
+        def sync(self, a, b, c, d, /):
+            d.complete({"any": "names"})
+
+    service = serve(Bare())
+    service.start_sync(sync_request())
+    assert ended(service).outcome == "completed"
