@@ -2,6 +2,6 @@
 
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.client import SdkClient
-from omni_connector.manager.retry import RetryPolicy
+from omni_connector.manager.retry import Policies, RetryPolicy
 
-__all__ = ["ManagerApi", "RetryPolicy", "SdkClient"]
+__all__ = ["ManagerApi", "Policies", "RetryPolicy", "SdkClient"]

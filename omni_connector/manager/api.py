@@ -14,6 +14,9 @@ class ManagerApi(Protocol):
     def interruptible(self, stop: threading.Event) -> "ManagerApi":
         """Return the same manager whose waits between attempts end when ``stop`` is set."""
 
+    def abort(self) -> None:
+        """Break the calls that are under way; to be used after ``stop`` of ``interruptible`` was set."""
+
     def when_overloaded(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` whenever contents or events are answered with 429 or 503."""
 

@@ -15,6 +15,8 @@ import ssl
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -117,7 +119,15 @@ class Lane:
             base_url, headers=headers, tls=tls, connect_seconds=connect_seconds, read_seconds=read_seconds
         )
 
-    def post(self, path: str, body: bytes, *, deadline: float) -> LaneResponse:
+    def send(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        deadline: float,
+        method: str = "POST",
+        busy: "Busy | None" = None,
+    ) -> LaneResponse:
         """Send ``body`` as JSON and return the answer.
 
         A connection that the manager closed while it was idle is replaced without a word; what the lane carries may
@@ -126,12 +136,15 @@ class Lane:
         Args:
             path: of the endpoint.
             body: JSON.
+            method: POST or PUT.
+            busy: holds the connection while it is in use, so that somebody else can ``abort`` it.
             deadline: by ``time.monotonic()``; the answer is complete by then.
 
         Raises:
             LaneError: no answer, or none in time.
         """
-        head = b"POST %b HTTP/1.1\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+        head = b"%b %b HTTP/1.1\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+            method.encode("ascii"),
             (self._path + path).encode("latin-1"),
             self._head,
             len(body),
@@ -139,12 +152,13 @@ class Lane:
         while True:
             connection, used = self._connection(deadline)
             try:
-                response = connection.exchange(head, body, deadline, self._read_seconds)
+                with busy.using(connection) if busy is not None else nullcontext():
+                    response = connection.exchange(head, body, deadline, self._read_seconds)
             except _StaleError as error:
                 connection.close()
-                if used:
+                if used and not connection.aborted:
                     continue
-                raise LaneError(str(error), sent=True) from error
+                raise LaneError("aborted" if connection.aborted else str(error), sent=True) from error
             except OSError as error:
                 connection.close()
                 raise LaneError(f"{type(error).__name__}: {error}", sent=True) from error
@@ -185,6 +199,31 @@ class Lane:
         return _Connection(wrapped), False
 
 
+class Busy:
+    """The connections on which calls of one run are under way."""
+
+    def __init__(self) -> None:
+        self._connections: set[_Connection] = set()  # Adding and discarding are atomic.
+        self._aborted = False
+
+    @contextmanager
+    def using(self, connection: "_Connection") -> Iterator[None]:
+        """Hold a connection during a call."""
+        self._connections.add(connection)
+        try:
+            if self._aborted:  # Looked at after adding, so that nobody slips through.
+                connection.abort()
+            yield
+        finally:
+            self._connections.discard(connection)
+
+    def abort(self) -> None:
+        """Break every call that is under way, and those to come."""
+        self._aborted = True
+        for connection in list(self._connections):
+            connection.abort()
+
+
 class _StaleError(OSError):
     """The connection was closed before a single byte of the answer came."""
 
@@ -196,6 +235,13 @@ class _Connection:
         self._socket = connected
         self._timeout: float | None = None
         self.reusable = False
+        self.aborted = False
+
+    def abort(self) -> None:
+        """Break the call that is under way, from another thread."""
+        self.aborted = True
+        with suppress(OSError):  # It has just been closed.
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def exchange(self, head: bytes, body: bytes, deadline: float, read_seconds: float) -> LaneResponse:
         """Send a request and read its answer."""

@@ -46,16 +46,35 @@ class RetryPolicy:
 
 
 BULK = RetryPolicy()
-"""Contents, event batches, checkpoints, the end of a run: patient, because a run hangs on it."""
-
 ANSWERING = RetryPolicy(attempts=3, total_seconds=8.0, longest_delay_seconds=1.0)
-"""Calls that somebody waits for: ``POST /sync`` has to be answered well under 30 s (PROTOCOL, section 19)."""
-
 COUNTERS = RetryPolicy(unless_sent=True)
-"""Counts add up; one that may have arrived is not sent again."""
-
 ONCE = RetryPolicy(attempts=1)
-"""Calls that are repeated by a rhythm of their own: registration, heartbeats."""
+
+
+@frozen(kw_only=True)
+class Policies:
+    """When each kind of call is repeated, and how long an answer is waited for.
+
+    Attributes:
+        bulk: contents, event batches, checkpoints, the end of a run: patient, because a run hangs on it.
+        answering: calls that somebody waits for: ``POST /sync`` has to be answered well under 30 s (PROTOCOL, section 19).
+        counters: counts add up, so one that may have arrived is not sent again.
+        once: calls that are repeated by a rhythm of their own: registration, heartbeats.
+        connect_seconds: longest wait for a new connection.
+        read_seconds: longest wait for an answer, or for the next piece of one.
+        extraction: files whose text the manager extracts; it answers 429 while it is busy (PROTOCOL, section 13).
+    """
+
+    bulk: RetryPolicy = BULK
+    answering: RetryPolicy = ANSWERING
+    counters: RetryPolicy = COUNTERS
+    once: RetryPolicy = ONCE
+    extraction: RetryPolicy = RetryPolicy(attempts=30, total_seconds=1200.0)
+    connect_seconds: float = 5.0
+    read_seconds: float = 30.0
+
+
+DEFAULT_POLICIES = Policies()
 
 
 def retry_after_seconds(header: str | None, *, now: float) -> float | None:

@@ -136,6 +136,9 @@ class MemoryManager:
         del stop
         return self
 
+    def abort(self) -> None:
+        """Nothing is ever under way for long."""
+
     def when_overloaded(self, callback: Callable[[], None]) -> None:
         """Keep the callback; a test may call it."""
         self.overload_callbacks.append(callback)

@@ -8,7 +8,7 @@ import requests
 from support.scripted_manager import ScriptedManager
 
 from omni_connector import SdkClient
-from omni_connector.manager import client as client_module
+from omni_connector.manager.retry import DEFAULT_POLICIES
 
 
 @pytest.fixture
@@ -33,27 +33,35 @@ def no_proxies_of_the_machine(monkeypatch):
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick():
     """Keep the policies, but for the length of their waits."""
-    for name in ("BULK", "ANSWERING", "COUNTERS", "ONCE"):
-        policy = getattr(client_module, name)
-        monkeypatch.setattr(client_module, name, attrs.evolve(policy, first_delay_seconds=0.001))
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def impatient():
     """Give up waiting for an answer after a moment."""
-    monkeypatch.setattr(client_module, "READ_TIMEOUT_SECONDS", 0.1)
+
+
+@pytest.fixture
+def policies(request):
+    """The default policies, changed as the test's other fixtures say."""
+    changes = {}
+    if "quick" in request.fixturenames:
+        for name in ("bulk", "answering", "counters", "once"):
+            changes[name] = attrs.evolve(getattr(DEFAULT_POLICIES, name), first_delay_seconds=0.001)
+    if "impatient" in request.fixturenames:
+        changes["read_seconds"] = 0.1
+    return attrs.evolve(DEFAULT_POLICIES, **changes)
 
 
 @pytest.fixture(params=["own session", "session handed in"])
-def client(request, manager):
+def client(request, manager, policies):
     """A client of the scripted manager; its own session uses the bulk lane."""
     if request.param == "own session":
-        with SdkClient(manager.url) as one:
-            assert one._lane is not None
+        with SdkClient(manager.url, policies=policies) as one:
+            assert one._transport.lane is not None
             yield one
         return
-    with requests.Session() as session, SdkClient(manager.url, session=session) as one:
-        assert one._lane is None
+    with requests.Session() as session, SdkClient(manager.url, session=session, policies=policies) as one:
+        assert one._transport.lane is None
         yield one

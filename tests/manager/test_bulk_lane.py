@@ -110,7 +110,7 @@ def make_lane():
 
 
 def post(lane, body=b"[]", seconds=FAR):
-    return lane.post("/sdk/content", body, deadline=time.monotonic() + seconds)
+    return lane.send("/sdk/content", body, deadline=time.monotonic() + seconds)
 
 
 def test_a_request_is_one_that_any_server_understands(make_lane):
@@ -458,5 +458,5 @@ def test_a_client_of_https_has_a_lane_of_its_own(certificate, tls, monkeypatch):
         RawServer(answering(ok(b'{"content_id":"c-1"}')), tls=tls) as server,
         SdkClient(server.url) as client,
     ):
-        assert client._lane is not None
+        assert client._transport.lane is not None
         assert client.store_content("r", "x") == "c-1"

@@ -11,7 +11,7 @@ import requests
 from support.scripted_manager import CLOSE, HANG, RESET, Answer, refused_port
 
 from omni_connector import ManagerUnreachableError, SdkClient, SdkClientError, ServiceOverloadedError
-from omni_connector.manager import client as client_module
+from omni_connector.manager import Policies, RetryPolicy
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -70,17 +70,17 @@ def test_a_connection_that_breaks_is_tried_again(client, manager, patient_call, 
 
 
 @pytest.mark.usefixtures("impatient")
-def test_an_answer_that_does_not_come_is_tried_again(manager):
-    with SdkClient(manager.url) as client:
+def test_an_answer_that_does_not_come_is_tried_again(manager, policies):
+    with SdkClient(manager.url, policies=policies) as client:
         for call in PATIENT.values():
             manager.script(HANG)
             call(client)
     assert len(manager.requests) == 2 * len(PATIENT)
 
 
-def test_a_refused_connection_is_tried_again_and_then_told(patient_call):
+def test_a_refused_connection_is_tried_again_and_then_told(patient_call, policies):
     url = f"http://127.0.0.1:{refused_port()}"
-    with SdkClient(url) as client, pytest.raises(ManagerUnreachableError) as caught:
+    with SdkClient(url, policies=policies) as client, pytest.raises(ManagerUnreachableError) as caught:
         patient_call(client)
     error = caught.value
     assert (error.status, error.attempts, error.body) == (None, 8, "")
@@ -89,8 +89,8 @@ def test_a_refused_connection_is_tried_again_and_then_told(patient_call):
     assert error.__cause__ is not None
 
 
-def test_a_host_that_is_not_found_is_unreachable_too():
-    with SdkClient("http://no-such-host.invalid:1") as client:
+def test_a_host_that_is_not_found_is_unreachable_too(policies):
+    with SdkClient("http://no-such-host.invalid:1", policies=policies) as client:
         with pytest.raises(ManagerUnreachableError):
             client.heartbeat("r")
         with pytest.raises(ManagerUnreachableError):
@@ -157,9 +157,9 @@ def test_a_count_that_is_answered_too_late_is_not_sent_again(client, manager, co
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
-def test_a_count_that_never_left_is_sent_again(counting_call, host):
+def test_a_count_that_never_left_is_sent_again(counting_call, host, policies):
     with (
-        SdkClient(f"http://{host}:{refused_port()}") as client,
+        SdkClient(f"http://{host}:{refused_port()}", policies=policies) as client,
         pytest.raises(ManagerUnreachableError) as caught,
     ):
         counting_call(client)
@@ -205,8 +205,7 @@ def test_the_wait_may_be_a_date(client, manager):
     assert stop.seconds[1] == 0.0
 
 
-def test_without_a_wait_asked_for_the_waits_grow(manager, monkeypatch):
-    monkeypatch.undo()  # The policy as it is shipped; nothing is waited for.
+def test_without_a_wait_asked_for_the_waits_grow(manager):
     stop = Waits()
     manager.otherwise = Answer(500, b"")
     with SdkClient(manager.url) as client, pytest.raises(SdkClientError):
@@ -216,11 +215,11 @@ def test_without_a_wait_asked_for_the_waits_grow(manager, monkeypatch):
         assert 0.1 * 2**attempt <= seconds <= 0.2 * 2**attempt
 
 
-def test_a_wait_beyond_the_total_is_not_begun(client, manager, monkeypatch):
-    monkeypatch.setattr(client_module, "BULK", client_module.RetryPolicy(total_seconds=5.0))
+def test_a_wait_beyond_the_total_is_not_begun(manager):
     stop = Waits()
     manager.otherwise = Answer(429, b"", {"Retry-After": "6"})
-    with pytest.raises(ServiceOverloadedError) as caught:
+    policies = Policies(bulk=RetryPolicy(total_seconds=5.0))
+    with SdkClient(manager.url, policies=policies) as client, pytest.raises(ServiceOverloadedError) as caught:
         client.interruptible(stop).send_events("r", "s", [])
     assert (caught.value.attempts, stop.seconds) == (1, [])
 
@@ -275,15 +274,14 @@ def test_after_a_stop_nothing_is_sent(client, manager):
 
 def test_a_stopped_client_shares_the_connections(client):
     stopped = client.interruptible(threading.Event())
-    assert stopped._session is client._session
-    assert stopped._lane is client._lane
+    assert stopped._transport is client._transport
 
 
 def test_every_attempt_but_the_last_is_logged(client, manager, caplog):
     caplog.set_level("INFO")
     manager.script(Answer(503, b"", AT_ONCE), Answer(503, b"", AT_ONCE))
     client.send_events("r", "s", [])
-    assert [record.getMessage()[:56] for record in caplog.records if record.name.endswith("client")] == [
+    assert [record.getMessage()[:56] for record in caplog.records if record.name.endswith("transport")] == [
         "POST /sdk/events/batch failed, attempt 2 follows: POST /",
         "POST /sdk/events/batch failed, attempt 3 follows: POST /",
     ]
@@ -292,8 +290,8 @@ def test_every_attempt_but_the_last_is_logged(client, manager, caplog):
 # -- secrets and the environment --------------------------------------------------------------------------------
 
 
-def test_secrets_in_the_address_are_in_no_message():
-    with SdkClient(f"http://admin:hunter2secret@127.0.0.1:{refused_port()}") as client:
+def test_secrets_in_the_address_are_in_no_message(policies):
+    with SdkClient(f"http://admin:hunter2secret@127.0.0.1:{refused_port()}", policies=policies) as client:
         for call in (lambda: client.heartbeat("r"), lambda: client.send_events("r", "s", [], patient=False)):
             with pytest.raises(ManagerUnreachableError) as caught:
                 call()
@@ -301,8 +299,8 @@ def test_secrets_in_the_address_are_in_no_message():
             assert "admin" not in str(caught.value)
 
 
-def test_secrets_in_the_address_are_used(manager):
-    with SdkClient(manager.url.replace("//", "//admin:p%40ss@")) as client:
+def test_secrets_in_the_address_are_used(manager, policies):
+    with SdkClient(manager.url.replace("//", "//admin:p%40ss@"), policies=policies) as client:
         client.heartbeat("r")
         client.send_events("r", "s", [])
     assert [request.headers["authorization"] for request in manager.requests] == [
@@ -310,11 +308,11 @@ def test_secrets_in_the_address_are_used(manager):
     ] * 2
 
 
-def test_netrc_is_read_once_and_used_everywhere(manager, monkeypatch, tmp_path):
+def test_netrc_is_read_once_and_used_everywhere(manager, monkeypatch, tmp_path, policies):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login ada password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with SdkClient(manager.url) as client:
+    with SdkClient(manager.url, policies=policies) as client:
         netrc.write_text("machine 127.0.0.1 login bob password other\n")
         client.heartbeat("r")
         client.send_events("r", "s", [])
@@ -323,9 +321,9 @@ def test_netrc_is_read_once_and_used_everywhere(manager, monkeypatch, tmp_path):
     ] * 2
 
 
-def test_a_proxy_of_the_environment_is_used_for_everything_and_read_once(manager, monkeypatch):
+def test_a_proxy_of_the_environment_is_used_for_everything_and_read_once(manager, monkeypatch, policies):
     monkeypatch.setenv("http_proxy", manager.url)
-    with SdkClient("http://manager.invalid:8090") as client:
+    with SdkClient("http://manager.invalid:8090", policies=policies) as client:
         monkeypatch.delenv("http_proxy")
         client.heartbeat("r")
         client.send_events("r", "s", [])
@@ -335,18 +333,18 @@ def test_a_proxy_of_the_environment_is_used_for_everything_and_read_once(manager
     ]
 
 
-def test_a_host_that_needs_no_proxy_is_called_directly(manager, monkeypatch):
+def test_a_host_that_needs_no_proxy_is_called_directly(manager, monkeypatch, policies):
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{refused_port()}")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with SdkClient(manager.url) as client:
+    with SdkClient(manager.url, policies=policies) as client:
         client.heartbeat("r")
         client.send_events("r", "s", [])
     assert len(manager.requests) == 2
 
 
-def test_a_ca_bundle_of_the_environment_is_taken_over(manager, monkeypatch):
+def test_a_ca_bundle_of_the_environment_is_taken_over(manager, monkeypatch, policies):
     bundle = requests.certs.where()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
-    with SdkClient(manager.url) as client:
-        assert client._session.verify == bundle
-        assert not client._session.trust_env
+    with SdkClient(manager.url, policies=policies) as client:
+        assert client._transport.session.verify == bundle
+        assert not client._transport.session.trust_env
