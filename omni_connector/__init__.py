@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         SyncCancelledError,
         SyncFinishedError,
         SyncInterruptedError,
+        TooManyErrorsError,
     )
     from omni_connector.manager import RetryPolicy, SdkClient
     from omni_connector.models import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     )
     from omni_connector.sync.content import ContentStorage
     from omni_connector.sync.context import SyncContext
+    from omni_connector.sync.ledger import ErrorLimits
 
 __all__ = [
     "ActionDefinition",
@@ -49,6 +51,7 @@ __all__ = [
     "Document",
     "DocumentMetadata",
     "DocumentPermissions",
+    "ErrorLimits",
     "InvalidDocumentError",
     "InvalidValueError",
     "ManagerUnreachableError",
@@ -63,6 +66,7 @@ __all__ = [
     "SyncFinishedError",
     "SyncInterruptedError",
     "SyncMode",
+    "TooManyErrorsError",
     "__version__",
 ]
 
@@ -73,6 +77,7 @@ _HOMES = {
     "SdkClient": "manager",
     "Settings": "config",
     "SyncContext": "sync.context",
+    "ErrorLimits": "sync.ledger",
     **dict.fromkeys(
         (
             "ActionDefinition",

@@ -7,6 +7,7 @@ from typing import Any
 from omni_connector.awaitables import AwaitableBool
 from omni_connector.models import ActionDefinition, ActionResponse, ConnectorManifest, SearchOperator
 from omni_connector.sync.context import SyncContext
+from omni_connector.sync.ledger import ErrorLimits
 
 
 class Connector(ABC):
@@ -67,6 +68,11 @@ class Connector(ABC):
     def search_operators(self) -> list[SearchOperator]:
         """Words for searches in the documents' attributes; none by default."""
         return []
+
+    @property
+    def error_limits(self) -> ErrorLimits:
+        """How many documents may fail before the run does; see ``ErrorLimits`` for the defaults."""
+        return ErrorLimits()
 
     @abstractmethod
     def sync(

@@ -9,6 +9,7 @@
     ├── SyncStartError              answer 4xx or 5xx: a run could not be started; ``status``
     ├── SyncCancelledError          stop: the run was cancelled, or is over at the manager; ``sync_run_id``
     │   └── SyncInterruptedError    stop: this process shuts down; the manager resumes the run
+    ├── TooManyErrorsError          stop: more documents failed than the connector allows; ``count``
     ├── SyncFinishedError           a bug in the connector: the run was used after its end; ``sync_run_id``
     └── SdkClientError              the manager refused or did not answer; ``operation``, ``status``, ``body``
         ├── ManagerUnreachableError retry later: no answer came at all (``status`` is None)
@@ -116,6 +117,21 @@ class SyncInterruptedError(SyncCancelledError):
 
     def __init__(self, sync_run_id: str) -> None:
         super().__init__(sync_run_id, "this process shuts down")
+
+
+class TooManyErrorsError(ConnectorError):
+    """So many documents failed that something must be wrong with all of them.
+
+    Attributes:
+        count: documents that failed so far.
+    """
+
+    def __init__(self, count: int, which: str) -> None:
+        super().__init__(
+            f"Too many documents failed: {which}. The log and ctx.errors name them; "
+            "the connector's error_limits say how many are allowed."
+        )
+        self.count = count
 
 
 class SyncFinishedError(ConnectorError):

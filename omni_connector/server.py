@@ -16,6 +16,7 @@ from omni_connector.config import Settings, port_from_environ, wsgi_target
 from omni_connector.connector import Connector
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.manager import ManagerApi, SdkClient
+from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.target import load_connector
 from omni_connector.web.blueprint import EXTENSION, build_blueprint
@@ -31,6 +32,7 @@ def create_blueprint(
     manager: ManagerApi | None = None,
     name: str | None = None,
     register: bool = True,
+    options: RuntimeOptions | None = None,
 ) -> Blueprint:
     """Return a Flask blueprint that serves ``connector``, to be mounted in an application under any prefix.
 
@@ -42,12 +44,15 @@ def create_blueprint(
         manager: how to reach the manager; an ``SdkClient`` of the settings unless given.
         name: of the blueprint; needed to mount one connector twice.
         register: announce the connector to the manager.
+        options: figures of the runtime, for tests and measurements.
 
     Raises:
         ConfigurationError: the environment is incomplete; lists everything.
     """
     settings = settings or Settings.from_environ()
-    service = ConnectorService(connector, settings, manager or SdkClient(settings.manager_url))
+    service = ConnectorService(
+        connector, settings, manager or SdkClient(settings.manager_url), options=options
+    )
     blueprint = build_blueprint(service, name=name)
     if register:
         blueprint.record(lambda state: _start(service, state))
@@ -60,11 +65,14 @@ def create_app(
     settings: Settings | None = None,
     manager: ManagerApi | None = None,
     register: bool = True,
+    options: RuntimeOptions | None = None,
 ) -> Flask:
     """Return a WSGI application that serves ``connector``; arguments and errors as for ``create_blueprint``."""
     app = Flask("omni_connector", static_folder=None)
     register_error_handlers(app)
-    app.register_blueprint(create_blueprint(connector, settings=settings, manager=manager, register=register))
+    app.register_blueprint(
+        create_blueprint(connector, settings=settings, manager=manager, register=register, options=options)
+    )
     return app
 
 

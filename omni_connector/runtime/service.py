@@ -16,6 +16,7 @@ from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import accepted, call_hook
+from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import RunRegistry, RunReport
 from omni_connector.runtime.watch import Watch, WatchTimes
@@ -39,7 +40,7 @@ class ConnectorService:
         connector: the author's connector.
         settings: addresses and limits.
         manager: how to report; closed with the service.
-        watch_times: how often runs are looked at; from the settings unless given.
+        options: other figures than the usual ones.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class ConnectorService:
         settings: Settings,
         manager: ManagerApi,
         *,
-        watch_times: WatchTimes | None = None,
+        options: RuntimeOptions | None = None,
     ) -> None:
         self.connector = connector
         self.settings = settings
@@ -57,7 +58,9 @@ class ConnectorService:
         self._uploads = UploadPool(f"omni-upload-{connector.name}", parallel=settings.parallel_uploads)
         manager.when_overloaded(self._uploads.overloaded)
         self._runs = RunRegistry()
-        self._watch = Watch(self._runs, watch_times or WatchTimes(stalled_seconds=settings.stalled_seconds))
+        self._options = options or RuntimeOptions()
+        watch_times = self._options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
+        self._watch = Watch(self._runs, watch_times)
         self._prefix = ""
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
@@ -140,6 +143,7 @@ class ConnectorService:
                 manager=self._manager,
                 loop=self._loop,
                 submit=self._uploads.submit,
+                options=self._options,
             )
             worker.start()
             self._watch.start()

@@ -11,6 +11,7 @@ from omni_connector.exceptions import ConnectorError, SyncInterruptedError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
 from omni_connector.runtime.hooks import VALUES, is_async_hook
+from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.runs import Run, RunRegistry
 from omni_connector.sync.async_context import AsyncSyncContext
 from omni_connector.sync.context import SyncContext
@@ -42,6 +43,7 @@ class SyncWorker(threading.Thread):
         manager: ManagerApi,
         loop: EventLoop,
         submit: Submit,
+        options: RuntimeOptions | None = None,
     ) -> None:
         super().__init__(name=f"omni-sync-{run.sync_run_id}", daemon=True)
         self._connector = connector
@@ -54,7 +56,16 @@ class SyncWorker(threading.Thread):
         self._ending = Ending(info, run.stop, lambda: registry.free_slot(run))
         self._is_async = is_async_hook(connector.sync)
         kind = AsyncSyncContext if self._is_async else SyncContext
-        self._context = kind(info, manager, run.stop, ending=self._ending, submit=submit)
+        self._options = options or RuntimeOptions()
+        self._context = kind(
+            info,
+            manager,
+            run.stop,
+            ending=self._ending,
+            submit=submit,
+            limits=self._options.limits(info.mode),
+            error_limits=connector.error_limits,
+        )
         if isinstance(self._context, AsyncSyncContext):
             self._context.bind(loop)
         run.context = self._context
@@ -103,7 +114,9 @@ class SyncWorker(threading.Thread):
                 type(self._connector).__name__,
                 extra=self._extra,
             )
-        self._loop.run(result, on_stop=self._run.stop.on_set)
+        self._loop.run(
+            result, on_stop=self._run.stop.on_set, grace_seconds=self._options.cancel_grace_seconds
+        )
 
     def _returned(self) -> None:
         """Complete a scheduled run; leave a realtime one to the manager, which starts it again (DESIGN)."""

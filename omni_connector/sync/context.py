@@ -13,7 +13,7 @@ from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.content import ContentStorage, checked_text
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ending import Ending
-from omni_connector.sync.ledger import DocumentError, ErrorLedger
+from omni_connector.sync.ledger import CONNECTOR_STAGE, DocumentError, ErrorLedger, ErrorLimits
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import redact
 from omni_connector.sync.run_info import RunInfo
@@ -44,16 +44,25 @@ class SyncContext:
     content_storage: ContentStorage
 
     def __init__(
-        self, run: RunInfo, manager: ManagerApi, stop: StopSignal, *, ending: Ending, submit: Submit
+        self,
+        run: RunInfo,
+        manager: ManagerApi,
+        stop: StopSignal,
+        *,
+        ending: Ending,
+        submit: Submit,
+        limits: DeliveryLimits | None = None,
+        error_limits: ErrorLimits | None = None,
     ) -> None:
         self._run = run
         self._manager = manager.interruptible(stop.fence)
         self._stop = stop
         self._ending = ending
         self._submit = submit
-        self._ledger = ErrorLedger(run.sync_run_id)
-        limits = DeliveryLimits.for_mode(run.mode)
+        self._ledger = ErrorLedger(run.sync_run_id, error_limits)
+        limits = limits or DeliveryLimits.for_mode(run.mode)
         self._delivery = Delivery(run, self._manager, stop, self._ledger, limits)
+        self._forget_abort = stop.on_set(self._abort_if_fenced)
         self.content_storage = ContentStorage(run, self._manager, self._check)
         self.pulse = Pulse()
         self._state: Any = run.checkpoint
@@ -161,11 +170,16 @@ class SyncContext:
         return DONE
 
     def emit_error(self, external_id: str, error: str | BaseException) -> AwaitableNone:
-        """Note that a document could not be read; the run goes on. Counted, logged and shown with the run."""
+        """Note that a document could not be read; the run goes on. Counted, logged and shown with the run.
+
+        Raises:
+            TooManyErrorsError: more documents failed than the connector's ``error_limits`` allow; let it pass.
+        """
         self._check("emit_error", str(external_id))
         reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
         reason = redact(reason, self._run.secrets)
-        self._ledger.add(DocumentError(document_id=str(external_id), stage="connector", reason=reason))
+        self._ledger.add(DocumentError(document_id=str(external_id), stage=CONNECTOR_STAGE, reason=reason))
+        self._ledger.check()
         return DONE
 
     def increment_scanned(self, count: int = 1) -> AwaitableNone:
@@ -288,9 +302,15 @@ class SyncContext:
 
     def close(self) -> None:
         """End the run's own threads, after its end."""
+        self._forget_abort()
         self._delivery.close()
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _abort_if_fenced(self) -> None:
+        """A cancelled run waits for nothing, not even for a call that is under way."""
+        if self._stop.fence.is_set():
+            self._manager.abort()
 
     def _check(self, what: str = "save", about: str = "") -> None:
         self.pulse.touch(what, about)
@@ -313,6 +333,7 @@ class SyncContext:
             text = checked_text(document.content, self._run)
             upload = self._submit(lambda: self._upload(text))
             self._delivery.put(event, upload=upload, content_bytes=len(text))
+        self._ledger.read()
         self._emitted += 1
 
     def _wait_for_room(self) -> AwaitableNone:

@@ -206,6 +206,7 @@ class Delivery:
                 return
             try:
                 self._sender.send(self._resolved(batch), self.counters)
+                self._ledger.check()
                 if counts_asked or self.counters.due(self._limits.flush_seconds):
                     self.counters.report()
             except SyncRunEndedError as error:

@@ -49,9 +49,9 @@ class Sender:
             refused = self._split(events, error)
             if len(refused) == len(events) and error.status not in CONTENT_REFUSALS:
                 self._post([], patient=False)  # Raises if not the events are wrong but the manager.
-            for event, cause in refused:
-                self._note(event, cause)
-            events = _without(events, refused)
+            events = self._note(events, refused)
+        else:
+            self._ledger.accepted(len(events))
         counters.updated(sum(event.kind != DELETED for event in events))
 
     def _split(
@@ -90,21 +90,26 @@ class Sender:
         bodies = [event.body for event in events]
         self._manager.send_events(self._run.sync_run_id, self._run.source_id, bodies, patient=patient)
 
-    def _note(self, event: EncodedEvent, cause: SdkClientError) -> None:
-        self._ledger.add(
-            DocumentError(
-                document_id=event.document_id, stage="event", reason=str(cause), status=cause.status
+    def _note(
+        self, events: list[EncodedEvent], refused: list[tuple[EncodedEvent, SdkClientError]]
+    ) -> list[EncodedEvent]:
+        """Put the refused events into the ledger, in their order among the others; return the others."""
+        causes = {id(event): cause for event, cause in refused}
+        accepted = []
+        for event in events:
+            cause = causes.get(id(event))
+            if cause is None:
+                accepted.append(event)
+                self._ledger.accepted(1)
+                continue
+            self._ledger.add(
+                DocumentError(
+                    document_id=event.document_id, stage="event", reason=str(cause), status=cause.status
+                )
             )
-        )
+        return accepted
 
 
 def is_refusal(error: SdkClientError) -> bool:
     """Say whether the manager refused what was sent, rather than being in trouble itself."""
     return error.status in EVENT_REFUSALS
-
-
-def _without(
-    events: list[EncodedEvent], refused: list[tuple[EncodedEvent, SdkClientError]]
-) -> list[EncodedEvent]:
-    left_out = {id(event) for event, _ in refused}
-    return [event for event in events if id(event) not in left_out]

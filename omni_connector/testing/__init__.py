@@ -9,7 +9,8 @@ installed:
         assert result.documents["todo"].content == "milk, bread"
 
 Elsewhere import the function ``run_sync``. ``call_action`` runs an action, ``serve_connector`` keeps a connector
-served for whatever else is to be tried, ``MemoryManager`` is for unit tests of single calls.
+served for whatever else is to be tried, ``MemoryManager`` is for unit tests of single calls. The fixture
+``faulty_manager`` spoils calls on their way to ``omni_manager`` (``omni_connector.testing.faults``).
 
 Names are imported when they are first used: the pytest plugin is loaded in every pytest run of everybody who has the
 package installed.
@@ -20,6 +21,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omni_connector.testing.actions import ActionAnswer
+    from omni_connector.testing.faults import (
+        Answer,
+        Delay,
+        Do,
+        Fault,
+        FaultPlan,
+        FaultyManager,
+        GoAway,
+        Hang,
+        LostAnswer,
+        NotJson,
+        Refuse,
+        Reset,
+        Truncated,
+    )
     from omni_connector.testing.memory import Call, MemoryManager
     from omni_connector.testing.results import ArrivedDocument, SyncResult
     from omni_connector.testing.running import SyncRunner, run_sync
@@ -27,12 +43,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionAnswer",
+    "Answer",
     "ArrivedDocument",
     "Call",
+    "Delay",
+    "Do",
+    "Fault",
+    "FaultPlan",
+    "FaultyManager",
+    "GoAway",
+    "Hang",
+    "LostAnswer",
     "MemoryManager",
+    "NotJson",
+    "Refuse",
+    "Reset",
     "ServedConnector",
     "SyncResult",
     "SyncRunner",
+    "Truncated",
     "call_action",
     "run_sync",
     "serve_connector",
@@ -40,12 +69,25 @@ __all__ = [
 
 _HOMES = {
     "ActionAnswer": "actions",
+    "Answer": "faults",
     "ArrivedDocument": "results",
     "Call": "memory",
+    "Delay": "faults",
+    "Do": "faults",
+    "Fault": "faults",
+    "FaultPlan": "faults",
+    "FaultyManager": "faults",
+    "GoAway": "faults",
+    "Hang": "faults",
+    "LostAnswer": "faults",
     "MemoryManager": "memory",
+    "NotJson": "faults",
+    "Refuse": "faults",
+    "Reset": "faults",
     "ServedConnector": "served",
     "SyncResult": "results",
     "SyncRunner": "running",
+    "Truncated": "faults",
     "call_action": "served",
     "run_sync": "running",
     "serve_connector": "served",

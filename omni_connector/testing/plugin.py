@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from omni_connector.local import LocalManager
+    from omni_connector.testing.faults import FaultyManager
     from omni_connector.testing.running import SyncRunner
 
 
@@ -29,3 +30,12 @@ def run_sync(omni_manager: "LocalManager") -> "SyncRunner":
     from omni_connector.testing.running import SyncRunner  # noqa: PLC0415 - see above.
 
     return SyncRunner(omni_manager)
+
+
+@pytest.fixture
+def faulty_manager(omni_manager: "LocalManager") -> Iterator["FaultyManager"]:
+    """A proxy in front of ``omni_manager`` that spoils the calls which its ``plan`` names; none until then."""
+    from omni_connector.testing.faults import FaultyManager  # noqa: PLC0415 - see above.
+
+    with FaultyManager(omni_manager) as faulty:
+        yield faulty

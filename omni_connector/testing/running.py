@@ -13,6 +13,7 @@ from typing import Any
 
 from omni_connector.connector import Connector
 from omni_connector.local import LocalManager, LocalManagerError
+from omni_connector.manager import ManagerApi
 from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.runs import RunReport
 from omni_connector.testing.results import SyncResult, collect_result
@@ -31,6 +32,7 @@ def run_sync(
     state: JsonValue = None,
     connector_state: JsonValue = None,
     manager: LocalManager | None = None,
+    client: ManagerApi | None = None,
     source_id: str | None = None,
     source_type: str | None = None,
     timeout_seconds: float = 60.0,
@@ -51,6 +53,7 @@ def run_sync(
         connector_state: durable notes of the source; the same.
         manager: a manager that runs; one of its own for this call unless given. Different connectors for one type of
             source need different managers: a manager asks the first that registered (PROTOCOL, section 2).
+        client: how the connector calls the manager, such as ``faulty_manager.client()``; straight unless given.
         source_id: one made of the connector's name, unless given.
         source_type: the connector's first, unless given.
         timeout_seconds: how long it may take.
@@ -61,7 +64,7 @@ def run_sync(
         LocalManagerError: the manager or the connector refuses to start the run.
     """
     with _manager(manager) as running:
-        with serve_connector(connector, running) as served:
+        with serve_connector(connector, running, client=client) as served:
             source_id = served.put_source(
                 source_id=source_id, config=config, credentials=credentials, source_type=source_type
             )
@@ -95,6 +98,7 @@ class SyncRunner:
         mode: str = "full",
         state: JsonValue = None,
         connector_state: JsonValue = None,
+        client: ManagerApi | None = None,
         source_id: str | None = None,
         source_type: str | None = None,
         timeout_seconds: float = 60.0,
@@ -108,6 +112,7 @@ class SyncRunner:
             state=state,
             connector_state=connector_state,
             manager=self.manager,
+            client=client,
             source_id=source_id,
             source_type=source_type,
             timeout_seconds=timeout_seconds,

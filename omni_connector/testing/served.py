@@ -10,7 +10,7 @@ from flask import Flask
 from omni_connector.config import Settings
 from omni_connector.connector import Connector
 from omni_connector.local import HttpServer, LocalManager
-from omni_connector.manager import SdkClient
+from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.server import create_app, services
@@ -23,17 +23,25 @@ THREADS = 8
 OPENING_SECONDS = 10.0
 
 
-def serve_connector(connector: Connector, manager: LocalManager) -> "ServedConnector":
+def serve_connector(
+    connector: Connector, manager: LocalManager, *, client: ManagerApi | None = None
+) -> "ServedConnector":
     """Serve ``connector`` on a free port and register it with ``manager``; use it as a context manager.
 
         with serve_connector(Notes(), omni_manager) as served:
             answer = requests.get(f"{served.url}/manifest", timeout=5)
 
+    Args:
+        connector: the connector.
+        manager: a manager that runs.
+        client: how the connector calls the manager, such as ``faulty_manager.client()``; straight unless given. It is
+            closed with the connector.
+
     Raises:
         SdkClientError: the manager refuses the manifest; the message says why.
         InvalidValueError: a property of the connector has the wrong type.
     """
-    return ServedConnector(connector, manager)
+    return ServedConnector(connector, manager, client=client)
 
 
 def call_action(
@@ -81,9 +89,12 @@ class ServedConnector:
     app: Flask
     service: ConnectorService
 
-    def __init__(self, connector: Connector, manager: LocalManager) -> None:
+    def __init__(
+        self, connector: Connector, manager: LocalManager, *, client: ManagerApi | None = None
+    ) -> None:
         self.connector = connector
         self.manager = manager
+        self._client = client
         self._closed = False
         self._door = _Door()
         self._server = HttpServer(self._door, threads=THREADS, name="served-connector").start()
@@ -160,7 +171,7 @@ class ServedConnector:
     def _open(self) -> None:
         """Make the application for the address that the server got, then register it, now and every 30 s."""
         settings = Settings(manager_url=self.manager.url, connector_url=self.url)
-        self.app = create_app(self.connector, settings=settings, register=False)
+        self.app = create_app(self.connector, settings=settings, manager=self._client, register=False)
         self.service = next(iter(services(self.app).values()))
         self._door.open(self.app)
         with SdkClient(self.manager.url) as client:  # Here and now, so that a refusal is the caller's error.

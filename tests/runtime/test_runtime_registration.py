@@ -12,6 +12,7 @@ from support.scripted import WAIT, Holding, Scripted, sync_request
 from omni_connector import ManagerUnreachableError, SdkClientError, Settings
 from omni_connector.models.sync import Slot
 from omni_connector.runtime import registration
+from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import RunRegistry
 from omni_connector.runtime.watch import Watch, WatchTimes
@@ -310,7 +311,7 @@ def test_a_closed_watch_does_not_start():
 def test_a_service_watches_over_its_runs(serve, manager):
     connector = Holding()
     times = WatchTimes(look_seconds=QUICK, heartbeat_seconds=0.0)
-    service = serve(connector, watch_times=times)
+    service = serve(connector, options=RuntimeOptions(watch=times))
     service.start_sync(sync_request())
     connector.meet()
     manager.wait_for(lambda manager: "heartbeat" in [call.operation for call in manager.calls])

@@ -1,0 +1,25 @@
+"""Figures of the runtime that tests, benchmarks and the curious may change."""
+
+from collections.abc import Callable
+
+from attrs import field, frozen
+
+from omni_connector.models import SyncMode
+from omni_connector.runtime.watch import WatchTimes
+from omni_connector.sync.delivery import DeliveryLimits
+
+
+@frozen(kw_only=True)
+class RuntimeOptions:
+    """How the runs of one connector are carried out.
+
+    Attributes:
+        limits: when batches are sent and how much may wait, by sync mode.
+        watch: how often runs are looked at; None takes the usual times with the settings' ``stalled_seconds``.
+        cancel_grace_seconds: how long the task of an ``async def sync`` may go on after it was stopped, before it
+            is cancelled.
+    """
+
+    limits: Callable[[SyncMode], DeliveryLimits] = field(default=DeliveryLimits.for_mode)
+    watch: WatchTimes | None = None
+    cancel_grace_seconds: float = 5.0
