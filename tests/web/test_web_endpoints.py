@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 from support.openapi import response_problems
@@ -307,9 +308,10 @@ def test_a_wrong_manifest_says_what_is_wrong(make_app):
 def test_odd_ids_are_taken_as_they_are(make_app):
     connector = Holding()
     client = make_app(connector).test_client()
-    odd = "run ä/..%2F?#"
+    odd = "run ä%2F?#\n"
     assert client.post("/sync", json={**SYNC, "sync_run_id": odd}).status_code == 200
     connector.meet()
+    assert client.get(f"/sync/{quote(odd, safe='')}").json == {"running": True}
     assert client.post("/cancel", json={"sync_run_id": odd}).status_code == 200
     connector.release.set()
 
