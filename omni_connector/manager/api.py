@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from omni_connector.models import SyncConfig
+from omni_connector.models import RunProgress, SyncConfig
 from omni_connector.models.plain import JsonValue
 
 
@@ -46,6 +46,9 @@ class ManagerApi(Protocol):
 
     def add_updated(self, sync_run_id: str, count: int) -> None:
         """Add to the run's ``documents_updated``; not repeated when it may have arrived."""
+
+    def progress(self, sync_run_id: str) -> RunProgress | None:
+        """Return what the manager knows of the run now; None for a run that it does not know."""
 
     def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue) -> None:
         """Replace the run's checkpoint."""

@@ -12,7 +12,7 @@ from omni_connector.config import is_http_address
 from omni_connector.exceptions import ConfigurationError, SdkClientError, SyncRunEndedError
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies, RetryPolicy
 from omni_connector.manager.transport import HTTP_OK, Call, Interrupt, Transport
-from omni_connector.models import SyncConfig
+from omni_connector.models import RunProgress, SyncConfig
 from omni_connector.models.codec import decode, encode, structure
 from omni_connector.models.plain import JsonValue
 
@@ -137,6 +137,12 @@ class SdkClient:
             {"count": count},
             policy=self._policies.counters,
         )
+
+    def progress(self, sync_run_id: str) -> RunProgress | None:
+        """``GET /sync/{id}/progress``: the first of its server-sent events."""
+        call = Call("GET", f"/sync/{_segment(sync_run_id)}/progress", None, self._policies.answering)
+        event = self._transport.first_event(call, self._interrupt)
+        return None if event is None else structure(RunProgress, event)
 
     def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue) -> None:
         """``PUT /sdk/sync/{id}/checkpoint``."""

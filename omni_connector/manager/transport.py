@@ -7,7 +7,8 @@ not honour what the session is configured with, through the requests session.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -144,6 +145,25 @@ class Transport:
                 )
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def first_event(self, call: Call, interrupt: Interrupt) -> JsonValue:
+        """Return the first event of a stream of server-sent events, or None when it ends without one.
+
+        Raises:
+            SdkClientError: as for ``call``.
+        """
+
+        def attempt(_deadline: float) -> LaneResponse:
+            with self._exchange(
+                call, data=None, headers={}, read_seconds=self._policies.read_seconds
+            ) as response:
+                if response.status_code != HTTP_OK:
+                    return _whole(response)
+                lines = response.iter_lines(chunk_size=1)
+                event = next((line[5:] for line in lines if line.startswith(b"data:")), b"")
+                return LaneResponse(HTTP_OK, {}, event.strip())
+
+        return self.repeat(call, interrupt, attempt)
+
     def through_session(
         self, call: Call, *, data: object, headers: dict[str, str], read_seconds: float
     ) -> LaneResponse:
@@ -152,23 +172,31 @@ class Transport:
         Raises:
             SdkClientError: no answer came.
         """
+        with self._exchange(call, data=data, headers=headers, read_seconds=read_seconds) as response:
+            return _whole(response)
+
+    @contextmanager
+    def _exchange(
+        self, call: Call, *, data: object, headers: dict[str, str], read_seconds: float
+    ) -> Iterator[requests.Response]:
+        """Send, and hand the answer over while it is still being read; translate what breaks on the way."""
         try:
-            response = self.session.request(
+            with self.session.request(
                 call.method,
                 self.manager_url + call.path,
                 data=data,  # type: ignore[arg-type]  # Anything with read(), too.
                 headers=headers,
                 timeout=(self._policies.connect_seconds, read_seconds),
                 allow_redirects=False,
-            )
+                stream=True,
+            ) as response:
+                yield response
         except requests.RequestException as error:
             passing = isinstance(
                 error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
             )
             repeat = passing and not (call.policy.unless_sent and _may_have_arrived(error))
             raise _unreachable(call.operation, self.manager_url, error, repeat=repeat) from error
-        found = {name.lower(): value for name, value in response.headers.items()}
-        return LaneResponse(response.status_code, found, response.content)
 
     def _once(self, call: Call, interrupt: Interrupt, deadline: float) -> LaneResponse:
         if self.lane is None or call.data is None or not call.bulk:
@@ -212,6 +240,11 @@ def _is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _whole(response: requests.Response) -> LaneResponse:
+    found = {name.lower(): value for name, value in response.headers.items()}
+    return LaneResponse(response.status_code, found, response.content)
 
 
 def _json(answer: LaneResponse, operation: str) -> JsonValue:

@@ -3,7 +3,7 @@
 from omni_connector.models.action import ActionRequest, ActionResponse
 from omni_connector.models.document import Document, DocumentMetadata, DocumentPermissions
 from omni_connector.models.manifest import ActionDefinition, ConnectorManifest, SearchOperator
-from omni_connector.models.sync import CancelRequest, Slot, SyncConfig, SyncMode, SyncRequest
+from omni_connector.models.sync import CancelRequest, RunProgress, Slot, SyncConfig, SyncMode, SyncRequest
 
 __all__ = [
     "ActionDefinition",
@@ -14,6 +14,7 @@ __all__ = [
     "Document",
     "DocumentMetadata",
     "DocumentPermissions",
+    "RunProgress",
     "SearchOperator",
     "Slot",
     "SyncConfig",

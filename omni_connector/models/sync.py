@@ -93,3 +93,20 @@ class SyncConfig:
     user_filter_mode: str = "all"
     user_whitelist: list[Any] | None = None
     user_blacklist: list[Any] | None = None
+
+
+@frozen(kw_only=True)
+class RunProgress:
+    """What the manager knows of a run (manager.openapi.yaml, SyncProgress).
+
+    Attributes:
+        status: ``running``, ``completed``, ``failed`` or ``cancelled``.
+        documents_scanned: sum of what was reported.
+        documents_processed: documents that the indexer has worked on.
+        documents_updated: sum of what was reported.
+    """
+
+    status: str
+    documents_scanned: int = 0
+    documents_processed: int = 0
+    documents_updated: int = 0

@@ -4,26 +4,41 @@ import logging
 import threading
 import time
 
-from omni_connector.exceptions import ManagerUnreachableError, SdkClientError, ServiceOverloadedError
+from omni_connector.exceptions import (
+    ConnectorError,
+    ManagerUnreachableError,
+    SdkClientError,
+    ServiceOverloadedError,
+)
 from omni_connector.manager.api import ManagerApi
+from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
+
+
+NAMES = ("scanned", "updated")
 
 
 class Counters:
     """Documents looked at (``scanned``) and documents accepted (``updated``), who counts being the SDK.
 
-    The manager never counts either itself (PROTOCOL, section 10). A count that may have arrived is not sent
-    again: the figures are for people, and one too low is better than one too high.
+    The manager never counts either itself (PROTOCOL, section 10), and a count that is sent twice is counted twice. So
+    one that may have arrived is not repeated: the manager is asked how far it has counted.
+
+    Args:
+        run: the run; one that is resumed goes on from the manager's figures.
+        manager: where to.
     """
 
-    def __init__(self, sync_run_id: str, manager: ManagerApi) -> None:
-        self._sync_run_id = sync_run_id
+    def __init__(self, run: RunInfo, manager: ManagerApi) -> None:
+        self._sync_run_id = run.sync_run_id
         self._manager = manager
-        self._lock = threading.Lock()  # Protects the four numbers.
-        self._unreported = {"scanned": 0, "updated": 0}
-        self._total = {"scanned": 0, "updated": 0}
+        self._lock = threading.Lock()  # Protects the numbers up to _since.
+        self._unreported = dict.fromkeys(NAMES, 0)
+        self._total = dict.fromkeys(NAMES, 0)
         self._since: float | None = None
+        # The manager's own figures as far as we know them; used by the thread that reports only.
+        self._at_manager: dict[str, int] | None = None if run.is_resume else dict.fromkeys(NAMES, 0)
 
     @property
     def total_scanned(self) -> int:
@@ -56,8 +71,10 @@ class Counters:
     def report(self) -> None:
         """Send what has not been sent; a failure is logged and costs nothing but the figure."""
         with self._lock:
-            unreported, self._unreported = self._unreported, {"scanned": 0, "updated": 0}
+            unreported, self._unreported = self._unreported, dict.fromkeys(NAMES, 0)
             self._since = None
+        if self._at_manager is None and any(unreported.values()):
+            self._at_manager = self._ask()  # Before the first report of a resumed run.
         for name, call in (("scanned", self._manager.add_scanned), ("updated", self._manager.add_updated)):
             count = unreported[name]
             if not count:
@@ -68,7 +85,38 @@ class Counters:
                 self._keep(name, count)
                 self._say(name, count, error, "they are reported later")
             except SdkClientError as error:
-                self._say(name, count, error, "they may be missing from the figures")
+                self._doubt(name, count, error)
+            else:
+                self._arrived(name, count)
+
+    def _doubt(self, name: str, count: int, error: SdkClientError) -> None:
+        """Find out whether a report was counted."""
+        before = self._at_manager
+        now = self._ask() if before is not None else None
+        if before is None or now is None:
+            self._say(name, count, error, "they may be missing from the figures")
+        elif now[name] == before[name]:
+            self._keep(name, count)
+            self._say(name, count, error, "they are reported later")
+        elif now[name] == before[name] + count:
+            self._arrived(name, count)
+        else:
+            self._say(name, count, error, f"the manager counts {now[name]}, which nobody here reported")
+            self._at_manager = now
+
+    def _ask(self) -> dict[str, int] | None:
+        try:
+            progress = self._manager.progress(self._sync_run_id)
+        except ConnectorError as error:
+            log.info("The manager's figures are unknown: %s", error, extra={"sync_run_id": self._sync_run_id})
+            return None
+        if progress is None:
+            return None
+        return {"scanned": progress.documents_scanned, "updated": progress.documents_updated}
+
+    def _arrived(self, name: str, count: int) -> None:
+        if self._at_manager is not None:
+            self._at_manager[name] += count
 
     def _add(self, name: str, count: int) -> None:
         if not count:

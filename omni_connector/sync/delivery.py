@@ -86,7 +86,7 @@ class Delivery:
         self._stop = stop
         self._ledger = ledger
         self._limits = limits
-        self.counters = Counters(run.sync_run_id, manager)
+        self.counters = Counters(run, manager)
         self._sender = Sender(run, manager, ledger)
         lock = threading.Lock()  # Protects everything below.
         self._work = threading.Condition(lock)  # The sender waits here for something to do ...

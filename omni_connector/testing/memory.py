@@ -13,7 +13,7 @@ import attrs
 from attrs import define, field
 
 from omni_connector.exceptions import SyncRunEndedError
-from omni_connector.models import SyncConfig
+from omni_connector.models import RunProgress, SyncConfig
 from omni_connector.models.codec import decode, encode
 from omni_connector.models.plain import JsonValue
 
@@ -205,6 +205,13 @@ class MemoryManager:
         with self._changed:
             self.updated += count
             self._changed.notify_all()
+
+    def progress(self, sync_run_id: str) -> RunProgress:
+        """Return the figures; they are not kept apart by run."""
+        self._receive("progress", sync_run_id=sync_run_id)
+        with self._changed:
+            status = self.statuses.get(sync_run_id, RUNNING)
+            return RunProgress(status=status, documents_scanned=self.scanned, documents_updated=self.updated)
 
     def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue) -> None:
         """Keep the checkpoint; nothing happens when the run has ended (PROTOCOL, section 9)."""

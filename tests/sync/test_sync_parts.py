@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import attrs
 import pytest
 
 from omni_connector.exceptions import (
@@ -12,18 +13,22 @@ from omni_connector.exceptions import (
     ServiceOverloadedError,
     SyncCancelledError,
     SyncInterruptedError,
+    TooManyErrorsError,
 )
 from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.counters import Counters
-from omni_connector.sync.ledger import KEPT, DocumentError, ErrorLedger
+from omni_connector.sync.ledger import CONNECTOR_STAGE, KEPT, DocumentError, ErrorLedger, ErrorLimits
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
+from omni_connector.sync.run_info import RunInfo
+
+RUN = RunInfo(sync_run_id="run-1", source_id="source-1")
 
 # -- counters ---------------------------------------------------------------------------------------------------
 
 
 def test_counts_are_summed_and_reported_once(manager):
-    counters = Counters("run-1", manager)
+    counters = Counters(RUN, manager)
     counters.scanned(2)
     counters.scanned(3)
     counters.updated(1)
@@ -35,7 +40,7 @@ def test_counts_are_summed_and_reported_once(manager):
 
 
 def test_nothing_is_reported_where_nothing_was_counted(manager):
-    counters = Counters("run-1", manager)
+    counters = Counters(RUN, manager)
     counters.scanned(0)
     assert counters.age_seconds() is None
     assert not counters.due(0)
@@ -44,7 +49,7 @@ def test_nothing_is_reported_where_nothing_was_counted(manager):
 
 
 def test_a_count_is_due_when_it_has_waited_long_enough(manager):
-    counters = Counters("run-1", manager)
+    counters = Counters(RUN, manager)
     counters.scanned(1)
     assert counters.age_seconds() >= 0
     assert counters.due(0)
@@ -57,7 +62,7 @@ def test_a_count_is_due_when_it_has_waited_long_enough(manager):
     "error", [ManagerUnreachableError("gone"), ServiceOverloadedError("busy", status=429)]
 )
 def test_a_count_that_did_not_arrive_is_reported_later(manager, caplog, error):
-    counters = Counters("run-1", manager)
+    counters = Counters(RUN, manager)
     counters.scanned(2)
     counters.updated(1)
     manager.on("add_scanned", error)
@@ -70,19 +75,74 @@ def test_a_count_that_did_not_arrive_is_reported_later(manager, caplog, error):
     assert (manager.scanned, manager.updated) == (5, 1)
 
 
-def test_a_count_that_may_have_arrived_is_not_reported_again(manager, caplog):
-    counters = Counters("run-1", manager)
+DOUBT = SdkClientError("not repeated, because it may have arrived")
+
+
+def test_a_count_that_may_have_arrived_is_asked_after_and_reported_if_it_did_not(manager, caplog):
+    counters = Counters(RUN, manager)
     counters.scanned(2)
-    manager.on("add_scanned", SdkClientError("not repeated, because it may have arrived"))
+    manager.on("add_scanned", DOUBT)
+    counters.report()
+    assert "they are reported later" in caplog.text
+    manager.on("add_scanned", None)
+    counters.report()
+    assert (manager.scanned, counters.total_scanned) == (2, 2)
+
+
+def test_a_count_that_did_arrive_without_an_answer_is_not_reported_again(manager):
+    counters = Counters(RUN, manager)
+
+    def lose_the_answer(arguments):
+        manager.scanned += arguments["count"]
+        raise DOUBT
+
+    counters.scanned(2)
+    manager.on("add_scanned", lose_the_answer)
+    counters.report()
+    manager.on("add_scanned", None)
+    counters.scanned(3)
+    counters.report()
+    assert (manager.scanned, counters.total_scanned) == (5, 5)
+
+
+def test_a_resumed_run_goes_on_from_the_managers_figures(manager):
+    manager.scanned, manager.updated = 70, 7
+    counters = Counters(attrs.evolve(RUN, is_resume=True), manager)
+    counters.scanned(2)
+    manager.on("add_scanned", DOUBT)
+    counters.report()
+    manager.on("add_scanned", None)
+    counters.report()
+    assert manager.scanned == 72
+
+
+@pytest.mark.parametrize("answer", [SdkClientError("gone"), None], ids=["no answer", "unknown run"])
+def test_where_the_manager_cannot_say_a_doubtful_count_is_left_out(manager, caplog, monkeypatch, answer):
+    counters = Counters(RUN, manager)
+    counters.scanned(2)
+    manager.on("add_scanned", DOUBT)
+    if answer is None:
+        monkeypatch.setattr(type(manager), "progress", lambda *_: None)
+    else:
+        manager.on("progress", answer)
     counters.report()
     assert "they may be missing from the figures" in caplog.text
     manager.on("add_scanned", None)
     counters.report()
-    assert (manager.scanned, counters.total_scanned) == (0, 2)
+    assert manager.scanned == 0
+
+
+def test_figures_that_nobody_here_reported_are_said_and_gone_on_from(manager, caplog):
+    counters = Counters(RUN, manager)
+    counters.scanned(2)
+    manager.on("add_scanned", DOUBT)
+    manager.scanned = 50
+    counters.report()
+    assert "the manager counts 50, which nobody here reported" in caplog.text
 
 
 def test_counts_of_many_threads_add_up(manager):
-    counters = Counters("run-1", manager)
+    counters = Counters(RUN, manager)
 
     def count():
         for _ in range(1000):
@@ -104,6 +164,80 @@ def test_counts_of_many_threads_add_up(manager):
 
 def document_error(number):
     return DocumentError(document_id=str(number), stage="event", reason="no")
+
+
+def refused(ledger, count):
+    for number in range(count):
+        ledger.add(document_error(number))
+
+
+def unread(ledger, count):
+    for number in range(count):
+        ledger.add(DocumentError(document_id=str(number), stage=CONNECTOR_STAGE, reason="no"))
+
+
+def test_a_hundred_failures_in_a_row_are_borne_and_one_more_is_too_many():
+    ledger = ErrorLedger("run-1")
+    refused(ledger, 100)
+    ledger.check()
+    refused(ledger, 1)
+    with pytest.raises(TooManyErrorsError, match="101 one after the other") as caught:
+        ledger.check()
+    assert caught.value.count == 101
+
+
+def test_a_success_ends_a_row_of_failures():
+    ledger = ErrorLedger("run-1", ErrorLimits(consecutive=2, share=None))
+    for _ in range(50):
+        refused(ledger, 2)
+        ledger.accepted(1)
+    ledger.check()
+
+
+def test_half_of_the_recent_documents_may_fail_and_no_more():
+    ledger = ErrorLedger("run-1", ErrorLimits(consecutive=None, share=0.5, recent=10))
+    ledger.accepted(1000)
+    refused(ledger, 5)
+    ledger.check()
+    refused(ledger, 1)
+    with pytest.raises(TooManyErrorsError, match="6 of the last 10"):
+        ledger.check()
+
+
+def test_the_share_is_not_judged_before_enough_documents_were_seen():
+    ledger = ErrorLedger("run-1", ErrorLimits(consecutive=None, share=0.5, recent=10))
+    refused(ledger, 9)
+    ledger.check()
+
+
+def test_a_total_counts_both_kinds():
+    ledger = ErrorLedger("run-1", ErrorLimits(total=3, consecutive=None, share=None))
+    refused(ledger, 2)
+    unread(ledger, 1)
+    ledger.check()
+    unread(ledger, 1)
+    with pytest.raises(TooManyErrorsError, match="4 in this run"):
+        ledger.check()
+
+
+def test_what_the_connector_could_not_read_and_what_the_manager_refused_are_rows_of_their_own():
+    ledger = ErrorLedger("run-1", ErrorLimits(consecutive=2, share=None))
+    refused(ledger, 2)
+    unread(ledger, 2)
+    ledger.check()
+    ledger.read()
+    unread(ledger, 2)
+    ledger.check()
+    unread(ledger, 1)
+    with pytest.raises(TooManyErrorsError):
+        ledger.check()
+
+
+def test_without_limits_everything_may_fail():
+    ledger = ErrorLedger("run-1", ErrorLimits(total=None, consecutive=None, share=None))
+    refused(ledger, 2000)
+    ledger.check()
+    assert len(ledger) == 2000
 
 
 def test_the_last_errors_are_kept_and_all_are_counted():

@@ -48,7 +48,7 @@ class Strict:
 
 def run(manager, batch):
     ledger = ErrorLedger("run-1")
-    counters = Counters("run-1", manager)
+    counters = Counters(RUN, manager)
     Sender(RUN, manager, ledger).send(batch, counters)
     return ledger, counters
 
@@ -115,7 +115,7 @@ def test_all_refused_with_500_is_the_manager_s_trouble_if_an_empty_batch_is_refu
     manager.on("send_events", refusal(500))
     ledger = ErrorLedger("run-1")
     with pytest.raises(SdkClientError) as caught:
-        Sender(RUN, manager, ledger).send(events(2), Counters("run-1", manager))
+        Sender(RUN, manager, ledger).send(events(2), Counters(RUN, manager))
     assert (caught.value.status, len(ledger)) == (500, 0)
     assert len(manager.calls[-1].args["events"]) == 0
 
