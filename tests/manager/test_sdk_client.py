@@ -278,3 +278,30 @@ def test_overload_of_contents_and_events_is_told_to_whoever_asked(client, manage
     client.send_events("r", "s", [])
     client.add_scanned("r", 1)
     assert told == ["overloaded", "overloaded"]
+
+
+# -- progress ---------------------------------------------------------------------------------------------------
+
+PROGRESS_EVENT = (
+    b'data: {"sync_run_id":"r","source_id":"s","status":"running","documents_scanned":12,'
+    b'"documents_processed":8,"documents_updated":3}\n\n'
+)
+
+
+def test_progress_is_the_first_event_of_the_stream(client, manager):
+    manager.script(Answer(200, b": keep-alive\n\n" + PROGRESS_EVENT + PROGRESS_EVENT.replace(b"12", b"99")))
+    progress = client.progress("r/1")
+    assert manager.requests[0].path == "/sync/r%2F1/progress"
+    assert (progress.status, progress.documents_scanned, progress.documents_updated) == ("running", 12, 3)
+
+
+def test_progress_of_an_unknown_run_is_none(client, manager):
+    manager.script(Answer(200, b""))
+    assert client.progress("r") is None
+
+
+def test_progress_that_is_refused_is_an_error(client, manager):
+    manager.script(Answer(404, b""))
+    with pytest.raises(SdkClientError) as caught:
+        client.progress("r")
+    assert caught.value.status == 404
