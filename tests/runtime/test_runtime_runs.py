@@ -11,11 +11,13 @@ import attrs
 import pytest
 from support.scripted import WAIT, Holding, Scripted, emit, sync_request
 
-from omni_connector import Connector, ManagerUnreachableError, SdkClientError, SyncCancelledError
+from omni_connector import Connector, ErrorLimits, ManagerUnreachableError, SdkClientError, SyncCancelledError
 from omni_connector.exceptions import MalformedRequestError, SyncConflictError, SyncStartError
 from omni_connector.models import SyncConfig
 from omni_connector.models.sync import Slot
+from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.runs import KEPT_REPORTS, RunRegistry
+from omni_connector.sync.delivery import DeliveryLimits
 
 FINAL = {"complete", "fail"}
 
@@ -320,6 +322,26 @@ def test_a_run_that_raises_delivers_what_it_has_and_is_told_without_secrets(serv
     assert "t0p-secret" not in caplog.text
 
 
+def test_the_error_limits_of_the_connector_hold_for_its_runs(serve, manager, ended):
+    class Strict(Scripted):
+        error_limits = ErrorLimits(total=1)
+
+    service = serve(Strict(lambda ctx: [ctx.emit_error(str(n), "unreadable") for n in range(9)]))
+    service.start_sync(sync_request())
+    report = ended(service)
+    assert (report.outcome, report.error_count) == ("failed", 2)
+    assert manager.error.startswith("TooManyErrorsError: Too many documents failed: 2 in this run.")
+
+
+def test_the_limits_of_the_delivery_can_be_handed_in(serve, manager, ended):
+    options = RuntimeOptions(limits=lambda mode: DeliveryLimits(batch_events=2))
+    service = serve(Scripted(lambda ctx: [ctx.emit_deleted(n) for n in range(5)]), options=options)
+    service.start_sync(sync_request())
+    ended(service)
+    batches = [len(call.args["events"]) for call in manager.calls if call.operation == "send_events"]
+    assert batches == [2, 2, 1]
+
+
 def test_a_realtime_run_that_returns_is_flushed_and_left_to_the_manager(serve, manager, ended):
     service = serve(Scripted(lambda ctx: emit(ctx, 1)))
     service.start_sync(sync_request(mode="realtime"))
@@ -553,9 +575,7 @@ def test_an_async_run_that_ignores_its_cancellation_is_cancelled_after_a_grace_p
             begun.set()
             await asyncio.Event().wait()
 
-    service = serve(Deaf())
-    run = service._loop.run
-    service._loop.run = lambda awaitable, **options: run(awaitable, **{**options, "grace_seconds": 0.01})
+    service = serve(Deaf(), options=RuntimeOptions(cancel_grace_seconds=0.01))
     service.start_sync(sync_request())
     assert begun.wait(WAIT)
     assert service.cancel("run-1")
