@@ -1,0 +1,219 @@
+"""Stands in front of a manager and spoils the calls that its plan names."""
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+from omni_connector.manager import Policies, RetryPolicy, SdkClient
+from omni_connector.testing.faults.connection import Connection, ProxiedCall
+from omni_connector.testing.faults.door import Door
+from omni_connector.testing.faults.plan import FaultPlan, endpoint_of
+from omni_connector.testing.faults.wire import Head, Wire
+
+QUICK = Policies(
+    bulk=RetryPolicy(attempts=40, first_delay_seconds=0.002, longest_delay_seconds=0.05, total_seconds=20.0),
+    answering=RetryPolicy(
+        attempts=5, first_delay_seconds=0.002, longest_delay_seconds=0.05, total_seconds=5.0
+    ),
+    counters=RetryPolicy(
+        attempts=40,
+        first_delay_seconds=0.002,
+        longest_delay_seconds=0.05,
+        total_seconds=20.0,
+        unless_sent=True,
+    ),
+    once=RetryPolicy(attempts=1),
+)
+"""Policies with short waits and many attempts, so that tests of many faults take little time."""
+
+CONNECT_SECONDS = 10.0
+
+
+class HasUrl(Protocol):
+    """A running manager, such as ``LocalManager``."""
+
+    @property
+    def url(self) -> str:
+        """Base address without a trailing slash."""
+
+
+class FaultyManager:
+    """A proxy in front of a manager. A context manager; closes quickly and leaves nothing behind.
+
+    Args:
+        manager: a running manager, or the base address of one (http only).
+        plan: which calls go wrong; an empty one unless given. It may be changed at any time.
+        host: address to listen on; the port is a free one.
+
+    Attributes:
+        plan: the plan.
+
+    Raises:
+        ValueError: the address is not an http one.
+    """
+
+    def __init__(
+        self, manager: HasUrl | str, *, plan: FaultPlan | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self._closed = True  # Until everything that needs closing exists.
+        target = manager if isinstance(manager, str) else manager.url
+        parts = urlsplit(target.rstrip("/"))
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError(f"{target!r} is not the http address of a manager")
+        self._target = (parts.hostname, parts.port or 80)
+        self._host_header = parts.netloc.encode("latin-1")
+        self._prefix = parts.path.encode("latin-1")
+        self._host = host
+        self.plan = FaultPlan() if plan is None else plan
+        self._changed = threading.Condition()  # Protects everything below.
+        self._calls: list[ProxiedCall] = []
+        self._connections: set[Connection] = set()
+        self._released = threading.Event()  # Another one after each release.
+        self._ending = threading.Event()
+        self._door = Door(host, self._welcome)
+        self._closed = False
+
+    # -- its life -----------------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Listen; the address accepts when this returns."""
+        self._door.open()
+        return self
+
+    def close(self) -> None:
+        """Break every connection and end every thread. Repeatable."""
+        if self._closed:
+            return
+        self._closed = True
+        self._ending.set()
+        self._door.close()  # No connection is added from here on.
+        with self._changed:
+            connections = list(self._connections)
+            self._released.set()
+            self._changed.notify_all()
+        for connection in connections:
+            connection.break_off()
+        for connection in connections:
+            connection.thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Base address, without a trailing slash."""
+        return f"http://{self._host}:{self._door.port}"
+
+    def client(self, policies: Policies = QUICK) -> SdkClient:
+        """Return a client that calls through here, for ``create_app``, ``serve_connector`` or ``run_sync``.
+
+        Whoever is given it closes it, as they do.
+        """
+        return SdkClient(self.url, policies=policies)
+
+    # -- misbehaving by hand ------------------------------------------------------------------------------------
+
+    def go_away(self, seconds: float = float("inf")) -> None:
+        """Break all connections and refuse new ones, until the time is over or ``come_back`` is called."""
+        self._door.shut(seconds)
+        with self._changed:
+            connections = list(self._connections)
+        for connection in connections:
+            connection.break_off()
+
+    def come_back(self) -> None:
+        """Listen again."""
+        self._door.open()
+
+    def refuse(self, seconds: float) -> None:
+        """Refuse new connections for a while; those that stand go on."""
+        self._door.shut(seconds)
+
+    def release(self) -> None:
+        """Break the connections of the calls that hang; later ones hang again."""
+        with self._changed:
+            released, self._released = self._released, threading.Event()
+        released.set()
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> list[ProxiedCall]:
+        """Every call so far, in the order of arrival."""
+        with self._changed:
+            return list(self._calls)
+
+    def calls_of(self, endpoint: str) -> list[ProxiedCall]:
+        """Return the calls of one endpoint, by its name in ``ENDPOINTS``."""
+        return [call for call in self.calls if call.endpoint == endpoint]
+
+    def wait_for(self, condition: Callable[[Self], object], timeout_seconds: float = 10.0) -> None:
+        """Wait until ``condition``, given this proxy, is true; looked at when a call comes and when it ends.
+
+        Raises:
+            TimeoutError: it was not; the message counts the calls so far.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(self), timeout_seconds):
+                raise TimeoutError(f"not within {timeout_seconds:g} s; {len(self._calls)} calls so far")
+
+    # -- for the connections ------------------------------------------------------------------------------------
+
+    def connect(self) -> Wire:
+        """Return a connection to the manager behind.
+
+        Raises:
+            OSError: it is not there.
+        """
+        connected = socket.create_connection(self._target, CONNECT_SECONDS)
+        connected.settimeout(None)  # A manager may take its time; closing wakes whoever waits.
+        return Wire(connected)
+
+    def forwarded(self, head: Head) -> bytes:
+        """Return a request's head as the manager behind is to see it."""
+        method, path, version = head.start.split(b" ", 2)
+        start = b"%b %b%b %b" % (method, self._prefix, path, version)
+        return head.with_start(start, host=self._host_header).to_bytes()
+
+    def begin(self, head: Head) -> ProxiedCall:
+        """Note a call and choose its fault."""
+        method, path, _ = head.start.decode("latin-1").split(" ", 2)
+        with self._changed:
+            fault = self.plan.choose(method, path)
+            call = ProxiedCall(len(self._calls) + 1, method, path, endpoint_of(method, path), fault)
+            self._calls.append(call)
+            self._changed.notify_all()
+        return call
+
+    def note(self, call: ProxiedCall, **changes: Any) -> None:
+        """Write down what became of a call."""
+        with self._changed:
+            for name, value in changes.items():
+                setattr(call, name, value)
+            self._changed.notify_all()
+
+    def hang(self) -> None:
+        """Wait for the release of the calls that hang."""
+        with self._changed:
+            released = self._released
+        released.wait()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the end."""
+        self._ending.wait(seconds)
+
+    def forget(self, connection: Connection) -> None:
+        """Drop a connection that has ended."""
+        with self._changed:
+            self._connections.discard(connection)
+
+    def _welcome(self, connected: socket.socket) -> None:
+        connection = Connection(self, connected)
+        with self._changed:
+            self._connections.add(connection)
+        connection.thread.start()
