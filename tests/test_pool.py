@@ -60,24 +60,19 @@ def test_threads_are_daemons_with_the_pool_s_name(make_pool):
 
 def test_never_more_calls_at_once_than_the_limit_and_all_of_them_run(make_pool):
     pool = make_pool(3)
-    full = threading.Barrier(3)
-    lock = threading.Lock()
-    running, most = 0, 0
+    busy, release = threading.Barrier(4), threading.Event()
 
     def call(number):
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        full.wait(WAIT)  # Three are needed at once to get on.
-        with lock:
-            running -= 1
+        if number < 3:
+            busy.wait(WAIT)
+        assert release.wait(WAIT)
         return number
 
     futures = [pool.submit(lambda number=number: call(number)) for number in range(12)]
+    busy.wait(WAIT)  # The first three run ...
+    assert (pool.backlog, len(named())) == (9, 3)  # ... and the others wait for their threads.
+    release.set()
     assert [future.result(WAIT) for future in futures] == list(range(12))
-    assert most == 3
-    assert len(named()) == 3
 
 
 def test_a_limit_of_one_keeps_the_order(make_pool):

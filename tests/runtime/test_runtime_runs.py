@@ -384,7 +384,7 @@ def test_while_its_final_call_is_answered_a_run_is_running_and_its_slot_is_free(
 # -- cancelling -------------------------------------------------------------------------------------------------
 
 
-def test_a_cancelled_run_that_heeds_it_ends_without_a_report(serve, manager, ended):
+def test_a_cancelled_run_that_heeds_it_ends_without_a_report(serve, manager, ended, caplog):
     connector = Holding(heeds=True)
     service = serve(connector)
     service.start_sync(sync_request())
@@ -392,6 +392,7 @@ def test_a_cancelled_run_that_heeds_it_ends_without_a_report(serve, manager, end
     assert service.cancel("run-1")
     assert ended(service).outcome == "cancelled"
     assert finals(manager) == []
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_a_connector_that_ignores_its_cancellation_is_fenced_and_its_slot_is_free(serve, manager, ended):
@@ -687,6 +688,30 @@ def test_closing_interrupts_runs_and_delivers_what_they_have_without_a_report(se
     assert manager.closed
     assert manager.operations()[-1] != "fail"
     service.close()
+
+
+def test_a_run_that_stops_at_once_still_delivers_what_it_has(serve, manager, ended):
+    connector = Holding(heeds=True)
+    emitted, reached, release = threading.Event(), threading.Event(), threading.Event()
+
+    def script(ctx):
+        for number in range(6):
+            ctx.emit_deleted(number)
+        emitted.set()
+        connector.hold(ctx)
+
+    manager.on("send_events", lambda _: (reached.set(), release.wait(WAIT)))
+    connector.script = script
+    service = serve(connector, options=RuntimeOptions(limits=lambda mode: DeliveryLimits(batch_events=2)))
+    service.start_sync(sync_request())
+    assert emitted.wait(WAIT)
+    (run,) = service._runs.alive()
+    run.stop.interrupt()
+    assert reached.wait(WAIT)  # The first two travel, and the run's own thread has nothing left to do ...
+    run.thread.join(0.05)
+    release.set()
+    assert ended(service).outcome == "interrupted"
+    assert len(manager.events) == 6  # ... but to see the others off.
 
 
 def test_a_run_that_completes_while_the_process_shuts_down_is_left_to_the_manager(serve, manager):

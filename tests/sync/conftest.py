@@ -76,9 +76,9 @@ def make_context(manager, closing, uploads):
         rig = Rig(manager=manager, stop=stop, run=run, ending=ending, freed=freed)
         if colour == "async":
             rig.loop = closing(EventLoop("test-loop"))
-            ctx = AsyncSyncContext(run, manager, stop, ending=ending, submit=uploads.submit).bind(rig.loop)
+            ctx = AsyncSyncContext(run, manager, stop, ending=ending, uploads=uploads).bind(rig.loop)
         else:
-            ctx = SyncContext(run, manager, stop, ending=ending, submit=uploads.submit)
+            ctx = SyncContext(run, manager, stop, ending=ending, uploads=uploads)
         rig.ctx = closing(ctx)
         return rig
 

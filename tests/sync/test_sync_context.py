@@ -568,6 +568,25 @@ def test_two_ends_at_once_are_one(make_context, manager):
     assert manager.operations() == ["complete"]
 
 
+def test_of_two_ends_on_their_way_the_first_to_arrive_counts(make_context, manager):
+    rig = make_context()
+    reached, release = threading.Event(), threading.Event()
+
+    def hold(args):
+        reached.set()
+        release.wait(WAIT)
+
+    manager.on("save_checkpoint", hold)
+    first = threading.Thread(target=lambda: rig.ctx.complete({"c": 1}))
+    first.start()
+    assert reached.wait(WAIT)  # It has still to save its checkpoint.
+    rig.ctx.fail("in the meantime")
+    release.set()
+    first.join(WAIT)
+    assert manager.operations() == ["save_checkpoint", "fail"]
+    assert rig.freed == [True]
+
+
 # -- async only -------------------------------------------------------------------------------------------------
 
 

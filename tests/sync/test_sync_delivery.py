@@ -373,6 +373,19 @@ def test_after_a_cancellation_what_waits_is_dropped_and_nothing_more_is_sent(mak
     assert rig.manager.operations() == ["send_events"]
 
 
+def test_a_cancelled_run_holds_no_memory(make_delivery):
+    rig = make_delivery(flush_events=1, batch_events=1, buffer_events=1, buffer_bytes=1000)
+    gate = Gate(rig.manager)
+    rig.delivery.put(deletion(1))
+    gate.wait_until_reached()
+    for number in range(9):
+        rig.delivery.put(deletion(number))
+    assert not rig.delivery.has_room()
+    rig.stop.cancel()
+    assert rig.delivery.has_room()
+    gate.open()
+
+
 def test_an_interrupted_run_takes_nothing_more_but_delivers_what_it_has(make_delivery):
     rig = make_delivery()
     rig.delivery.put(deletion(1))

@@ -123,7 +123,7 @@ def make_strict(manager, uploads, closing):
                 manager,
                 stop,
                 ending=Ending(run, stop, lambda: None),
-                submit=uploads.submit,
+                uploads=uploads,
                 limits=DeliveryLimits(batch_events=8),
                 error_limits=ErrorLimits(**{**OFF, **limits}),
             )

@@ -113,7 +113,7 @@ def test_everything_arrives_once_in_order_before_each_checkpoint_or_is_noted(scr
     with contextlib.ExitStack() as stack:
         pool = UploadPool("test-upload", parallel=3)
         stack.callback(pool.close)
-        ctx = SyncContext(run, manager, stop, ending=Ending(run, stop, lambda: None), submit=pool.submit)
+        ctx = SyncContext(run, manager, stop, ending=Ending(run, stop, lambda: None), uploads=pool)
         limits = DeliveryLimits(flush_events=size, batch_events=size, batch_bytes=1000 * size)
         ctx._delivery = Delivery(run, manager, stop, ctx._ledger, limits)
         stack.callback(ctx.close)
