@@ -16,9 +16,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from support.scripted_manager import refused_port
 
-from omni_connector import SdkClient
+from omni_connector import SdkClient, SdkClientError
 from omni_connector.manager import lane as lane_module
-from omni_connector.manager.lane import Lane, LaneError
+from omni_connector.manager.lane import Busy, Lane, LaneError
 
 FAR = 3600.0
 
@@ -323,6 +323,110 @@ def test_many_threads_have_a_connection_each(make_lane):
             thread.join(10)
         assert server.accepted <= 4
         lane.close()
+
+
+RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+
+
+def test_a_reset_in_the_middle_of_an_answer_is_no_answer(make_lane):
+    got_half = threading.Event()
+
+    def script(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}")
+        assert got_half.wait(10)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    with RawServer(script) as server:
+        lane = make_lane(server.url)
+        feed = lane_module._Answer.feed
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lane_module._Answer, "feed", lambda self, data: (feed(self, data), got_half.set()))
+            with pytest.raises(LaneError, match="ConnectionResetError"):
+                post(lane)
+
+
+@pytest.mark.parametrize("linger", [True, False], ids=["reset", "closed"])
+def test_a_connection_that_goes_away_while_a_large_body_is_sent_is_no_answer(make_lane, linger):
+    def script(connection):
+        connection.recv(1000)
+        if linger:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    with RawServer(script) as server, pytest.raises(LaneError) as caught:
+        post(make_lane(server.url), b"x" * 30_000_000)
+    assert caught.value.sent
+
+
+# -- aborting ---------------------------------------------------------------------------------------------------
+
+
+def test_a_call_under_way_is_broken_from_another_thread(make_lane):
+    reached, release = threading.Event(), threading.Event()
+
+    def script(connection):
+        read_request(connection)
+        reached.set()
+        release.wait(10)
+
+    busy = Busy()
+    failed = []
+
+    def send(lane):
+        try:
+            lane.send("/sdk/content", b"[]", deadline=time.monotonic() + FAR, busy=busy)
+        except LaneError as error:
+            failed.append(str(error))
+
+    with RawServer(script) as server:
+        thread = threading.Thread(target=send, args=(make_lane(server.url),))
+        thread.start()
+        assert reached.wait(10)
+        busy.abort()
+        thread.join(10)
+        assert failed == ["aborted"]
+        release.set()
+        assert server.accepted == 1  # Not taken for a connection that went stale.
+
+
+def test_a_call_after_an_abort_is_broken_at_once_also_on_a_connection_that_was_used(make_lane):
+    busy = Busy()
+    with RawServer(answering(ok(b"1")), answering(ok(b"2"))) as server:
+        lane = make_lane(server.url)
+        assert post(lane).body == b"1"
+        busy.abort()
+        with pytest.raises(LaneError, match="aborted"):
+            lane.send("/sdk/content", b"[]", deadline=time.monotonic() + FAR, busy=busy)
+        assert post(lane).body == b"2"  # Calls of others go on.
+
+
+def test_a_client_of_a_run_ends_its_call_when_it_is_aborted():
+    reached, release = threading.Event(), threading.Event()
+
+    def script(connection):
+        read_request(connection)
+        reached.set()
+        release.wait(10)
+
+    stop = threading.Event()
+    failed = []
+    with RawServer(script) as server, SdkClient(server.url) as client:
+        of_the_run = client.interruptible(stop)
+
+        def send():
+            try:
+                of_the_run.store_content("r", "x")
+            except SdkClientError as error:
+                failed.append(error.attempts)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert reached.wait(10)
+        stop.set()
+        of_the_run.abort()
+        thread.join(10)
+        assert failed == [1]
+        release.set()
 
 
 # -- what a session is configured with --------------------------------------------------------------------------
