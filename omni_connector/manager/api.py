@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from omni_connector.models import RunProgress, SyncConfig
 from omni_connector.models.plain import JsonValue
@@ -37,6 +37,11 @@ class ManagerApi(Protocol):
 
     def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
         """Store text; return its content id."""
+
+    def extract_content(
+        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
+    ) -> str:
+        """Store the text that the manager extracts from a file; return its content id. ``file`` is seekable."""
 
     def heartbeat(self, sync_run_id: str) -> None:
         """Say that the run is alive; tried once."""

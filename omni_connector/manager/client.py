@@ -3,13 +3,14 @@
 import copy
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 import requests
 
 from omni_connector.config import is_http_address
 from omni_connector.exceptions import ConfigurationError, SdkClientError, SyncRunEndedError
+from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies, RetryPolicy
 from omni_connector.manager.transport import HTTP_OK, Call, Interrupt, Transport
 from omni_connector.models import RunProgress, SyncConfig
@@ -107,14 +108,18 @@ class SdkClient:
         """``POST /sdk/content``."""
         body = {"sync_run_id": sync_run_id, "content": content, "content_type": content_type}
         answer = self._call("POST", "/sdk/content", body, policy=self._policies.bulk, bulk=True)
-        content_id = answer.get("content_id") if isinstance(answer, dict) else None
-        if not isinstance(content_id, str):
-            raise SdkClientError(
-                "POST /sdk/content: the manager's answer has no content_id",
-                operation="POST /sdk/content",
-                status=HTTP_OK,
-            )
-        return content_id
+        return _content_id(answer, "POST /sdk/content")
+
+    def extract_content(
+        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
+    ) -> str:
+        """``POST /sdk/extract-content``; ``file`` is streamed, and read again for another attempt."""
+        fields = {"sync_run_id": sync_run_id, "mime_type": mime_type}
+        if filename is not None:
+            fields["filename"] = filename
+        call = Call("POST", "/sdk/extract-content", None, self._policies.extraction)
+        answer = self._transport.upload(call, lambda: MultipartForm(fields, file), self._interrupt)
+        return _content_id(answer, call.operation)
 
     def heartbeat(self, sync_run_id: str) -> None:
         """``POST /sdk/sync/{id}/heartbeat``."""
@@ -182,3 +187,12 @@ def _is_context_check(body: str) -> bool:
         return isinstance(decode(body), dict)
     except ValueError:
         return False
+
+
+def _content_id(answer: JsonValue, operation: str) -> str:
+    content_id = answer.get("content_id") if isinstance(answer, dict) else None
+    if not isinstance(content_id, str):
+        raise SdkClientError(
+            f"{operation}: the manager's answer has no content_id", operation=operation, status=HTTP_OK
+        )
+    return content_id

@@ -62,6 +62,7 @@ class Policies:
         once: calls that are repeated by a rhythm of their own: registration, heartbeats.
         connect_seconds: longest wait for a new connection.
         read_seconds: longest wait for an answer, or for the next piece of one.
+        extraction_read_seconds: the same for an extraction, which can take minutes (PROTOCOL, section 13).
         extraction: files whose text the manager extracts; it answers 429 while it is busy (PROTOCOL, section 13).
     """
 
@@ -72,6 +73,7 @@ class Policies:
     extraction: RetryPolicy = RetryPolicy(attempts=30, total_seconds=1200.0)
     connect_seconds: float = 5.0
     read_seconds: float = 30.0
+    extraction_read_seconds: float = 600.0
 
 
 DEFAULT_POLICIES = Policies()

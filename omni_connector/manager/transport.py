@@ -21,6 +21,7 @@ from urllib3.exceptions import NewConnectionError
 from omni_connector._version import __version__
 from omni_connector.exceptions import ManagerUnreachableError, SdkClientError, ServiceOverloadedError
 from omni_connector.manager.lane import Busy, Lane, LaneError, LaneResponse
+from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.retry import (
     RETRIED_STATUSES,
     UNHANDLED_STATUSES,
@@ -144,6 +145,17 @@ class Transport:
                     extra={"operation": operation},
                 )
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def upload(self, call: Call, form: Callable[[], MultipartForm], interrupt: Interrupt) -> JsonValue:
+        """As ``call``, with a form that is made anew for each attempt."""
+
+        def attempt(_deadline: float) -> LaneResponse:
+            body = form()
+            headers = {"Content-Type": body.content_type}
+            seconds = self._policies.extraction_read_seconds
+            return self.through_session(call, data=body, headers=headers, read_seconds=seconds)
+
+        return self.repeat(call, interrupt, attempt)
 
     def first_event(self, call: Call, interrupt: Interrupt) -> JsonValue:
         """Return the first event of a stream of server-sent events, or None when it ends without one.

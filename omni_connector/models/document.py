@@ -1,7 +1,8 @@
 """Documents as authors write them."""
 
 import datetime as dt
-from typing import Any
+from os import PathLike
+from typing import Any, BinaryIO
 
 import attrs
 from attrs import Factory, define, field
@@ -27,7 +28,7 @@ _OBJECT = fields.checked(fields.optional(fields.json_object))
 _BOOLEAN = fields.checked(fields.boolean)
 _LIST = fields.checked(fields.text_list)
 _ID = fields.checked(_valid_id)
-_CONTENT = fields.checked(fields.optional(fields.text()))
+_CONTENT = fields.checked(fields.optional(fields.content))
 _CONTENT_ID = fields.checked(fields.optional(fields.text(empty=False, clean=True)))
 
 
@@ -140,8 +141,11 @@ class Document:
     Attributes:
         external_id: the document's id in its source, 1 to 500 characters, stable from run to run.
         title: shown in search results.
-        content: the document's text; the SDK stores it and fills in the content id. Exactly one of ``content``
-            and ``content_id`` is given.
+        content: the document's text; the SDK stores it and fills in the content id. A ``str``, or UTF-8 text as bytes, a
+            path, or a binary file object; with ``mime_type`` or ``filename`` these are files whose text the manager
+            extracts. Exactly one of ``content`` and ``content_id`` is given.
+        mime_type: media type of a file to be extracted, such as ``application/pdf``, without parameters.
+        filename: its name; with no ``mime_type`` its extension decides.
         content_id: id that ``ctx.content_storage.save`` returned.
         metadata: what is known beside the text.
         permissions: who finds it; None means nobody (private).
@@ -153,7 +157,11 @@ class Document:
 
     external_id: str = field(converter=fields.to_required_text, metadata=_ID)
     title: str = field(metadata=_REQUIRED_TEXT)
-    content: str | None = field(default=None, repr=False, metadata=_CONTENT)
+    content: str | bytes | PathLike[str] | BinaryIO | None = field(
+        default=None, repr=False, metadata=_CONTENT
+    )
+    mime_type: str | None = field(default=None, metadata=_TYPE)
+    filename: str | None = field(default=None, metadata=_TEXT)
     content_id: str | None = field(default=None, metadata=_CONTENT_ID)
     metadata: DocumentMetadata | None = field(default=None, metadata=_METADATA)
     permissions: DocumentPermissions | None = field(default=None, metadata=_PERMISSIONS)
@@ -168,6 +176,8 @@ class Document:
             and self.title is not None
             and _plain(self.title)
             and (self.content is None or type(self.content) is str)
+            and self.mime_type is None
+            and self.filename is None
             and (self.content_id is None or (self.content_id and _plain(self.content_id)))
             and (self.metadata is None or type(self.metadata) is DocumentMetadata)
             and (self.permissions is None or type(self.permissions) is DocumentPermissions)
@@ -181,6 +191,14 @@ class Document:
                 value=None,
                 remedy=f'give content="the text" or content_id=... for {self.external_id!r} '
                 '(content="" for a document without text)',
+            )
+        if isinstance(self.content, str) and (self.mime_type is not None or self.filename is not None):
+            raise InvalidValueError(
+                model="Document",
+                field="mime_type" if self.mime_type is not None else "filename",
+                value=self.mime_type or self.filename,
+                remedy=f"the content of {self.external_id!r} is text already: give bytes, a path or a file to be "
+                "extracted, or put it into DocumentMetadata(mime_type=...)",
             )
         if self.content is not None and self.content_id is not None:
             raise InvalidValueError(

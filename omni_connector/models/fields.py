@@ -10,6 +10,8 @@ that is half of the time of an ``emit``.
 """
 
 import datetime as dt
+import io
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -144,6 +146,14 @@ def text(*, maximum: int | None = None, empty: bool = True, clean: bool = False)
             )
 
     return check
+
+
+def content(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    """Require text, bytes, a path or a binary file object."""
+    if isinstance(value, (str, bytes, bytearray, os.PathLike)):
+        return
+    if not callable(getattr(value, "read", None)) or isinstance(value, io.TextIOBase):
+        raise _refused(instance, attribute, value, "give text, bytes, a path or a file opened with 'rb'")
 
 
 def decimal_digits(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:

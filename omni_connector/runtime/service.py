@@ -142,7 +142,7 @@ class ConnectorService:
                 registry=self._runs,
                 manager=self._manager,
                 loop=self._loop,
-                submit=self._uploads.submit,
+                uploads=self._uploads,
                 options=self._options,
             )
             worker.start()

@@ -18,7 +18,7 @@ from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ending import Ending
 from omni_connector.sync.redaction import redact, redacted_traceback
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import Submit
+from omni_connector.sync.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class SyncWorker(threading.Thread):
         registry: RunRegistry,
         manager: ManagerApi,
         loop: EventLoop,
-        submit: Submit,
+        uploads: Uploads,
         options: RuntimeOptions | None = None,
     ) -> None:
         super().__init__(name=f"omni-sync-{run.sync_run_id}", daemon=True)
@@ -62,7 +62,7 @@ class SyncWorker(threading.Thread):
             manager,
             run.stop,
             ending=self._ending,
-            submit=submit,
+            uploads=uploads,
             limits=self._options.limits(info.mode),
             error_limits=connector.error_limits,
         )

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from omni_connector.awaitables import AwaitableStr
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.manager.api import ManagerApi
+from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, is_too_long
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
-
-TEXT_LIMIT_BYTES = 5 * 1024 * 1024
-"""The manager cuts longer text silently (PROTOCOL, sections 1 and 12)."""
 
 
 class ContentStorage:
@@ -77,7 +75,7 @@ def checked_text(content: str, run: RunInfo) -> str:
             value=content,
             remedy="give text (decode bytes first, or use save_binary for binary data)",
         )
-    if len(content) > TEXT_LIMIT_BYTES // 4 and len(content.encode(errors="replace")) > TEXT_LIMIT_BYTES:
+    if is_too_long(content):
         log.warning(
             "A content of %d characters is longer than the manager's limit of %d bytes and will be cut",
             len(content),

@@ -10,14 +10,21 @@ from omni_connector.models.document import Document, document_id
 from omni_connector.models.events import CREATED, UPDATED, encode_delete, encode_upsert
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.cancellation import StopSignal
-from omni_connector.sync.content import ContentStorage, checked_text
+from omni_connector.sync.content import ContentStorage
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ending import Ending
-from omni_connector.sync.ledger import CONNECTOR_STAGE, DocumentError, ErrorLedger, ErrorLimits
+from omni_connector.sync.ledger import (
+    CONNECTOR_STAGE,
+    TRUNCATED_STAGE,
+    DocumentError,
+    ErrorLedger,
+    ErrorLimits,
+)
+from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, Payload, payload_of
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import redact
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import Submit
+from omni_connector.sync.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +57,7 @@ class SyncContext:
         stop: StopSignal,
         *,
         ending: Ending,
-        submit: Submit,
+        uploads: Uploads,
         limits: DeliveryLimits | None = None,
         error_limits: ErrorLimits | None = None,
     ) -> None:
@@ -58,7 +65,7 @@ class SyncContext:
         self._manager = manager.interruptible(stop.fence)
         self._stop = stop
         self._ending = ending
-        self._submit = submit
+        self._uploads = uploads
         self._ledger = ErrorLedger(run.sync_run_id, error_limits)
         limits = limits or DeliveryLimits.for_mode(run.mode)
         self._delivery = Delivery(run, self._manager, stop, self._ledger, limits)
@@ -147,7 +154,7 @@ class SyncContext:
         Returns at once while there is room in the buffer; the document travels in the background.
 
         Raises:
-            InvalidDocumentError: the document holds a value that has no JSON form.
+            InvalidDocumentError: the document holds a value that has no JSON form, or its bytes are not UTF-8 text.
         """
         self._take(CREATED, document)
         self._wait_for_room()
@@ -330,9 +337,11 @@ class SyncContext:
         if document.content is None or document.content_id is not None:
             self._delivery.put(event)
         else:
-            text = checked_text(document.content, self._run)
-            upload = self._submit(lambda: self._upload(text))
-            self._delivery.put(event, upload=upload, content_bytes=len(text))
+            payload = payload_of(document)
+            submit = self._uploads.submit_extraction if payload.extracted else self._uploads.submit
+            upload = submit(lambda: self._upload(payload, document.external_id))
+            upload.add_done_callback(lambda _: payload.close())
+            self._delivery.put(event, upload=upload, content_bytes=payload.buffered_bytes)
         self._ledger.read()
         self._emitted += 1
 
@@ -342,10 +351,19 @@ class SyncContext:
                 self._delivery.wait_for_room()
         return DONE
 
-    def _upload(self, text: str) -> str:
+    def _upload(self, payload: Payload, document_id: str) -> str:
         if self._stop.fence.is_set():  # Cancelled while it waited for a thread.
             self._stop.raise_if_set()
-        return self.content_storage.upload(text)
+        content_id = payload.upload(self._manager, self.sync_run_id)
+        if payload.is_too_long:
+            self._ledger.add(
+                DocumentError(
+                    document_id=document_id,
+                    stage=TRUNCATED_STAGE,
+                    reason=f"its text is longer than the manager's limit of {TEXT_LIMIT_BYTES} bytes and was cut",
+                )
+            )
+        return content_id
 
     def _take_deletion(self, external_id: str) -> None:
         self._check("emit_deleted", str(external_id))

@@ -14,7 +14,13 @@ from concurrent.futures import Future
 
 from attrs import define, field, frozen
 
-from omni_connector.exceptions import ConnectorError, SdkClientError, SyncCancelledError, SyncRunEndedError
+from omni_connector.exceptions import (
+    ConnectorError,
+    InvalidValueError,
+    SdkClientError,
+    SyncCancelledError,
+    SyncRunEndedError,
+)
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.events import EncodedEvent
 from omni_connector.models.sync import SyncMode
@@ -268,15 +274,13 @@ class Delivery:
             if item.upload is not None:
                 try:
                     event = event.with_content_id(item.upload.result())
-                except SdkClientError as error:
-                    if error.status not in CONTENT_REFUSALS:
+                except (SdkClientError, InvalidValueError, OSError) as error:
+                    status = error.status if isinstance(error, SdkClientError) else None
+                    if isinstance(error, SdkClientError) and status not in CONTENT_REFUSALS:
                         raise
                     self._ledger.add(
                         DocumentError(
-                            document_id=event.document_id,
-                            stage="content",
-                            reason=str(error),
-                            status=error.status,
+                            document_id=event.document_id, stage="content", reason=str(error), status=status
                         )
                     )
                     continue

@@ -11,6 +11,7 @@ from omni_connector.exceptions import TooManyErrorsError
 log = logging.getLogger(__name__)
 
 CONNECTOR_STAGE = "connector"
+TRUNCATED_STAGE = "truncated"
 KEPT = 1000
 """Entries that a ledger keeps; its count goes on beyond."""
 
@@ -21,7 +22,8 @@ class DocumentError:
 
     Attributes:
         document_id: the document's id in its source.
-        stage: ``connector`` (reported by ``emit_error``), ``content`` or ``event`` (refused by the manager).
+        stage: ``connector`` (reported by ``emit_error``), ``content`` or ``event`` (unusable, or refused by the
+            manager), ``truncated`` (arrived, but the manager has cut its text).
         reason: what happened.
         status: HTTP status of the manager's refusal, or None.
     """
@@ -71,16 +73,17 @@ class ErrorLedger:
 
     def add(self, error: DocumentError) -> None:
         """Note one error and say it in the log."""
-        stream = self._read if error.stage == CONNECTOR_STAGE else self._sent
         with self._lock:
             self._entries.append(error)
             self._count += 1
-            too_many = stream.failed()
+            too_many = None
+            if error.stage != TRUNCATED_STAGE:  # It arrived.
+                too_many = (self._read if error.stage == CONNECTOR_STAGE else self._sent).failed()
             if self._limits.total is not None and self._count > self._limits.total:
                 too_many = f"{self._count} in this run"
             self._exceeded = self._exceeded or too_many
         log.warning(
-            "Document %r did not arrive (%s): %s",
+            "Document %r did not arrive as it should (%s): %s",
             error.document_id[:200],
             error.stage,
             error.reason,

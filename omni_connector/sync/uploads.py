@@ -8,15 +8,19 @@ from omni_connector.pool import WorkerPool
 from omni_connector.sync.adaptive import AdaptiveLimit
 
 FIRST_PARALLEL_UPLOADS = 16
+PARALLEL_EXTRACTIONS = 2
 MOST_PARALLEL_UPLOADS = 64
 """Uploads at once in one process, whatever the number of runs, so that ``/health`` stays quick."""
 
 
-class Submit(Protocol):
-    """Runs a call in the background, such as ``UploadPool.submit``."""
+class Uploads(Protocol):
+    """Runs uploads in the background; see ``UploadPool``."""
 
-    def __call__(self, call: Callable[[], str]) -> "Future[str]":
-        """Return the future content id."""
+    def submit(self, call: Callable[[], str]) -> "Future[str]":
+        """Return the future content id of a text."""
+
+    def submit_extraction(self, call: Callable[[], str]) -> "Future[str]":
+        """Return the future content id of a file's text."""
 
 
 class UploadPool:
@@ -34,6 +38,7 @@ class UploadPool:
             self._limit = AdaptiveLimit(parallel, least=parallel, most=parallel)
         self._pool = WorkerPool(name, self._limit.value)
         self._size = self._limit.value
+        self._extractions = WorkerPool(f"{name}-extract", PARALLEL_EXTRACTIONS)
 
     def submit(self, call: Callable[[], str]) -> "Future[str]":
         """Upload in the background.
@@ -43,6 +48,14 @@ class UploadPool:
         """
         return self._pool.submit(lambda: self._measured(call))
 
+    def submit_extraction(self, call: Callable[[], str]) -> "Future[str]":
+        """As ``submit``, in threads of their own: the manager extracts two files at once (PROTOCOL, section 1).
+
+        Raises:
+            RuntimeError: the pool is closed.
+        """
+        return self._extractions.submit(call)
+
     def overloaded(self) -> None:
         """Learn that the manager answered 429 or 503."""
         self._resize(self._limit.overloaded())
@@ -50,6 +63,7 @@ class UploadPool:
     def close(self) -> None:
         """Take no more uploads and end the threads."""
         self._pool.close()
+        self._extractions.close()
 
     def _measured(self, call: Callable[[], str]) -> str:
         content_id = call()

@@ -7,7 +7,7 @@ saved none). It is not strict about what is in the events: that is the embedded 
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import attrs
 from attrs import define, field
@@ -185,6 +185,18 @@ class MemoryManager:
         with self._changed:
             content_id = self._content_ids.setdefault(content, f"content-{len(self.contents) + 1}")
             self.contents[content_id] = content
+            self._changed.notify_all()
+            return content_id
+
+    def extract_content(
+        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
+    ) -> str:
+        """Keep the file as UTF-8 text; nothing is really extracted."""
+        self._receive("extract_content", sync_run_id=sync_run_id, mime_type=mime_type, filename=filename)
+        text = file.read().decode(errors="replace")
+        with self._changed:
+            content_id = self._content_ids.setdefault(text, f"content-{len(self.contents) + 1}")
+            self.contents[content_id] = text
             self._changed.notify_all()
             return content_id
 

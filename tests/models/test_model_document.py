@@ -52,7 +52,7 @@ REFUSED = [
     ("external_id", "a\udc80", "urllib.parse.quote"),
     ("title", None, "give a string"),
     ("title", 5, "give a string"),
-    ("content", b"bytes", "give a string"),
+    ("content", 7, "give text, bytes, a path or a file"),
     ("content", None, "give content="),
     ("metadata", {"url": "x"}, "give DocumentMetadata("),
     ("permissions", {"public": True}, "give DocumentPermissions("),

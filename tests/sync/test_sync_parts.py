@@ -260,7 +260,7 @@ def test_each_error_is_said_in_the_log_with_the_run(caplog):
     ErrorLedger("run-1").add(DocumentError(document_id="x" * 999, stage="content", reason="too large"))
     (record,) = caplog.records
     assert record.sync_run_id == "run-1"
-    assert record.getMessage() == f"Document {'x' * 200!r} did not arrive (content): too large"
+    assert record.getMessage() == f"Document {'x' * 200!r} did not arrive as it should (content): too large"
 
 
 def test_errors_of_many_threads_are_counted_exactly():
