@@ -113,7 +113,9 @@ def test_the_port_is_8000_unless_said_otherwise(environ):
     assert port_from_environ(environ) == 8000
 
 
-@pytest.mark.parametrize("name", ["CONNECTOR_MAX_BODY_BYTES", "CONNECTOR_PARALLEL_UPLOADS", "CONNECTOR_STALLED_SECONDS"])
+@pytest.mark.parametrize(
+    "name", ["CONNECTOR_MAX_BODY_BYTES", "CONNECTOR_PARALLEL_UPLOADS", "CONNECTOR_STALLED_SECONDS"]
+)
 @pytest.mark.parametrize("value", ["0", "-5", "many", "1e6", "64MB"])
 def test_a_number_that_is_none_is_refused(name, value):
     (problem,) = problems({**URL, name: value})

@@ -1,0 +1,71 @@
+"""Where the parts are joined: applications from the environment, and starts that fail readably.
+
+Serving itself, under gunicorn, is shown by the tests of whole processes.
+"""
+
+from __future__ import annotations
+
+import pytest
+from support.scripted import Scripted
+
+from omni_connector import ConfigurationError
+from omni_connector.server import create_app_from_environ, serve, services, startup_error, startup_message
+
+MANAGER = {"CONNECTOR_MANAGER_URL": "http://manager:8090"}
+
+
+def problems(environ):
+    with pytest.raises(ConfigurationError) as caught:
+        create_app_from_environ(environ)
+    return caught.value.problems
+
+
+def test_the_environment_names_connector_and_manager():
+    app = create_app_from_environ({**MANAGER, "OMNI_CONNECTOR": "support.scripted:Scripted"})
+    (service,) = services(app).values()
+    try:
+        assert service.settings.manager_url == "http://manager:8090"
+        assert app.test_client().get("/health").json == {"status": "healthy", "service": "scripted"}
+    finally:
+        service.close()
+
+
+def test_everything_that_is_missing_is_told_at_once():
+    found = problems({"PORT": "eighty"})
+    assert [problem.split()[0] for problem in found] == [
+        "OMNI_CONNECTOR",
+        "CONNECTOR_MANAGER_URL",
+        "PORT='eighty'",
+    ]
+
+
+def test_a_connector_that_cannot_be_loaded_is_told_beside_the_rest():
+    settings, target = problems({"OMNI_CONNECTOR": "no_such_module:X"})
+    assert settings.startswith("CONNECTOR_MANAGER_URL is not set")
+    assert target.startswith("OMNI_CONNECTOR=no_such_module:X: no_such_module:X: there is no module")
+
+
+def test_a_start_that_fails_is_one_readable_message():
+    error = ConfigurationError(["PORT is wrong. Type: export PORT=8000", "X is not set."])
+    assert startup_message(error) == (
+        "The connector cannot start:\n  - PORT is wrong. Type: export PORT=8000\n  - X is not set."
+    )
+
+
+def test_outside_of_gunicorn_a_start_that_fails_ends_the_process():
+    error = startup_error(ConfigurationError("X is not set."))
+    assert isinstance(error, SystemExit)
+    assert error.code == "The connector cannot start:\n  - X is not set."
+
+
+@pytest.mark.parametrize("start", [serve, lambda connector, **options: connector.serve(**options)])
+def test_serving_without_a_manager_ends_with_the_line_to_type(start):
+    with pytest.raises(SystemExit) as caught:
+        start(Scripted(), port=8123)
+    assert str(caught.value).startswith("The connector cannot start:\n  - CONNECTOR_MANAGER_URL is not set")
+
+
+def test_serving_on_an_impossible_port_ends_readably(monkeypatch):
+    monkeypatch.setenv("PORT", "99999")
+    with pytest.raises(SystemExit, match="PORT='99999' is not a port number"):
+        serve(Scripted())
