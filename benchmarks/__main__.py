@@ -52,7 +52,7 @@ class Case:
 CASES = [
     Case(
         "pipelined, 16 at once",
-        ("floor_threads", "sdk_pipelined", "naive"),
+        ("floor_threads", "sdk_pipelined", "floor_wire", "naive"),
         0,
         12_000,
         target=0.85,
@@ -64,7 +64,14 @@ CASES = [
     Case("sequential", ("floor_sequential", "sdk_sequential"), 5, 800, target=0.95),
     Case("sequential", ("floor_sequential", "sdk_sequential"), 20, 200, target=0.95),
     Case("emit only", ("floor_emit", "sdk_emit"), 0, 60_000, target=0.8),
-    Case("200 KB, pipelined", ("floor_threads", "sdk_pipelined"), 0, 800, size=200_000, target=0.9),
+    Case(
+        "200 KB, pipelined",
+        ("floor_threads", "sdk_pipelined", "floor_wire"),
+        0,
+        800,
+        size=200_000,
+        target=0.9,
+    ),
     Case("20 runs at once", ("floor_threads", "sdk_parallel_runs"), 0, 12_000, threads=20, target=0.7),
     Case("async gather of 16", ("sdk_pipelined", "sdk_async"), 0, 12_000, target=0.7),
 ]

@@ -1,8 +1,9 @@
 """The workloads, each as the SDK, as the floor and as the naive pattern.
 
-The floor sends the same payloads over persistent ``http.client`` connections and does nothing else: bodies are encoded
-before the clock starts, one POST a content, batches of 500 events, coalesced counts. The naive pattern is one
-``requests`` call for each content, each event and each count.
+The floor sends the same payloads over persistent ``http.client`` connections and does nothing else: from the text of a
+document to its body with the standard library's ``json``, one POST a content, batches of 500 events, coalesced counts.
+``floor_wire`` is the same with all bodies made before the clock starts, which no client can do: it shows what the wire
+alone costs. The naive pattern is one ``requests`` call for each content, each event and each count.
 
 Every function takes a Task and returns when the last document was accepted.
 """
@@ -13,7 +14,7 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import requests
@@ -211,60 +212,59 @@ class Wire:
         self._connection.close()
 
 
-def content_bodies(task: Task) -> list[bytes]:
-    """Return the bodies of ``/sdk/content``."""
-    return [
-        json.dumps({"sync_run_id": RUN, "content": task.text(number), "content_type": "text/plain"}).encode()
-        for number in range(task.documents)
-    ]
+def content_body(task: Task, number: int) -> bytes:
+    """Return the body of one ``/sdk/content``, encoded with the standard library."""
+    body = {"sync_run_id": RUN, "content": task.text(number), "content_type": "text/plain"}
+    return json.dumps(body).encode()
 
 
-def batch_bodies(task: Task) -> list[bytes]:
-    """Return the bodies of ``/sdk/events/batch``."""
-    return [
-        json.dumps(
-            {
-                "sync_run_id": RUN,
-                "source_id": SOURCE,
-                "events": [event(number) for number in range(start, min(start + BATCH, task.documents))],
-            }
-        ).encode()
-        for start in range(0, task.documents, BATCH)
-    ]
+def batch_bodies(task: Task) -> Iterator[bytes]:
+    """Yield the bodies of ``/sdk/events/batch``, encoded with the standard library."""
+    for start in range(0, task.documents, BATCH):
+        events = [event(number) for number in range(start, min(start + BATCH, task.documents))]
+        yield json.dumps({"sync_run_id": RUN, "source_id": SOURCE, "events": events}).encode()
+
+
+def send_all(task: Task, content: Callable[[int], bytes], batch: Callable[[], bytes]) -> None:
+    """Send every content, and a batch and a count after each 500, from as many threads as the task has."""
+    jobs = iter(range(task.documents))
+    lock = threading.Lock()
+
+    def send() -> None:
+        wire = Wire(task.manager_url)
+        while True:
+            with lock:
+                number = next(jobs, None)
+            if number is None:
+                break
+            wire.post("/sdk/content", content(number))
+            if number % BATCH == BATCH - 1 or number == task.documents - 1:
+                wire.post("/sdk/events/batch", batch())
+                wire.post(f"/sdk/sync/{RUN}/scanned", b'{"count":500}')
+        wire.close()
+
+    threads = [threading.Thread(target=send) for _ in range(task.threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def floor_threads(task: Task) -> Callable[[], None]:
-    """The same payloads by as many threads as the task has."""
-    contents, batches = content_bodies(task), batch_bodies(task)
+    """The same payloads by as many threads as the task has, from the text to the wire."""
+    batches = batch_bodies(task)
+    return lambda: send_all(task, lambda number: content_body(task, number), lambda: next(batches))
 
-    def work() -> None:
-        jobs = iter(range(len(contents)))
-        lock = threading.Lock()
 
-        def send() -> None:
-            wire = Wire(task.manager_url)
-            while True:
-                with lock:
-                    number = next(jobs, None)
-                if number is None:
-                    break
-                wire.post("/sdk/content", contents[number])
-                if number % BATCH == BATCH - 1 or number == len(contents) - 1:
-                    wire.post("/sdk/events/batch", batches[number // BATCH])
-                    wire.post(f"/sdk/sync/{RUN}/scanned", b'{"count":500}')
-            wire.close()
-
-        threads = [threading.Thread(target=send) for _ in range(task.threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    return work
+def floor_wire(task: Task) -> Callable[[], None]:
+    """The same, with every body made before the clock starts."""
+    contents = [content_body(task, number) for number in range(task.documents)]
+    batches = iter(list(batch_bodies(task)))
+    return lambda: send_all(task, contents.__getitem__, lambda: next(batches))
 
 
 def floor_sequential(task: Task) -> Callable[[], None]:
-    """The same payloads by one thread."""
+    """The floor with one thread."""
     return floor_threads(Task(task.manager_url, task.documents, task.size, threads=1))
 
 
@@ -306,6 +306,7 @@ WORKLOADS: dict[str, Callable[[Task], Callable[[], None]]] = {
     "sdk_async": sdk_async,
     "sdk_parallel_runs": sdk_parallel_runs,
     "floor_threads": floor_threads,
+    "floor_wire": floor_wire,
     "floor_sequential": floor_sequential,
     "floor_emit": floor_emit,
     "naive": naive,

@@ -14,7 +14,7 @@ from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies, RetryPolicy
 from omni_connector.manager.transport import HTTP_OK, Call, Interrupt, Transport
 from omni_connector.models import RunProgress, SyncConfig
-from omni_connector.models.codec import decode, encode, structure
+from omni_connector.models.codec import decode, encode, encode_content, structure
 from omni_connector.models.plain import JsonValue
 
 
@@ -106,7 +106,7 @@ class SdkClient:
 
     def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
         """``POST /sdk/content``."""
-        body = {"sync_run_id": sync_run_id, "content": content, "content_type": content_type}
+        body = encode_content(sync_run_id, content, content_type)
         answer = self._call("POST", "/sdk/content", body, policy=self._policies.bulk, bulk=True)
         return _content_id(answer, "POST /sdk/content")
 

@@ -12,6 +12,7 @@ adapter or an authentication of its own), ``Lane.for_session`` returns None and 
 import base64
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections import deque
@@ -159,6 +160,9 @@ class Lane:
                 if used and not connection.aborted:
                     continue
                 raise LaneError("aborted" if connection.aborted else str(error), sent=True) from error
+            except BlockingIOError as error:  # What the kernel says when its time is over.
+                connection.close()
+                raise LaneError("TimeoutError: timed out", sent=True) from error
             except OSError as error:
                 connection.close()
                 raise LaneError(f"{type(error).__name__}: {error}", sent=True) from error
@@ -194,6 +198,7 @@ class Lane:
             )
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             wrapped = self._tls.wrap_socket(plain, server_hostname=self._host) if self._tls else plain
+            wrapped.settimeout(None)
         except OSError as error:
             raise LaneError(f"{type(error).__name__}: {error}", sent=False) from error
         return _Connection(wrapped), False
@@ -296,9 +301,16 @@ class _Connection:
         if left <= 0:
             raise TimeoutError("out of time")
         seconds = min(seconds, left)
-        if self._timeout != seconds:
+        if self._timeout == seconds:
+            return
+        self._timeout = seconds
+        if isinstance(self._socket, ssl.SSLSocket):
             self._socket.settimeout(seconds)
-            self._timeout = seconds
+            return
+        # The kernel keeps the time: settimeout() would cost a poll() before each send and each receive.
+        wait = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000) or int(seconds < 1))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wait)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
 
 
 class _Answer:

@@ -14,7 +14,7 @@ import orjson
 from cattrs.errors import ClassValidationError, IterableValidationError
 
 from omni_connector.exceptions import InvalidValueError, MalformedRequestError
-from omni_connector.models.plain import MAX_DEPTH, JsonValue, json_stand_in, plain_json
+from omni_connector.models.plain import MAX_DEPTH, JsonValue, clean_text, json_stand_in, plain_json
 
 T = TypeVar("T")
 
@@ -36,6 +36,21 @@ def encode(value: Any) -> bytes:
     if b"\\u0000" in body or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         return orjson.dumps(plain_json(value))
     return body
+
+
+def encode_content(sync_run_id: str, text: str, content_type: str | None) -> bytes:
+    """Return the body of ``POST /sdk/content``; as ``encode``, without the looks that only nested values need."""
+    if "\x00" in text:
+        text = clean_text(text)
+    try:
+        content = orjson.dumps(text)
+    except TypeError:  # Lone surrogates.
+        content = orjson.dumps(clean_text(text))
+    return b'{"sync_run_id":%b,"content_type":%b,"content":%b}' % (
+        encode(sync_run_id),
+        encode(content_type),
+        content,
+    )
 
 
 def decode(body: bytes | str) -> JsonValue:
