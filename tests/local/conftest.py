@@ -7,18 +7,10 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import requests
 from flask import Flask, Response, request
+from support.local_manager import QUICK, Api, manifest
 
-from omni_connector.local import HttpServer, LocalManager, LocalSettings
-
-QUICK = LocalSettings(
-    sync_retry_delays_seconds=(0.01, 0.01, 0.01),
-    sync_retry_jitter_seconds=0.0,
-    connector_timeout_seconds=5.0,
-    status_timeout_seconds=2.0,
-    progress_interval_seconds=0.05,
-)
+from omni_connector.local import HttpServer, LocalManager
 
 
 class StillClock:
@@ -96,52 +88,11 @@ def connector():
         yield connector
 
 
-class Api:
-    """Calls the manager over HTTP on one kept connection."""
-
-    def __init__(self, url):
-        self._url = url
-        self._session = requests.Session()
-        self._session.trust_env = False
-
-    def __call__(self, method, path, **kwargs):
-        return self._session.request(method, self._url + path, timeout=20, **kwargs)
-
-    def get(self, path, **kwargs):
-        return self("GET", path, **kwargs)
-
-    def post(self, path, json=None, **kwargs):
-        return self("POST", path, json=json, **kwargs)
-
-    def put(self, path, json=None, **kwargs):
-        return self("PUT", path, json=json, **kwargs)
-
-    def close(self):
-        self._session.close()
-
-    def raw(self, path, body, *, content_type="application/json", method="POST"):
-        headers = {} if content_type is None else {"Content-Type": content_type}
-        return self(method, path, data=body, headers=headers)
-
-
 @pytest.fixture
 def api(manager):
     api = Api(manager.url)
     yield api
     api.close()
-
-
-def manifest(connector_url, **changes):
-    return {
-        "name": "my-connector",
-        "display_name": "My connector",
-        "version": "1.0.0",
-        "sync_modes": ["full", "incremental"],
-        "connector_id": "my-connector",
-        "connector_url": connector_url,
-        "source_types": ["web"],
-        **changes,
-    }
 
 
 @pytest.fixture

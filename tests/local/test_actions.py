@@ -1,7 +1,7 @@
 import pytest
 from attrs import evolve
-from conftest import QUICK
 from flask import Response
+from support.local_manager import QUICK
 
 FETCH = {
     "name": "fetch",

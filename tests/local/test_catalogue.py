@@ -207,7 +207,7 @@ def test_a_failed_delivery_is_told(api, connector, register, source, unused_url)
 
 
 def test_an_answered_manifest_replaces_the_registration(api, connector, register, source):
-    from conftest import manifest
+    from support.local_manager import manifest
 
     register()
     bad = manifest(connector.url, actions=[{**ACTION, "input_schema": 5}])

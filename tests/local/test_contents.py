@@ -2,7 +2,7 @@ import re
 
 import pytest
 from attrs import evolve
-from conftest import QUICK
+from support.local_manager import QUICK
 
 from omni_connector.local.contents import TRUNCATION_MARKER, cut, normalised
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 from attrs import evolve
-from conftest import QUICK, Api, manifest
 from flask import Response
+from support.local_manager import QUICK, Api, manifest
 
 from omni_connector.local import LocalManager, LocalManagerError
 

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 from attrs import evolve
-from conftest import QUICK
+from support.local_manager import QUICK
 
 from omni_connector.local import LocalManagerError
 from omni_connector.local.contents import TRUNCATION_MARKER

@@ -1,5 +1,5 @@
 import pytest
-from conftest import manifest
+from support.local_manager import manifest
 
 from omni_connector.local import LocalManagerError
 

@@ -2,7 +2,7 @@
 
 import pytest
 from attrs import evolve
-from conftest import QUICK
+from support.local_manager import QUICK
 
 from omni_connector.local import LocalManager
 from omni_connector.local.cleanup import Cleanup
@@ -248,7 +248,7 @@ def test_a_phase_that_breaks_does_not_stop_the_others(manager, register, caplog,
 def test_the_thread_ticks_at_start_and_at_every_interval(tmp_path, connector):
     settings = evolve(QUICK, scheduler_interval_seconds=0.05)
     with LocalManager(tmp_path / "other", settings=settings) as manager:
-        from conftest import Api, manifest
+        from support.local_manager import Api, manifest
 
         source = manager.add_source(source_type="web", sync_interval_seconds=0)
         api = Api(manager.url)

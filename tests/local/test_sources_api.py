@@ -4,7 +4,7 @@ import re
 
 import pytest
 from attrs import evolve
-from conftest import QUICK
+from support.local_manager import QUICK
 
 LONG = r"[+-]\d{6}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{9}Z"
 ULID = "[0-9A-HJKMNP-TV-Z]{26}"
