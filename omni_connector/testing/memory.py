@@ -5,14 +5,16 @@ no more events, equal contents share an id, a completed run publishes its checkp
 saved none). It is not strict about what is in the events: that is the embedded manager's part (``omni_connector.local``).
 """
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self, cast
 
 import attrs
 from attrs import define, field
 
-from omni_connector.exceptions import SyncRunEndedError
+from omni_connector.exceptions import SdkClientError, SyncRunEndedError
+from omni_connector.manager import ManagerApi
 from omni_connector.models import RunProgress, SyncConfig
 from omni_connector.models.codec import decode, encode
 from omni_connector.models.plain import JsonValue
@@ -23,6 +25,9 @@ FAILED = "failed"
 BAD_REQUEST = 400
 ENDED_BODY = '{"error":"Events may only be emitted for a running sync run"}'
 """As the real manager answers (PROTOCOL, section 9)."""
+
+NOT_SENT = frozenset({"interruptible", "abort", "when_overloaded", "close"})
+"""Methods of ``ManagerApi`` that are no calls to a manager."""
 
 Hook = Callable[[dict[str, Any]], object]
 """Is given the arguments of a call by name, before the call has any effect; may raise, and may block."""
@@ -131,10 +136,9 @@ class MemoryManager:
 
     # -- ManagerApi ---------------------------------------------------------------------------------------------
 
-    def interruptible(self, stop: threading.Event) -> Self:
-        """Return itself: there is nothing to wait for."""
-        del stop
-        return self
+    def interruptible(self, stop: threading.Event) -> ManagerApi:
+        """Return this manager as a run sees it: once ``stop`` is set its calls are refused and not noted."""
+        return cast("ManagerApi", _Interruptible(self, stop))
 
     def abort(self) -> None:
         """Nothing is ever under way for long."""
@@ -279,3 +283,24 @@ class MemoryManager:
             raise hook
         if hook is not None:
             hook(args)
+
+
+class _Interruptible:
+    """A memory manager whose calls are refused once a run was stopped, as ``SdkClient`` refuses them."""
+
+    def __init__(self, manager: MemoryManager, stop: threading.Event) -> None:
+        self._manager = manager
+        self._stop = stop
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._manager, name)
+        if name in NOT_SENT or not callable(getattr(ManagerApi, name, None)):
+            return member
+
+        @functools.wraps(member)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self._stop.is_set():
+                raise SdkClientError(f"{name}: not sent, because the run was stopped", operation=name)
+            return member(*args, **kwargs)
+
+        return call

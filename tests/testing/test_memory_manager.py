@@ -133,8 +133,40 @@ def test_waiting_in_vain_says_what_was_called():
         manager.wait_for(lambda seen: seen.events, timeout_seconds=0.01)
 
 
-def test_it_is_its_own_interruptible_and_notes_its_end():
+def test_a_run_shares_the_manager_until_it_is_stopped():
+    manager, stop = MemoryManager(), threading.Event()
+    of_the_run = manager.interruptible(stop)
+    of_the_run.heartbeat("run")
+    of_the_run.add_scanned("run", 2)
+    assert (manager.operations(), manager.scanned) == (["heartbeat", "add_scanned"], 2)
+    stop.set()
+    manager.heartbeat("run")  # Others go on.
+    assert len(manager.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda api: api.send_events("run", "source", [], patient=True),
+        lambda api: api.store_content("run", "text"),
+        lambda api: api.save_checkpoint("run", {}),
+        lambda api: api.add_scanned("run", 1),
+        lambda api: api.heartbeat("run"),
+        lambda api: api.complete("run", scanned=0, updated=0, new_state=None),
+        lambda api: api.fail("run", "reason"),
+    ],
+)
+def test_after_a_stop_nothing_of_the_run_arrives(call):
+    manager, stop = MemoryManager(), threading.Event()
+    of_the_run = manager.interruptible(stop)
+    stop.set()
+    with pytest.raises(SdkClientError, match="not sent, because the run was stopped"):
+        call(of_the_run)
+    assert manager.calls == []
+    of_the_run.abort()  # No call to the manager.
+
+
+def test_it_notes_its_end():
     manager = MemoryManager()
-    assert manager.interruptible(threading.Event()) is manager
     manager.close()
     assert manager.closed
