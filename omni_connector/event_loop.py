@@ -6,11 +6,10 @@ holds (an ``httpx.AsyncClient``, say) are bound to their loop and must stay usab
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from omni_connector.pool import WorkerPool
 
@@ -104,11 +103,6 @@ class EventLoop:
                 )
                 self._thread.start()
             return self._loop
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Say whether calling ``function`` gives a coroutine."""
-    return inspect.iscoroutinefunction(function)
 
 
 def _serve(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from omni_connector.event_loop import EventLoop, is_async
+from omni_connector.event_loop import EventLoop
 from omni_connector.sync.cancellation import StopSignal
 
 WAIT = 10
@@ -252,11 +252,3 @@ def test_a_task_that_ends_the_process_ends_only_itself(loop, error):
     with pytest.raises(type(error)):
         loop.run(exits())
     assert loop.run(value()) == 42
-
-
-def test_colours_are_told_apart():
-    def blocking():
-        """Not async."""
-
-    assert is_async(value)
-    assert not is_async(blocking)

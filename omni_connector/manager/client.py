@@ -82,7 +82,8 @@ class SdkClient:
     def sync_config(self, source_id: str) -> SyncConfig:
         """``GET /sdk/source/{id}/sync-config``."""
         operation = f"/sdk/source/{_segment(source_id)}/sync-config"
-        return structure(SyncConfig, self._call("GET", operation, policy=self._policies.answering))
+        answer = self._call("GET", operation, policy=self._policies.answering, bulk=True)
+        return structure(SyncConfig, answer)
 
     def send_events(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True

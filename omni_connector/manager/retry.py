@@ -24,6 +24,7 @@ class RetryPolicy:
         longest_delay_seconds: cap of one wait.
         longest_retry_after_seconds: cap of a wait that the manager asked for.
         total_seconds: no attempt starts later than this after the first.
+        is_deadline: ``total_seconds`` also ends an attempt that is under way.
         unless_sent: do not repeat a call that may have been carried out (counters are not idempotent).
     """
 
@@ -32,6 +33,7 @@ class RetryPolicy:
     longest_delay_seconds: float = 15.0
     longest_retry_after_seconds: float = 60.0
     total_seconds: float = 120.0
+    is_deadline: bool = False
     unless_sent: bool = False
 
     def delay_seconds(self, attempt: int, retry_after: float | None) -> float:
@@ -46,8 +48,8 @@ class RetryPolicy:
 
 
 BULK = RetryPolicy()
-ANSWERING = RetryPolicy(attempts=3, total_seconds=8.0, longest_delay_seconds=1.0)
-COUNTERS = RetryPolicy(unless_sent=True)
+ANSWERING = RetryPolicy(attempts=3, total_seconds=8.0, longest_delay_seconds=1.0, is_deadline=True)
+COUNTERS = RetryPolicy(unless_sent=True, attempts=5, total_seconds=15.0)
 ONCE = RetryPolicy(attempts=1)
 
 

@@ -124,7 +124,9 @@ class Transport:
         """As ``call``, with another way to make one attempt; it is given the deadline."""
         operation, policy = call.operation, call.policy
         started = time.monotonic()
-        deadline = started + policy.total_seconds + self._policies.read_seconds
+        deadline = started + policy.total_seconds
+        if not policy.is_deadline:
+            deadline += self._policies.read_seconds
         for attempt in range(1, policy.attempts + 1):
             if interrupt.stop.is_set():
                 raise SdkClientError(
@@ -211,13 +213,12 @@ class Transport:
             raise _unreachable(call.operation, self.manager_url, error, repeat=repeat) from error
 
     def _once(self, call: Call, interrupt: Interrupt, deadline: float) -> LaneResponse:
-        if self.lane is None or call.data is None or not call.bulk:
-            return self.through_session(
-                call, data=call.data, headers=_HEADERS, read_seconds=self._policies.read_seconds
-            )
+        if self.lane is None or not call.bulk:
+            left = max(0.1, min(self._policies.read_seconds, deadline - time.monotonic()))
+            return self.through_session(call, data=call.data, headers=_HEADERS, read_seconds=left)
         try:
             return self.lane.send(
-                call.path, call.data, method=call.method, deadline=deadline, busy=interrupt.busy
+                call.path, call.data or b"", method=call.method, deadline=deadline, busy=interrupt.busy
             )
         except LaneError as error:
             raise _unreachable(call.operation, self.manager_url, error, repeat=True) from error

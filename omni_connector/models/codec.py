@@ -6,7 +6,7 @@ encoded again, so that ordinary values pay nothing for the rare ones. Structurin
 is coerced into another type, unknown keys are ignored (connector.openapi.yaml, "A connector as a server").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import cattrs
@@ -51,6 +51,20 @@ def encode_content(sync_run_id: str, text: str, content_type: str | None) -> byt
         encode(content_type),
         content,
     )
+
+
+def checkpoint_of(state: Any) -> dict[str, JsonValue]:
+    """Return a copy of ``state`` as it comes back from the manager: plain JSON, safe from later changes.
+
+    Raises:
+        InvalidValueError: it is no dict (PROTOCOL, section 6), or holds something without a JSON form.
+    """
+    if not isinstance(state, Mapping):
+        raise InvalidValueError(
+            model="checkpoint", field="state", value=state, remedy='give a dict, such as {"cursor": ...}'
+        )
+    copy: dict[str, JsonValue] = decode(encode(state))
+    return copy
 
 
 def decode(body: bytes | str) -> JsonValue:

@@ -184,14 +184,7 @@ class Document:
             and (self.attributes is None or type(self.attributes) is dict)
         ):
             fields.settle(self)
-        if self.content is None and self.content_id is None:
-            raise InvalidValueError(
-                model="Document",
-                field="content",
-                value=None,
-                remedy=f'give content="the text" or content_id=... for {self.external_id!r} '
-                '(content="" for a document without text)',
-            )
+        require_one_content(self)
         if isinstance(self.content, str) and (self.mime_type is not None or self.filename is not None):
             raise InvalidValueError(
                 model="Document",
@@ -200,13 +193,30 @@ class Document:
                 remedy=f"the content of {self.external_id!r} is text already: give bytes, a path or a file to be "
                 "extracted, or put it into DocumentMetadata(mime_type=...)",
             )
-        if self.content is not None and self.content_id is not None:
-            raise InvalidValueError(
-                model="Document",
-                field="content",
-                value=self.content,
-                remedy=f"give either content or content_id for {self.external_id!r}, not both",
-            )
+
+
+def require_one_content(document: Document) -> None:
+    """Hold the rule that exactly one of ``content`` and ``content_id`` is given; fields may be set one by one.
+
+    Raises:
+        InvalidValueError: both or neither are.
+    """
+    if (document.content is None) is not (document.content_id is None):
+        return
+    if document.content is None:
+        raise InvalidValueError(
+            model="Document",
+            field="content",
+            value=None,
+            remedy=f'give content="the text" or content_id=... for {document.external_id!r} '
+            '(content="" for a document without text)',
+        )
+    raise InvalidValueError(
+        model="Document",
+        field="content",
+        value=document.content,
+        remedy=f"give either content or content_id for {document.external_id!r}, not both",
+    )
 
 
 def title_of(document: Document) -> str:

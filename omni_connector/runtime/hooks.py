@@ -6,6 +6,7 @@ from typing import Any
 
 from omni_connector.awaitables import AwaitableBool, AwaitableNone, AwaitableStr
 from omni_connector.event_loop import EventLoop
+from omni_connector.exceptions import ConfigurationError
 
 VALUES = (AwaitableBool, AwaitableNone, AwaitableStr)
 """May be awaited, but are what they are."""
@@ -17,6 +18,20 @@ def call_hook(loop: EventLoop, hook: Callable[..., Any], *args: Any, **kwargs: A
     if inspect.isawaitable(value) and not isinstance(value, VALUES):
         return loop.run(value)
     return value
+
+
+YIELDS = "{name}.sync contains yield, so that calling it reads nothing: call ctx.emit(document) instead."
+
+
+def require_no_generator(sync: Callable[..., Any], name: str) -> None:
+    """Refuse a ``sync`` that yields.
+
+    Raises:
+        ConfigurationError: it is a generator function.
+    """
+    for function in (sync, inspect.unwrap(sync)):
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(YIELDS.format(name=name))
 
 
 def is_async_hook(hook: Callable[..., Any]) -> bool:

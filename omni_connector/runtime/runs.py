@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from omni_connector.exceptions import SyncConflictError
 from omni_connector.models import Slot
@@ -13,6 +13,8 @@ from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import DocumentError
 
 KEPT_REPORTS = 100
+KEPT_ERRORS = 20
+"""Errors in the report of a run that has ended; the count goes beyond."""
 
 
 @frozen(kw_only=True)
@@ -122,7 +124,7 @@ class RunRegistry:
             if self._runs.get(run.sync_run_id) is run:
                 del self._runs[run.sync_run_id]
             self._threads.discard(run)
-            self._reports[run.sync_run_id] = report
+            self._reports[run.sync_run_id] = evolve(report, errors=report.errors[-KEPT_ERRORS:])
             self._reports.move_to_end(run.sync_run_id)
             while len(self._reports) > KEPT_REPORTS:
                 self._reports.popitem(last=False)

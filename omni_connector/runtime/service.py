@@ -15,7 +15,7 @@ from omni_connector.models import ActionRequest, SyncConfig, SyncRequest
 from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT
 from omni_connector.runtime.actions import run_action
-from omni_connector.runtime.hooks import accepted, call_hook
+from omni_connector.runtime.hooks import accepted, call_hook, require_no_generator
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import RunRegistry, RunReport
@@ -51,6 +51,7 @@ class ConnectorService:
         *,
         options: RuntimeOptions | None = None,
     ) -> None:
+        require_no_generator(connector.sync, type(connector).__name__)
         self.connector = connector
         self.settings = settings
         self._manager = manager
@@ -128,6 +129,8 @@ class ConnectorService:
         """
         if self._closed:
             raise SyncStartError("The connector shuts down", status=500)
+        if not request.is_resume and self._has_ended(request.sync_run_id):
+            return
         run = self._runs.claim(request.sync_run_id, request.source_id, request.mode.slot)
         if run is None:
             return
@@ -174,6 +177,13 @@ class ConnectorService:
         return run_action(self.connector, request, self._loop)
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _has_ended(self, sync_run_id: str) -> bool:
+        """A first dispatch is repeated when its answer was lost; by then a short run may be over (PROTOCOL, section 3)."""
+        if self._runs.is_running(sync_run_id):
+            return False
+        report = self._runs.report(sync_run_id)
+        return report is not None and report.outcome in {"completed", "failed", "cancelled"}
 
     def _fetch(self, source_id: str) -> SyncConfig:
         try:

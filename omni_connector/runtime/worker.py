@@ -7,16 +7,16 @@ from typing import Any
 
 from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
-from omni_connector.exceptions import ConnectorError, SyncInterruptedError
+from omni_connector.exceptions import ConfigurationError, ConnectorError, SyncInterruptedError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
-from omni_connector.runtime.hooks import VALUES, is_async_hook
+from omni_connector.runtime.hooks import VALUES, YIELDS, is_async_hook
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.runs import Run, RunRegistry
 from omni_connector.sync.async_context import AsyncSyncContext
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ending import Ending
-from omni_connector.sync.redaction import redact, redacted_traceback
+from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.uploads import Uploads
 
@@ -77,11 +77,13 @@ class SyncWorker(threading.Thread):
         try:
             self._sync()
         finally:
-            self._ending.settle()
-            self._drain_interrupted()
-            self._context.close()
-            outcome = self._outcome()
-            self._registry.release(self._run, outcome)
+            try:
+                self._ending.settle()
+                self._drain_interrupted()
+                self._context.close()
+            finally:  # The slot is freed whatever happens.
+                outcome = self._outcome()
+                self._registry.release(self._run, outcome)
             report = self._run.report(outcome)
             log.info(
                 "Sync of source %s %s: %d scanned, %d emitted, %d deleted, %d errors in %.1f s",
@@ -103,8 +105,11 @@ class SyncWorker(threading.Thread):
             self._raised(error)
 
     def _call(self) -> None:
+        self._run.stop.raise_if_set()  # Cancelled before it began.
         arguments = (*self._arguments, self._context)
         result: Any = self._connector.sync(*arguments)
+        if inspect.isgenerator(result) or inspect.isasyncgen(result):
+            raise ConfigurationError(YIELDS.format(name=type(self._connector).__name__))
         if not inspect.isawaitable(result) or isinstance(result, VALUES):
             return
         if not self._is_async:
@@ -130,7 +135,7 @@ class SyncWorker(threading.Thread):
     def _raised(self, error: BaseException) -> None:
         secrets = self._info.secrets
         if self._run.stop.event.is_set():
-            reason = redact(str(error), secrets)
+            reason = redact(error_text(error), secrets)
             log.info("Sync of source %s stops: %s", self._info.source_id, reason, extra=self._extra)
             return
         told = redacted_traceback(error, secrets)

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone, AwaitableStr
 from omni_connector.event_loop import EventLoop
+from omni_connector.models.codec import checkpoint_of
 from omni_connector.models.document import Document
 from omni_connector.models.events import CREATED, UPDATED
 from omni_connector.models.plain import JsonValue
@@ -69,13 +70,15 @@ class AsyncSyncContext(SyncContext):
 
     def save_state(self, state: JsonValue) -> AwaitableNone:
         """As in the blocking context, to be awaited."""
-        blocking = super().save_state
-        return self._off(lambda: blocking(state))
+        saved = checkpoint_of(state)  # Now, before another task changes it.
+        return self._off(lambda: self._save(saved))
 
     def complete(self, new_state: JsonValue = None, *, checkpoint: JsonValue = None) -> AwaitableNone:
         """As in the blocking context, to be awaited."""
-        blocking = super().complete
-        return self._off(lambda: blocking(new_state, checkpoint=checkpoint))
+        state = new_state if new_state is not None else checkpoint
+        if state is not None:
+            state = self._wanted_state = checkpoint_of(state)  # Also for the case that nobody awaits this.
+        return self._off(lambda: self._complete(state))
 
     def fail(self, error: str | BaseException) -> AwaitableNone:
         """As in the blocking context, to be awaited."""

@@ -1,9 +1,12 @@
 """How a run learns that it shall stop."""
 
+import logging
 import threading
 from collections.abc import Callable
 
 from omni_connector.exceptions import SyncCancelledError, SyncInterruptedError
+
+log = logging.getLogger(__name__)
 
 
 class StopSignal:
@@ -77,4 +80,7 @@ class StopSignal:
             self.event.set()
             callbacks = list(self._callbacks.values())
         for callback in callbacks:  # Outside the lock: a callback may take locks of its own.
-            callback()
+            try:
+                callback()
+            except Exception:  # One that fails must not keep the others from being woken.
+                log.exception("A callback of run %s failed", self._sync_run_id)

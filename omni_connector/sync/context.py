@@ -6,7 +6,8 @@ from typing import Any
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone
 from omni_connector.exceptions import ConnectorError, InvalidValueError, SdkClientError
 from omni_connector.manager.api import ManagerApi
-from omni_connector.models.document import Document, document_id
+from omni_connector.models.codec import checkpoint_of
+from omni_connector.models.document import Document, document_id, require_one_content
 from omni_connector.models.events import CREATED, UPDATED, encode_delete, encode_upsert
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.cancellation import StopSignal
@@ -22,11 +23,14 @@ from omni_connector.sync.ledger import (
 )
 from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, Payload, payload_of
 from omni_connector.sync.pulse import Pulse
-from omni_connector.sync.redaction import redact
+from omni_connector.sync.redaction import error_text, redact
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.uploads import Uploads
 
 log = logging.getLogger(__name__)
+
+LARGEST_COUNT = 2**31 - 1
+"""The manager's counters have 32 bits (PROTOCOL, section 10)."""
 
 
 class SyncContext:
@@ -75,6 +79,7 @@ class SyncContext:
         self._state: Any = run.checkpoint
         self._connector_state: Any = run.connector_state
         self._saved = False
+        self._wanted_state: JsonValue = None
         self._emitted = 0
         self._deleted = 0
         self._said_private = False
@@ -183,17 +188,28 @@ class SyncContext:
             TooManyErrorsError: more documents failed than the connector's ``error_limits`` allow; let it pass.
         """
         self._check("emit_error", str(external_id))
-        reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-        reason = redact(reason, self._run.secrets)
+        reason = redact(error_text(error), self._run.secrets)
         self._ledger.add(DocumentError(document_id=str(external_id), stage=CONNECTOR_STAGE, reason=reason))
         self._ledger.check()
         return DONE
 
     def increment_scanned(self, count: int = 1) -> AwaitableNone:
-        """Count documents looked at, changed or not. Reported in sums, in the background."""
+        """Count documents looked at, changed or not. Reported in sums, in the background.
+
+        Raises:
+            InvalidValueError: ``count`` is not a whole number of at most 32 bits.
+        """
+        if type(count) is not int or abs(count) > LARGEST_COUNT:
+            raise InvalidValueError(
+                model="SyncContext",
+                field="increment_scanned",
+                value=count,
+                remedy="give a whole number of at most 32 bits",
+            )
         self.pulse.touch("increment_scanned")
         self._ending.check()
         self._delivery.count_scanned(count)
+        self._ledger.looked_at(count)
         return DONE
 
     def flush(self) -> AwaitableNone:
@@ -212,8 +228,14 @@ class SyncContext:
         source's checkpoint, which the next run is given, when the run completes.
 
         Args:
-            state: a dict of JSON values.
+            state: a dict of JSON values. It is saved as it is at the call, whatever happens to it afterwards.
+
+        Raises:
+            InvalidValueError: it is no dict, or holds something without a JSON form.
         """
+        return self._save(checkpoint_of(state))
+
+    def _save(self, state: dict[str, Any]) -> AwaitableNone:
         self._check("save_state")
         with self.pulse.inside("save_state"):
             self._delivery.barrier()
@@ -234,11 +256,20 @@ class SyncContext:
         Args:
             new_state: the checkpoint for the next run, a dict; left out, the last one stays.
             checkpoint: the same, by its name in the current protocol.
+
+        Raises:
+            InvalidValueError: it is no dict, or holds something without a JSON form.
         """
+        return self._complete(new_state if new_state is not None else checkpoint)
+
+    def _complete(self, state: JsonValue) -> AwaitableNone:
         if self._stop.event.is_set() or self._ending.ended:
             return DONE
-        self._delivery.barrier()
-        state = new_state if new_state is not None else checkpoint
+        self._wanted_state = self._wanted_state if state is None else checkpoint_of(state)
+        with self.pulse.inside("complete"):
+            self._delivery.barrier(final=True)
+        self._ledger.check()  # Also for a connector that did not listen.
+        state = self._wanted_state
         if state is None and not self._saved:
             # A run that saves none erases the source's checkpoint (PROTOCOL, section 6).
             state = self._run.checkpoint
@@ -327,11 +358,13 @@ class SyncContext:
     def _take(self, kind: str, document: Document) -> None:
         """Encode the document, start the upload of its content and queue its event; memory only."""
         self._ending.check()
+        self._delivery.check()
         if not isinstance(document, Document):
             raise InvalidValueError(
                 model="SyncContext", field="emit", value=document, remedy="give a Document(...)"
             )
         self.pulse.touch("emit", document.external_id)
+        require_one_content(document)
         event = encode_upsert(kind, document, sync_run_id=self.sync_run_id, source_id=self.source_id)
         self._mention_missing_permissions(document)
         if document.content is None or document.content_id is not None:

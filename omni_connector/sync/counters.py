@@ -16,6 +16,7 @@ from omni_connector.sync.run_info import RunInfo
 log = logging.getLogger(__name__)
 
 
+SERVER_ERROR = 500
 NAMES = ("scanned", "updated")
 
 
@@ -85,7 +86,10 @@ class Counters:
                 self._keep(name, count)
                 self._say(name, count, error, "they are reported later")
             except SdkClientError as error:
-                self._doubt(name, count, error)
+                if error.status is not None and error.status < SERVER_ERROR:
+                    self._say(name, count, error, "they are missing from the figures")
+                else:
+                    self._doubt(name, count, error)
             else:
                 self._arrived(name, count)
 

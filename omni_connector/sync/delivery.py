@@ -19,6 +19,7 @@ from omni_connector.exceptions import (
     InvalidValueError,
     SdkClientError,
     SyncCancelledError,
+    SyncFinishedError,
     SyncRunEndedError,
 )
 from omni_connector.manager.api import ManagerApi
@@ -107,6 +108,7 @@ class Delivery:
         self._counts_answered = 0  # ... and which of these the last report has answered.
         self._error: ConnectorError | None = None
         self._closing = False
+        self._sealed = False
         self._thread: threading.Thread | None = None
         self._forget_stop = stop.on_set(self._stopped)
 
@@ -122,6 +124,8 @@ class Delivery:
         item = _Waiting(event, len(event.body) + content_bytes, upload)
         with self._work:
             self._check()
+            if self._sealed:
+                raise SyncFinishedError(self._run_info.sync_run_id, "ending")
             self._waiting.append(item)
             self._bytes += item.size
             self._put += 1
@@ -157,8 +161,12 @@ class Delivery:
             self._changed.wait_for(lambda: self._room(share=0.5) or self._over())
             self._check()
 
-    def barrier(self, *, timeout_seconds: float | None = None) -> bool:
+    def barrier(self, *, timeout_seconds: float | None = None, final: bool = False) -> bool:
         """Wait until every event and count so far was accepted; return False when the time was too short.
+
+        Args:
+            timeout_seconds: wait no longer.
+            final: take nothing more from now on, so that nothing is left behind when the run ends.
 
         Raises:
             SyncCancelledError: the run was cancelled.
@@ -166,6 +174,7 @@ class Delivery:
         """
         with self._changed:
             self._check(interrupted=False)
+            self._sealed = self._sealed or final
             target = self._barrier = self._put
             self._counts_asked = asked = self._counts_asked + 1
             self._wake_sender()
@@ -186,6 +195,8 @@ class Delivery:
             SdkClientError: earlier events could not be delivered.
         """
         self.check()
+        if self._sealed:
+            raise SyncFinishedError(self._run_info.sync_run_id, "ending")
         self.counters.scanned(count)
         if self._asleep or self._thread is None:
             with self._work:
@@ -212,7 +223,7 @@ class Delivery:
                 return
             try:
                 self._sender.send(self._resolved(batch), self.counters)
-                self._ledger.check()
+                self._ledger.check_refused()
                 if counts_asked or self.counters.due(self._limits.flush_seconds):
                     self.counters.report()
             except SyncRunEndedError as error:

@@ -9,7 +9,7 @@ from omni_connector.exceptions import ConnectorError, SyncFinishedError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.delivery import Delivery
-from omni_connector.sync.redaction import redact
+from omni_connector.sync.redaction import error_text, redact
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
@@ -75,14 +75,14 @@ class Ending:
     def fail(self, error: str | BaseException, delivery: Delivery, manager: ManagerApi) -> None:
         """Deliver what is buffered as far as possible, then report the failure without secrets."""
         try:
-            delivery.barrier(timeout_seconds=FLUSH_SECONDS)
+            delivery.barrier(timeout_seconds=FLUSH_SECONDS, final=True)
         except ConnectorError as trouble:
             log.warning(
                 "Not everything that was emitted could be delivered: %s",
                 trouble,
                 extra={"sync_run_id": self._run.sync_run_id},
             )
-        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        text = error_text(error)
         with self.claim("failed") as claimed:
             if claimed:
                 manager.fail(self._run.sync_run_id, redact(text, self._run.secrets)[:LONGEST_ERROR])

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import deque
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from omni_connector.exceptions import TooManyErrorsError
 
@@ -12,6 +12,9 @@ log = logging.getLogger(__name__)
 
 CONNECTOR_STAGE = "connector"
 TRUNCATED_STAGE = "truncated"
+LONGEST_REASON = 1000
+"""Characters of a reason that are kept."""
+
 KEPT = 1000
 """Entries that a ledger keeps; its count goes on beyond."""
 
@@ -44,13 +47,14 @@ class ErrorLimits:
 
     Attributes:
         total: in the whole run.
-        consecutive: one after the other.
+        consecutive: one after the other, with no other document between them.
         share: of the last ``recent`` documents, from 0 to 1.
-        recent: how many documents ``share`` looks at; it is not judged before so many were seen.
+        recent: how many documents ``share`` looks at; it is not judged before so many were seen. Seen are, on the
+            connector's side, as many as it counted with ``increment_scanned``, or emitted and reported if that is more.
     """
 
     total: int | None = None
-    consecutive: int | None = 100
+    consecutive: int | None = None
     share: float | None = 0.5
     recent: int = 500
 
@@ -66,22 +70,23 @@ class ErrorLedger:
         self._count = 0
         self._read = _Stream(self._limits)
         self._sent = _Stream(self._limits)
-        self._exceeded: str | None = None
+        self._lost = 0  # Without those that arrived truncated.
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, error: DocumentError) -> None:
         """Note one error and say it in the log."""
+        error = evolve(error, reason=error.reason[:LONGEST_REASON])
         with self._lock:
             self._entries.append(error)
             self._count += 1
-            too_many = None
             if error.stage != TRUNCATED_STAGE:  # It arrived.
-                too_many = (self._read if error.stage == CONNECTOR_STAGE else self._sent).failed()
-            if self._limits.total is not None and self._count > self._limits.total:
-                too_many = f"{self._count} in this run"
-            self._exceeded = self._exceeded or too_many
+                stream = self._read if error.stage == CONNECTOR_STAGE else self._sent
+                stream.failed()
+                self._lost += 1
+                if self._limits.total is not None and self._lost > self._limits.total:
+                    stream.exceeded = stream.exceeded or f"{self._lost} in this run"
         log.warning(
             "Document %r did not arrive as it should (%s): %s",
             error.document_id[:200],
@@ -92,21 +97,33 @@ class ErrorLedger:
 
     def read(self) -> None:
         """Note a document that the connector has read well."""
-        self._read.succeeded()
+        self._read.succeeded += 1
+
+    def looked_at(self, count: int) -> None:
+        """Note documents that the connector has counted, whatever became of them."""
+        self._read.counted += count
 
     def accepted(self, count: int) -> None:
         """Note documents that the manager has accepted, in their order among those that it refused."""
-        with self._lock:
-            self._sent.succeeded(count)
+        self._sent.succeeded += count
 
     def check(self) -> None:
-        """End the run when too many documents failed.
+        """End the run when the connector could not read too many documents.
 
         Raises:
             TooManyErrorsError: one of the limits is exceeded.
         """
-        if self._exceeded is not None:
-            raise TooManyErrorsError(self._count, self._exceeded)
+        if self._read.exceeded is not None:
+            raise TooManyErrorsError(self._count, self._read.exceeded)
+
+    def check_refused(self) -> None:
+        """The same for the documents that the manager refused.
+
+        Raises:
+            TooManyErrorsError: one of the limits is exceeded.
+        """
+        if self._sent.exceeded is not None:
+            raise TooManyErrorsError(self._count, self._sent.exceeded)
 
     def entries(self) -> list[DocumentError]:
         """Return the last errors, oldest first."""
@@ -115,33 +132,33 @@ class ErrorLedger:
 
 
 class _Stream:
-    """Documents in their order, each well or not. Successes, the ordinary case, are only counted."""
+    """Documents in their order, each well or not. Only the failures are remembered, by their place among all."""
 
     def __init__(self, limits: ErrorLimits) -> None:
         self._limits = limits
-        self._succeeded = 0  # Since the last failure.
+        self._failed = 0
         self._consecutive = 0
-        self._recent: deque[bool] = deque(maxlen=limits.recent)
+        self._last_place = 0
+        self._recent: deque[int] = deque()
+        self.succeeded = 0
+        self.counted = 0
+        self.exceeded: str | None = None
 
-    def succeeded(self, count: int = 1) -> None:
-        self._succeeded += count
-
-    def failed(self) -> str | None:
-        """Note a failure; return which limit is exceeded by it."""
+    def failed(self) -> None:
+        """Note a failure, and which limit is exceeded by it."""
         limits = self._limits
-        if self._succeeded:
-            self._consecutive = 0
-            self._recent.extend([False] * min(self._succeeded, limits.recent))
-            self._succeeded = 0
-        self._consecutive += 1
-        self._recent.append(True)
+        self._failed += 1
+        place = max(self.counted, self.succeeded + self._failed, self._last_place + 1)
+        self._consecutive = self._consecutive + 1 if place == self._last_place + 1 else 1
+        self._last_place = place
+        self._recent.append(place)
+        while self._recent[0] <= place - limits.recent:
+            self._recent.popleft()
         if limits.consecutive is not None and self._consecutive > limits.consecutive:
-            return f"{self._consecutive} one after the other"
-        failed = sum(self._recent)
+            self.exceeded = self.exceeded or f"{self._consecutive} one after the other"
         if (
             limits.share is not None
-            and len(self._recent) == limits.recent
-            and failed > limits.share * limits.recent
+            and place >= limits.recent
+            and len(self._recent) > limits.share * limits.recent
         ):
-            return f"{failed} of the last {limits.recent}"
-        return None
+            self.exceeded = self.exceeded or f"{len(self._recent)} of the last {limits.recent}"

@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,7 @@ class TextPayload:
     @property
     def buffered_bytes(self) -> int:
         """Memory that it takes, about."""
-        return len(self.text)
+        return sys.getsizeof(self.text)  # One to four bytes a character.
 
     @property
     def is_too_long(self) -> bool:

@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models.codec import decode, structure
@@ -24,8 +25,12 @@ def json_body(cls: type[T]) -> T:
             field="body",
             status=UNSUPPORTED_MEDIA_TYPE,
         )
+    data = request.get_data(cache=False)
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(data) >= limit:
+        raise RequestEntityTooLarge  # A chunked body is cut at the limit without a word.
     try:
-        payload = decode(request.get_data(cache=False))
+        payload = decode(data)
     except ValueError as error:
         raise MalformedRequestError(f"body: not JSON ({error})", field="body") from error
     return structure(cls, payload)

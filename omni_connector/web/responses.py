@@ -1,5 +1,6 @@
 """Answers: JSON by our own codec, and whatever an action returned, verbatim."""
 
+import logging
 from typing import Any
 
 from flask import Response
@@ -8,6 +9,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from omni_connector.models import ActionResponse
 from omni_connector.models.codec import encode
 from omni_connector.runtime.actions import RawResponse
+
+log = logging.getLogger(__name__)
 
 
 def json_response(value: Any, status: int = 200) -> Response:
@@ -24,6 +27,7 @@ def error_response(message: str, *, status: int, field: str | None = None) -> Re
 def action_response(result: Any) -> WerkzeugResponse:
     """Return what ``execute_action`` returned as an HTTP answer."""
     if isinstance(result, WerkzeugResponse):
+        _make_sendable(result)
         return result
     if isinstance(result, ActionResponse):
         return json_response(result.to_wire(), result.status_code)
@@ -33,10 +37,21 @@ def action_response(result: Any) -> WerkzeugResponse:
         for name, value in result.headers:
             if name.lower() != "content-length":  # Werkzeug counts for itself.
                 response.headers.add(name, value)
+        _make_sendable(response)
         response.content_length = len(result.body)
         return response
     if isinstance(result, dict):
         return json_response(result)
     kind = type(result).__name__
+    log.error("The action answered with %s, which is no answer", kind)
     text = f"The action returned {kind}; return an ActionResponse, a dict or a response object"
     return json_response(ActionResponse.failure(text).to_wire(), 500)
+
+
+def _make_sendable(response: WerkzeugResponse) -> None:
+    """Send text beyond Latin-1 in headers as its UTF-8 bytes, which the manager passes on (PROTOCOL, section 19)."""
+    for name, value in list(response.headers.items()):
+        try:
+            value.encode("latin-1")
+        except UnicodeEncodeError:
+            response.headers.set(name, value.encode().decode("latin-1"))

@@ -11,9 +11,16 @@ import attrs
 import pytest
 from support.scripted import WAIT, Holding, Scripted, emit, sync_request
 
-from omni_connector import Connector, ErrorLimits, ManagerUnreachableError, SdkClientError, SyncCancelledError
+from omni_connector import (
+    ConfigurationError,
+    Connector,
+    ErrorLimits,
+    ManagerUnreachableError,
+    SdkClientError,
+    SyncCancelledError,
+)
 from omni_connector.exceptions import MalformedRequestError, SyncConflictError, SyncStartError
-from omni_connector.models import SyncConfig
+from omni_connector.models import SyncConfig, SyncRequest
 from omni_connector.models.sync import Slot
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.runs import KEPT_REPORTS, RunRegistry
@@ -777,3 +784,71 @@ def test_the_base_class_needs_no_set_up_of_a_subclass(serve, ended):
     service = serve(Bare())
     service.start_sync(sync_request())
     assert ended(service).outcome == "completed"
+
+
+# -- repeats, generators, late cancellations ----------------------------------------------------------------------
+
+
+class Short(Connector):
+    name = "short"
+    version = "1"
+
+    def __init__(self):
+        self.calls = 0
+
+    def sync(self, source_config, credentials, state, ctx):
+        self.calls += 1
+
+
+def request_of(**changes):
+    return SyncRequest(**{"sync_run_id": "r", "source_id": "s", "sync_mode": "full", **changes})
+
+
+def test_a_first_dispatch_repeated_after_the_run_has_ended_starts_nothing(serve, manager):
+    connector = Short()
+    service = serve(connector)
+    service.start_sync(request_of())
+    manager.wait_for(lambda memory: memory.status == "completed")
+    join_syncs()
+    service.start_sync(request_of())
+    join_syncs()
+    assert connector.calls == 1
+    service.start_sync(request_of(is_resume=True))
+    join_syncs()
+    assert connector.calls == 2
+
+
+def join_syncs():
+    for thread in threading.enumerate():
+        if thread.name.startswith("omni-sync-"):
+            thread.join(WAIT)
+
+
+@pytest.mark.parametrize("colour", ["blocking", "async"])
+def test_a_sync_that_yields_is_refused_before_it_completes_with_nothing_read(serve, colour):
+    class Yields(Connector):
+        name = "yields"
+        version = "1"
+
+        if colour == "blocking":
+
+            def sync(self, source_config, credentials, state, ctx):
+                yield 1
+
+        else:
+
+            async def sync(self, source_config, credentials, state, ctx):
+                yield 1
+
+    with pytest.raises(ConfigurationError, match=r"Yields.sync contains yield.*ctx.emit"):
+        serve(Yields())
+
+
+def test_a_run_cancelled_while_its_source_is_fetched_never_calls_sync(serve, manager):
+    connector = Short()
+    service = serve(connector)
+    manager.on("sync_config", lambda _: service.cancel("r"))
+    service.start_sync(request_of())
+    join_syncs()
+    assert connector.calls == 0
+    assert service.report("r").outcome == "cancelled"

@@ -115,12 +115,14 @@ def test_a_content_that_was_saved_is_referred_to(run, manager):
     }
 
 
-def test_where_both_are_set_later_the_content_id_counts(run, manager):
+@pytest.mark.parametrize("change", [{"content_id": "c-9"}, {"content": None}], ids=["both", "neither"])
+def test_a_document_that_was_made_unusable_later_is_refused(run, manager, change):
     document = doc(1)
-    document.content_id = "c-9"
+    for name, value in change.items():
+        setattr(document, name, value)
     colours = run()
-    colours.do(lambda ctx: ctx.emit(document), lambda ctx: ctx.flush())
-    assert manager.events[0]["content_id"] == "c-9"
+    with pytest.raises(InvalidValueError, match="doc-1"):
+        colours.do(lambda ctx: ctx.emit(document))
     assert manager.contents == {}
 
 
@@ -685,3 +687,47 @@ def test_waiting_for_room_does_not_block_the_loop(make_context, manager):
 
     rig.loop.run(both())
     assert len(manager.events) == 4
+
+
+def test_a_state_is_saved_as_it_was_at_the_call(run, manager):
+    state = {"cursor": 1, "pages": [1]}
+
+    def change(_):
+        state["cursor"] = 2
+        state["pages"].append(2)
+
+    manager.on("save_checkpoint", change)
+    colours = run()
+    colours.do(lambda ctx: ctx.save_state(state))
+    assert manager.checkpoint == {"cursor": 1, "pages": [1]}
+    assert colours.ctx.state == {"cursor": 1, "pages": [1]}
+
+
+@pytest.mark.parametrize("state", ["cursor", 7, ["a"], None], ids=repr)
+def test_a_state_that_is_no_dict_is_refused(run, state):
+    with pytest.raises(InvalidValueError, match="give a dict"):
+        run().do(lambda ctx: ctx.save_state(state))
+
+
+@pytest.mark.parametrize("count", [1.5, "3", None, True, 2**31], ids=repr)
+def test_a_count_that_the_manager_would_refuse_is_refused_at_once(run, manager, count):
+    with pytest.raises(InvalidValueError, match="whole number of at most 32 bits"):
+        run().do(lambda ctx: ctx.increment_scanned(count))
+    assert manager.calls == []
+
+
+def test_nothing_is_taken_any_more_while_the_run_ends(make_context, manager):
+    """What came after the final barrier would be lost without a word."""
+    rig = make_context()
+    refused = []
+
+    def emit_late(_):
+        with pytest.raises(SyncFinishedError) as caught:
+            rig.ctx.emit(doc(2))
+        refused.append(caught.value)
+
+    manager.on("save_checkpoint", emit_late)
+    rig.ctx.emit(doc(1))
+    rig.ctx.complete({"a": 1})
+    assert len(refused) == 1
+    assert [event["document_id"] for event in manager.events] == ["doc-1"]

@@ -27,17 +27,32 @@ def ledger_of(**limits):
     return ErrorLedger("run-1", ErrorLimits(**{**OFF, **limits}))
 
 
-def test_the_defaults_allow_a_hundred_in_a_row_and_half_of_five_hundred():
-    assert ErrorLimits() == ErrorLimits(total=None, consecutive=100, share=0.5, recent=500)
+def test_the_default_allows_half_of_five_hundred():
+    assert ErrorLimits() == ErrorLimits(total=None, consecutive=None, share=0.5, recent=500)
     ledger = ErrorLedger("run-1")
-    fail(ledger, 100)
+    ledger.looked_at(250)
+    fail(ledger, 250)
     ledger.check()
     fail(ledger)
-    with pytest.raises(
-        TooManyErrorsError, match="Too many documents failed: 101 one after the other"
-    ) as caught:
+    with pytest.raises(TooManyErrorsError, match="Too many documents failed: 251 of the last 500") as caught:
         ledger.check()
-    assert caught.value.count == 101
+    assert caught.value.count == 251
+
+
+def test_unchanged_documents_that_are_only_counted_are_looked_at_too():
+    ledger = ErrorLedger("run-1")
+    for _ in range(1000):
+        ledger.looked_at(30)
+        fail(ledger)
+    ledger.check()
+
+
+def test_documents_counted_between_two_failures_part_them():
+    ledger = ledger_of(consecutive=1)
+    for _ in range(5):
+        ledger.looked_at(2)
+        fail(ledger)
+    ledger.check()
 
 
 def test_a_success_in_between_begins_the_row_anew():
@@ -59,7 +74,7 @@ def test_all_failures_of_a_run_count_for_the_total():
     ledger.check()
     fail(ledger, 1, stage="content")
     with pytest.raises(TooManyErrorsError, match="4 in this run"):
-        ledger.check()
+        ledger.check_refused()
 
 
 def test_the_share_is_judged_over_the_last_documents_and_not_before_so_many_were_seen():
@@ -82,9 +97,10 @@ def test_what_the_connector_could_not_read_and_what_the_manager_refused_are_look
     fail(ledger, 2)
     fail(ledger, 2, stage="event")
     ledger.check()
+    ledger.check_refused()
     ledger.accepted(1)
     fail(ledger, 2, stage="event")
-    ledger.check()
+    ledger.check_refused()
     fail(ledger)
     with pytest.raises(TooManyErrorsError):
         ledger.check()

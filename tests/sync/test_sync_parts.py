@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
+from urllib.parse import quote, quote_plus
 
 import attrs
 import pytest
@@ -13,13 +16,12 @@ from omni_connector.exceptions import (
     ServiceOverloadedError,
     SyncCancelledError,
     SyncInterruptedError,
-    TooManyErrorsError,
 )
 from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.counters import Counters
-from omni_connector.sync.ledger import CONNECTOR_STAGE, KEPT, DocumentError, ErrorLedger, ErrorLimits
+from omni_connector.sync.ledger import KEPT, DocumentError, ErrorLedger
 from omni_connector.sync.pulse import Pulse
-from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
+from omni_connector.sync.redaction import error_text, redact, redacted_traceback, secrets_in
 from omni_connector.sync.run_info import RunInfo
 
 RUN = RunInfo(sync_run_id="run-1", source_id="source-1")
@@ -164,80 +166,6 @@ def test_counts_of_many_threads_add_up(manager):
 
 def document_error(number):
     return DocumentError(document_id=str(number), stage="event", reason="no")
-
-
-def refused(ledger, count):
-    for number in range(count):
-        ledger.add(document_error(number))
-
-
-def unread(ledger, count):
-    for number in range(count):
-        ledger.add(DocumentError(document_id=str(number), stage=CONNECTOR_STAGE, reason="no"))
-
-
-def test_a_hundred_failures_in_a_row_are_borne_and_one_more_is_too_many():
-    ledger = ErrorLedger("run-1")
-    refused(ledger, 100)
-    ledger.check()
-    refused(ledger, 1)
-    with pytest.raises(TooManyErrorsError, match="101 one after the other") as caught:
-        ledger.check()
-    assert caught.value.count == 101
-
-
-def test_a_success_ends_a_row_of_failures():
-    ledger = ErrorLedger("run-1", ErrorLimits(consecutive=2, share=None))
-    for _ in range(50):
-        refused(ledger, 2)
-        ledger.accepted(1)
-    ledger.check()
-
-
-def test_half_of_the_recent_documents_may_fail_and_no_more():
-    ledger = ErrorLedger("run-1", ErrorLimits(consecutive=None, share=0.5, recent=10))
-    ledger.accepted(1000)
-    refused(ledger, 5)
-    ledger.check()
-    refused(ledger, 1)
-    with pytest.raises(TooManyErrorsError, match="6 of the last 10"):
-        ledger.check()
-
-
-def test_the_share_is_not_judged_before_enough_documents_were_seen():
-    ledger = ErrorLedger("run-1", ErrorLimits(consecutive=None, share=0.5, recent=10))
-    refused(ledger, 9)
-    ledger.check()
-
-
-def test_a_total_counts_both_kinds():
-    ledger = ErrorLedger("run-1", ErrorLimits(total=3, consecutive=None, share=None))
-    refused(ledger, 2)
-    unread(ledger, 1)
-    ledger.check()
-    unread(ledger, 1)
-    with pytest.raises(TooManyErrorsError, match="4 in this run"):
-        ledger.check()
-
-
-def test_what_the_connector_could_not_read_and_what_the_manager_refused_are_rows_of_their_own():
-    ledger = ErrorLedger("run-1", ErrorLimits(consecutive=2, share=None))
-    refused(ledger, 2)
-    unread(ledger, 2)
-    ledger.check()
-    ledger.read()
-    unread(ledger, 2)
-    ledger.check()
-    unread(ledger, 1)
-    with pytest.raises(TooManyErrorsError):
-        ledger.check()
-
-
-def test_without_limits_everything_may_fail():
-    ledger = ErrorLedger("run-1", ErrorLimits(total=None, consecutive=None, share=None))
-    refused(ledger, 2000)
-    ledger.check()
-    assert len(ledger) == 2000
 
 
 def test_the_last_errors_are_kept_and_all_are_counted():
@@ -414,3 +342,57 @@ def test_a_call_that_waits_inside_the_sdk_is_not_idle():
         assert pulse.idle_seconds == 0.0
     assert pulse.idle_seconds > 0
     assert pulse.last == "sleep"
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        repr(KeyError(PEM)),
+        json.dumps({"key": PEM}),
+        f"line: {PEM.splitlines()[1]}",
+        quote(PEM),
+        quote_plus(PEM),
+        base64.b64encode(PEM.encode()).decode(),
+    ],
+    ids=["repr", "json", "one line", "quoted", "plus-quoted", "base64"],
+)
+def test_a_secret_is_found_in_whatever_form_it_is_told(told):
+    redacted = redact(told, secrets_in({"private_key": PEM}))
+    assert "MIIEvQIBADANBgkq" not in redacted
+    assert PEM not in redacted
+    assert "***" in redacted
+
+
+def test_secrets_in_a_key_file_that_is_text_are_found():
+    credentials = {"service_account": json.dumps({"private_key": PEM, "client_id": "1234567890"})}
+    assert "1234567890" not in redact("unknown client 1234567890", secrets_in(credentials))
+
+
+def test_an_error_whose_text_fails_is_told_by_its_type():
+    class BrokenError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    assert error_text(BrokenError()) == "BrokenError"
+    assert error_text(ValueError("x" * 9999)) == "ValueError: " + "x" * 3988
+
+
+def test_a_callback_that_fails_keeps_no_other_from_being_woken(caplog):
+    stop, woken = StopSignal("run-1"), []
+    stop.on_set(lambda: 1 / 0)
+    stop.on_set(lambda: woken.append(True))
+    stop.cancel()
+    assert woken == [True]
+    assert "A callback of run run-1 failed" in caplog.text
+
+
+def test_a_count_that_the_manager_refuses_is_not_reported_for_ever(manager, caplog):
+    counters = Counters(RUN, manager)
+    counters.scanned(2)
+    manager.on("add_scanned", SdkClientError("no", status=422))
+    counters.report()
+    assert "they are missing from the figures" in caplog.text
+    assert not counters.due(0)
