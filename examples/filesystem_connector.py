@@ -38,6 +38,7 @@ from omni_connector import (
     Document,
     DocumentMetadata,
     DocumentPermissions,
+    ErrorLimits,
     SyncContext,
 )
 
@@ -62,6 +63,8 @@ class FilesystemConnector(Connector):
     description = "Text files of a folder tree"
     sync_modes = ["full", "incremental"]
     source_types = ["file_system"]
+    # A file that may not be read costs itself, however many there are: the next run would fail over them again.
+    error_limits = ErrorLimits(share=None)
 
     def sync(self, source_config: State, _credentials: State, state: State | None, ctx: SyncContext) -> None:
         """Emit new and changed files, then delete what was not found any more."""

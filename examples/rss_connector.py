@@ -220,7 +220,7 @@ def emit_entries(
         except InvalidValueError as error:
             ctx.emit_error(entry_id, error)
             continue
-        fingerprints[entry_id] = digest(document.title, document.content or "", entry.get("link", ""))
+        fingerprints[entry_id] = digest(document.title, str(document.content), entry.get("link", ""))
         if entry_id not in known:
             ctx.emit(document)
         elif known[entry_id] != fingerprints[entry_id]:

@@ -70,6 +70,16 @@ def test_an_incremental_run_goes_on_from_its_cursor(run_sync, api):
     assert (result.deletions, len(result.index)) == (["3"], 5)
 
 
+def test_changes_of_one_item_on_one_page_stay_in_order(run_sync, api):
+    """A deletion needs no content, so that it would be the first to arrive if items were sent at the same time."""
+    api.config["page_size"] = 10
+    api.changes += [{"id": "1", "deleted": True}, {"id": "2", "deleted": True}, item(2, title="Back")]
+    result = run_sync(ApiConnector(), config=api.config)
+    assert [event["document_id"] for event in result.events] == ["1", "2", "3", "4", "5", "1", "2", "2"]
+    assert (result.deletions, result.index["2"].title) == (["1", "2"], "Back")
+    assert "1" not in result.index
+
+
 def test_an_incremental_run_without_news_changes_nothing(run_sync, api):
     first = run_sync(ApiConnector(), config=api.config)
     second = run_sync(ApiConnector(), mode="incremental")

@@ -224,6 +224,17 @@ def test_a_new_file_that_cannot_be_read_is_tried_again(sync, monkeypatch):
     assert set(sync("incremental").documents) == {"todo.txt"}
 
 
+def test_however_many_files_cannot_be_read_the_rest_arrives(sync, folder, monkeypatch):
+    """By default a run in which more than half of 500 documents fail is failed, as often as it is tried."""
+    (folder / "locked").mkdir()
+    for number in range(600):
+        (folder / "locked" / f"{number}.txt").write_text("text")
+    refusing(monkeypatch, filesystem_connector, "read_text", "/locked/")
+    result = sync()
+    assert result.status == "completed", result.error
+    assert set(result.documents) == {"plans/2026.txt", "todo.txt", "readme.md"}
+
+
 def test_the_files_of_a_folder_that_cannot_be_listed_are_kept(sync, monkeypatch):
     sync()
     with monkeypatch.context() as patch:
