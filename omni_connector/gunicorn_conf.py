@@ -1,61 +1,13 @@
 """The gunicorn settings that we recommend: ``gunicorn -c python:omni_connector.gunicorn_conf omni_connector.wsgi:app``.
 
-Read by gunicorn, and by ``Connector.serve()``. The only thing taken from the environment is ``PORT``.
+The only thing taken from the environment is ``PORT``; everything else, with its reasons, is in ``gunicorn_settings``.
 """
-
-import logging
-from typing import Any
 
 from omni_connector.config import port_from_environ
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.gunicorn_settings import *  # noqa: F403 - gunicorn reads the names of this module.
 
 try:
     bind = f"0.0.0.0:{port_from_environ()}"
 except ConfigurationError as _error:  # Gunicorn would show a traceback.
     raise SystemExit(str(_error)) from None
-
-# One process: /cancel and GET /sync/<id> must reach the process that runs the sync, and a slot is claimed in memory.
-workers = 1
-
-# Requests are short but may wait for the manager or an action; threads keep /health quick meanwhile. Syncs do not
-# occupy these threads, each has its own.
-worker_class = "gthread"
-threads = 16
-
-# The manager keeps its connections open for up to 90 s between a tick's calls; closing first would race with them.
-keepalive = 95
-
-# Concerns the worker's main loop, not a request: a gthread worker reports from there, also during an hour-long sync.
-# Above the default, because a connector's C code may hold the interpreter for a while.
-timeout = 120
-
-# After SIGTERM, actions in progress may finish (the manager waits 30 s for one), and what runs have buffered is
-# delivered (10 s). Container platforms usually kill after 30 s.
-graceful_timeout = 30
-
-# Recycling a worker interrupts its syncs; they resume from their checkpoint, but there is no reason to provoke it.
-max_requests = 0
-
-# Threads and connections must begin in the process that serves.
-preload_app = False
-
-# Its default place is one for all gunicorns of a user, who would fight for it. Unknown to gunicorn before 24.
-control_socket_disable = True
-
-# The manager probes /health and /sync/<id> all the time; the log of the syncs matters more.
-accesslog = None
-errorlog = "-"
-
-
-def post_fork(server: Any, worker: Any) -> None:
-    """Show the log of the syncs on standard error, unless the application has set up logging itself."""
-    del server, worker
-    logger = logging.getLogger("omni_connector")
-    if logging.getLogger().handlers or logger.handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s")
-    )
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)

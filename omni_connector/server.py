@@ -12,6 +12,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 
+from omni_connector import gunicorn_settings
 from omni_connector.config import Settings, port_from_environ, wsgi_target
 from omni_connector.connector import Connector
 from omni_connector.exceptions import ConfigurationError
@@ -113,8 +114,9 @@ def serve(connector: Connector, *, port: int | None = None, host: str = "0.0.0.0
     """
     try:
         port = port_from_environ() if port is None else port
-        own_port = {"PORT": str(port)} if port else {}
-        settings = Settings.from_environ({**os.environ, **own_port})
+        # A port that is not known yet cannot be registered by host name.
+        own = {"PORT": str(port)} if port else {"PORT": "", "CONNECTOR_HOST_NAME": ""}
+        settings = Settings.from_environ({**os.environ, **own})
     except ConfigurationError as error:
         raise SystemExit(startup_message(error)) from None
     _Gunicorn(connector, settings, f"{host}:{port}").run()
@@ -143,9 +145,7 @@ class _Gunicorn(BaseApplication):
 
     def load_config(self) -> None:
         """Take the recommended settings."""
-        from omni_connector import gunicorn_conf  # noqa: PLC0415 - reads PORT when imported.
-
-        for name, value in vars(gunicorn_conf).items():
+        for name, value in vars(gunicorn_settings).items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
         self.cfg.set("bind", self._bind)

@@ -108,6 +108,7 @@ class Transport:
         if self.lane is not None:
             self.lane.close()
         if self._owns_session:
+            _close_pools(self.session)
             self.session.close()
 
     def call(self, call: Call, interrupt: Interrupt) -> JsonValue:
@@ -245,6 +246,16 @@ def _new_session(manager_url: str, connections: int) -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+def _close_pools(session: requests.Session) -> None:
+    """Close every connection now: a session only drops its pools, and an error that somebody keeps holds on to them."""
+    for adapter in session.adapters.values():
+        pools = adapter.poolmanager.pools if isinstance(adapter, HTTPAdapter) else {}
+        for key in list(pools.keys()):
+            pool = pools.get(key)
+            if pool is not None:
+                pool.close()
 
 
 def _is_loopback(url: str) -> bool:

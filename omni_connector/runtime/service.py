@@ -9,11 +9,18 @@ from typing import Any
 from omni_connector.config import Settings
 from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
-from omni_connector.exceptions import ConnectorError, SdkClientError, SyncStartError
+from omni_connector.exceptions import (
+    ConfigurationError,
+    ConnectorError,
+    InvalidValueError,
+    SdkClientError,
+    SyncStartError,
+)
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import ActionRequest, SyncConfig, SyncRequest
 from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT
+from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import accepted, call_hook, require_no_generator
 from omni_connector.runtime.options import RuntimeOptions
@@ -29,6 +36,9 @@ log = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 10.0
 """How long a process that ends tries to deliver what its runs have buffered; gunicorn kills it after 30."""
+
+CANCEL_HOOK_SECONDS = 2.0
+"""How long the answer to ``/cancel`` waits for the connector's own ``cancel``."""
 
 NOT_FOUND = 404
 
@@ -58,6 +68,7 @@ class ConnectorService:
         self._loop = EventLoop(f"omni-loop-{connector.name}")
         self._uploads = UploadPool(f"omni-upload-{connector.name}", parallel=settings.parallel_uploads)
         manager.when_overloaded(self._uploads.overloaded)
+        self._hooks = WorkerPool(f"omni-hook-{connector.name}", limit=4)
         self._runs = RunRegistry()
         self._options = options or RuntimeOptions()
         watch_times = self._options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
@@ -65,16 +76,25 @@ class ConnectorService:
         self._prefix = ""
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
+        self._started = False
         self._closed = False
 
     # -- its own life -------------------------------------------------------------------------------------------
 
     def start(self, *, url_prefix: str = "") -> None:
         """Begin to register with the manager, once; to be called in the process that serves."""
+        prefix = url_prefix.rstrip("/")
         with self._lock:
-            self._prefix = url_prefix.rstrip("/")
-            if self._registrar is not None or self._closed:
+            if self._started and prefix != self._prefix:
+                raise ConfigurationError(
+                    f"{self.connector.name} is mounted at {self._prefix or '/'!r} already: make another blueprint for "
+                    f"{prefix or '/'!r}, with create_blueprint(..., name=...)."
+                )
+            self._prefix = prefix
+            if self._started or self._closed:
                 return
+            self._check_manifest()
+            self._started = True
             atexit.register(self.close)
             if self.settings.connector_url is None:
                 log.warning(
@@ -104,6 +124,7 @@ class ConnectorService:
         self._watch.close()
         self._interrupt_runs()
         self._uploads.close()
+        self._hooks.close()
         self._loop.close()
         self._manager.close()
 
@@ -165,18 +186,31 @@ class ConnectorService:
     def cancel(self, sync_run_id: str) -> bool:
         """Stop a run; False when neither the SDK nor the connector knows it."""
         known = self._runs.cancel(sync_run_id)
+        hook = self._hooks.submit(lambda: call_hook(self._loop, self.connector.cancel, sync_run_id))
         try:
-            answer = call_hook(self._loop, self.connector.cancel, sync_run_id)
+            return bool(hook.result(CANCEL_HOOK_SECONDS)) or known
+        except TimeoutError:
+            log.warning(
+                "%s.cancel takes long; it goes on by itself",
+                self.connector.name,
+                extra={"sync_run_id": sync_run_id},
+            )
         except Exception:  # The run is stopped whatever the author's hook does.
             log.exception("%s.cancel failed", self.connector.name, extra={"sync_run_id": sync_run_id})
-            return known
-        return known or bool(answer)
+        return known
 
     def execute_action(self, request: ActionRequest) -> Any:
         """Run an action; return what ``runtime.actions.run_action`` does."""
         return run_action(self.connector, request, self._loop)
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _check_manifest(self) -> None:
+        """Make it once before anybody asks for it."""
+        try:
+            self.manifest()
+        except InvalidValueError as error:
+            raise ConfigurationError(f"{self.connector.name} cannot be announced: {error}") from error
 
     def _has_ended(self, sync_run_id: str) -> bool:
         """A first dispatch is repeated when its answer was lost; by then a short run may be over (PROTOCOL, section 3)."""

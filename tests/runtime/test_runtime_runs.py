@@ -852,3 +852,36 @@ def test_a_run_cancelled_while_its_source_is_fetched_never_calls_sync(serve, man
     join_syncs()
     assert connector.calls == 0
     assert service.report("r").outcome == "cancelled"
+
+
+# -- what is checked at the start ---------------------------------------------------------------------------------
+
+
+def test_one_service_is_mounted_in_one_place_only(serve):
+    service = serve(Short())
+    service.start(url_prefix="/a")
+    service.start(url_prefix="/a/")
+    with pytest.raises(ConfigurationError, match=r"mounted at '/a' already.*'/b'"):
+        service.start(url_prefix="/b")
+
+
+def test_a_manifest_that_cannot_be_made_stops_the_start(serve):
+    class Wrong(Short):
+        sync_modes = ("full", "sometimes")
+
+    with pytest.raises(ConfigurationError, match="short cannot be announced: .*sync_modes.*'sometimes'"):
+        serve(Wrong()).start()
+
+
+def test_a_slow_cancel_hook_does_not_hold_up_the_answer(serve, caplog, monkeypatch):
+    release = threading.Event()
+
+    class Slow(Short):
+        def cancel(self, sync_run_id):
+            return release.wait(WAIT)
+
+    monkeypatch.setattr("omni_connector.runtime.service.CANCEL_HOOK_SECONDS", 0.01)
+    service = serve(Slow())
+    assert not service.cancel("unknown")
+    assert "short.cancel takes long; it goes on by itself" in caplog.text
+    release.set()
