@@ -32,7 +32,9 @@ def guard_sockets():
     yield
     if len(open_sockets()) > len(before):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # An abandoned socket is counted below, not warned of.
+            warnings.simplefilter(
+                "ignore", ResourceWarning
+            )  # An abandoned socket is counted below, not warned of.
             gc.collect()
     left = open_sockets() - before
     assert not left, f"sockets left open: {sorted(left)}"

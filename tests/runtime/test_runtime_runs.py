@@ -869,7 +869,7 @@ def test_a_manifest_that_cannot_be_made_stops_the_start(serve):
     class Wrong(Short):
         sync_modes = ("full", "sometimes")
 
-    with pytest.raises(ConfigurationError, match="short cannot be announced: .*sync_modes.*'sometimes'"):
+    with pytest.raises(ConfigurationError, match=r"short cannot be announced: .*sync_modes.*'sometimes'"):
         serve(Wrong()).start()
 
 
