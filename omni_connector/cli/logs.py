@@ -2,22 +2,21 @@
 
 import logging
 import re
-import sysconfig
-import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from omni_connector.cli.output import Output, one_line
+from omni_connector.places import own_place, place_of
 
 REPEATS_SHOWN = 5
 """Messages of one kind; a run with a thousand broken documents must not scroll everything else away."""
 
-_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
-_TRACEBACK = "Traceback (most recent call last):"
-_FRAME = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
+_TRACEBACK = re.compile(r"(?:  \+ Exception Group )?Traceback \(most recent call last\):\n")
+_FRAME = re.compile(r'^[ |]+File "(.+)", line (\d+)', re.MULTILINE)
+_SOURCE = re.compile(r" *\|? {2,}\S")
+"""Lines of a traceback that show code, also in the traceback of an exception group."""
+
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
@@ -105,25 +104,22 @@ class _Brief(_Handler):
 
 
 def _brief_text(record: logging.LogRecord) -> str:
-    """Return the message, and of a traceback that it holds or comes with only the place."""
-    message, begin, trace = record.getMessage().partition(_TRACEBACK)
-    if begin:  # The SDK writes tracebacks into messages, because secrets have to be taken out of them.
-        frames = [(name, int(line)) for name, line in _FRAME.findall(trace)]
-        error = next((line for line in reversed(trace.splitlines()) if line and not line.startswith(" ")), "")
-        return f"{one_line(message + error, longest=1000)} ({_where(frames)}-v shows the traceback)"
+    """Return the message, and of a traceback that it holds or comes with only the error and the place."""
+    message, *traces = _TRACEBACK.split(record.getMessage())
+    if traces:  # The SDK writes tracebacks into messages, because secrets have to be taken out of them.
+        frames = [(name, int(line)) for trace in traces for name, line in _FRAME.findall(trace)]
+        return f"{one_line(f'{message}{_error_line(traces[-1])}', longest=1000)} ({_in(own_place(frames))})"
     text = one_line(message, longest=1000)
-    if record.exc_info and record.exc_info[1] is not None:
-        frames = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(record.exc_info[2])]
-        return f"{text}: {type(record.exc_info[1]).__name__} ({_where(frames)}-v shows the traceback)"
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        return f"{text}: {type(error).__name__} ({_in(place_of(error))})"
     return text
 
 
-def _where(frames: list[tuple[str, int]]) -> str:
-    """Return the innermost place in nobody's library: usually the line that the author wants to see."""
-    frames = [frame for frame in frames if not frame[0].startswith(_PACKAGE)]
-    own = [frame for frame in frames if not _is_library(frame[0])] or frames
-    return f"in {own[-1][0]}, line {own[-1][1]}; " if own else ""
+def _error_line(trace: str) -> str:
+    """Return type and first line of the error at the end of a traceback; its message may have more lines."""
+    return next((line.lstrip(" |") for line in trace.splitlines() if line and not _SOURCE.match(line)), "")
 
 
-def _is_library(filename: str) -> bool:
-    return "site-packages" in filename or filename.startswith(_STANDARD_LIBRARY)
+def _in(place: str) -> str:
+    return f"in {place}; -v shows the traceback" if place else "-v shows the traceback"

@@ -38,6 +38,9 @@ class ManagerApi(Protocol):
     def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
         """Store text; return its content id."""
 
+    def store_encoded(self, sync_run_id: str, content: bytes, content_type: str | None = None) -> str:
+        """As ``store_content``, with a text that is a JSON string already (``models.codec.encode_text``)."""
+
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
     ) -> str:

@@ -14,7 +14,7 @@ from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies, RetryPolicy
 from omni_connector.manager.transport import HTTP_OK, Call, Interrupt, Transport
 from omni_connector.models import RunProgress, SyncConfig
-from omni_connector.models.codec import decode, encode, encode_content, structure
+from omni_connector.models.codec import decode, encode, encode_text, structure
 from omni_connector.models.plain import JsonValue
 
 
@@ -107,7 +107,12 @@ class SdkClient:
 
     def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
         """``POST /sdk/content``."""
-        body = encode_content(sync_run_id, content, content_type)
+        return self.store_encoded(sync_run_id, encode_text(content), content_type)
+
+    def store_encoded(self, sync_run_id: str, content: bytes, content_type: str | None = None) -> str:
+        """``POST /sdk/content`` with a text that is a JSON string already."""
+        head = b'{"sync_run_id":%b,"content_type":%b,"content":' % (encode(sync_run_id), encode(content_type))
+        body = (head, content, b"}")
         answer = self._call("POST", "/sdk/content", body, policy=self._policies.bulk, bulk=True)
         return _content_id(answer, "POST /sdk/content")
 
@@ -174,7 +179,7 @@ class SdkClient:
     def _call(
         self, method: str, path: str, body: Any = None, *, policy: RetryPolicy, bulk: bool = False
     ) -> JsonValue:
-        data = body if isinstance(body, bytes) or method == "GET" else encode(body)
+        data = body if isinstance(body, (bytes, tuple)) or method == "GET" else encode(body)
         return self._transport.call(Call(method, path, data, policy, bulk), self._interrupt)
 
 

@@ -29,8 +29,10 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 
 RECEIVE_BYTES = 64 * 1024
-ONE_SEND_BYTES = 256 * 1024
-"""Up to here head and body are joined: copying is cheaper than a second system call and packet."""
+ONE_SEND_BYTES = 64 * 1024
+"""Up to here the parts of a request are joined: copying is cheaper than more system calls and packets."""
+
+Body = bytes | tuple[bytes, ...]
 
 LONGEST_IDLE_SECONDS = 55.0
 """A connection that has been idle for longer is not used again; the other side may just be closing it."""
@@ -123,7 +125,7 @@ class Lane:
     def send(
         self,
         path: str,
-        body: bytes,
+        body: Body,
         *,
         deadline: float,
         method: str = "POST",
@@ -136,7 +138,7 @@ class Lane:
 
         Args:
             path: of the endpoint.
-            body: JSON.
+            body: JSON, perhaps in parts.
             method: POST or PUT.
             busy: holds the connection while it is in use, so that somebody else can ``abort`` it.
             deadline: by ``time.monotonic()``; the answer is complete by then.
@@ -144,17 +146,18 @@ class Lane:
         Raises:
             LaneError: no answer, or none in time.
         """
+        parts = (body,) if isinstance(body, bytes) else body
         head = b"%b %b HTTP/1.1\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
             method.encode("ascii"),
             (self._path + path).encode("latin-1"),
             self._head,
-            len(body),
+            sum(len(part) for part in parts),
         )
         while True:
             connection, used = self._connection(deadline)
             try:
                 with busy.using(connection) if busy is not None else nullcontext():
-                    response = connection.exchange(head, body, deadline, self._read_seconds)
+                    response = connection.exchange((head, *parts), deadline, self._read_seconds)
             except _StaleError as error:
                 connection.close()
                 if used and not connection.aborted:
@@ -248,17 +251,13 @@ class _Connection:
         with suppress(OSError):  # It has just been closed.
             self._socket.shutdown(socket.SHUT_RDWR)
 
-    def exchange(self, head: bytes, body: bytes, deadline: float, read_seconds: float) -> LaneResponse:
+    def exchange(self, parts: tuple[bytes, ...], deadline: float, read_seconds: float) -> LaneResponse:
         """Send a request and read its answer."""
         self.reusable = False
         answer = _Answer()
         self._wait_at_most(read_seconds, deadline)
         try:
-            if len(body) <= ONE_SEND_BYTES:
-                self._socket.sendall(head + body)
-            else:
-                self._socket.sendall(head)
-                self._socket.sendall(body)
+            self._send(parts)
         except (BrokenPipeError, ConnectionResetError) as error:
             # The manager may have answered before it had read everything (413, 429): see what it said.
             if not self._read(answer, deadline, read_seconds, after=error):
@@ -267,6 +266,17 @@ class _Connection:
         self._read(answer, deadline, read_seconds)
         self.reusable = answer.keep_alive
         return answer.response()
+
+    def _send(self, parts: tuple[bytes, ...]) -> None:
+        total = sum(len(part) for part in parts)
+        if total <= ONE_SEND_BYTES:
+            self._socket.sendall(b"".join(parts))
+            return
+        sent = 0 if isinstance(self._socket, ssl.SSLSocket) else self._socket.sendmsg(parts)
+        for part in parts:
+            if sent < len(part):
+                self._socket.sendall(memoryview(part)[sent:])
+            sent = max(0, sent - len(part))
 
     def close(self) -> None:
         """Close the connection."""

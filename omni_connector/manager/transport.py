@@ -20,7 +20,7 @@ from urllib3.exceptions import NewConnectionError
 
 from omni_connector._version import __version__
 from omni_connector.exceptions import ManagerUnreachableError, SdkClientError, ServiceOverloadedError
-from omni_connector.manager.lane import Busy, Lane, LaneError, LaneResponse
+from omni_connector.manager.lane import Body, Busy, Lane, LaneError, LaneResponse
 from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.retry import (
     RETRIED_STATUSES,
@@ -48,14 +48,14 @@ class Call:
     Attributes:
         method: HTTP method.
         path: after the manager's address.
-        data: JSON, or None.
+        data: JSON, perhaps in parts, or None.
         policy: when it is repeated.
         bulk: it may travel over the lane, where it may be sent twice.
     """
 
     method: str
     path: str
-    data: bytes | None
+    data: Body | None
     policy: RetryPolicy
     bulk: bool = False
 
@@ -216,7 +216,8 @@ class Transport:
     def _once(self, call: Call, interrupt: Interrupt, deadline: float) -> LaneResponse:
         if self.lane is None or not call.bulk:
             left = max(0.1, min(self._policies.read_seconds, deadline - time.monotonic()))
-            return self.through_session(call, data=call.data, headers=_HEADERS, read_seconds=left)
+            data = b"".join(call.data) if isinstance(call.data, tuple) else call.data
+            return self.through_session(call, data=data, headers=_HEADERS, read_seconds=left)
         try:
             return self.lane.send(
                 call.path, call.data or b"", method=call.method, deadline=deadline, busy=interrupt.busy

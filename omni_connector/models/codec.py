@@ -38,19 +38,14 @@ def encode(value: Any) -> bytes:
     return body
 
 
-def encode_content(sync_run_id: str, text: str, content_type: str | None) -> bytes:
-    """Return the body of ``POST /sdk/content``; as ``encode``, without the looks that only nested values need."""
+def encode_text(text: str) -> bytes:
+    """Return ``text`` as a JSON string; as ``encode``, without the looks that only nested values need."""
     if "\x00" in text:
         text = clean_text(text)
     try:
-        content = orjson.dumps(text)
+        return orjson.dumps(text)
     except TypeError:  # Lone surrogates.
-        content = orjson.dumps(clean_text(text))
-    return b'{"sync_run_id":%b,"content_type":%b,"content":%b}' % (
-        encode(sync_run_id),
-        encode(content_type),
-        content,
-    )
+        return orjson.dumps(clean_text(text))
 
 
 def checkpoint_of(state: Any) -> dict[str, JsonValue]:

@@ -2,7 +2,6 @@
 
 import io
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from attrs import define, frozen
 
 from omni_connector.exceptions import InvalidDocumentError
 from omni_connector.manager.api import ManagerApi
+from omni_connector.models.codec import encode_text
 from omni_connector.models.document import Document
 
 TEXT_LIMIT_BYTES = 5 * 1024 * 1024
@@ -26,25 +26,26 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 @frozen
 class TextPayload:
-    """Text in memory."""
+    """Text in memory, as the JSON string that travels: what is counted is what is kept."""
 
-    text: str
+    encoded: bytes
+    is_too_long: bool
 
     extracted = False
 
-    @property
-    def buffered_bytes(self) -> int:
-        """Memory that it takes, about."""
-        return sys.getsizeof(self.text)  # One to four bytes a character.
+    @classmethod
+    def of(cls, text: str) -> "TextPayload":
+        """Encode a text."""
+        return cls(encode_text(text), is_too_long(text))
 
     @property
-    def is_too_long(self) -> bool:
-        """The manager will cut it."""
-        return is_too_long(self.text)
+    def buffered_bytes(self) -> int:
+        """Memory that it takes."""
+        return len(self.encoded)
 
     def upload(self, manager: ManagerApi, sync_run_id: str) -> str:
         """Store it; return its content id."""
-        return manager.store_content(sync_run_id, self.text, "text/plain")
+        return manager.store_encoded(sync_run_id, self.encoded, "text/plain")
 
     def close(self) -> None:
         """Nothing to release."""
@@ -122,7 +123,7 @@ def payload_of(document: Document) -> Payload:
     """
     content: Any = document.content
     if isinstance(content, str):
-        return TextPayload(content)
+        return TextPayload.of(content)
     extracted = document.mime_type is not None or document.filename is not None
     mime_type = document.mime_type or UNKNOWN_TYPE
     if isinstance(content, os.PathLike):
@@ -134,7 +135,7 @@ def payload_of(document: Document) -> Payload:
         )
     if not extracted:
         data = bytes(content) if not hasattr(content, "read") else content.read(TEXT_LIMIT_BYTES + 4)
-        return TextPayload(decoded(data, document.external_id))
+        return TextPayload.of(decoded(data, document.external_id))
     if not hasattr(content, "read"):
         data = bytes(content)
         return ExtractedPayload(lambda: io.BytesIO(data), mime_type, document.filename, len(data), _nothing)

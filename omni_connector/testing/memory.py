@@ -192,6 +192,10 @@ class MemoryManager:
             self._changed.notify_all()
             return content_id
 
+    def store_encoded(self, sync_run_id: str, content: bytes, content_type: str | None = None) -> str:
+        """As ``store_content``, and noted as such."""
+        return self.store_content(sync_run_id, decode(content), content_type)
+
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
     ) -> str:

@@ -12,6 +12,7 @@ from omni_connector.connector import Connector
 from omni_connector.local import HttpServer, LocalManager
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.models.plain import JsonValue
+from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.server import create_app, services
 from omni_connector.testing.actions import ActionAnswer, post_action
@@ -24,7 +25,11 @@ OPENING_SECONDS = 10.0
 
 
 def serve_connector(
-    connector: Connector, manager: LocalManager, *, client: ManagerApi | None = None
+    connector: Connector,
+    manager: LocalManager,
+    *,
+    client: ManagerApi | None = None,
+    options: RuntimeOptions | None = None,
 ) -> "ServedConnector":
     """Serve ``connector`` on a free port and register it with ``manager``; use it as a context manager.
 
@@ -36,12 +41,13 @@ def serve_connector(
         manager: a manager that runs.
         client: how the connector calls the manager, such as ``faulty_manager.client()``; straight unless given. It is
             closed with the connector.
+        options: figures of the runtime, such as the size of batches; the usual ones unless given.
 
     Raises:
         SdkClientError: the manager refuses the manifest; the message says why.
         InvalidValueError: a property of the connector has the wrong type.
     """
-    return ServedConnector(connector, manager, client=client)
+    return ServedConnector(connector, manager, client=client, options=options)
 
 
 def call_action(
@@ -90,11 +96,17 @@ class ServedConnector:
     service: ConnectorService
 
     def __init__(
-        self, connector: Connector, manager: LocalManager, *, client: ManagerApi | None = None
+        self,
+        connector: Connector,
+        manager: LocalManager,
+        *,
+        client: ManagerApi | None = None,
+        options: RuntimeOptions | None = None,
     ) -> None:
         self.connector = connector
         self.manager = manager
         self._client = client
+        self._options = options
         self._closed = False
         self._door = _Door()
         self._server = HttpServer(self._door, threads=THREADS, name="served-connector").start()
@@ -171,7 +183,9 @@ class ServedConnector:
     def _open(self) -> None:
         """Make the application for the address that the server got, then register it, now and every 30 s."""
         settings = Settings(manager_url=self.manager.url, connector_url=self.url)
-        self.app = create_app(self.connector, settings=settings, manager=self._client, register=False)
+        self.app = create_app(
+            self.connector, settings=settings, manager=self._client, options=self._options, register=False
+        )
         self.service = next(iter(services(self.app).values()))
         self._door.open(self.app)
         with SdkClient(self.manager.url) as client:  # Here and now, so that a refusal is the caller's error.

@@ -27,6 +27,7 @@ ENDPOINTS = {
     "connector-state": "PUT /sdk/source/*/connector-state",
     "complete": "POST /sdk/sync/*/complete",
     "fail": "POST /sdk/sync/*/fail",
+    "progress": "GET /sync/*/progress",
     "any": "* *",
 }
 """Names for what a run calls (PROTOCOL); elsewhere give ``METHOD /path``, in which ``*`` stands for anything."""

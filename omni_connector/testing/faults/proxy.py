@@ -6,25 +6,20 @@ from collections.abc import Callable
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
+from attrs import evolve
+
 from omni_connector.manager import Policies, RetryPolicy, SdkClient
 from omni_connector.testing.faults.connection import Connection, ProxiedCall
 from omni_connector.testing.faults.door import Door
 from omni_connector.testing.faults.plan import FaultPlan, endpoint_of
 from omni_connector.testing.faults.wire import Head, Wire
 
+_PATIENT = RetryPolicy(attempts=40, first_delay_seconds=0.002, longest_delay_seconds=0.05, total_seconds=20.0)
 QUICK = Policies(
-    bulk=RetryPolicy(attempts=40, first_delay_seconds=0.002, longest_delay_seconds=0.05, total_seconds=20.0),
-    answering=RetryPolicy(
-        attempts=5, first_delay_seconds=0.002, longest_delay_seconds=0.05, total_seconds=5.0
-    ),
-    counters=RetryPolicy(
-        attempts=40,
-        first_delay_seconds=0.002,
-        longest_delay_seconds=0.05,
-        total_seconds=20.0,
-        unless_sent=True,
-    ),
-    once=RetryPolicy(attempts=1),
+    bulk=_PATIENT,
+    answering=evolve(_PATIENT, attempts=5, total_seconds=5.0),
+    counters=evolve(_PATIENT, unless_sent=True),
+    extraction=_PATIENT,
 )
 """Policies with short waits and many attempts, so that tests of many faults take little time."""
 
