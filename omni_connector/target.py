@@ -1,5 +1,6 @@
 """Finds the connector that a text names: ``package.module:Class`` or ``path/to/file.py[:Class]``."""
 
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -9,6 +10,7 @@ from types import ModuleType
 
 from omni_connector.connector import Connector
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.places import place_of
 
 
 def load_connector(target: str) -> Connector:
@@ -28,15 +30,13 @@ def load_connector(target: str) -> Connector:
         return found
     if not (inspect.isclass(found) and issubclass(found, Connector)):
         raise ConfigurationError(f"{target} is not a Connector: name a subclass of omni_connector.Connector.")
+    if inspect.isabstract(found):
+        raise ConfigurationError(f"{target}: {_unfinished(found)}")
     try:
         return found()
-    except TypeError as error:
-        raise ConfigurationError(
-            f"{target} cannot be made without arguments: {error}. "
-            "A connector needs name, version and sync, and an __init__ without required arguments."
-        ) from error
     except Exception as error:
-        raise ConfigurationError(f"{target} cannot be made: {type(error).__name__}: {error}") from error
+        remedy = " Its __init__ must work without arguments." if isinstance(error, TypeError) else ""
+        raise ConfigurationError(f"{target} cannot be made: {_told(error)}{remedy}") from error
 
 
 def _load_module(name: str, target: str) -> ModuleType:
@@ -58,7 +58,7 @@ def _load_module(name: str, target: str) -> ModuleType:
             ) from error
         raise ConfigurationError(f"{target} cannot be imported: {error}") from error
     except Exception as error:
-        raise ConfigurationError(f"{target} cannot be imported: {type(error).__name__}: {error}") from error
+        raise ConfigurationError(f"{target} cannot be imported: {_told(error)}") from error
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -81,9 +81,15 @@ def _load_file(path: Path) -> ModuleType:
         if isinstance(error, ModuleNotFoundError) and error.name:
             raise ConfigurationError(f"{path} needs {error.name}. Type: pip install {error.name}") from error
         if isinstance(error, Exception):
-            raise ConfigurationError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+            raise ConfigurationError(f"{path} cannot be loaded: {_told(error)}") from error
         raise
     return module
+
+
+def _told(error: Exception) -> str:
+    """Return type, message and place; a syntax error's message names its place itself."""
+    place = "" if isinstance(error, SyntaxError) else place_of(error)
+    return f"{type(error).__name__}: {error}" + (f" (in {place})." if place else ".")
 
 
 def _exits(target: str) -> ConfigurationError:
@@ -107,18 +113,35 @@ def _only_one(module: ModuleType, target: str) -> object:
     found = _connectors(module)
     if len(found) == 1:
         return next(iter(found.values()))
-    if not found:
-        raise ConfigurationError(f"{target} holds no Connector: subclass omni_connector.Connector in it.")
-    raise ConfigurationError(f"{target} holds several connectors, name one: {target}:{min(found)}")
+    if found:
+        names = sorted(found)
+        raise ConfigurationError(
+            f"{target} holds several connectors: {', '.join(names)}. Name one, such as {target}:{names[0]}"
+        )
+    unfinished = _connectors(module, abstract=True)
+    if unfinished:
+        raise ConfigurationError(f"{target}: {' '.join(map(_unfinished, unfinished.values()))}")
+    raise ConfigurationError(f"{target} holds no Connector: subclass omni_connector.Connector in it.")
 
 
-def _connectors(module: ModuleType) -> dict[str, type[Connector]]:
-    """Return the connectors that the module defines itself, by name."""
+def _unfinished(connector: type[Connector]) -> str:
+    """Say what a connector lacks, and what may be meant for it."""
+    missing = sorted(connector.__abstractmethods__)
+    text = f"{connector.__name__} lacks {', '.join(missing)}: give it what is missing."
+    own = [name for name in vars(connector) if not hasattr(Connector, name)]
+    for name in missing:
+        for close in difflib.get_close_matches(name, own, n=1):
+            text += f" Is {close} meant to be {name}?"
+    return text
+
+
+def _connectors(module: ModuleType, *, abstract: bool = False) -> dict[str, type[Connector]]:
+    """Return the connectors that the module defines itself, by name; or those that cannot be made yet."""
     return {
         name: member
         for name, member in vars(module).items()
         if inspect.isclass(member)
         and issubclass(member, Connector)
         and member.__module__ == module.__name__
-        and not inspect.isabstract(member)
+        and inspect.isabstract(member) is abstract
     }

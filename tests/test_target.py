@@ -184,7 +184,7 @@ def test_a_class_that_is_not_there_is_answered_with_those_that_are(write):
 
 def test_several_connectors_want_a_name(write):
     path = write("my_notes.py", TWO)
-    assert problem(path) == f"{path} holds several connectors, name one: {path}:Mails"
+    assert problem(path) == f"{path} holds several connectors: Mails, Notes. Name one, such as {path}:Mails"
 
 
 def test_no_connector_at_all(write):
@@ -198,25 +198,39 @@ def test_what_is_not_a_connector(write):
         assert problem(f"{path}:{name}").startswith(f"{path}:{name} is not a Connector: name a subclass of")
 
 
-def test_a_connector_that_is_not_finished(write):
+def test_a_connector_that_is_not_finished_is_told_what_it_lacks(write):
     path = write(
         "my_notes.py", "from omni_connector import Connector\n\nclass Notes(Connector):\n    name = 'n'\n"
     )
-    text = problem(f"{path}:Notes")
-    assert "cannot be made without arguments" in text
-    assert "version" in text
+    for target in (path, f"{path}:Notes"):
+        assert problem(target) == f"{target}: Notes lacks sync, version: give it what is missing."
+
+
+def test_a_misspelt_name_is_pointed_out(write):
+    path = write("my_notes.py", textwrap.dedent(ONE).replace("def sync", "def synch"))
+    assert problem(path) == (f"{path}: Notes lacks sync: give it what is missing. Is synch meant to be sync?")
 
 
 def test_a_connector_that_wants_arguments(write):
     path = write("my_notes.py", textwrap.dedent(ONE) + "\n    def __init__(self, token):\n        pass\n")
-    assert "token" in problem(path)
+    text = problem(path)
+    assert "token" in text
+    assert text.endswith("Its __init__ must work without arguments.")
 
 
 def test_a_connector_whose_making_fails(write):
     path = write(
         "my_notes.py", textwrap.dedent(ONE) + "\n    def __init__(self):\n        raise OSError('no disk')\n"
     )
-    assert problem(path) == f"{path} cannot be made: OSError: no disk"
+    assert problem(path) == f"{path} cannot be made: OSError: no disk (in {path}, line 12)."
+
+
+def test_what_fails_while_a_file_is_loaded_is_said_with_its_line(write):
+    path = write("my_notes.py", "import json\n\njson.loads('{')\n")
+    assert problem(path).endswith(f"(in {path}, line 3).")
+    assert problem("my_notes:Notes").endswith(f"(in {path}, line 3).")
+    broken = write("broken.py", "def broken(:")
+    assert problem(broken) == f"{broken} cannot be loaded: SyntaxError: invalid syntax (broken.py, line 1)."
 
 
 @pytest.mark.parametrize("target", ["", ":Notes", ".relative:Notes", "a b:Notes"])

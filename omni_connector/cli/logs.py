@@ -14,8 +14,8 @@ REPEATS_SHOWN = 5
 
 _TRACEBACK = re.compile(r"(?:  \+ Exception Group )?Traceback \(most recent call last\):\n")
 _FRAME = re.compile(r'^[ |]+File "(.+)", line (\d+)', re.MULTILINE)
-_SOURCE = re.compile(r" *\|? {2,}\S")
-"""Lines of a traceback that show code, also in the traceback of an exception group."""
+_GROUP = re.compile(r"^ *\| ", re.MULTILINE)
+"""What the traceback of an exception group puts before each line."""
 
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
@@ -118,7 +118,8 @@ def _brief_text(record: logging.LogRecord) -> str:
 
 def _error_line(trace: str) -> str:
     """Return type and first line of the error at the end of a traceback; its message may have more lines."""
-    return next((line.lstrip(" |") for line in trace.splitlines() if line and not _SOURCE.match(line)), "")
+    lines = _GROUP.sub("", trace).splitlines()
+    return next((line for line in lines if line and not line.startswith(" ")), "")
 
 
 def _in(place: str) -> str:

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import logging
 import traceback
@@ -47,6 +48,36 @@ def test_brief_shortens_a_traceback_inside_of_a_message(capsys):
     assert "test_log_lines.py, line " in text
     assert "Traceback" not in text
     assert text.count("\n") == 1
+
+
+class RefusedError(Exception):
+    pass
+
+
+def refuse():
+    try:
+        json.loads("{")
+    except ValueError as error:
+        raise RefusedError(
+            "403 for https://example.com\n  indented\nFor more: https://example.org"
+        ) from error
+
+
+async def refuse_in_a_task():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.to_thread(refuse))
+
+
+@pytest.mark.parametrize("fail", [refuse, lambda: asyncio.run(refuse_in_a_task())], ids=["chain", "group"])
+def test_brief_shows_type_and_first_line_of_an_error_of_several_lines(capsys, fail):
+    with brief_log(Output()):
+        with pytest.raises((RefusedError, ExceptionGroup)) as caught:
+            fail()
+        log.error("It failed: %s", "".join(traceback.format_exception(caught.value)))
+    text = capsys.readouterr().err
+    assert text.startswith("Error: It failed: test_log_lines.RefusedError: 403 for https://example.com (in /")
+    line = refuse.__code__.co_firstlineno + 4
+    assert text.endswith(f"test_log_lines.py, line {line}; -v shows the traceback)\n")
 
 
 def test_brief_says_the_type_alone_where_there_is_no_place(capsys):
