@@ -7,7 +7,6 @@ from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.manifest_shapes import MANIFEST
 from omni_connector.local.registry import check_manifest
 from omni_connector.local.shapes import ShapeError
-from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.models.plain import JsonValue
 from omni_connector.server import create_app, services
 
@@ -31,11 +30,3 @@ def checked_manifest(connector: Connector) -> dict[str, JsonValue]:
     finally:
         service.close()
     return wire
-
-
-def without_source(wire: dict[str, JsonValue]) -> list[str]:
-    """Return the source types of which a real manager can have no source (PROTOCOL, section 2)."""
-    types = wire["source_types"]
-    return (
-        [str(each) for each in types if each not in BUILT_IN_SOURCE_TYPES] if isinstance(types, list) else []
-    )

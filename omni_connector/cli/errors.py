@@ -8,6 +8,7 @@ from typing import IO, Any
 import click
 
 from omni_connector.cli import exit_codes
+from omni_connector.places import place_of
 
 JSON_WANTED = "omni_connector.json"
 VERBOSE = "omni_connector.verbose"
@@ -42,6 +43,13 @@ class CommandError(click.ClickException):
             click.echo(json.dumps({"error": self.message, "exit_code": self.exit_code}))
 
 
+class UnclearOptionError(CommandError):
+    """What was typed for an option cannot be understood."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, exit_code=exit_codes.USAGE)
+
+
 class ManagerRefusedError(Exception):
     """The embedded manager refused a call: a sync could not be started, or has ended.
 
@@ -56,5 +64,7 @@ class ManagerRefusedError(Exception):
 
 def bug(error: Exception) -> CommandError:
     """Return what is said of an exception that nobody expected."""
+    place = place_of(error)
+    where = f" (in {place})" if place else ""
     remedy = "This is a bug in omni-connector or in the connector; run with -v for the traceback."
-    return CommandError(f"{type(error).__name__}: {error}. {remedy}", exit_code=exit_codes.BUG)
+    return CommandError(f"{type(error).__name__}: {error}{where}. {remedy}", exit_code=exit_codes.BUG)

@@ -62,11 +62,11 @@ class RunFollower:
         while self._goes_on():
             self._show(label)
             if self._signals.wait(LOOK_SECONDS):
-                self._cancel()
+                self._cancel("Cancelling; press Ctrl-C again to end at once.")
                 break
             if deadline is not None and time.monotonic() >= deadline:
                 self.timed_out = True
-                self._cancel()
+                self._cancel(f"Cancelling, because the sync is not done after {timeout_seconds:g} s.")
                 break
         self._look()
         return self._last
@@ -86,16 +86,17 @@ class RunFollower:
             return self._service.is_running(self._run_id)
         return False
 
-    def _cancel(self) -> None:
+    def _cancel(self, why: str) -> None:
         """Cancel through the protocol, and give the connector time to stop."""
         self._look()
+        self._view.say(why)
         try:
             ManagerCalls(self._manager.url).cancel(self._run_id)
         except ManagerRefusedError:
             return  # It ended by itself meanwhile.
         deadline = time.monotonic() + STOPPING_SECONDS
         while self._service.report(self._run_id) is None and time.monotonic() < deadline:
-            self._show("cancelling, Ctrl-C ends at once")
+            self._show("cancelling")
             self._signals.pause(LOOK_SECONDS)
 
     def _show(self, label: str) -> None:

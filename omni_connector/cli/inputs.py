@@ -1,15 +1,23 @@
 """What ``--config``, ``--set`` and ``--credentials`` hold, as JSON objects."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.plain import JsonValue
+
+_NO_OBJECT = 'holds no object. Write {"key": "value"}.'
+_MEANT = {
+    **dict.fromkeys(("true", "yes", "on"), "true"),
+    **dict.fromkeys(("false", "no", "off"), "false"),
+    **dict.fromkeys(("null", "none"), "null"),
+}
 
 
 def read_config(given: str | None, assignments: Iterable[tuple[str, str]]) -> dict[str, JsonValue]:
@@ -21,12 +29,13 @@ def read_config(given: str | None, assignments: Iterable[tuple[str, str]]) -> di
             that is JSON is that value, any other is a string.
 
     Raises:
-        ConfigurationError: names the option, what is wrong with it, and the remedy.
+        UnclearOptionError: JSON text or an assignment cannot be understood.
+        ConfigurationError: the file cannot be used.
     """
     if given is None:
         config: dict[str, JsonValue] = {}
     elif given.lstrip().startswith("{"):
-        config = parse_object(given.encode(), "--config")
+        config = parse_argument(given, "--config")
     else:
         config = read_object(Path(given), "--config")
     for key, text in assignments:
@@ -34,8 +43,18 @@ def read_config(given: str | None, assignments: Iterable[tuple[str, str]]) -> di
     return config
 
 
+def doubtful(assignments: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a note on each ``--set`` whose text was probably not meant to be text."""
+    return [
+        f'Note: --set {key}={text} is the text "{text}", because values are JSON or else text; '
+        f"write --set {key}={_MEANT[text.lower()]}"
+        for key, text in assignments
+        if text.lower() in _MEANT and text != _MEANT[text.lower()]
+    ]
+
+
 def read_object(path: Path, option: str) -> dict[str, JsonValue]:
-    """Return the object in a JSON file, or in a TOML file (``.toml``).
+    """Return the object in a file: TOML (``.toml``), JSON (``.json``), or either.
 
     Raises:
         ConfigurationError: it cannot be read, or holds no object.
@@ -45,27 +64,41 @@ def read_object(path: Path, option: str) -> dict[str, JsonValue]:
         content = path.expanduser().read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{where}: {error.strerror or error}. Name a JSON or TOML file.") from error
-    if path.suffix.lower() != ".toml":
-        return parse_object(content, where)
-    try:
-        return _object(_plain(tomllib.loads(content.decode("utf-8"))), where)
-    except ValueError as error:  # Also what is no UTF-8.
-        raise ConfigurationError(f"{where} is not TOML: {error}.") from error
+    kinds = _KINDS.get(path.suffix.lower(), {**_KINDS[".json"], **_KINDS[".toml"]})
+    problems = []
+    for kind, parse in kinds.items():
+        try:
+            value = parse(content)
+        except ValueError as error:  # Also what is no UTF-8.
+            problems.append(f"{kind}: {error}")
+            continue
+        if not isinstance(value, dict):
+            raise ConfigurationError(f"{where} {_NO_OBJECT}")
+        return value
+    if len(problems) > 1:
+        raise ConfigurationError(f"{where} is neither JSON nor TOML ({'; '.join(problems)}).")
+    raise ConfigurationError(f"{where} is not {problems[0]}.")
 
 
-def parse_object(content: bytes, where: str) -> dict[str, JsonValue]:
-    """Return the JSON object in ``content``; raises ConfigurationError, whose message begins with ``where``."""
+def parse_argument(text: str, option: str) -> dict[str, JsonValue]:
+    """Return the JSON object that was typed for ``option``; raises UnclearOptionError where it is none."""
     try:
-        value = orjson.loads(content)
+        value = orjson.loads(text)
     except ValueError as error:
-        raise ConfigurationError(f"{where} is not JSON: {error}.") from error
-    return _object(value, where)
-
-
-def _object(value: JsonValue, where: str) -> dict[str, JsonValue]:
+        raise UnclearOptionError(f"{option} is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise ConfigurationError(f'{where} holds no object. Write {{"key": "value"}}.')
+        raise UnclearOptionError(f"{option} {_NO_OBJECT}")
     return value
+
+
+def _toml(content: bytes) -> JsonValue:
+    return _plain(tomllib.loads(content.decode("utf-8")))
+
+
+_KINDS: Mapping[str, Mapping[str, Callable[[bytes], JsonValue]]] = {
+    ".json": {"JSON": orjson.loads},
+    ".toml": {"TOML": _toml},
+}
 
 
 def _plain(value: Any) -> JsonValue:
@@ -94,7 +127,7 @@ def _put(config: dict[str, JsonValue], key: str, value: JsonValue) -> None:
     for depth, name in enumerate(parents, start=1):
         inner = target.setdefault(name, {})
         if not isinstance(inner, dict):
-            raise ConfigurationError(
+            raise UnclearOptionError(
                 f"--set {key}: {'.'.join(parents[:depth])} is already {inner!r}, which is no object. "
                 "Leave one of the two out."
             )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from omni_connector.cli.command_name import command_name
 from omni_connector.cli.data import prepare_data_dir
 from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.signals import StopSignals
@@ -91,7 +92,7 @@ def _say_how(output: Output, manager: LocalManager, sources: Sequence[SourceRow]
     output.text()
     output.text("Start a connector beside it:")
     output.text(f"  export CONNECTOR_MANAGER_URL={url} CONNECTOR_HOST_NAME=127.0.0.1 PORT=8000")
-    output.text("  omni-connector serve TARGET")
+    output.text(f"  {command_name()} serve TARGET")
     if not sources:
         output.text("Add a source (or start with --source NAME:TYPE):")
         body = '{"source_type": "TYPE", "name": "NAME", "config": {}}'
@@ -101,6 +102,6 @@ def _say_how(output: Output, manager: LocalManager, sources: Sequence[SourceRow]
         body = f'{{"source_id": "{source.id}", "sync_mode": "full"}}'
         output.text(f"  curl -X POST {url}/sync {header} -d '{body}'")
     output.text("See what arrived:")
-    output.text(f"  omni-connector search --data {shlex.quote(str(data_dir))} WORD")
+    output.text(f"  {command_name()} search --data {shlex.quote(str(data_dir))} WORD")
     output.text()
     output.text("Stop with Ctrl-C.")

@@ -13,6 +13,7 @@ from omni_connector.cli.output import Output
 from omni_connector.cli.progress import progress_view
 from omni_connector.cli.signals import StopSignals
 from omni_connector.cli.source import SourceOptions, put_source
+from omni_connector.cli.source_types import note_on
 from omni_connector.cli.summary import RunSummary
 from omni_connector.connector import Connector
 from omni_connector.exceptions import ConfigurationError, InvalidValueError, SdkClientError
@@ -111,11 +112,14 @@ class LocalRun:
             yield served
 
     def _source(self, manager: LocalManager, source_types: list[str]) -> SourceRow:
-        source, is_changed = put_source(manager, self._connector, source_types, self._options.source)
-        if is_changed and source.has_checkpoint:
+        source, changes = put_source(manager, self._connector, source_types, self._options.source)
+        note = note_on(source_types)
+        if note is not None:
+            self._output.say(note, "yellow")
+        if changes and source.has_checkpoint:
             self._output.say(
-                "Note: the configuration differs from the last run's, whose checkpoint is still used. "
-                "--source NAME makes another source of it, --mode full reads everything again.",
+                f"Note: the configuration differs from the last run's ({', '.join(changes)}), whose checkpoint is "
+                "still used. --source NAME makes another source of it, --mode full reads everything again.",
                 "yellow",
             )
         return source

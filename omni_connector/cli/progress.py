@@ -25,6 +25,9 @@ class ProgressView(Protocol):
     def show(self, label: str, report: RunReport) -> None:
         """Show what the run does and how far it is; cheap to call often."""
 
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+
     def close(self) -> None:
         """Leave the terminal as it was."""
 
@@ -41,6 +44,7 @@ class MovingLine:
     """One line that is rewritten, at most eight times a second, below whatever is printed meanwhile."""
 
     def __init__(self, output: Output) -> None:
+        self._output = output
         self._rate = Rate()
         self._spinner = Spinner("dots")
         self._shown = 0.0
@@ -59,6 +63,10 @@ class MovingLine:
         line.no_wrap, line.overflow = True, "ellipsis"  # A second line would make the terminal jump.
         self._live.update(line, refresh=True)
 
+    def say(self, text: str) -> None:
+        """Write a line above."""
+        self._output.say(text, "yellow")
+
     def close(self) -> None:
         """Remove the line and bring the cursor back."""
         self._live.stop()
@@ -69,24 +77,26 @@ class MovingLine:
 
 
 class PlainLines:
-    """A line on standard error every few seconds, and when something else is done; a short run shows none."""
+    """A line on standard error every few seconds; a short run shows none."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._rate = Rate()
         self._shown = time.monotonic()
-        self._label = ""
 
     def show(self, label: str, report: RunReport) -> None:
-        """Write a line, if the last one is old enough or said something else."""
+        """Write a line, if the last one is old enough."""
         now = time.monotonic()
-        is_other = label != (self._label or label)
-        self._label = label
-        if now - self._shown < PLAIN_LINE_SECONDS and not is_other:
+        if now - self._shown < PLAIN_LINE_SECONDS:
             return
         self._shown = now
         cells = ", ".join(cell.plain for cell in _cells(report, self._rate.per_second(report)))
         self._output.say(f"{label}: {cells}")
+
+    def say(self, text: str) -> None:
+        """Write a line; the next figures have time."""
+        self._shown = time.monotonic()
+        self._output.say(text)
 
     def close(self) -> None:
         """Nothing is left to undo."""

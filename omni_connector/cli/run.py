@@ -92,7 +92,7 @@ def run(
     Ctrl-C cancels the sync in order; a second Ctrl-C ends at once.
     """
     # Loaded here, so that --help need not wait for all of it.
-    from omni_connector.cli.inputs import read_config, read_object  # noqa: PLC0415
+    from omni_connector.cli.inputs import doubtful, read_config, read_object  # noqa: PLC0415
     from omni_connector.cli.local_run import LocalRun, RunOptions  # noqa: PLC0415
     from omni_connector.cli.logs import brief_log, full_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
@@ -107,6 +107,8 @@ def run(
         credentials=None if credentials is None else read_object(credentials, "--credentials"),
     )
     output = Output(as_json=as_json)
+    for note in doubtful(assignments):
+        output.say(note, "yellow")
     with contextlib.ExitStack() as stack:
         if as_json:  # What a connector prints must not get into the JSON.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))

@@ -11,10 +11,24 @@ from omni_connector.cli.options import data_option, json_option, verbose_option
 @click.argument("query", nargs=-1, required=True)
 @data_option
 @click.option("--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits at most.")
+@click.option(
+    "--as",
+    "person",
+    metavar="EMAIL",
+    help="Show only what this person would find in Omni. Without it permissions are ignored: everything is searched.",
+)
 @json_option
 @verbose_option
-def search(*, query: tuple[str, ...], data_dir: Path, limit: int, as_json: bool, verbose: bool) -> None:
-    """Search the documents in the data directory, the best hits first.
+def search(
+    *,
+    query: tuple[str, ...],
+    data_dir: Path,
+    limit: int,
+    person: str | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Search the documents in the data directory, the best hits first, whoever may find them in Omni.
 
     QUERY is one or several words, which must all occur; '"words in quotes"' are a phrase, pre* is a beginning.
     Works while a run or a manager uses the data. Finding nothing is no failure: the exit status is 0.
@@ -26,7 +40,11 @@ def search(*, query: tuple[str, ...], data_dir: Path, limit: int, as_json: bool,
 
     del verbose  # Concerns errors only.
     words = " ".join(query)
-    hits = open_store(data_dir).search(words, limit=limit)
+    if not any(character.isalnum() for character in words):
+        raise click.UsageError("QUERY holds no word; give one to search for.")
+    if person is not None and "@" not in person:
+        raise click.BadParameter(f"{person!r} is no e-mail address.", param_hint="--as")
+    hits = open_store(data_dir).search(words, limit=limit, person=person)
     output = Output(as_json=as_json)
     if as_json:
         output.json(hits_as_json(words, hits))

@@ -17,10 +17,16 @@ def serve(*, target: str, host: str, port: int | None, verbose: bool) -> None:
     The environment says where the manager is (CONNECTOR_MANAGER_URL) and how the manager reaches this connector
     (CONNECTOR_HOST_NAME, or CONNECTOR_URL); without the latter it is not registered.
     """
-    from omni_connector.target import load_connector  # noqa: PLC0415 - so that --help need not wait for it.
+    # Loaded here, so that --help need not wait for all of it.
+    from omni_connector.cli.source_types import note_on  # noqa: PLC0415
+    from omni_connector.target import load_connector  # noqa: PLC0415
 
     del verbose  # Concerns errors only.
     connector = load_connector(target)
+    types = connector.source_types
+    note = note_on(types) if isinstance(types, list) else None  # What is no list is refused at the start.
+    if note is not None:
+        click.echo(note, err=True)
     try:
         connector.serve(port=port, host=host)
     except SystemExit as end:

@@ -6,7 +6,8 @@ from typing import Any
 
 from attrs import frozen
 
-from omni_connector.cli.inputs import parse_object
+from omni_connector.cli.errors import UnclearOptionError
+from omni_connector.cli.inputs import parse_argument
 from omni_connector.connector import Connector
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, SourceRow
@@ -40,11 +41,11 @@ class SourceOptions:
 
 def put_source(
     manager: LocalManager, connector: Connector, source_types: list[str], options: SourceOptions
-) -> tuple[SourceRow, bool]:
+) -> tuple[SourceRow, list[str]]:
     """Add the source, or give the known one its configuration; its checkpoint stays.
 
     Returns:
-        The source, and whether its configuration was another one before.
+        The source, and what is different in its configuration: see ``differences``.
 
     Raises:
         ConfigurationError: the connector does not read such a source.
@@ -65,32 +66,51 @@ def put_source(
         config=options.config,
         credentials=options.credentials,
     )
-    return source, former is not None and former.config != source.config
+    return source, [] if former is None else differences(former.config, source.config)
+
+
+def differences(before: Any, after: Any) -> list[str]:
+    """Return ``added a``, ``changed b.c``, ``removed d``, in the order of the keys; values may be private."""
+    old, new = _flat(before, ""), _flat(after, "")
+    kinds = {key: "removed" if key not in new else "changed" if key in old else "added" for key in old | new}
+    return [
+        f"{kinds[key]} {key}"
+        for key in sorted(kinds)
+        if key not in old or key not in new or old[key] != new[key]
+    ]
+
+
+def _flat(config: Any, prefix: str) -> dict[str, Any]:
+    """Return the values of nested objects by keys with dots, as ``--set`` takes them."""
+    if not isinstance(config, dict) or (prefix and not config):
+        return {prefix.removesuffix("."): config} if prefix else {}
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        found |= _flat(value, f"{prefix}{key}.")
+    return found
 
 
 def parse_sources(given: Iterable[str]) -> list[dict[str, Any]]:
     """Return the arguments of ``LocalManager.add_source`` for each ``--source``: ``NAME:TYPE`` or a JSON object.
 
     Raises:
-        ConfigurationError: names the option's value and what is wrong with it.
+        UnclearOptionError: names the option's value and what is wrong with it.
     """
     return [_parse_source(each) for each in given]
 
 
 def _parse_source(given: str) -> dict[str, Any]:
     if given.lstrip().startswith("{"):
-        fields = parse_object(given.encode(), "--source")
+        fields = parse_argument(given, "--source")
     else:
         name, colon, source_type = given.rpartition(":")
         if not (name and colon and source_type):
-            raise ConfigurationError(
-                f"--source {given}: write NAME:TYPE, such as notes:web, or a JSON object."
-            )
+            raise UnclearOptionError(f"--source {given}: write NAME:TYPE, such as notes:web, or a JSON object.")
         fields = {"name": name, "source_type": source_type}
     try:
         source = ADD_SOURCE(fields, "")
     except ShapeError as error:
-        raise ConfigurationError(f"--source {given}: {error}.") from error
+        raise UnclearOptionError(f"--source {given}: {error}.") from error
     source["name"] = source["name"] or source["source_type"]
     source["source_id"] = source["source_id"] or stable_source_id("", source["name"])
     if "sync_interval_seconds" not in fields:

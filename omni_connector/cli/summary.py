@@ -9,6 +9,7 @@ from attrs import frozen
 from rich.text import Text
 
 from omni_connector.cli import exit_codes
+from omni_connector.cli.command_name import command_name
 from omni_connector.cli.options import DEFAULT_DATA_DIR
 from omni_connector.cli.output import counted, one_line
 from omni_connector.cli.progress import average_rate, elapsed
@@ -150,7 +151,7 @@ class RunSummary:
             data = (
                 "" if str(self.data_dir) == DEFAULT_DATA_DIR else f" --data {shlex.quote(str(self.data_dir))}"
             )
-            yield "Search", Text(f"omni-connector search{data} WORD", "bold")
+            yield "Search", Text(f"{command_name()} search{data} WORD", "bold")
 
     def _mode(self) -> str:
         if self.resumed:

@@ -35,10 +35,12 @@ class StoreReader:
     def __init__(self, directory: Path | str) -> None:
         self.directory = Path(directory)
 
-    def search(self, query: str, *, limit: int = 10, source_id: str | None = None) -> list[SearchHit]:
+    def search(
+        self, query: str, *, limit: int = 10, source_id: str | None = None, person: str | None = None
+    ) -> list[SearchHit]:
         """Return the best matches first; see ``search_documents`` for what may be asked."""
         with reading(self.directory) as db:
-            return search_documents(db, query, limit=limit, source_id=source_id)
+            return search_documents(db, query, limit=limit, source_id=source_id, person=person)
 
     def documents(
         self, source_id: str | None = None, *, after: str | None = None, limit: int = -1

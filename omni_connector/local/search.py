@@ -23,6 +23,12 @@ FROM search_index
 JOIN documents d ON d.number = search_index.rowid
 WHERE search_index MATCH :match AND (:source_id IS NULL OR d.source_id = :source_id)
     AND d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted)
+    AND (:person IS NULL OR d.permissions ->> '$.public' OR EXISTS (
+        SELECT 1 FROM json_each(d.permissions, '$.users') WHERE value = :person
+    ) OR EXISTS (
+        SELECT 1 FROM json_each(d.permissions, '$.groups') WHERE value = :domain OR value IN (
+            SELECT g.email FROM member_groups g, json_each(g.members) m WHERE m.value = :person)
+    ))
 ORDER BY score, d.number
 LIMIT :limit
 """
@@ -56,12 +62,25 @@ class SearchHit:
 
 
 def search_documents(
-    db: sqlite3.Connection, query: str, *, limit: int = 10, source_id: str | None = None
+    db: sqlite3.Connection,
+    query: str,
+    *,
+    limit: int = 10,
+    source_id: str | None = None,
+    person: str | None = None,
 ) -> list[SearchHit]:
     """Return the documents that hold every term of ``query``, best first.
 
     Terms are words, ``"phrases in quotes"``, and ``prefixes*``. Nothing a user types is an error;
     a query without any word finds nothing.
+
+    Args:
+        db: where to look.
+        query: the terms.
+        limit: how many documents at most.
+        source_id: only those of this source.
+        person: only those that may be found by the person with this e-mail address (PROTOCOL, section 11);
+            permissions are ignored unless given.
     """
     match = match_expression(query)
     if not match:
@@ -72,6 +91,8 @@ def search_documents(
             "match": match,
             "limit": limit,
             "source_id": source_id,
+            "person": person,
+            "domain": None if person is None else person.rpartition("@")[2],
             "title_weight": _TITLE_WEIGHT,
             "content_weight": _CONTENT_WEIGHT,
             "open": _OPEN,

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define
 
 from omni_connector.exceptions import InvalidDocumentError, InvalidValueError
-from omni_connector.models.codec import encode
+from omni_connector.models.codec import compact, encode
 from omni_connector.models.document import Document, DocumentMetadata, DocumentPermissions, title_of
 
 PRIVATE = {"public": False, "users": [], "groups": []}
@@ -58,7 +58,7 @@ def encode_upsert(kind: str, document: Document, *, sync_run_id: str, source_id:
     if document.content_id is not None:
         event["content_id"] = document.content_id
     try:
-        body = encode(event)
+        body = compact(encode(event))
     except InvalidValueError as error:
         raise InvalidDocumentError(
             document_id=document.external_id,

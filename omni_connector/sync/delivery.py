@@ -52,7 +52,7 @@ class DeliveryLimits:
     batch_events: int = 500
     batch_bytes: int = 1024 * 1024
     buffer_bytes: int = 16 * 1024 * 1024
-    buffer_events: int = 2_000
+    buffer_events: int = 1_500
 
     @classmethod
     def for_mode(cls, mode: SyncMode) -> "DeliveryLimits":
