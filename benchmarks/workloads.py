@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import requests
-from attrs import frozen
+from attrs import evolve, frozen
 
 from omni_connector import Connector, Document, DocumentMetadata, DocumentPermissions, Settings, SyncContext
 from omni_connector.manager import SdkClient
@@ -41,12 +41,14 @@ class Task:
         documents: how many.
         size: characters of each content.
         threads: of the floor, or runs at once.
+        parallel: uploads at once; None adapts.
     """
 
     manager_url: str
     documents: int
     size: int = 2000
     threads: int = 16
+    parallel: int | None = None
 
     def text(self, number: int) -> str:
         """Return the content of one document; no two are alike."""
@@ -96,7 +98,7 @@ def event(number: int) -> dict[str, object]:
 
 def run_connector(connector: Connector, task: Task, *, runs: int = 1) -> Callable[[], None]:
     """Return what runs the connector's sync, ``runs`` times at once, and waits for the end."""
-    settings = Settings(manager_url=task.manager_url)
+    settings = Settings(manager_url=task.manager_url, parallel_uploads=task.parallel)
     service = ConnectorService(connector, settings, SdkClient(task.manager_url))
 
     def work() -> None:
@@ -131,6 +133,7 @@ class Pipelined(_Bench):
     """``emit(Document(content=...))``."""
 
     def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: SyncContext) -> None:
+        """Emit with content."""
         for number in range(self.task.documents):
             ctx.emit(document(number, content=self.task.text(number)))
             ctx.increment_scanned()
@@ -140,6 +143,7 @@ class Sequential(_Bench):
     """``save``, ``emit``, ``increment_scanned`` for each document."""
 
     def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: SyncContext) -> None:
+        """Save, then emit."""
         for number in range(self.task.documents):
             content_id = ctx.content_storage.save(self.task.text(number))
             ctx.emit(document(number, content_id=content_id))
@@ -150,6 +154,7 @@ class EmitOnly(_Bench):
     """``emit`` with a content id that is known."""
 
     def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: SyncContext) -> None:
+        """Emit without content."""
         for number in range(self.task.documents):
             ctx.emit(document(number, content_id=CONTENT_ID))
 
@@ -158,6 +163,7 @@ class AsyncGather(_Bench):
     """Sixteen ``save`` calls gathered in an ``async def sync``."""
 
     async def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: SyncContext) -> None:
+        """Gather the saves, emit in order."""
         for start in range(0, self.task.documents, 16):
             numbers = range(start, min(start + 16, self.task.documents))
             ids = await asyncio.gather(*(ctx.content_storage.save(self.task.text(n)) for n in numbers))
@@ -166,9 +172,31 @@ class AsyncGather(_Bench):
                 await ctx.increment_scanned()
 
 
+class Endless(Connector):
+    """Sequential documents until the run is stopped."""
+
+    name = "endless"
+    version = "1"
+
+    def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: SyncContext) -> None:
+        """Save and emit until stopped."""
+        task = Task("", 0)
+        number = 0
+        while not ctx.is_cancelled():
+            content_id = ctx.content_storage.save(task.text(number))
+            ctx.emit(document(number, content_id=content_id))
+            ctx.increment_scanned()
+            number += 1
+
+
 def sdk_pipelined(task: Task) -> Callable[[], None]:
     """Contents given to ``emit``."""
     return run_connector(Pipelined(task), task)
+
+
+def sdk_pipelined_16(task: Task) -> Callable[[], None]:
+    """The same with sixteen uploads at once, not more and not fewer."""
+    return run_connector(Pipelined(task), evolve(task, parallel=16))
 
 
 def sdk_sequential(task: Task) -> Callable[[], None]:
@@ -301,6 +329,7 @@ def naive(task: Task) -> Callable[[], None]:
 
 WORKLOADS: dict[str, Callable[[Task], Callable[[], None]]] = {
     "sdk_pipelined": sdk_pipelined,
+    "sdk_pipelined_16": sdk_pipelined_16,
     "sdk_sequential": sdk_sequential,
     "sdk_emit": sdk_emit,
     "sdk_async": sdk_async,
