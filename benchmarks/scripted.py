@@ -12,9 +12,10 @@ from omni_connector import Connector, Document, DocumentPermissions, SyncContext
 from omni_connector.local import LocalManager
 
 EVERYBODY = DocumentPermissions(public=True)
-EMIT, SAVED, UPDATE, DELETE = "emit", "emit with a saved content", "update", "delete"
+EMIT, SAVED, EXTRACTED = "emit", "emit with a saved content", "emit with a content to be extracted"
+UPDATE, DELETE = "update", "delete"
 SCANNED, SAVE_STATE, FLUSH, HEARTBEAT = "scanned", "save_state", "flush", "heartbeat"
-UPSERTS = frozenset({EMIT, SAVED, UPDATE})
+UPSERTS = frozenset({EMIT, SAVED, EXTRACTED, UPDATE})
 EVENTS = UPSERTS | {DELETE}
 BARRIERS = frozenset({SAVE_STATE, FLUSH})
 
@@ -61,7 +62,7 @@ def script(seed: int, documents: int, *, save_every: int = 40) -> list[Step]:
         steps.append(Step(SCANNED))
         name = f"doc-{number}"
         known[name] = chance.randrange(10)
-        steps.append(Step(chance.choice([EMIT, EMIT, SAVED]), name, known[name]))
+        steps.append(Step(chance.choice([EMIT, EMIT, SAVED, EXTRACTED]), name, known[name]))
         while chance.random() < 1 / 3:
             name = chance.choice(list(known))
             known[name] += 1
@@ -162,17 +163,11 @@ def perform(step: Step, done: int, ctx: SyncContext) -> None:
         ctx: the run.
     """
     if step.kind in {EMIT, UPDATE}:
-        document = Document(
-            external_id=step.document_id, title=step.title, content=step.text, permissions=EVERYBODY
-        )
-        (ctx.emit_updated if step.kind == UPDATE else ctx.emit)(document)
+        (ctx.emit_updated if step.kind == UPDATE else ctx.emit)(document(step, content=step.text))
+    elif step.kind == EXTRACTED:
+        ctx.emit(document(step, content=step.text.encode(), mime_type="text/plain"))
     elif step.kind == SAVED:
-        content_id = ctx.content_storage.save(step.text)
-        ctx.emit(
-            Document(
-                external_id=step.document_id, title=step.title, content_id=content_id, permissions=EVERYBODY
-            )
-        )
+        ctx.emit(document(step, content_id=ctx.content_storage.save(step.text)))
     elif step.kind == DELETE:
         ctx.emit_deleted(step.document_id)
     elif step.kind == SCANNED:
@@ -183,3 +178,8 @@ def perform(step: Step, done: int, ctx: SyncContext) -> None:
         ctx.flush()
     elif step.kind == HEARTBEAT:
         ctx.heartbeat()
+
+
+def document(step: Step, **content: Any) -> Document:
+    """Return the step's document."""
+    return Document(external_id=step.document_id, title=step.title, permissions=EVERYBODY, **content)

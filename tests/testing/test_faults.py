@@ -281,7 +281,7 @@ def test_random_faults_are_the_same_for_the_same_seed_however_endpoints_interlea
     ],
 )
 def test_a_rule_that_can_match_nothing_is_refused(add):
-    with pytest.raises(ValueError, match="is no endpoint|at least one fault"):
+    with pytest.raises(ValueError, match=r"is no endpoint|at least one fault"):
         add(FaultPlan())
 
 
