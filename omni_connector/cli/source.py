@@ -105,7 +105,9 @@ def _parse_source(given: str) -> dict[str, Any]:
     else:
         name, colon, source_type = given.rpartition(":")
         if not (name and colon and source_type):
-            raise UnclearOptionError(f"--source {given}: write NAME:TYPE, such as notes:web, or a JSON object.")
+            raise UnclearOptionError(
+                f"--source {given}: write NAME:TYPE, such as notes:web, or a JSON object."
+            )
         fields = {"name": name, "source_type": source_type}
     try:
         source = ADD_SOURCE(fields, "")

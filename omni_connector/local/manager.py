@@ -289,9 +289,14 @@ class LocalManager:
         """Return the queue in the order of arrival, of one run or of all."""
         return self._services.reader.events(run_id)
 
-    def search(self, query: str, *, limit: int = 10, source_id: str | None = None) -> list[SearchHit]:
-        """Return the best hits; words, ``"phrases"`` and ``prefixes*``, all of which must occur."""
-        return self._services.reader.search(query, limit=limit, source_id=source_id)
+    def search(
+        self, query: str, *, limit: int = 10, source_id: str | None = None, person: str | None = None
+    ) -> list[SearchHit]:
+        """Return the best hits; words, ``"phrases"`` and ``prefixes*``, all of which must occur.
+
+        Permissions are ignored unless ``person``, an e-mail address, says whose search it is.
+        """
+        return self._services.reader.search(query, limit=limit, source_id=source_id, person=person)
 
     def people(self) -> list[PersonRow]:
         """Return everybody known from person events, by address."""

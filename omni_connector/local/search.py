@@ -23,7 +23,7 @@ FROM search_index
 JOIN documents d ON d.number = search_index.rowid
 WHERE search_index MATCH :match AND (:source_id IS NULL OR d.source_id = :source_id)
     AND d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted)
-    AND (:person IS NULL OR d.permissions ->> '$.public' OR EXISTS (
+    AND (:person IS NULL OR json_extract(d.permissions, '$.public') OR EXISTS (
         SELECT 1 FROM json_each(d.permissions, '$.users') WHERE value = :person
     ) OR EXISTS (
         SELECT 1 FROM json_each(d.permissions, '$.groups') WHERE value = :domain OR value IN (

@@ -13,6 +13,7 @@ from omni_connector.cli.options import json_option, verbose_option
 from omni_connector.cli.signals import StoppedBySignal
 from omni_connector.exceptions import ConfigurationError, ConnectorError
 from omni_connector.local import LocalManagerError, StoreError
+from omni_connector.places import place_of
 
 HEAVY = ("flask", "requests", "rich", "gunicorn", "sqlite3", "asyncio", "cattrs", "cheroot")
 
@@ -69,7 +70,7 @@ def test_a_command_line_that_cannot_be_understood_exits_2(omni, args):
     assert "Usage:" in result.stderr
 
 
-BUG = "Error: RuntimeError: odd. This is a bug in omni-connector or in the connector; run with -v for the traceback.\n"
+BUG = "Error: RuntimeError: odd{}. This is a bug in omni-connector or in the connector; run with -v for the traceback.\n"
 
 
 class Raising(CommandLine):
@@ -108,7 +109,10 @@ class Raising(CommandLine):
 )
 def test_every_error_becomes_a_message_and_an_exit_code(error, exit_code, message):
     result = CliRunner().invoke(Raising(error), ["fail"])
-    assert (result.exit_code, result.stderr, result.stdout) == (exit_code, message, "")
+    place = place_of(error)
+    assert result.stderr == message.format(f" (in {place})")
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert not place or __file__ in place
 
 
 def test_an_error_is_one_json_object_where_json_is_wanted():

@@ -1,6 +1,7 @@
 import pytest
 
-from omni_connector.cli.inputs import read_config, read_object
+from omni_connector.cli.errors import UnclearOptionError
+from omni_connector.cli.inputs import doubtful, read_config, read_object
 from omni_connector.exceptions import ConfigurationError
 
 
@@ -34,7 +35,7 @@ def test_dots_make_nested_objects_and_the_last_value_wins():
 
 
 def test_a_key_below_something_that_is_no_object_is_refused():
-    with pytest.raises(ConfigurationError, match=r"--set a\.b\.c: a\.b is already 5, which is no object"):
+    with pytest.raises(UnclearOptionError, match=r"--set a\.b\.c: a\.b is already 5, which is no object"):
         config(("a.b", "5"), ("a.b.c", "1"))
 
 
@@ -56,6 +57,7 @@ def test_json_text_and_files_are_configurations(tmp_path):
         ("a.json", "[1]", "a.json holds no object. Write "),
         ("a.json", '{"a": NaN}', "a.json is not JSON: "),
         ("a.toml", "a = ", "a.toml is not TOML: "),
+        ("a.yaml", "a: 1", "a.yaml is neither JSON nor TOML (JSON: "),
         ("a.toml", "a = nan", "a.toml is not TOML: JSON has no nan"),
         ("a.toml", "a = [-inf]", "a.toml is not TOML: JSON has no -inf"),
         ("a.toml", b"a = '\xff'", "a.toml is not TOML: "),
@@ -77,5 +79,32 @@ def test_a_missing_file_is_named():
 
 
 def test_broken_json_text_is_refused():
-    with pytest.raises(ConfigurationError, match=r"^--config is not JSON: "):
+    with pytest.raises(UnclearOptionError, match=r"^--config is not JSON: "):
         read_config('{"a": }', [])
+
+
+def test_without_a_suffix_a_file_may_be_either(tmp_path):
+    (tmp_path / "one").write_text('{"a": 1}')
+    (tmp_path / "two.conf").write_text("a = 1")
+    assert (
+        read_object(tmp_path / "one", "--config")
+        == read_object(tmp_path / "two.conf", "--config")
+        == {"a": 1}
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("True", "true"), ("yes", "true"), ("ON", "true"), ("No", "false"), ("off", "false"), ("None", "null")],
+)
+def test_a_text_that_was_probably_meant_otherwise_is_pointed_out(text, meant):
+    (note,) = doubtful([("a.b", text)])
+    assert note == (
+        f'Note: --set a.b={text} is the text "{text}", because values are JSON or else text; '
+        f"write --set a.b={meant}"
+    )
+
+
+@pytest.mark.parametrize("text", ["true", "false", "null", '"yes"', "yesterday", "1", ""])
+def test_a_text_that_is_what_it_seems_is_not(text):
+    assert doubtful([("a", text)]) == []

@@ -23,6 +23,7 @@ def test_a_signal_cancels_the_sync_and_says_what_was_kept(process, run_notes, nu
     stdout, stderr = popen.communicate(timeout=30)
     assert popen.returncode == exit_code, stderr
     assert time.monotonic() - began < 5
+    assert stderr == "Cancelling; press Ctrl-C again to end at once.\n"
     assert "Result      cancelled after " in stdout
     assert "Kept        3 documents of this run arrived and can be found" in stdout
     assert "Checkpoint  not moved; the next run starts from the beginning" in stdout
@@ -47,7 +48,7 @@ def test_a_second_signal_ends_at_once(process, run_notes):
     wait_for_line(popen, "waiting")
     popen.send_signal(signal.SIGINT)
     for line in popen.stderr:  # Until the command has seen the first one: signals of a kind are merged.
-        if "cancelling, Ctrl-C ends at once" in line:
+        if "Cancelling; press Ctrl-C again to end at once." in line:
             break
     began = time.monotonic()
     popen.send_signal(signal.SIGINT)

@@ -4,7 +4,7 @@ from cli_cases import connector
 from omni_connector.cli.errors import ManagerRefusedError
 from omni_connector.cli.local_manager import Waiting
 from omni_connector.cli.manager_calls import ManagerCalls
-from omni_connector.cli.source import parse_sources, stable_source_id
+from omni_connector.cli.source import differences, parse_sources, stable_source_id
 from omni_connector.local import LocalManager
 from omni_connector.target import load_connector
 from omni_connector.testing import serve_connector
@@ -32,6 +32,14 @@ def test_a_source_given_by_name_and_type_is_synced_every_hour():
 def test_a_source_given_as_json_may_say_everything():
     (source,) = parse_sources(['{"source_type": "web", "source_id": "S", "sync_interval_seconds": null}'])
     assert (source["source_id"], source["name"], source["sync_interval_seconds"]) == ("S", "web", None)
+
+
+def test_differences_are_named_by_their_keys():
+    before = {"a": 1, "b": {"c": 1, "d": [1]}, "e": {}}
+    after = {"a": 1, "b": {"c": 2, "d": [1], "f": 3}, "g": None}
+    assert differences(before, after) == ["changed b.c", "added b.f", "removed e", "added g"]
+    assert differences(before, dict(before)) == []
+    assert differences(None, {"a": 1}) == ["added a"]
 
 
 def test_a_refusal_of_the_manager_says_what_it_answered(tmp_path):

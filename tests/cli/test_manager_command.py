@@ -98,7 +98,7 @@ def test_a_source_keeps_its_id_and_its_state_from_one_start_to_the_next(process)
 )
 def test_a_source_that_cannot_be_understood_is_refused(omni, source, message):
     result = omni("manager", "--port", "0", "--source", source)
-    assert result.exit_code == 3
+    assert result.exit_code == 2
     assert message in result.stderr
 
 

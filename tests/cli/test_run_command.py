@@ -175,6 +175,11 @@ def test_a_source_type_of_ones_own_works(omni):
     result = omni("run", connector("OwnType"))
     assert result.exit_code == 0, result.output
     assert "own-type (own_type)" in result.stdout
+    assert result.stderr.count("Note: Omni has no source type own_type; ") == 1
+
+
+def test_a_value_that_looks_like_no_text_is_mentioned(omni):
+    assert "write --set public=true" in omni("run", NOTES, "--set", "public=True").stderr
 
 
 @pytest.mark.parametrize(
@@ -191,7 +196,8 @@ def test_a_connector_with_an_unusable_manifest_is_refused_at_once(omni, name, re
 def test_a_bug_in_the_connector_is_one_line(omni):
     result = omni("run", connector("Buggy"))
     assert result.exit_code == 70
-    assert "Error: RuntimeError: an unexpected state." in result.stderr
+    assert "Error: RuntimeError: an unexpected state (in " in result.stderr
+    assert "notes.py, line " in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -220,6 +226,20 @@ def test_a_run_that_takes_too_long_is_cancelled(run_notes):
     assert summary["indexed"] == 3
 
 
+def test_what_is_typed_wrong_for_an_option_is_told_apart_from_a_file_that_cannot_be_used(omni, tmp_path):
+    (tmp_path / "broken.json").write_text("{bad")
+    for args, exit_code in (
+        (("run", NOTES, "--config", "{bad"), 2),
+        (("run", NOTES, "--config", "broken.json"), 3),
+        (("run", NOTES, "--set", "a=1", "--set", "a.b=2"), 2),
+        (("manager", "--source", "bad"), 2),
+        (("manager", "--source", "[1]:"), 2),
+        (("manager", "--source", "{}"), 2),
+    ):
+        result = omni(*args)
+        assert (result.exit_code, result.stderr.startswith("Error: --")) == (exit_code, True), args
+
+
 def test_a_realtime_run_lasts_until_it_is_cancelled(omni):
     result = omni(
         "run",
@@ -239,7 +259,11 @@ def test_a_realtime_run_lasts_until_it_is_cancelled(omni):
 def test_another_configuration_for_the_same_source_is_mentioned(omni, run_notes):
     run_notes({"notes": 1})
     result = omni("run", NOTES, "--set", "notes=2")
-    assert "Note: the configuration differs from the last run's" in result.stderr
+    assert "Note: the configuration differs from the last run's (changed notes), whose" in result.stderr
+    result = omni("run", NOTES, "--set", "note=secret", "--set", "a.b=1")
+    assert "(added a.b, added note, removed notes)" in result.stderr
+    assert "secret" not in result.stderr
+    result = omni("run", NOTES, "--set", "notes=2")
     assert "Note:" not in omni("run", NOTES, "--set", "notes=2").stderr
 
 

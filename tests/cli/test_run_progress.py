@@ -84,12 +84,21 @@ def test_without_a_terminal_there_is_a_line_every_five_seconds(monkeypatch, caps
     ]
 
 
-def test_without_a_terminal_another_activity_is_told_at_once(capsys):
+def test_without_a_terminal_what_is_said_is_said_once(capsys):
     view = PlainLines(Output())
     view.show("full sync", report())
+    view.say("Cancelling.")
     view.show("cancelling", report(error_count=1))
     view.show("cancelling", report())
-    assert capsys.readouterr().err == "cancelling: 0 scanned, 0 emitted, 0 deleted, 1 error, 0/s, 0.0 s\n"
+    assert capsys.readouterr().err == "Cancelling.\n"
+
+
+def test_on_a_terminal_what_is_said_stays_above_the_line(terminal):
+    view = MovingLine(terminal)
+    view.show("full sync", report(seconds=1))
+    view.say("Cancelling.")
+    view.close()
+    assert "Cancelling." in written(terminal)
 
 
 def test_the_rate_is_that_of_the_last_seconds():

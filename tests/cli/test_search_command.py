@@ -55,6 +55,22 @@ def test_finding_nothing_is_said_and_is_no_failure(omni, notes):
     assert json.loads(omni("search", "elephant", "--json").stdout) == {"query": "elephant", "hits": []}
 
 
+def test_a_person_finds_only_what_is_meant_for_them(omni, run_notes):
+    run_notes({"notes": 1, "users": ["ann@example.com"]})
+    assert "Note 0" in omni("search", "fox").stdout
+    assert "Note 0" in omni("search", "fox", "--as", "ann@example.com").stdout
+    assert omni("search", "fox", "--as", "bob@example.com").stdout == "Nothing found for fox.\n"
+    result = omni("search", "fox", "--as", "bob")
+    assert (result.exit_code, "'bob' is no e-mail address" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("query", ["", " ", "***"])
+def test_a_query_without_a_word_is_not_understood(omni, notes, query):
+    result = omni("search", query)
+    assert result.exit_code == 2
+    assert "give one to search for" in result.stderr
+
+
 def test_without_data_the_message_says_what_to_do(omni):
     result = omni("search", "fox")
     assert result.exit_code == 3

@@ -3,7 +3,7 @@ import json
 import signal
 import socket
 
-from cli_cases import NOTES, wait_for_line
+from cli_cases import NOTES, connector, wait_for_line
 
 from omni_connector.local import LocalManager
 
@@ -36,6 +36,12 @@ def test_without_a_manager_the_message_says_what_to_set(omni):
     assert result.exit_code == 3
     assert "export CONNECTOR_MANAGER_URL=http://localhost:8090" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_source_types_that_no_real_manager_has_are_mentioned_once(omni, monkeypatch):
+    monkeypatch.setattr("omni_connector.server.serve", _ended)
+    assert omni("serve", connector("OwnType")).stderr.count("own_type") == 1
+    assert omni("serve", NOTES).stderr == ""
 
 
 def test_gunicorns_own_exit_status_passes(omni, monkeypatch):

@@ -101,3 +101,41 @@ def test_line_breaks_in_snippets_become_blanks(emitter, manager):
 
 def test_expressions_quote_every_term():
     assert match_expression('a "b c" d* "e f"* -- g"h') == '"a" "b c" "d"* "e f"* "g" "h"'
+
+
+@pytest.mark.parametrize(
+    ("permissions", "may_find"),
+    [
+        ({"public": True}, True),
+        ({}, False),
+        ({"users": ["ann@example.com"]}, True),
+        ({"users": ["Ann@example.com"]}, False),
+        ({"users": ["bob@example.com"]}, False),
+        ({"groups": ["example.com"]}, True),
+        ({"groups": ["example.org"]}, False),
+        ({"groups": ["team@example.org"]}, True),
+        ({"groups": ["others@example.org"]}, False),
+        ({"groups": ["ann@example.com"]}, False),
+    ],
+)
+def test_a_person_finds_what_the_permissions_allow(emitter, manager, permissions, may_find):
+    for group, member in (("team", "ann"), ("others", "bob")):
+        emitter.emit(
+            emitter.event(
+                "group_membership_sync",
+                group_email=f"{group}@example.org",
+                member_emails=[f"{member}@example.com"],
+            )
+        )
+    permissions = {"public": False, "users": [], "groups": [], **permissions}
+    emitter.emit(emitter.event(document_id="d", text="word", permissions=permissions))
+    assert [hit.external_id for hit in manager.search("word")] == ["d"]
+    found = [hit.external_id for hit in manager.search("word", person="ann@example.com")]
+    assert found == (["d"] if may_find else [])
+
+
+def test_nobody_finds_a_document_whose_permissions_an_update_took_away(emitter, manager):
+    emitter.emit(emitter.event(document_id="d", text="word"))
+    emitter.emit(emitter.event("document_updated", document_id="d", text="word", permissions=None))
+    assert manager.search("word")
+    assert manager.search("word", person="ann@example.com") == []

@@ -35,7 +35,7 @@ class Notes(Connector):
                     title=f"Note {number}",
                     content=f"The quick brown fox number{number} jumps over the lazy dog.",
                     metadata=DocumentMetadata(url=f"https://notes.example/{number}"),
-                    permissions=PUBLIC,
+                    permissions=DocumentPermissions(users=config["users"]) if "users" in config else PUBLIC,
                 )
             )
         for external_id in config.get("broken", []):
