@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 
 SERVER_ERROR = 500
+SETTLE_DELAYS_SECONDS = (0.1, 0.5, 2.0)
+"""Before a count that did not arrive is reported again at a barrier."""
+
 NAMES = ("scanned", "updated")
 
 
@@ -92,6 +95,17 @@ class Counters:
                     self._doubt(name, count, error)
             else:
                 self._arrived(name, count)
+
+    def settle(self, stop: threading.Event) -> None:
+        """Report everything, trying again a few times: a run that ends has no later.
+
+        Args:
+            stop: ends the waits between the tries.
+        """
+        for delay_seconds in (*SETTLE_DELAYS_SECONDS, None):
+            self.report()
+            if self._since is None or delay_seconds is None or stop.wait(delay_seconds):
+                return
 
     def _doubt(self, name: str, count: int, error: SdkClientError) -> None:
         """Find out whether a report was counted."""

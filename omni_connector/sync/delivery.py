@@ -224,7 +224,9 @@ class Delivery:
             try:
                 self._sender.send(self._resolved(batch), self.counters)
                 self._ledger.check_refused()
-                if counts_asked or self.counters.due(self._limits.flush_seconds):
+                if counts_asked:
+                    self.counters.settle(self._stop.event)
+                elif self.counters.due(self._limits.flush_seconds):
                     self.counters.report()
             except SyncRunEndedError as error:
                 self._stop.cancel(f"the manager takes no more events for it: {error.body}")

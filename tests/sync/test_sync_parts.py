@@ -396,3 +396,26 @@ def test_a_count_that_the_manager_refuses_is_not_reported_for_ever(manager, capl
     counters.report()
     assert "they are missing from the figures" in caplog.text
     assert not counters.due(0)
+
+
+def test_at_a_barrier_a_count_that_did_not_arrive_is_tried_again(manager):
+    counters = Counters(RUN, manager)
+    failures = [ManagerUnreachableError("gone"), DOUBT]
+
+    def fail_twice(_):
+        if failures:
+            raise failures.pop(0)
+
+    manager.on("add_scanned", fail_twice)
+    counters.scanned(2)
+    counters.settle(threading.Event())
+    assert manager.scanned == 2
+
+
+def test_a_stopped_run_waits_for_no_count(manager):
+    counters, stop = Counters(RUN, manager), threading.Event()
+    stop.set()
+    manager.on("add_scanned", ManagerUnreachableError("gone"))
+    counters.scanned(2)
+    counters.settle(stop)
+    assert manager.operations() == ["add_scanned"]
