@@ -17,6 +17,9 @@ _FRAME = re.compile(r'^[ |]+File "(.+)", line (\d+)', re.MULTILINE)
 _GROUP = re.compile(r"^ *\| ", re.MULTILINE)
 """What the traceback of an exception group puts before each line."""
 
+_STOPPED = "not sent, because the run was stopped"
+"""What the SDK's client says of calls that a cancelled run would have made (``manager/transport.py``)."""
+
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
@@ -91,7 +94,9 @@ class _Brief(_Handler):
         self._seen: Counter[tuple[str, str]] = Counter()
 
     def write(self, record: logging.LogRecord) -> None:
-        """Write a record, unless there were many of its kind."""
+        """Write a record, unless there were many of its kind, or it only follows from a stop that was wanted."""
+        if record.levelno <= logging.WARNING and _STOPPED in record.getMessage():
+            return
         kind = record.name, str(record.msg)
         self._seen[kind] += 1
         if self._seen[kind] > REPEATS_SHOWN:

@@ -1,12 +1,15 @@
 import asyncio
 import json
 import logging
+import threading
 import traceback
 
 import pytest
 
 from omni_connector.cli.logs import brief_log, full_log, service_log
 from omni_connector.cli.output import Output
+from omni_connector.exceptions import SdkClientError
+from omni_connector.manager import SdkClient
 
 log = logging.getLogger("omni_connector.somewhere")
 foreign = logging.getLogger("somebody.else")
@@ -84,6 +87,16 @@ def test_brief_says_the_type_alone_where_there_is_no_place(capsys):
     with brief_log(Output()):
         log.error("It failed", exc_info=ValueError("never raised"))
     assert capsys.readouterr().err == "Error: It failed: ValueError (-v shows the traceback)\n"
+
+
+def test_brief_is_silent_about_what_a_wanted_stop_brings_with_it(capsys):
+    stop = threading.Event()
+    stop.set()
+    with brief_log(Output()), SdkClient("http://127.0.0.1:9") as client:
+        with pytest.raises(SdkClientError) as caught:
+            client.interruptible(stop).add_scanned("run", 1)
+        log.warning("Could not report 1 scanned documents: %s", caught.value)
+    assert capsys.readouterr().err == ""
 
 
 def test_brief_stops_repeating_itself(capsys):
