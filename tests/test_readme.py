@@ -5,37 +5,84 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 
 from omni_connector import Connector, Settings
-from omni_connector.testing import run_sync
+from omni_connector.cli.main import COMMANDS, cli
+from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
+from omni_connector.testing import call_action, run_sync
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-BLOCKING, ASYNC, MOUNT, TEST = BLOCKS
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+BLOCKING, ITEMS, ASYNC, ACTION, MOUNT, TEST = BLOCKS
+ASYNC_ITEMS = ITEMS.replace("Iterator", "AsyncIterator").replace("def fetch_items", "async def fetch_items")
 
-ITEM = '{"id": "1", "title": "First", "url": "https://example.com/1", "content": "Hello", "cursor": "c1"}'
-BLOCKING_ITEMS = f"""
-    from collections.abc import Iterator
+PUBLIC_CONTRACT = """\
+from omni_connector import (
+    Connector,
+    Document,
+    DocumentMetadata,
+    DocumentPermissions,
+    SyncContext,
+)
 
-    def fetch_items(credentials: dict, cursor: str | None) -> Iterator[dict]:
-        if cursor is None:
-            yield {ITEM}
+class MyConnector(Connector):
+    @property
+    def name(self) -> str:
+        return "my-connector"
+
+    @property
+    def version(self) -> str:
+        return "1.0.0"
+
+    @property
+    def sync_modes(self) -> list[str]:
+        return ["full", "incremental"]
+
+    async def sync(
+        self,
+        source_config: dict,
+        credentials: dict,
+        state: dict | None,
+        ctx: SyncContext,
+    ) -> None:
+        cursor = state.get("cursor") if state else None
+
+        async for item in fetch_items(credentials, cursor):
+            if ctx.is_cancelled():
+                await ctx.fail("Cancelled by user")
+                return
+
+            # Store content
+            content_id = await ctx.content_storage.save(item["content"])
+
+            # Emit document
+            await ctx.emit(Document(
+                external_id=item["id"],
+                title=item["title"],
+                content_id=content_id,
+                metadata=DocumentMetadata(url=item["url"]),
+                permissions=DocumentPermissions(public=True),
+            ))
+
+            await ctx.increment_scanned()
+            cursor = item["cursor"]
+
+        await ctx.complete(new_state={"cursor": cursor})
+
+if __name__ == "__main__":
+    MyConnector().serve(port=8000)
 """
-ASYNC_ITEMS = f"""
-    from collections.abc import AsyncIterator
+"""The asynchronous quick start; connectors that were written after it must run unchanged."""
 
-    async def fetch_items(credentials: dict, cursor: str | None) -> AsyncIterator[dict]:
-        if cursor is None:
-            yield {ITEM}
-"""
 QUICK_STARTS = pytest.mark.parametrize(
     ("items", "block"),
-    [(BLOCKING_ITEMS, BLOCKING), (ASYNC_ITEMS, ASYNC)],
+    [(ITEMS, BLOCKING), (ASYNC_ITEMS, ASYNC)],
     ids=["blocking", "async"],
 )
 
@@ -43,21 +90,12 @@ QUICK_STARTS = pytest.mark.parametrize(
 def load(items: str, block: str) -> type[Connector]:
     """Return the connector that a quick start defines."""
     namespace: dict[str, object] = {"__name__": "quick_start"}
-    exec(compile(textwrap.dedent(items) + block, "README.md", "exec"), namespace)
+    exec(compile(items + block, "README.md", "exec"), namespace)
     return namespace["MyConnector"]
 
 
 def test_the_async_quick_start_is_the_public_contracts_word_for_word():
-    """The seed's quick start must run unchanged; its distinctive lines are here."""
-    for line in (
-        "    async def sync(",
-        "        async for item in fetch_items(credentials, cursor):",
-        '                await ctx.fail("Cancelled by user")',
-        '            content_id = await ctx.content_storage.save(item["content"])',
-        '        await ctx.complete(new_state={"cursor": cursor})',
-        "    MyConnector().serve(port=8000)",
-    ):
-        assert line in ASYNC.splitlines(), line
+    assert ASYNC == PUBLIC_CONTRACT
 
 
 @QUICK_STARTS
@@ -75,7 +113,7 @@ def test_a_quick_start_syncs_its_items_and_saves_its_cursor(items, block):
 @QUICK_STARTS
 def test_a_quick_start_passes_mypy_strict_with_bare_dicts(items, block, tmp_path):
     program = tmp_path / "quick_start.py"
-    program.write_text(textwrap.dedent(items) + block)
+    program.write_text(items + block)
     command = [sys.executable, "-m", "mypy", "--strict", "--allow-any-generics", str(program)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -83,7 +121,7 @@ def test_a_quick_start_passes_mypy_strict_with_bare_dicts(items, block, tmp_path
 
 def test_the_mounting_example_mounts(monkeypatch):
     monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://manager.invalid:8090")
-    namespace = {"MyConnector": load(BLOCKING_ITEMS, BLOCKING), "__name__": "__main__"}
+    namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
     exec(compile(MOUNT, "README.md", "exec"), namespace)
     app = namespace["app"]
     assert isinstance(app, Flask)
@@ -93,30 +131,65 @@ def test_the_mounting_example_mounts(monkeypatch):
         service.close()
 
 
-def test_the_testing_example_passes():
-    namespace = {"MyConnector": load(BLOCKING_ITEMS, BLOCKING)}
+@pytest.fixture
+def my_connector(monkeypatch, tmp_path):
+    """The blocking quick start, saved as the README says, in the current directory."""
+    (tmp_path / "my_connector.py").write_text(ITEMS + BLOCKING)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "my_connector.py"
+    sys.modules.pop("my_connector", None)
+
+
+def test_the_testing_example_passes(my_connector):
+    namespace: dict[str, object] = {}
     exec(compile(TEST, "README.md", "exec"), namespace)
     assert namespace["test_everything_arrives"]() is None
 
 
+def test_the_commands_after_the_quick_start_run_it_and_find_what_arrived(my_connector):
+    (text,) = re.findall(r"search what arrived:\n\n```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    outputs = [CliRunner().invoke(cli, line.split()[1:]).output for line in text.splitlines()]
+    assert my_connector in text
+    assert "completed after" in outputs[0]
+    assert "1. First" in outputs[1]
+
+
+def test_the_action_can_be_called(omni_manager):
+    namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
+    exec(compile(ACTION, "README.md", "exec"), namespace)
+    answer = call_action(
+        namespace["ConnectorWithAction"](), "count_words", {"text": "one two"}, manager=omni_manager
+    )
+    assert answer.result == {"words": 2}
+
+
+def test_every_command_is_named():
+    for name in COMMANDS:
+        assert f"omni-connector {name}" in README
+
+
+def test_the_built_in_source_types_are_where_the_readme_says():
+    listed = (ROOT / "docs" / "protocol" / "connector.openapi.yaml").read_text()
+    (types,) = re.findall(r"^    SourceType:\n      enum: \[(.*)\]$", listed, re.MULTILINE)
+    assert set(types.split(", ")) == BUILT_IN_SOURCE_TYPES
+
+
 def test_every_environment_variable_is_documented():
-    readme = (ROOT / "README.md").read_text()
     source = (ROOT / "omni_connector" / "config.py").read_text()
     named = set(re.findall(r"\b(?:CONNECTOR_[A-Z_]+|OMNI_CONNECTOR|PORT)\b", source))
-    missing = {name for name in named if f"`{name}`" not in readme}
+    missing = {name for name in named if f"`{name}`" not in README}
     assert not missing
     assert Settings.__name__ in source
 
 
 def test_every_example_is_documented_and_there():
-    readme = (ROOT / "README.md").read_text()
     there = {path.name for path in (ROOT / "examples").glob("*.py")}
-    assert set(re.findall(r"`examples/(\w+\.py)`", readme)) == there
+    assert set(re.findall(r"`examples/(\w+\.py)`", README)) == there
 
 
 def test_the_readme_has_exactly_two_set_up_commands():
-    text = (ROOT / "README.md").read_text()
-    section = text.split("## Try it")[1].split("\n## ")[0]
+    section = README.split("## Try it")[1].split("\n## ")[0]
     assert re.findall(r"^```bash\n(.*?)\n^```", section, re.MULTILINE | re.DOTALL) == [
         "make demo",
         "make test",
