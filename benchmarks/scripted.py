@@ -52,8 +52,18 @@ class Step:
         )
 
 
-def script(seed: int, documents: int, *, save_every: int = 40) -> list[Step]:
-    """Return the steps of a source with about so many documents, a third of them changed and a sixth deleted."""
+MIXED = (EMIT, EMIT, SAVED, EXTRACTED)
+
+
+def script(seed: int, documents: int, *, save_every: int = 40, kinds: Sequence[str] = MIXED) -> list[Step]:
+    """Return the steps of a source with so many documents, a third of them changed and some deleted.
+
+    Args:
+        seed: of the choices.
+        documents: how many.
+        save_every: documents between two checkpoints.
+        kinds: how documents first come, at random.
+    """
     chance = random.Random(seed)  # noqa: S311 - repeatable, guards nothing.
     steps: list[Step] = []
     known: dict[str, int] = {}
@@ -62,7 +72,7 @@ def script(seed: int, documents: int, *, save_every: int = 40) -> list[Step]:
         steps.append(Step(SCANNED))
         name = f"doc-{number}"
         known[name] = chance.randrange(10)
-        steps.append(Step(chance.choice([EMIT, EMIT, SAVED, EXTRACTED]), name, known[name]))
+        steps.append(Step(chance.choice(kinds), name, known[name]))
         while chance.random() < 1 / 3:
             name = chance.choice(list(known))
             known[name] += 1
@@ -70,7 +80,7 @@ def script(seed: int, documents: int, *, save_every: int = 40) -> list[Step]:
                 deleted.add(name)
                 steps.append(Step(DELETE, name, known[name]))
             else:
-                steps.append(Step(chance.choice([EMIT, UPDATE, SAVED]), name, known[name]))
+                steps.append(Step(chance.choice([UPDATE, *kinds]), name, known[name]))
         if number % save_every == save_every - 1:
             steps += [Step(SAVE_STATE), Step(HEARTBEAT)]
         elif chance.random() < 1 / save_every:

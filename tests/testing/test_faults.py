@@ -218,6 +218,14 @@ def test_an_action_happens_at_its_call_and_the_call_goes_on_as_told(omni_manager
     assert seen == ["first", "second"]
 
 
+@pytest.mark.parametrize("done", [False, True])
+def test_an_action_comes_before_the_call_is_read_or_after_it_is_done(omni_manager, faulty_manager, done):
+    seen = []
+    faulty_manager.plan.add("content", Do(lambda: seen.extend(contents(omni_manager)), done=done))
+    assert isinstance(outcome(faulty_manager), str)
+    assert seen == (["text"] if done else [])
+
+
 def test_a_manager_that_is_not_there_is_one_that_does_not_answer():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

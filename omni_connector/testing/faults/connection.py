@@ -146,10 +146,10 @@ class Connection:
         if head is None:
             return False
         call = self._proxy.begin(head)
-        fault = call.fault
-        while isinstance(fault, Do):
-            fault.action()
-            fault = fault.then
+        acting = call.fault if isinstance(call.fault, Do) else None
+        fault = acting.then if acting else call.fault
+        if acting and not acting.done:
+            acting.action()
         self._before_reading(fault)
         body = b"".join(self._client.read_body(head))
         self._before_doing(fault)
@@ -157,6 +157,8 @@ class Connection:
             self._answer(call, fault)
             return head.keeps_connection
         reply = self._do(head, body)
+        if acting and acting.done:
+            acting.action()
         if isinstance(fault, Hang | Reset | LostAnswer | Truncated | NotJson):
             self._spoil(call, fault, reply)
             return head.keeps_connection

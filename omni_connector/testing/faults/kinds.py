@@ -136,10 +136,12 @@ class Do:
     Attributes:
         action: called without arguments, from the thread of the call.
         then: how the call goes on: a fault, or None to go on as if nothing had happened.
+        done: the action comes after the call is done, before it is answered; else before it is read.
     """
 
     action: Callable[[], object]
     then: "Fault | None" = None
+    done: bool = False
 
 
 Fault = Refuse | GoAway | Reset | Delay | Hang | Answer | LostAnswer | Truncated | NotJson | Do
