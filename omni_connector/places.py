@@ -1,12 +1,11 @@
 """Where in somebody's own code an exception came from, for messages that spare people a traceback."""
 
-import sysconfig
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-_PACKAGE = str(Path(__file__).resolve().parent)
-_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+_PACKAGE = str(Path(__file__).parent)
+_STANDARD_LIBRARY = str(Path(traceback.__file__).parent)  # As sysconfig says, which reads the environment.
 
 
 def place_of(error: BaseException) -> str:
