@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.storms import storm
 
-SEEDS = 12
+SEEDS = 6
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

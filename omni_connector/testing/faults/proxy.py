@@ -14,7 +14,13 @@ from omni_connector.testing.faults.door import Door
 from omni_connector.testing.faults.plan import FaultPlan, endpoint_of
 from omni_connector.testing.faults.wire import Head, Wire
 
-_PATIENT = RetryPolicy(attempts=40, first_delay_seconds=0.002, longest_delay_seconds=0.05, total_seconds=20.0)
+_PATIENT = RetryPolicy(
+    attempts=40,
+    first_delay_seconds=0.002,
+    longest_delay_seconds=0.05,
+    longest_retry_after_seconds=0.05,  # The embedded manager asks for 30 s when it is busy with extractions.
+    total_seconds=20.0,
+)
 QUICK = Policies(
     bulk=_PATIENT,
     answering=evolve(_PATIENT, attempts=5, total_seconds=5.0),
