@@ -310,8 +310,12 @@ class Delivery:
     # -- called with the lock held, or to take it ---------------------------------------------------------------
 
     def _full(self) -> bool:
-        """Enough waits to be sent at once."""
-        return len(self._waiting) >= self._limits.flush_events or self._bytes >= self._limits.batch_bytes
+        """Enough waits to be sent at once; also whenever ``emit`` may be waiting for room."""
+        return (
+            len(self._waiting) >= self._limits.flush_events
+            or self._bytes >= self._limits.batch_bytes
+            or not self._room(share=0.5)
+        )
 
     def _counts_wanted(self) -> bool:
         return self._counts_answered < self._counts_asked

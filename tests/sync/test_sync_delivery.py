@@ -458,3 +458,12 @@ def test_the_limits_are_those_of_the_protocol(mode, events):
     assert limits.flush_events == events
     assert limits.batch_events <= 500
     assert limits.batch_bytes < 2 * 1024 * 1024
+
+
+def test_a_buffer_that_is_smaller_than_a_flush_holds_nobody_up(make_delivery, manager):
+    rig = make_delivery(flush_events=500, buffer_events=4)
+    for number in range(20):
+        rig.delivery.put(encode_delete(str(number), sync_run_id="run-1", source_id="source-1"))
+        rig.delivery.wait_for_room()
+    rig.delivery.barrier()
+    assert [event["document_id"] for event in manager.events] == [str(number) for number in range(20)]
