@@ -110,3 +110,8 @@ class RunProgress:
     documents_scanned: int = 0
     documents_processed: int = 0
     documents_updated: int = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Something was reported or delivered for it."""
+        return bool(self.documents_scanned or self.documents_processed or self.documents_updated)

@@ -18,8 +18,11 @@ class RuntimeOptions:
         watch: how often runs are looked at; None takes the usual times with the settings' ``stalled_seconds``.
         cancel_grace_seconds: how long the task of an ``async def sync`` may go on after it was stopped, before it
             is cancelled.
+        dispatch_seconds: how long the manager may go on repeating a first dispatch (PROTOCOL, section 1). A process that
+            is younger cannot tell whether one before it has worked on the run already, and asks.
     """
 
     limits: Callable[[SyncMode], DeliveryLimits] = field(default=DeliveryLimits.for_mode)
     watch: WatchTimes | None = None
     cancel_grace_seconds: float = 5.0
+    dispatch_seconds: float = 150.0

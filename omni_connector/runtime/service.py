@@ -78,6 +78,7 @@ class ConnectorService:
         self._registrar: Registrar | None = None
         self._started = False
         self._closed = False
+        self._born = time.monotonic()
 
     # -- its own life -------------------------------------------------------------------------------------------
 
@@ -157,7 +158,8 @@ class ConnectorService:
             return
         try:
             config = self._fetch(request.source_id)
-            info = _run_info(request, config)
+            repeated = time.monotonic() - self._born < self._options.dispatch_seconds
+            info = _run_info(request, config, may_have_begun=request.is_resume or repeated)
             worker = SyncWorker(
                 self.connector,
                 run,
@@ -245,7 +247,7 @@ class ConnectorService:
                 run.thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _run_info(request: SyncRequest, config: SyncConfig) -> RunInfo:
+def _run_info(request: SyncRequest, config: SyncConfig, *, may_have_begun: bool) -> RunInfo:
     """Join what the manager dispatched with what the source says; the cursor as in PROTOCOL, section 18."""
     checkpoint = request.checkpoint
     if checkpoint is ABSENT:
@@ -259,5 +261,6 @@ def _run_info(request: SyncRequest, config: SyncConfig) -> RunInfo:
         connector_state=config.connector_state,
         last_sync_at=request.last_sync_at,
         is_resume=request.is_resume,
+        may_have_begun=may_have_begun,
         secrets=secrets_in(config.credentials),
     )

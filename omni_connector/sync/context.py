@@ -322,6 +322,29 @@ class SyncContext:
 
     # -- for the runtime ----------------------------------------------------------------------------------------
 
+    def rewind(self) -> None:
+        """Take the run's checkpoint back to where this start begins, if an earlier process has got further.
+
+        The manager repeats a first dispatch whose answer it missed, without ``is_resume``. Meanwhile it may have resumed
+        the run elsewhere, and a checkpoint may have been saved there. Were this start interrupted, a resume from that
+        checkpoint would leave old versions in place that are emitted again from here on.
+
+        Raises:
+            SdkClientError: the manager takes no checkpoint.
+        """
+        try:
+            progress = self._manager.progress(self.sync_run_id)
+            reason = "was begun by an earlier process" if progress and progress.has_begun else ""
+        except SdkClientError as error:
+            reason = f"may have been begun by an earlier process ({error})"
+        if reason:
+            log.warning(
+                "The run %s and is dispatched anew: it begins again",
+                reason,
+                extra={"sync_run_id": self.sync_run_id},
+            )
+            self._manager.save_checkpoint(self.sync_run_id, self._run.checkpoint)
+
     def drain(self, *, timeout_seconds: float) -> None:
         """Deliver what is buffered while the process shuts down; what cannot be delivered is emitted again later."""
         try:

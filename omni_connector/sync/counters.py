@@ -30,7 +30,7 @@ class Counters:
     one that may have arrived is not repeated: the manager is asked how far it has counted.
 
     Args:
-        run: the run; one that is resumed goes on from the manager's figures.
+        run: the run; one that may have begun before goes on from the manager's figures.
         manager: where to.
     """
 
@@ -42,7 +42,7 @@ class Counters:
         self._total = dict.fromkeys(NAMES, 0)
         self._since: float | None = None
         # The manager's own figures as far as we know them; used by the thread that reports only.
-        self._at_manager: dict[str, int] | None = None if run.is_resume else dict.fromkeys(NAMES, 0)
+        self._at_manager: dict[str, int] | None = None if run.may_have_begun else dict.fromkeys(NAMES, 0)
 
     @property
     def total_scanned(self) -> int:
@@ -78,7 +78,7 @@ class Counters:
             unreported, self._unreported = self._unreported, dict.fromkeys(NAMES, 0)
             self._since = None
         if self._at_manager is None and any(unreported.values()):
-            self._at_manager = self._ask()  # Before the first report of a resumed run.
+            self._at_manager = self._ask()  # Before the first report of a run that may have begun before.
         for name, call in (("scanned", self._manager.add_scanned), ("updated", self._manager.add_updated)):
             count = unreported[name]
             if not count:

@@ -20,6 +20,7 @@ class RunInfo:
         connector_state: durable notes of the source, or None.
         last_sync_at: RFC 3339, or None.
         is_resume: the manager takes up again a run that was lost.
+        may_have_begun: an earlier process may have worked on it: it is a resume, or a first dispatch that may be a repeat.
         secrets: texts that no report may show.
     """
 
@@ -31,4 +32,5 @@ class RunInfo:
     connector_state: Any = None
     last_sync_at: str | None = None
     is_resume: bool = False
+    may_have_begun: bool = False
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 
+import attrs
 import pytest
 from support.scripted import WAIT, Holding
 
 from omni_connector import Settings
+from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.testing import MemoryManager
 
@@ -20,10 +22,12 @@ def manager():
 
 @pytest.fixture
 def serve(manager):
-    """Make services; close them, and release what still holds, after the test."""
+    """Make services, which have served for long unless ``young``; close them, and release what still holds, after the test."""
     with contextlib.ExitStack() as stack:
 
-        def make(connector, **options):
+        def make(connector, *, young=False, **options):
+            figures = options.pop("options", RuntimeOptions())
+            options["options"] = figures if young else attrs.evolve(figures, dispatch_seconds=0.0)
             settings = options.pop("settings", Settings(manager_url="http://manager"))
             service = ConnectorService(connector, settings, options.pop("manager", manager), **options)
             stack.callback(service.close)

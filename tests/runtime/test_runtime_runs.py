@@ -818,6 +818,39 @@ def test_a_first_dispatch_repeated_after_the_run_has_ended_starts_nothing(serve,
     assert connector.calls == 2
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_first_dispatch_of_a_run_that_got_further_elsewhere_takes_its_checkpoint_back(
+    serve, manager, known
+):
+    """Else a resume would go on behind what this start emits again, and leave old versions in place."""
+    manager.scanned = 10
+    manager.checkpoints["r"] = {"step": 10}
+    if not known:
+        manager.on("progress", ManagerUnreachableError("gone", operation="progress"))
+    connector = Holding()
+    service = serve(connector, young=True)
+    service.start_sync(request_of(checkpoint={"step": 1}))
+    connector.meet()
+    assert manager.checkpoints["r"] == {"step": 1}
+    connector.ctx.increment_scanned(2)
+    connector.release.set()
+    join_syncs()
+    assert manager.scanned == 12
+
+
+@pytest.mark.parametrize(
+    ("young", "resumed", "scanned"), [(True, True, 10), (True, False, 0), (False, False, 10)]
+)
+def test_the_checkpoint_of_a_run_that_goes_on_or_is_new_stays(serve, manager, young, resumed, scanned):
+    manager.scanned = scanned
+    connector = Holding()
+    service = serve(connector, young=young)
+    service.start_sync(request_of(checkpoint={"step": 10}, is_resume=resumed))
+    connector.meet()
+    assert "save_checkpoint" not in manager.operations()
+    connector.release.set()
+
+
 def join_syncs():
     for thread in threading.enumerate():
         if thread.name.startswith("omni-sync-"):
