@@ -3,7 +3,21 @@
 from omni_connector.models.action import ActionRequest, ActionResponse
 from omni_connector.models.document import Document, DocumentMetadata, DocumentPermissions
 from omni_connector.models.manifest import ActionDefinition, ConnectorManifest, SearchOperator
+from omni_connector.models.mcp import (
+    McpPrompt,
+    McpPromptArgument,
+    McpResource,
+    PromptRequest,
+    ResourceRequest,
+)
+from omni_connector.models.oauth import CredentialReadyRequest, OAuthManifestConfig, OAuthScopeSet
+from omni_connector.models.skills import SkillDefinition, SkillRequest, SkillResponse
 from omni_connector.models.sync import CancelRequest, RunProgress, Slot, SyncConfig, SyncMode, SyncRequest
+
+# The names of the protocol's documents, which existing connectors import.
+ConnectorSkillDefinition = SkillDefinition
+McpPromptDefinition = McpPrompt
+McpResourceDefinition = McpResource
 
 __all__ = [
     "ActionDefinition",
@@ -11,11 +25,25 @@ __all__ = [
     "ActionResponse",
     "CancelRequest",
     "ConnectorManifest",
+    "ConnectorSkillDefinition",
+    "CredentialReadyRequest",
     "Document",
     "DocumentMetadata",
     "DocumentPermissions",
+    "McpPrompt",
+    "McpPromptArgument",
+    "McpPromptDefinition",
+    "McpResource",
+    "McpResourceDefinition",
+    "OAuthManifestConfig",
+    "OAuthScopeSet",
+    "PromptRequest",
+    "ResourceRequest",
     "RunProgress",
     "SearchOperator",
+    "SkillDefinition",
+    "SkillRequest",
+    "SkillResponse",
     "Slot",
     "SyncConfig",
     "SyncMode",

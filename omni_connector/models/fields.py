@@ -129,15 +129,15 @@ def text(*, maximum: int | None = None, empty: bool = True, clean: bool = False)
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, str):
-            raise _refused(instance, attribute, value, "give a string")
+            raise refused(instance, attribute, value, "give a string")
         if not empty and not value:
-            raise _refused(instance, attribute, value, "give a string that is not empty")
+            raise refused(instance, attribute, value, "give a string that is not empty")
         if maximum is not None and len(value) > maximum:
-            raise _refused(
+            raise refused(
                 instance, attribute, value, f"it has {len(value)} characters, give at most {maximum}"
             )
         if clean and clean_text(value) != value:
-            raise _refused(
+            raise refused(
                 instance,
                 attribute,
                 value,
@@ -153,34 +153,34 @@ def content(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> Non
     if isinstance(value, (str, bytes, bytearray, os.PathLike)):
         return
     if not callable(getattr(value, "read", None)) or isinstance(value, io.TextIOBase):
-        raise _refused(instance, attribute, value, "give text, bytes, a path or a file opened with 'rb'")
+        raise refused(instance, attribute, value, "give text, bytes, a path or a file opened with 'rb'")
 
 
 def decimal_digits(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     """Require a count of bytes as decimal digits."""
     if not isinstance(value, str) or not (value.isascii() and value.isdigit()):
-        raise _refused(instance, attribute, value, "give the number of bytes, as a whole number")
+        raise refused(instance, attribute, value, "give the number of bytes, as a whole number")
 
 
 def text_list(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     """Require a list of strings."""
     if not isinstance(value, list):
-        raise _refused(instance, attribute, value, f'give a list of strings, such as ["{value}"]')
+        raise refused(instance, attribute, value, f'give a list of strings, such as ["{value}"]')
     for item in value:
         if not isinstance(item, str):
-            raise _refused(instance, attribute, item, "give a list of strings only")
+            raise refused(instance, attribute, item, "give a list of strings only")
 
 
 def boolean(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     """Require True or False."""
     if not isinstance(value, bool):
-        raise _refused(instance, attribute, value, "give True or False")
+        raise refused(instance, attribute, value, "give True or False")
 
 
 def moment(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     """Require a datetime."""
     if not isinstance(value, dt.datetime):
-        raise _refused(
+        raise refused(
             instance, attribute, value, "give a datetime, or ISO 8601 text such as 2026-08-01T12:00:00Z"
         )
 
@@ -188,7 +188,7 @@ def moment(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None
 def json_object(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     """Require a dict (its values are checked when they are sent)."""
     if not isinstance(value, Mapping):
-        raise _refused(instance, attribute, value, "give a dict")
+        raise refused(instance, attribute, value, "give a dict")
 
 
 def instance_of(kind: type, remedy: str) -> Validator:
@@ -196,7 +196,7 @@ def instance_of(kind: type, remedy: str) -> Validator:
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, kind):
-            raise _refused(instance, attribute, value, remedy)
+            raise refused(instance, attribute, value, remedy)
 
     return check
 
@@ -206,7 +206,7 @@ def one_of(*choices: str) -> Validator:
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if value not in choices:
-            raise _refused(instance, attribute, value, f"give one of {', '.join(choices)}")
+            raise refused(instance, attribute, value, f"give one of {', '.join(choices)}")
 
     return check
 
@@ -216,7 +216,7 @@ def list_of(kind: type) -> Validator:
 
     def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, list) or not all(isinstance(item, kind) for item in value):
-            raise _refused(instance, attribute, value, f"give a list of {kind.__name__}")
+            raise refused(instance, attribute, value, f"give a list of {kind.__name__}")
 
     return check
 
@@ -244,7 +244,8 @@ def _group_key(value: str) -> str:
     return value.lower() if "@" in value else value
 
 
-def _refused(
+def refused(
     instance: Any, attribute: "attrs.Attribute[Any]", value: object, remedy: str
 ) -> InvalidValueError:
+    """Return the error of a field; for validators."""
     return InvalidValueError(model=type(instance).__name__, field=attribute.name, value=value, remedy=remedy)

@@ -3,10 +3,13 @@
 from typing import Any
 
 import attrs
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, field
 
 from omni_connector.models import fields
+from omni_connector.models.mcp import McpPrompt, McpResource
+from omni_connector.models.oauth import OAuthManifestConfig
 from omni_connector.models.plain import JsonValue
+from omni_connector.models.skills import SkillDefinition
 from omni_connector.models.sync import SyncMode
 
 READ = "read"
@@ -91,29 +94,67 @@ class SearchOperator:
     value_type: str = field(default="text", validator=fields.text())
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class ConnectorManifest:
     """The manifest, as it is registered and served.
 
     Attributes:
-        name: the connector's name; also its ``connector_id``.
+        name: the connector's name.
         version: of the connector.
         display_name: for people.
+        description: what it connects, or None.
+        connector_id: key of the registration; the name unless given.
+        connector_url: base address that the manager calls, without a trailing slash; empty when unknown.
         sync_modes: modes that the manager may schedule.
         source_types: types of sources that it reads.
-        connector_url: base address that the manager calls, without a trailing slash; empty when unknown.
+        actions: what agents and people can run.
+        search_operators: words for searches in the documents' attributes.
+        read_only: the manager refuses actions that write.
+        extra_schema: JSON Schema of ``DocumentMetadata.extra``, or None.
+        attributes_schema: JSON Schema of ``Document.attributes``, or None; string properties of ``format: email``
+            name people.
+        mcp_enabled: the connector mirrors an MCP server.
+        mcp_catalog_loaded: what that server offers is known and part of this manifest.
+        resources: what can be read with ``POST /resource``.
+        prompts: what can be fetched with ``POST /prompt``.
+        skills: texts that tell a model how to do something.
+        oauth: how people connect accounts of their own, or None.
+
+    Raises:
+        InvalidValueError: a value has the wrong type.
     """
 
     name: str = field(validator=fields.text(empty=False))
     version: str = field(validator=fields.text())
     display_name: str = field(validator=fields.text())
     description: str | None = field(default=None, validator=fields.optional(fields.text()))
-    sync_modes: list[str] = field(converter=fields.to_text_list, validator=_known_modes)
-    source_types: list[str] = field(converter=fields.to_text_list, validator=fields.text_list)
+    connector_id: str = field(
+        default=Factory(lambda self: self.name, takes_self=True), validator=fields.text(empty=False)
+    )
     connector_url: str = field(default="", validator=fields.text())
+    sync_modes: list[str] = field(converter=fields.to_text_list, validator=_known_modes)
+    source_types: list[str] = field(
+        default=Factory(list), converter=fields.to_text_list, validator=fields.text_list
+    )
     actions: list[ActionDefinition] = field(default=Factory(list), validator=fields.list_of(ActionDefinition))
     search_operators: list[SearchOperator] = field(
         default=Factory(list), validator=fields.list_of(SearchOperator)
+    )
+    read_only: bool = field(default=False, validator=fields.boolean)
+    extra_schema: dict[str, Any] | None = field(default=None, validator=fields.optional(fields.json_object))
+    attributes_schema: dict[str, Any] | None = field(
+        default=None, validator=fields.optional(fields.json_object)
+    )
+    mcp_enabled: bool = field(default=False, validator=fields.boolean)
+    mcp_catalog_loaded: bool = field(default=False, validator=fields.boolean)
+    resources: list[McpResource] = field(default=Factory(list), validator=fields.list_of(McpResource))
+    prompts: list[McpPrompt] = field(default=Factory(list), validator=fields.list_of(McpPrompt))
+    skills: list[SkillDefinition] = field(default=Factory(list), validator=fields.list_of(SkillDefinition))
+    oauth: OAuthManifestConfig | None = field(
+        default=None,
+        validator=fields.optional(
+            fields.instance_of(OAuthManifestConfig, "give an OAuthManifestConfig or None")
+        ),
     )
 
     def to_wire(self) -> dict[str, JsonValue]:
@@ -123,20 +164,20 @@ class ConnectorManifest:
             "display_name": self.display_name,
             "version": self.version,
             "description": self.description,
-            "connector_id": self.name,
+            "connector_id": self.connector_id,
             "connector_url": self.connector_url,
             "integration_type": "connector",
             "sync_modes": [str(mode) for mode in self.sync_modes],
             "source_types": self.source_types,
             "actions": [action.to_wire(self.source_types) for action in self.actions],
             "search_operators": [attrs.asdict(operator) for operator in self.search_operators],
-            "read_only": False,
-            "extra_schema": None,
-            "attributes_schema": None,
-            "mcp_enabled": False,
-            "mcp_catalog_loaded": False,
-            "resources": [],
-            "prompts": [],
-            "skills": [],
-            "oauth": None,
+            "read_only": self.read_only,
+            "extra_schema": self.extra_schema,
+            "attributes_schema": self.attributes_schema,
+            "mcp_enabled": self.mcp_enabled,
+            "mcp_catalog_loaded": self.mcp_catalog_loaded,
+            "resources": [resource.to_wire() for resource in self.resources],
+            "prompts": [prompt.to_wire() for prompt in self.prompts],
+            "skills": [skill.to_wire() for skill in self.skills],
+            "oauth": None if self.oauth is None else self.oauth.to_wire(),
         }

@@ -1,0 +1,94 @@
+"""What a mirrored MCP server offers beside its tools, and what is asked of it (PROTOCOL, section 17)."""
+
+from typing import Any
+
+import attrs
+from attrs import Factory, define, field, frozen
+
+from omni_connector.models import fields
+from omni_connector.models.plain import JsonValue
+
+
+@define(kw_only=True)
+class McpResource:
+    """A resource, or a template of resources, that can be read.
+
+    Attributes:
+        uri_template: its URI; a template has placeholders in braces (RFC 6570).
+        name: for people and models.
+        description: what it holds, or None.
+        mime_type: of its contents, or None when unknown.
+    """
+
+    uri_template: str = field(validator=fields.text(empty=False))
+    name: str = field(validator=fields.text())
+    description: str | None = field(default=None, validator=fields.optional(fields.text()))
+    mime_type: str | None = field(default=None, validator=fields.optional(fields.text()))
+
+    def to_wire(self) -> dict[str, JsonValue]:
+        """Return the JSON object that is announced."""
+        return attrs.asdict(self)
+
+
+@define(kw_only=True)
+class McpPromptArgument:
+    """A value that a prompt is filled with.
+
+    Attributes:
+        name: its name.
+        description: what it is, or None.
+        required: the prompt cannot do without it.
+    """
+
+    name: str = field(validator=fields.text(empty=False))
+    description: str | None = field(default=None, validator=fields.optional(fields.text()))
+    required: bool = field(default=False, validator=fields.boolean)
+
+
+@define(kw_only=True)
+class McpPrompt:
+    """A prompt that can be fetched.
+
+    Attributes:
+        name: its name.
+        description: what it is for, or None.
+        arguments: what it is filled with.
+    """
+
+    name: str = field(validator=fields.text(empty=False))
+    description: str | None = field(default=None, validator=fields.optional(fields.text()))
+    arguments: list[McpPromptArgument] = field(
+        default=Factory(list), validator=fields.list_of(McpPromptArgument)
+    )
+
+    def to_wire(self) -> dict[str, JsonValue]:
+        """Return the JSON object that is announced."""
+        return attrs.asdict(self)
+
+
+@frozen(kw_only=True)
+class ResourceRequest:
+    """Body of ``POST /resource`` (connector.openapi.yaml).
+
+    Attributes:
+        uri: what to read.
+        credentials: the owner's McpCredentials: ``credentials``, ``config``, ``auth_type``, maybe ``principal_email``.
+    """
+
+    uri: str
+    credentials: Any = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class PromptRequest:
+    """Body of ``POST /prompt`` (connector.openapi.yaml).
+
+    Attributes:
+        name: of the prompt.
+        arguments: normally an object by argument name, or None.
+        credentials: as in ``ResourceRequest``.
+    """
+
+    name: str
+    arguments: Any = None
+    credentials: Any = field(default=None, repr=False)

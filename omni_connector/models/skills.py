@@ -1,0 +1,73 @@
+"""Skills: texts that tell a model how to do something with a source (PROTOCOL, section 17)."""
+
+from typing import Any
+
+import attrs
+from attrs import Factory, define, field, frozen
+
+from omni_connector.models import fields
+from omni_connector.models.plain import JsonValue
+
+MCP_PREFIX = "mcp:"
+"""Begins the id of a skill that is a prompt of the connector's MCP server; the prompt's name follows."""
+
+
+@define(kw_only=True)
+class SkillDefinition:
+    """A skill, as it is announced.
+
+    Attributes:
+        id: unique among all connectors of a manager; the first with the id wins.
+        title: for people.
+        description: when to use it, or None.
+        source_types: built-in types it is about; empty means all types of the connector.
+        content: its text, which the manager then hands out itself; None when it is asked for with ``POST /skill``.
+        mcp_prompt: name of the MCP prompt that its text is made from, or None.
+    """
+
+    id: str = field(validator=fields.text(empty=False))
+    title: str = field(validator=fields.text())
+    description: str | None = field(default=None, validator=fields.optional(fields.text()))
+    source_types: list[str] = field(
+        default=Factory(list), converter=fields.to_text_list, validator=fields.text_list
+    )
+    content: str | None = field(default=None, validator=fields.optional(fields.text()))
+    mcp_prompt: str | None = field(default=None, validator=fields.optional(fields.text()))
+
+    def to_wire(self) -> dict[str, JsonValue]:
+        """Return the JSON object that is announced."""
+        return attrs.asdict(self)
+
+
+@frozen(kw_only=True)
+class SkillRequest:
+    """Body of ``POST /skill`` (connector.openapi.yaml).
+
+    Attributes:
+        skill_id: which skill.
+        arguments: normally an object by argument name, or None.
+        credentials: the owner's McpCredentials: ``credentials``, ``config``, ``auth_type``, maybe ``principal_email``.
+    """
+
+    skill_id: str
+    arguments: Any = None
+    credentials: Any = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class SkillResponse:
+    """Answer to ``POST /skill``.
+
+    Attributes:
+        skill_id: which skill.
+        title: for people.
+        content: its text.
+    """
+
+    skill_id: str = field(validator=fields.text(empty=False))
+    title: str = field(validator=fields.text())
+    content: str = field(validator=fields.text())
+
+    def to_wire(self) -> dict[str, JsonValue]:
+        """Return the JSON object that is sent."""
+        return attrs.asdict(self)
