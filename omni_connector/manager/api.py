@@ -7,6 +7,9 @@ from typing import BinaryIO, Protocol
 from omni_connector.models import RunProgress, SyncConfig
 from omni_connector.models.plain import JsonValue
 
+Rest = Callable[[], str]
+"""What is left to do for a content id; blocks, returns it or raises."""
+
 
 class ManagerApi(Protocol):
     """The calls that runs and the registration make. Every one raises SdkClientError when it fails for good."""
@@ -40,6 +43,23 @@ class ManagerApi(Protocol):
 
     def store_encoded(self, sync_run_id: str, content: bytes, content_type: str | None = None) -> str:
         """As ``store_content``, with a text that is a JSON string already (``models.codec.encode_text``)."""
+
+    def store_soon(self, sync_run_id: str, content: bytes, done: Callable[[str, Rest | None], None]) -> bool:
+        """As ``store_encoded``, without a thread that waits for the answer; False where that cannot be.
+
+        Args:
+            sync_run_id: the run.
+            content: a text as a JSON string.
+            done: called once, and not to block: with the content id, or, when the first attempt failed, with what is
+                left to do, to be called in a thread that may wait.
+        """
+
+    def limit_contents(self, limit: int) -> None:
+        """Carry so many contents of ``store_soon`` at once."""
+
+    @property
+    def waiting_contents(self) -> int:
+        """Contents of ``store_soon`` that are not under way yet; a snapshot."""
 
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None

@@ -10,6 +10,7 @@ import requests
 
 from omni_connector.config import is_http_address
 from omni_connector.exceptions import ConfigurationError, SdkClientError, SyncRunEndedError
+from omni_connector.manager.api import Rest
 from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies, RetryPolicy
 from omni_connector.manager.transport import HTTP_OK, Call, Interrupt, Transport
@@ -70,6 +71,8 @@ class SdkClient:
     def abort(self) -> None:
         """Break the bulk calls of this client that are under way; to be used after its ``stop`` was set."""
         self._interrupt.busy.abort()
+        if self._transport.multiplexer is not None:
+            self._transport.multiplexer.abort(self._interrupt.stop)
 
     def when_overloaded(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` whenever contents or events are answered with 429 or 503."""
@@ -115,6 +118,32 @@ class SdkClient:
         body = (head, content, b"}")
         answer = self._call("POST", "/sdk/content", body, policy=self._policies.bulk, bulk=True)
         return _content_id(answer, "POST /sdk/content")
+
+    def store_soon(self, sync_run_id: str, content: bytes, done: Callable[[str, Rest | None], None]) -> bool:
+        """``POST /sdk/content`` as ``store_encoded``, without a thread that waits for the answer."""
+        head = b'{"sync_run_id":%b,"content_type":"text/plain","content":' % encode(sync_run_id)
+        call = Call("POST", "/sdk/content", (head, content, b"}"), self._policies.bulk, bulk=True)
+
+        def answered(answer: JsonValue, rest: Callable[[], JsonValue] | None) -> None:
+            if rest is not None:
+                done("", lambda: _content_id(rest(), call.operation))
+            elif type(answer) is dict and type(answer.get("content_id")) is str:
+                done(answer["content_id"], None)
+            else:
+                done("", lambda: _content_id(answer, call.operation))
+
+        return self._transport.call_soon(call, self._interrupt, answered)
+
+    def limit_contents(self, limit: int) -> None:
+        """Carry so many contents of ``store_soon`` at once."""
+        if self._transport.multiplexer is not None:
+            self._transport.multiplexer.limit = limit
+
+    @property
+    def waiting_contents(self) -> int:
+        """Contents of ``store_soon`` that are not under way yet; a snapshot."""
+        multiplexer = self._transport.multiplexer
+        return 0 if multiplexer is None else multiplexer.waiting
 
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import httptools
 import requests
-from attrs import frozen
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
+
+from omni_connector.manager.answer import Answer, LaneError, LaneResponse
 
 RECEIVE_BYTES = 64 * 1024
 ONE_SEND_BYTES = 64 * 1024
@@ -36,33 +36,6 @@ Body = bytes | tuple[bytes, ...]
 
 LONGEST_IDLE_SECONDS = 55.0
 """A connection that has been idle for longer is not used again; the other side may just be closing it."""
-
-
-@frozen
-class LaneResponse:
-    """An answer.
-
-    Attributes:
-        status: HTTP status.
-        headers: by name in lower case; of a repeated one the last.
-        body: the bytes.
-    """
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class LaneError(OSError):
-    """No answer came.
-
-    Attributes:
-        sent: the request may have reached the manager.
-    """
-
-    def __init__(self, message: str, *, sent: bool) -> None:
-        super().__init__(message)
-        self.sent = sent
 
 
 class Lane:
@@ -147,12 +120,7 @@ class Lane:
             LaneError: no answer, or none in time.
         """
         parts = (body,) if isinstance(body, bytes) else body
-        head = b"%b %b HTTP/1.1\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
-            method.encode("ascii"),
-            (self._path + path).encode("latin-1"),
-            self._head,
-            sum(len(part) for part in parts),
-        )
+        head = self.head(path, sum(map(len, parts)), method=method)
         while True:
             connection, used = self._connection(deadline)
             try:
@@ -178,6 +146,38 @@ class Lane:
                 connection.close()
             return response
 
+    @property
+    def is_plain(self) -> bool:
+        """Requests travel as they are, without TLS."""
+        return self._tls is None
+
+    def head(self, path: str, length: int, *, method: str = "POST") -> bytes:
+        """Return the head of a request whose JSON body has so many bytes."""
+        return b"%b %b HTTP/1.1\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+            method.encode("ascii"),
+            (self._path + path).encode("latin-1"),
+            self._head,
+            length,
+        )
+
+    def connect(self, deadline: float) -> socket.socket:
+        """Return a new connection, which blocks; by ``deadline`` of ``time.monotonic()``.
+
+        Raises:
+            LaneError: the manager is not there.
+        """
+        try:
+            plain = socket.create_connection(
+                (self._host, self._port),
+                max(0.001, min(self._connect_seconds, deadline - time.monotonic())),
+            )
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            wrapped = self._tls.wrap_socket(plain, server_hostname=self._host) if self._tls else plain
+            wrapped.settimeout(None)
+        except OSError as error:
+            raise LaneError(f"{type(error).__name__}: {error}", sent=False) from error
+        return wrapped
+
     def close(self) -> None:
         """Close the idle connections; the busy ones close after their answer."""
         self._closed.set()
@@ -195,16 +195,7 @@ class Lane:
             if now - since < LONGEST_IDLE_SECONDS:
                 return connection, True
             connection.close()
-        try:
-            plain = socket.create_connection(
-                (self._host, self._port), max(0.001, min(self._connect_seconds, deadline - now))
-            )
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            wrapped = self._tls.wrap_socket(plain, server_hostname=self._host) if self._tls else plain
-            wrapped.settimeout(None)
-        except OSError as error:
-            raise LaneError(f"{type(error).__name__}: {error}", sent=False) from error
-        return _Connection(wrapped), False
+        return _Connection(self.connect(deadline)), False
 
 
 class Busy:
@@ -254,7 +245,7 @@ class _Connection:
     def exchange(self, parts: tuple[bytes, ...], deadline: float, read_seconds: float) -> LaneResponse:
         """Send a request and read its answer."""
         self.reusable = False
-        answer = _Answer()
+        answer = Answer()
         self._wait_at_most(read_seconds, deadline)
         try:
             self._send(parts)
@@ -283,7 +274,7 @@ class _Connection:
         self._socket.close()
 
     def _read(
-        self, answer: "_Answer", deadline: float, read_seconds: float, after: OSError | None = None
+        self, answer: "Answer", deadline: float, read_seconds: float, after: OSError | None = None
     ) -> bool:
         while not answer.complete:
             self._wait_at_most(read_seconds, deadline)
@@ -321,50 +312,6 @@ class _Connection:
         wait = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000) or int(seconds < 1))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wait)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
-
-
-class _Answer:
-    """Collects one answer from the parser's callbacks, whose names httptools gives."""
-
-    def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: dict[str, str] = {}
-        self._chunks: list[bytes] = []
-        self._headers_done = False
-        self.begun = False
-        self.complete = False
-        self.keep_alive = False
-
-    def feed(self, data: bytes) -> None:
-        self.begun = True
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            raise ConnectionError(f"the answer is not HTTP: {error}") from error
-
-    def response(self) -> LaneResponse:
-        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        return LaneResponse(self._parser.get_status_code(), self._headers, body)
-
-    @property
-    def ends_with_connection(self) -> bool:
-        """An answer without a length is over when the connection is."""
-        return self._headers_done and not {"content-length", "transfer-encoding"} & set(self._headers)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        self._headers_done = True
-
-    def on_body(self, body: bytes) -> None:
-        self._chunks.append(body)
-
-    def on_message_complete(self) -> None:
-        if self._parser.get_status_code() == 100:  # noqa: PLR2004 - Continue: the answer follows.
-            return
-        self.complete = True
-        self.keep_alive = self._parser.should_keep_alive()
 
 
 def _basic(user: str | bytes, password: str | bytes) -> str:

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -20,8 +20,10 @@ from urllib3.exceptions import NewConnectionError
 
 from omni_connector._version import __version__
 from omni_connector.exceptions import ManagerUnreachableError, SdkClientError, ServiceOverloadedError
-from omni_connector.manager.lane import Body, Busy, Lane, LaneError, LaneResponse
+from omni_connector.manager.answer import LaneError, LaneResponse
+from omni_connector.manager.lane import Body, Busy, Lane
 from omni_connector.manager.multipart import MultipartForm
+from omni_connector.manager.multiplexer import Job, Multiplexer
 from omni_connector.manager.retry import (
     RETRIED_STATUSES,
     UNHANDLED_STATUSES,
@@ -78,6 +80,10 @@ class Interrupt:
     busy: Busy = field(factory=Busy)
 
 
+Answered = Callable[[JsonValue, Callable[[], JsonValue] | None], None]
+"""Takes an answer, or a function that still has to be called to get one."""
+
+
 class Transport:
     """The way to one manager, safe to use from many threads. ``close`` it.
 
@@ -101,10 +107,20 @@ class Transport:
             connect_seconds=policies.connect_seconds,
             read_seconds=policies.read_seconds,
         )
+        self.multiplexer: Multiplexer | None = None
+        if self.lane is not None and self.lane.is_plain:
+            self.multiplexer = Multiplexer(
+                self.lane,
+                name="omni-wire",
+                connect_seconds=policies.connect_seconds,
+                read_seconds=policies.read_seconds,
+            )
         self.overload_callbacks: list[Callable[[], None]] = []
 
     def close(self) -> None:
         """Release the connections, if this object opened them."""
+        if self.multiplexer is not None:
+            self.multiplexer.close()
         if self.lane is not None:
             self.lane.close()
         if self._owns_session:
@@ -148,6 +164,43 @@ class Transport:
                     extra={"operation": operation},
                 )
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def call_soon(self, call: Call, interrupt: Interrupt, done: "Answered") -> bool:
+        """Make the first attempt of a bulk call without a thread that waits for it; False where that cannot be.
+
+        Args:
+            call: with a body.
+            interrupt: of the run.
+            done: called from a thread that carries everybody's calls: with the decoded answer, or with what is left to
+                do, which blocks, repeats as the policy says, and returns or raises as ``call`` does.
+        """
+        if self.multiplexer is None or call.data is None:
+            return False
+
+        def answered(outcome: LaneResponse | LaneError) -> None:
+            first = [outcome]
+
+            def attempt(deadline: float) -> LaneResponse:
+                if not first:
+                    return self._once(call, interrupt, deadline)
+                made = first.pop()
+                if isinstance(made, LaneError):
+                    raise _unreachable(call.operation, self.manager_url, made, repeat=True) from made
+                return made
+
+            if isinstance(outcome, LaneResponse) and outcome.status == HTTP_OK:
+                with suppress(SdkClientError):
+                    done(_json(outcome, call.operation), None)
+                    return
+            done(None, lambda: self.repeat(call, interrupt, attempt))
+
+        parts = call.data if isinstance(call.data, tuple) else (call.data,)
+        seconds = call.policy.total_seconds + self._policies.read_seconds
+        try:
+            self.multiplexer.submit(Job(call.path, parts, interrupt.stop, answered, seconds))
+        except RuntimeError:  # Closed; the call itself will say so.
+            return False
+        return True
 
     def upload(self, call: Call, form: Callable[[], MultipartForm], interrupt: Interrupt) -> JsonValue:
         """As ``call``, with a form that is made anew for each attempt."""

@@ -66,7 +66,9 @@ class ConnectorService:
         self.settings = settings
         self._manager = manager
         self._loop = EventLoop(f"omni-loop-{connector.name}")
-        self._uploads = UploadPool(f"omni-upload-{connector.name}", parallel=settings.parallel_uploads)
+        self._uploads = UploadPool(
+            f"omni-upload-{connector.name}", manager=manager, parallel=settings.parallel_uploads
+        )
         manager.when_overloaded(self._uploads.overloaded)
         self._hooks = WorkerPool(f"omni-hook-{connector.name}", limit=4)
         self._runs = RunRegistry()

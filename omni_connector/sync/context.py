@@ -21,11 +21,11 @@ from omni_connector.sync.ledger import (
     ErrorLedger,
     ErrorLimits,
 )
-from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, Payload, payload_of
+from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, Payload, TextPayload, payload_of
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import error_text, redact
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import Uploads
+from omni_connector.sync.uploads import ContentId, Uploads
 
 log = logging.getLogger(__name__)
 
@@ -394,9 +394,7 @@ class SyncContext:
             self._delivery.put(event)
         else:
             payload = payload_of(document)
-            submit = self._uploads.submit_extraction if payload.extracted else self._uploads.submit
-            upload = submit(lambda: self._upload(payload, document.external_id))
-            upload.add_done_callback(lambda _: payload.close())
+            upload = self._begin_upload(payload, document.external_id)
             self._delivery.put(event, upload=upload, content_bytes=payload.buffered_bytes)
         self._ledger.read()
         self._emitted += 1
@@ -406,6 +404,14 @@ class SyncContext:
             with self.pulse.inside("emit, waiting for the manager"):
                 self._delivery.wait_for_room()
         return DONE
+
+    def _begin_upload(self, payload: Payload, document_id: str) -> ContentId:
+        if isinstance(payload, TextPayload) and not payload.is_too_long:
+            upload = self._uploads.store(self._manager, self.sync_run_id, payload.encoded)
+            if upload is not None:
+                return upload
+        submit = self._uploads.submit_extraction if payload.extracted else self._uploads.submit
+        return submit(lambda: self._upload(payload, document_id), payload.close)
 
     def _upload(self, payload: Payload, document_id: str) -> str:
         if self._stop.fence.is_set():  # Cancelled while it waited for a thread.

@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
 
 from attrs import define, field, frozen
 
@@ -30,6 +29,7 @@ from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
 from omni_connector.sync.refusal import CONTENT_REFUSALS, Sender
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.uploads import ContentId
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class _Waiting:
 
     event: EncodedEvent
     size: int
-    upload: "Future[str] | None" = None
+    upload: ContentId | None = None
     since: float = field(factory=time.monotonic)
 
 
@@ -112,9 +112,7 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._forget_stop = stop.on_set(self._stopped)
 
-    def put(
-        self, event: EncodedEvent, *, upload: "Future[str] | None" = None, content_bytes: int = 0
-    ) -> None:
+    def put(self, event: EncodedEvent, *, upload: ContentId | None = None, content_bytes: int = 0) -> None:
         """Take an event; memory only, never blocks.
 
         Raises:

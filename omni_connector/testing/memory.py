@@ -15,6 +15,7 @@ from attrs import define, field
 
 from omni_connector.exceptions import SdkClientError, SyncRunEndedError
 from omni_connector.manager import ManagerApi
+from omni_connector.manager.api import Rest
 from omni_connector.models import RunProgress, SyncConfig
 from omni_connector.models.codec import decode, encode
 from omni_connector.models.plain import JsonValue
@@ -195,6 +196,19 @@ class MemoryManager:
     def store_encoded(self, sync_run_id: str, content: bytes, content_type: str | None = None) -> str:
         """As ``store_content``, and noted as such."""
         return self.store_content(sync_run_id, decode(content), content_type)
+
+    def store_soon(self, sync_run_id: str, content: bytes, done: Callable[[str, Rest | None], None]) -> bool:
+        """Never done here: contents are stored by threads, as ``store_encoded``."""
+        del sync_run_id, content, done
+        return False
+
+    def limit_contents(self, limit: int) -> None:
+        """Nothing is limited."""
+
+    @property
+    def waiting_contents(self) -> int:
+        """Nothing ever waits."""
+        return 0
 
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
