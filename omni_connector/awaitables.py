@@ -3,13 +3,62 @@
 A blocking connector uses the value at once; an async one awaits the call. In a blocking connector the call has
 done its work when it returns, so awaiting the value (from shared code, say) yields it without waiting. In an
 async connector the runtime returns a real awaitable in the same place (see ``sync/async_context.py``).
+
+The defaults of a connector's hooks are blocking; an override may be ``def`` and use ``super().hook(...)`` at once, or
+``async def`` and ``await super().hook(...)``. A new hook gets that by one line, and its declared type by another word:
+
+    class Connector:
+        @hook
+        def prepare(self, credentials: dict[str, Any]) -> MayAwait[dict[str, str]]:
+            return {}
+
+A default that waits for something (a process, the network) is decorated with ``event_loop.slow_hook`` in its place.
+The runtime calls hooks through ``runtime.hooks``, which awaits what must be awaited and returns plain values.
 """
 
-from collections.abc import Generator
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, Union, cast
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+
+    class _Both(Any, Generic[T]):  # type: ignore[misc]  # A value of any type, which is what a hook's override returns.
+        def __await__(self) -> Generator[Any, None, T]: ...
+
+    MayAwait: TypeAlias = _Both[T] | Any
+else:
+    MayAwait = Union[T, Any]  # noqa: UP007 - the other form cannot be subscripted.
+"""What a hook returns: a ``T``, or, where an ``async def`` overrides it, an awaitable of one.
+
+An override may return either; to its author ``await super().hook()`` is a ``T``, and ``super().hook()`` whatever it is
+used as.
+"""
 
 
-class AwaitableNone:
+class MayBeAwaited:
+    """Base of the values below: they may be awaited, but are what they are."""
+
+    __slots__ = ()
+
+
+class AwaitableValue(MayBeAwaited):
+    """Base of models that hooks return: awaiting one yields itself without waiting."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Yield the very object."""
+        yield from ()
+        return self
+
+
+class AwaitableNone(MayBeAwaited):
     """None, for all purposes, that may be awaited."""
 
     __slots__ = ()
@@ -25,7 +74,7 @@ class AwaitableNone:
         return "None"
 
 
-class AwaitableStr(str):
+class AwaitableStr(str, MayBeAwaited):
     """A str that may be awaited."""
 
     __slots__ = ()
@@ -36,7 +85,7 @@ class AwaitableStr(str):
         return str(self)
 
 
-class AwaitableBool:
+class AwaitableBool(MayBeAwaited):
     """A truth value that may be awaited."""
 
     __slots__ = ("_value",)
@@ -62,5 +111,91 @@ class AwaitableBool:
         return repr(self._value)
 
 
+class AwaitableDict(dict[K, V], MayBeAwaited):
+    """A dict that may be awaited."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, dict[K, V]]:
+        """Yield a plain dict without waiting."""
+        yield from ()
+        return dict(self)
+
+
+class AwaitableList(list[V], MayBeAwaited):
+    """A list that may be awaited."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, list[V]]:
+        """Yield a plain list without waiting."""
+        yield from ()
+        return list(self)
+
+
+class Ready(MayBeAwaited, Generic[T]):
+    """An awaitable of a value that is there already and has no awaitable form of its own."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Yield the value without waiting."""
+        yield from ()
+        return self.value
+
+
 DONE = AwaitableNone()
 """What a blocking call returns that has nothing to say."""
+
+
+def hook(default: Hook) -> Hook:
+    """Let ``async def`` overrides await the blocking ``default`` of a hook; ``def`` ones use its value at once.
+
+    Text, dicts, lists and models that derive from ``AwaitableValue`` can be awaited by anybody. None, truth values and
+    other objects have no subclass that could, and ``is None`` must keep working: they become awaitable only where a
+    class between the connector's own and this one overrides the hook with ``async def``.
+    """
+    name = default.__name__
+
+    @functools.wraps(default)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        value = default(self, *args, **kwargs)
+        return awaitable(value) if _is_overridden_async(type(self), name) else _dual(value)
+
+    return cast("Hook", call)
+
+
+def awaitable(value: Any) -> Any:
+    """Return ``value`` in a form that can be awaited, and that is still the value where that is possible."""
+    if value is None:
+        return DONE
+    if isinstance(value, bool):
+        return AwaitableBool(value)
+    value = _dual(value)
+    return value if inspect.isawaitable(value) else Ready(value)
+
+
+def plain(value: Any) -> Any:
+    """Return what awaiting ``value`` would yield when it is one of this module's own; others as they are."""
+    if isinstance(value, AwaitableNone):
+        return None
+    if isinstance(value, AwaitableBool):
+        return bool(value)
+    return value.value if isinstance(value, Ready) else value
+
+
+def _dual(value: Any) -> Any:
+    """Return an equal value that may be awaited, where its type has one."""
+    kind = _DUAL.get(type(value))
+    return value if kind is None else kind(value)
+
+
+def _is_overridden_async(kind: type, name: str) -> bool:
+    overrides = (vars(base)[name] for base in kind.__mro__ if name in vars(base))
+    return any(inspect.iscoroutinefunction(inspect.unwrap(override)) for override in overrides)
+
+
+_DUAL: dict[type, Callable[[Any], Any]] = {str: AwaitableStr, dict: AwaitableDict, list: AwaitableList}

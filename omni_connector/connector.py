@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from typing import Any
 
-from omni_connector.awaitables import AwaitableBool
+from omni_connector.awaitables import MayAwait, hook
+from omni_connector.event_loop import slow_hook
 from omni_connector.models import ActionDefinition, ActionResponse, ConnectorManifest, SearchOperator
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import ErrorLimits
@@ -95,6 +96,7 @@ class Connector(ABC):
             ctx: the run: its mode, what to emit to, whether it is cancelled.
         """
 
+    @slow_hook
     def execute_action(
         self,
         action: str,
@@ -102,7 +104,7 @@ class Connector(ABC):
         credentials: dict[str, Any],
         *_args: Any,
         **_kwargs: Any,
-    ) -> Any:
+    ) -> MayAwait[ActionResponse]:
         """Run an action and return what the manager passes on.
 
         An override may also take ``source`` (the source's row, a dict, or None before a source exists) and
@@ -121,16 +123,18 @@ class Connector(ABC):
         del params, credentials
         return ActionResponse.not_supported(action)
 
-    def cancel(self, sync_run_id: str) -> bool | AwaitableBool | Awaitable[bool]:
+    @hook
+    def cancel(self, sync_run_id: str) -> MayAwait[bool]:
         """Learn that a run is cancelled, after the SDK has stopped it; for work that ``ctx`` cannot see.
 
         Returns:
             True when the id is a run that only this method knew; the SDK answers for its own.
         """
         del sync_run_id
-        return AwaitableBool(False)  # noqa: FBT003 - the value itself.
+        return False
 
-    def get_manifest(self, connector_url: str = "") -> ConnectorManifest:
+    @hook
+    def get_manifest(self, connector_url: str = "") -> MayAwait[ConnectorManifest]:
         """Return what the connector announces about itself.
 
         Args:

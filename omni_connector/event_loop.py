@@ -6,11 +6,14 @@ holds (an ``httpx.AsyncClient``, say) are bound to their loop and must stay usab
 
 import asyncio
 import contextlib
+import functools
 import logging
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
+from omni_connector.awaitables import Hook, hook
 from omni_connector.pool import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -55,8 +58,14 @@ class EventLoop:
 
         Raises:
             concurrent.futures.CancelledError: the task was cancelled.
+            RuntimeError: called on the loop itself, or the loop is closed.
         """
         loop = self._started()
+        if _running_loop() is loop:
+            raise RuntimeError(
+                "a coroutine waits for its own event loop, which would wait for ever: "
+                "await the call, or make it in a thread (asyncio.to_thread)"
+            )
         future = asyncio.run_coroutine_threadsafe(_supervised(awaitable, on_stop, grace_seconds), loop)
         return future.result()
 
@@ -98,11 +107,42 @@ class EventLoop:
                 raise RuntimeError("the event loop is closed")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                _owners[self._loop] = self
                 self._thread = threading.Thread(
                     target=_serve, args=(self._loop, self._closing), name=self._name, daemon=True
                 )
                 self._thread.start()
             return self._loop
+
+
+def slow_hook(default: Hook) -> Hook:
+    """As ``awaitables.hook``, for a default that waits for something: a process, the network.
+
+    Called in a coroutine it returns an awaitable, and does its work in a thread, so that the loop goes on.
+    """
+    quick = hook(default)
+
+    @functools.wraps(default)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        loop = _running_loop()
+        if loop is None:
+            return quick(*args, **kwargs)
+        work = functools.partial(quick, *args, **kwargs)
+        owner = _owners.get(loop)
+        return asyncio.to_thread(work) if owner is None else owner.off_loop(work)
+
+    return cast("Hook", call)
+
+
+_owners: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, EventLoop]" = weakref.WeakKeyDictionary()
+"""Whose threads do the slow work of coroutines that run on a loop; others' loops have threads of their own."""
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:  # None runs in this thread.
+        return None
 
 
 def _serve(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:

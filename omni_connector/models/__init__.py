@@ -1,6 +1,6 @@
 """The wire: what travels between a connector and the manager, as attrs classes and one codec."""
 
-from omni_connector.models.action import ActionRequest, ActionResponse
+from omni_connector.models.action import ActionHttpResponse, ActionRequest, ActionResponse
 from omni_connector.models.document import Document, DocumentMetadata, DocumentPermissions
 from omni_connector.models.manifest import ActionDefinition, ConnectorManifest, SearchOperator
 from omni_connector.models.mcp import (
@@ -21,6 +21,7 @@ McpResourceDefinition = McpResource
 
 __all__ = [
     "ActionDefinition",
+    "ActionHttpResponse",
     "ActionRequest",
     "ActionResponse",
     "CancelRequest",

@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
+from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
+from omni_connector.models.codec import encode
+from omni_connector.models.model import HIDDEN, Model
 from omni_connector.models.plain import JsonValue
 
 SUCCESS = "success"
@@ -12,7 +15,7 @@ ERROR = "error"
 
 
 @frozen(kw_only=True)
-class ActionRequest:
+class ActionRequest(Model):
     """Body of ``POST /action`` (connector.openapi.yaml).
 
     Attributes:
@@ -30,8 +33,23 @@ class ActionRequest:
     actor_email: str | None = None
 
 
-@frozen(kw_only=True)
-class ActionResponse:
+@define(kw_only=True)
+class ActionHttpResponse:
+    """An answer as HTTP, which ``execute_action`` may return; it reaches the manager as it is.
+
+    Attributes:
+        status_code: HTTP status.
+        headers: by name in lower case; more may be added.
+        body: the bytes.
+    """
+
+    status_code: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@define(kw_only=True)
+class ActionResponse(Model, AwaitableValue):
     """What an action answers.
 
     Attributes:
@@ -44,7 +62,7 @@ class ActionResponse:
     status: str = field(validator=fields.one_of(SUCCESS, ERROR))
     result: JsonValue = None
     error: str | None = field(default=None, validator=fields.optional(fields.text()))
-    status_code: int = 200
+    status_code: int = field(default=200, metadata=HIDDEN)
 
     @classmethod
     def success(cls, result: JsonValue = None) -> "ActionResponse":
@@ -64,3 +82,18 @@ class ActionResponse:
     def to_wire(self) -> dict[str, JsonValue]:
         """Return the JSON object that is sent."""
         return {"status": self.status, "result": self.result, "error": self.error}
+
+    def to_response(self, status_code: int | None = None) -> ActionHttpResponse:
+        """Return the answer as HTTP, for authors who want to add a header, or another status.
+
+        Args:
+            status_code: HTTP status; ``self.status_code`` unless given.
+
+        Raises:
+            InvalidValueError: the result has no JSON form.
+        """
+        body = encode(self.to_wire())
+        headers = {"content-type": "application/json", "content-length": str(len(body))}
+        return ActionHttpResponse(
+            status_code=self.status_code if status_code is None else status_code, headers=headers, body=body
+        )

@@ -9,6 +9,7 @@ from attrs import Factory, define, field
 
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models import fields
+from omni_connector.models.model import Model
 
 MAX_DOCUMENT_ID_LENGTH = 500
 """Characters; a longer id fails the indexing of a whole batch later (PROTOCOL, section 19)."""
@@ -48,7 +49,7 @@ def _plain(value: Any) -> bool:
 
 
 @define(kw_only=True, on_setattr=fields.on_setattr)
-class DocumentMetadata:
+class DocumentMetadata(Model):
     """What is known about a document beside its text. Every field may be left out.
 
     Attributes:
@@ -101,7 +102,7 @@ class DocumentMetadata:
 
 
 @define(kw_only=True, on_setattr=fields.on_setattr)
-class DocumentPermissions:
+class DocumentPermissions(Model):
     """Who finds the document (PROTOCOL, section 11).
 
     Attributes:
@@ -125,17 +126,19 @@ class DocumentPermissions:
 
 
 _METADATA = fields.checked(
-    fields.optional(fields.instance_of(DocumentMetadata, "give DocumentMetadata(url=..., ...)"))
+    fields.optional(fields.instance_of(DocumentMetadata, "give DocumentMetadata(url=..., ...)")),
+    model=DocumentMetadata,
 )
 _PERMISSIONS = fields.checked(
     fields.optional(
         fields.instance_of(DocumentPermissions, "give DocumentPermissions(public=..., users=[...])")
-    )
+    ),
+    model=DocumentPermissions,
 )
 
 
 @define(kw_only=True, on_setattr=fields.on_setattr)
-class Document:
+class Document(Model):
     """One document of a source.
 
     Attributes:

@@ -18,19 +18,21 @@ from typing import Any
 import attrs
 
 from omni_connector.exceptions import InvalidValueError
+from omni_connector.models.model import Model
 from omni_connector.models.plain import clean_text
 
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
-def checked(check: Validator, *, clean: bool = False) -> dict[str, Any]:
+def checked(check: Validator, *, clean: bool = False, model: type[Model] | None = None) -> dict[str, Any]:
     """Return the metadata of a field that ``settle`` and ``settle_one`` look after.
 
     Args:
         check: refuses what is wrong.
         clean: drop NUL characters and replace lone surrogates first.
+        model: make one of a dict first.
     """
-    return {_CHECK: check, _CLEAN: clean}
+    return {_CHECK: check, _CLEAN: clean, _MODEL: model}
 
 
 def settle(instance: Any) -> None:
@@ -45,6 +47,9 @@ def settle_one(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> 
     rules = attribute.metadata
     if rules.get(_CLEAN) and isinstance(value, str):
         value = clean_text(value)
+    model: type[Model] | None = rules.get(_MODEL)
+    if model is not None and isinstance(value, Mapping):
+        value = model.model_validate(value)
     if _CHECK in rules:
         rules[_CHECK](instance, attribute, value)
     return value
@@ -57,6 +62,7 @@ def on_setattr(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> 
 
 _CHECK = "omni_connector.check"
 _CLEAN = "omni_connector.clean"
+_MODEL = "omni_connector.model"
 
 
 def to_text(value: str | int | None) -> str | None:

@@ -5,8 +5,10 @@ from typing import Any
 import attrs
 from attrs import Factory, define, field
 
+from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
 from omni_connector.models.mcp import McpPrompt, McpResource
+from omni_connector.models.model import Model
 from omni_connector.models.oauth import OAuthManifestConfig
 from omni_connector.models.plain import JsonValue
 from omni_connector.models.skills import SkillDefinition
@@ -37,7 +39,7 @@ def _no_parameters() -> dict[str, JsonValue]:
 
 
 @define(kw_only=True)
-class ActionDefinition:
+class ActionDefinition(Model):
     """An action that agents and people can run.
 
     Attributes:
@@ -80,7 +82,7 @@ class ActionDefinition:
 
 
 @define(kw_only=True)
-class SearchOperator:
+class SearchOperator(Model):
     """A word that people can put before a value in a search, such as ``status:open``.
 
     Attributes:
@@ -95,7 +97,7 @@ class SearchOperator:
 
 
 @define(kw_only=True)
-class ConnectorManifest:
+class ConnectorManifest(Model, AwaitableValue):
     """The manifest, as it is registered and served.
 
     Attributes:

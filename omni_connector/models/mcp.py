@@ -6,11 +6,12 @@ import attrs
 from attrs import Factory, define, field, frozen
 
 from omni_connector.models import fields
+from omni_connector.models.model import Model
 from omni_connector.models.plain import JsonValue
 
 
 @define(kw_only=True)
-class McpResource:
+class McpResource(Model):
     """A resource, or a template of resources, that can be read.
 
     Attributes:
@@ -31,7 +32,7 @@ class McpResource:
 
 
 @define(kw_only=True)
-class McpPromptArgument:
+class McpPromptArgument(Model):
     """A value that a prompt is filled with.
 
     Attributes:
@@ -46,7 +47,7 @@ class McpPromptArgument:
 
 
 @define(kw_only=True)
-class McpPrompt:
+class McpPrompt(Model):
     """A prompt that can be fetched.
 
     Attributes:
@@ -67,7 +68,7 @@ class McpPrompt:
 
 
 @frozen(kw_only=True)
-class ResourceRequest:
+class ResourceRequest(Model):
     """Body of ``POST /resource`` (connector.openapi.yaml).
 
     Attributes:
@@ -80,7 +81,7 @@ class ResourceRequest:
 
 
 @frozen(kw_only=True)
-class PromptRequest:
+class PromptRequest(Model):
     """Body of ``POST /prompt`` (connector.openapi.yaml).
 
     Attributes:

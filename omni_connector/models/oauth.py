@@ -6,7 +6,9 @@ from typing import Any
 import attrs
 from attrs import Factory, define, field, frozen
 
+from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
+from omni_connector.models.model import Model
 from omni_connector.models.plain import JsonValue
 
 CLIENT_SECRET_POST = "client_secret_post"  # noqa: S105 - the name of a method, no secret.
@@ -15,7 +17,7 @@ NO_CLIENT_SECRET = "none"  # noqa: S105 - as above.
 
 
 @define(kw_only=True)
-class OAuthScopeSet:
+class OAuthScopeSet(Model):
     """The OAuth scopes that one source type needs.
 
     Attributes:
@@ -60,7 +62,7 @@ def _texts_by_name(instance: Any, attribute: "attrs.Attribute[Any]", value: Any)
 
 
 @define(kw_only=True)
-class OAuthManifestConfig:
+class OAuthManifestConfig(Model, AwaitableValue):
     """The authorization-code flow of a provider, by which the web app lets people connect their accounts.
 
     Attributes:
@@ -109,7 +111,7 @@ class OAuthManifestConfig:
 
 
 @frozen(kw_only=True)
-class CredentialReadyRequest:
+class CredentialReadyRequest(Model):
     """Body of ``POST /oauth/credential-ready`` (connector.openapi.yaml).
 
     Attributes:

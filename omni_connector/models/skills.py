@@ -5,7 +5,9 @@ from typing import Any
 import attrs
 from attrs import Factory, define, field, frozen
 
+from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
+from omni_connector.models.model import Model
 from omni_connector.models.plain import JsonValue
 
 MCP_PREFIX = "mcp:"
@@ -13,7 +15,7 @@ MCP_PREFIX = "mcp:"
 
 
 @define(kw_only=True)
-class SkillDefinition:
+class SkillDefinition(Model):
     """A skill, as it is announced.
 
     Attributes:
@@ -40,7 +42,7 @@ class SkillDefinition:
 
 
 @frozen(kw_only=True)
-class SkillRequest:
+class SkillRequest(Model):
     """Body of ``POST /skill`` (connector.openapi.yaml).
 
     Attributes:
@@ -55,7 +57,7 @@ class SkillRequest:
 
 
 @frozen(kw_only=True)
-class SkillResponse:
+class SkillResponse(Model, AwaitableValue):
     """Answer to ``POST /skill``.
 
     Attributes:

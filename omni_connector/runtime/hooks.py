@@ -4,20 +4,20 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from omni_connector.awaitables import AwaitableBool, AwaitableNone, AwaitableStr
+from omni_connector.awaitables import MayBeAwaited, plain
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError
 
-VALUES = (AwaitableBool, AwaitableNone, AwaitableStr)
-"""May be awaited, but are what they are."""
-
 
 def call_hook(loop: EventLoop, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call ``hook`` and return its value; a coroutine is run on the private loop first."""
+    """Call ``hook`` and return its plain value; a coroutine is run on the private loop first."""
     value = hook(*args, **kwargs)
-    if inspect.isawaitable(value) and not isinstance(value, VALUES):
-        return loop.run(value)
-    return value
+    return plain(loop.run(value) if must_be_awaited(value) else value)
+
+
+def must_be_awaited(value: Any) -> bool:
+    """Say whether ``value`` has to be awaited to be had; see ``awaitables`` for those that only may be."""
+    return inspect.isawaitable(value) and not isinstance(value, MayBeAwaited)
 
 
 YIELDS = "{name}.sync contains yield, so that calling it reads nothing: call ctx.emit(document) instead."

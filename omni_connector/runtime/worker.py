@@ -10,7 +10,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError, ConnectorError, SyncInterruptedError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
-from omni_connector.runtime.hooks import VALUES, YIELDS, is_async_hook
+from omni_connector.runtime.hooks import YIELDS, is_async_hook, must_be_awaited
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.runs import Run, RunRegistry
 from omni_connector.sync.async_context import AsyncSyncContext
@@ -112,7 +112,7 @@ class SyncWorker(threading.Thread):
         result: Any = self._connector.sync(*arguments)
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
             raise ConfigurationError(YIELDS.format(name=type(self._connector).__name__))
-        if not inspect.isawaitable(result) or isinstance(result, VALUES):
+        if not must_be_awaited(result):
             return
         if not self._is_async:
             log.warning(

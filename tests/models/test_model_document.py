@@ -54,8 +54,8 @@ REFUSED = [
     ("title", 5, "give a string"),
     ("content", 7, "give text, bytes, a path or a file"),
     ("content", None, "give content="),
-    ("metadata", {"url": "x"}, "give DocumentMetadata("),
-    ("permissions", {"public": True}, "give DocumentPermissions("),
+    ("metadata", ["url"], "give DocumentMetadata("),
+    ("permissions", "public", "give DocumentPermissions("),
     ("attributes", [1], "give a dict"),
     ("attributes", "text", "give a dict"),
 ]

@@ -9,7 +9,7 @@ from flask import Response
 from support.scripted import Scripted
 
 from omni_connector import ActionResponse, Connector
-from omni_connector.awaitables import DONE, AwaitableBool, AwaitableStr
+from omni_connector.awaitables import DONE, AwaitableBool, AwaitableStr, Ready
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ConnectorManifest
 from omni_connector.runtime.actions import RawResponse, run_action
@@ -197,10 +197,17 @@ def test_a_stream_that_breaks_answers_500(act):
 # -- hooks ------------------------------------------------------------------------------------------------------
 
 
-def test_values_that_may_be_awaited_are_what_they_are(loop):
-    for value in (DONE, AwaitableStr("x"), AwaitableBool(True)):
-        assert call_hook(loop, lambda value=value: value) is value
-    assert loop._thread is None
+@pytest.mark.parametrize(
+    ("value", "told"), [(DONE, None), (AwaitableStr("x"), "x"), (AwaitableBool(True), True), (Ready(5), 5)]
+)
+def test_values_that_may_be_awaited_are_told_plainly(loop, value, told):
+    async def asynchronous():
+        return value  # Not awaited on the way.
+
+    assert call_hook(loop, lambda: value) == told
+    assert type(call_hook(loop, lambda: value)) in {type(told), AwaitableStr}
+    assert loop._thread is None, "nothing has to be awaited"
+    assert call_hook(loop, asynchronous) == told
 
 
 def test_a_hook_is_given_its_arguments_in_both_colours(loop):
