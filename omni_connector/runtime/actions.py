@@ -9,7 +9,7 @@ from attrs import frozen
 from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ActionResponse
-from omni_connector.runtime.hooks import accepted, call_hook
+from omni_connector.runtime.hooks import call_fitted
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
 
 log = logging.getLogger(__name__)
@@ -38,17 +38,13 @@ def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) ->
     An action that raises answers 500 with the error's type and message, secrets removed.
     """
     optional = {"source": request.source, "actor_email": request.actor_email}
-    params = {} if request.params is None else request.params
-    credentials = {} if request.credentials is None else request.credentials
+    required = {
+        "action": request.action,
+        "params": {} if request.params is None else request.params,
+        "credentials": {} if request.credentials is None else request.credentials,
+    }
     try:
-        result = call_hook(
-            loop,
-            connector.execute_action,
-            request.action,
-            params,
-            credentials,
-            **accepted(connector.execute_action, optional),
-        )
+        result = call_fitted(loop, connector.execute_action, required, optional)
         return _foreign(result, loop) if _looks_foreign(result) else result
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
         secrets = secrets_in(request.credentials)

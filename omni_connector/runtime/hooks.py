@@ -1,18 +1,30 @@
 """Calls the methods that an author wrote, whatever colour they have."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from omni_connector.awaitables import MayBeAwaited, plain
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.runtime.arguments import fitted
 
 
 def call_hook(loop: EventLoop, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call ``hook`` and return its plain value; a coroutine is run on the private loop first."""
     value = hook(*args, **kwargs)
     return plain(loop.run(value) if must_be_awaited(value) else value)
+
+
+def call_fitted(
+    loop: EventLoop,
+    hook: Callable[..., Any],
+    required: Mapping[str, Any],
+    optional: Mapping[str, Any] | None = None,
+) -> Any:
+    """As ``call_hook``, with those arguments, by name and in order, that ``hook`` takes; see ``arguments``."""
+    args, kwargs = fitted(hook, required, optional)
+    return call_hook(loop, hook, *args, **kwargs)
 
 
 def must_be_awaited(value: Any) -> bool:

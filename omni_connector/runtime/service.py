@@ -22,7 +22,7 @@ from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
-from omni_connector.runtime.hooks import accepted, call_hook, require_no_generator
+from omni_connector.runtime.hooks import call_fitted, require_no_generator
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import RunRegistry, RunReport
@@ -137,8 +137,7 @@ class ConnectorService:
         """Return the manifest as it is registered and served."""
         url = self.settings.connector_url
         url = "" if url is None else url + self._prefix
-        hook = self.connector.get_manifest
-        manifest = call_hook(self._loop, hook, **accepted(hook, {"connector_url": url}))
+        manifest = call_fitted(self._loop, self.connector.get_manifest, {"connector_url": url})
         wire: dict[str, JsonValue] = manifest if isinstance(manifest, dict) else manifest.to_wire()
         return wire
 
@@ -190,7 +189,8 @@ class ConnectorService:
     def cancel(self, sync_run_id: str) -> bool:
         """Stop a run; False when neither the SDK nor the connector knows it."""
         known = self._runs.cancel(sync_run_id)
-        hook = self._hooks.submit(lambda: call_hook(self._loop, self.connector.cancel, sync_run_id))
+        given = {"sync_run_id": sync_run_id}
+        hook = self._hooks.submit(lambda: call_fitted(self._loop, self.connector.cancel, given))
         try:
             return bool(hook.result(CANCEL_HOOK_SECONDS)) or known
         except TimeoutError:

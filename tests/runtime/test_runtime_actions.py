@@ -121,8 +121,8 @@ def test_an_action_that_raises_answers_500_without_secrets(act, caplog, error, c
     assert "t0p-secret" not in caplog.text + answer.error
 
 
-def test_an_action_with_other_parameters_answers_500(act):
-    answer = act(lambda self: None)
+def test_an_action_that_requires_what_nobody_knows_answers_500(act):
+    answer = act(lambda self, action, params, credentials, *, flavour: None)
     assert answer.status_code == 500
     assert "TypeError" in answer.error
 
