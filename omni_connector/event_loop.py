@@ -11,6 +11,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
 from omni_connector.awaitables import Hook, hook
@@ -60,14 +61,24 @@ class EventLoop:
             concurrent.futures.CancelledError: the task was cancelled.
             RuntimeError: called on the loop itself, or the loop is closed.
         """
-        loop = self._started()
-        if _running_loop() is loop:
+        if _running_loop() is self._started():
             raise RuntimeError(
                 "a coroutine waits for its own event loop, which would wait for ever: "
                 "await the call, or make it in a thread (asyncio.to_thread)"
             )
-        future = asyncio.run_coroutine_threadsafe(_supervised(awaitable, on_stop, grace_seconds), loop)
-        return future.result()
+        return self.start(_supervised(awaitable, on_stop, grace_seconds)).result()
+
+    def start(self, awaitable: Awaitable[T]) -> Future[T]:
+        """Run ``awaitable`` on the loop and return at once; the future has its value or error.
+
+        Raises:
+            RuntimeError: the loop is closed.
+        """
+        return asyncio.run_coroutine_threadsafe(_as_coroutine(awaitable), self._started())
+
+    async def until(self, future: Future[T]) -> T:
+        """Wait on the loop, without holding a thread, for what another thread sets; cancelling leaves it alone."""
+        return await asyncio.shield(asyncio.wrap_future(future))
 
     def off_loop(self, call: Callable[[], T]) -> Awaitable[T]:
         """Start the blocking ``call`` in a thread, now, and return what a coroutine on the loop awaits."""

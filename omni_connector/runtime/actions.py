@@ -4,32 +4,16 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import frozen
-
 from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ActionResponse
+from omni_connector.runtime.asgi_answer import RawResponse, asgi_answer, is_asgi
 from omni_connector.runtime.hooks import call_fitted
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
 
 log = logging.getLogger(__name__)
 
 INTERNAL_SERVER_ERROR = 500
-
-
-@frozen
-class RawResponse:
-    """An answer that reaches the manager byte for byte.
-
-    Attributes:
-        status: HTTP status.
-        headers: names and values; a name may come several times.
-        body: the bytes.
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
 
 
 def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) -> Any:
@@ -45,7 +29,7 @@ def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) ->
     }
     try:
         result = call_fitted(loop, connector.execute_action, required, optional)
-        return _foreign(result, loop) if _looks_foreign(result) else result
+        return _foreign(result, request, loop) if _looks_foreign(result) else result
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
         secrets = secrets_in(request.credentials)
         told = redacted_traceback(error, secrets)
@@ -55,13 +39,17 @@ def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) ->
 
 
 def _looks_foreign(result: Any) -> bool:
-    """Recognise a response of an ASGI framework by its shape, without importing any."""
+    """Recognise a response of another framework by its shape, without importing any."""
     if isinstance(result, ActionResponse) or not isinstance(getattr(result, "status_code", None), int):
         return False
-    return hasattr(result, "headers") and (hasattr(result, "body") or hasattr(result, "body_iterator"))
+    has_content = hasattr(result, "body") or hasattr(result, "body_iterator") or is_asgi(result)
+    return hasattr(result, "headers") and has_content
 
 
-def _foreign(result: Any, loop: EventLoop) -> RawResponse:
+def _foreign(result: Any, request: ActionRequest, loop: EventLoop) -> RawResponse:
+    if is_asgi(result) and (not hasattr(result, "body") or getattr(result, "background", None) is not None):
+        # It has no plain body, or something to do after it was sent.
+        return asgi_answer(result, loop, secrets=secrets_in(request.credentials))
     streamed = hasattr(result, "body_iterator")
     body = loop.run(_collected(result.body_iterator)) if streamed else result.body
     raw = getattr(result, "raw_headers", None)

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from omni_connector.models import ActionResponse
 from omni_connector.models.codec import encode
-from omni_connector.runtime.actions import RawResponse
+from omni_connector.runtime.asgi_answer import RawResponse
 
 log = logging.getLogger(__name__)
 
@@ -32,20 +32,30 @@ def action_response(result: Any) -> WerkzeugResponse:
     if isinstance(result, ActionResponse):
         return json_response(result.to_wire(), result.status_code)
     if isinstance(result, RawResponse):
-        response = Response(result.body, status=result.status)
-        response.headers.clear()
-        for name, value in result.headers:
-            if name.lower() != "content-length":  # Werkzeug counts for itself.
-                response.headers.add(name, value)
-        _make_sendable(response)
-        response.content_length = len(result.body)
-        return response
+        return _raw(result)
     if isinstance(result, dict):
         return json_response(result)
     kind = type(result).__name__
     log.error("The action answered with %s, which is no answer", kind)
     text = f"The action returned {kind}; return an ActionResponse, a dict or a response object"
     return json_response(ActionResponse.failure(text).to_wire(), 500)
+
+
+def _raw(answer: RawResponse) -> Response:
+    response = Response(answer.body, status=answer.status)
+    response.headers.clear()
+    whole = isinstance(answer.body, bytes)
+    try:
+        for name, value in answer.headers:
+            if name.lower() != "content-length" or not whole:
+                response.headers.add(name, value)
+        _make_sendable(response)
+    except ValueError:  # A header that would split the answer; nobody will take the body.
+        response.close()
+        raise
+    if isinstance(answer.body, bytes):
+        response.content_length = len(answer.body)  # What the response says of itself may be wrong.
+    return response
 
 
 def _make_sendable(response: WerkzeugResponse) -> None:
