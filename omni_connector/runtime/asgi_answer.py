@@ -132,7 +132,7 @@ class Chunks:
 
     def __next__(self) -> bytes:
         with self._changed:
-            if self._complete and not self._messages:
+            if (self._complete or self._left.done()) and not self._messages:
                 raise StopIteration
         return bytes(self.take().get("body", b""))
 
@@ -177,7 +177,7 @@ class Chunks:
         )
         with self._changed:
             complete, left = self._complete, self._left.done()
-            if not complete:
+            if not complete and not left:  # A kept error would keep alive what the response holds.
                 self._error = error or RuntimeError("the response ended before its body did")
                 self._changed.notify_all()
         if error is not None and complete:

@@ -201,28 +201,48 @@ def test_a_large_stream_is_not_in_memory_as_a_whole(make_app):
     response.close()
 
 
-@pytest.mark.parametrize("waits", [False, True], ids=["sending", "waiting"])
-def test_a_response_whose_caller_leaves_ends(make_app, waits):
+def test_a_stream_whose_caller_leaves_ends_at_once(make_app):
     ended = threading.Event()
 
-    async def endless():
+    async def waiting():
         try:
-            while True:
-                yield b"x" * 1024
-                if waits:
-                    await asyncio.Event().wait()
+            yield b"one"
+            await asyncio.Event().wait()
         finally:
             ended.set()
 
     def action(self, action, params, credentials):
-        return fastapi.responses.StreamingResponse(endless())
+        return fastapi.responses.StreamingResponse(waiting())
 
     app = make_app(type("Acting", (Scripted,), {"execute_action": action})())
     response = app.test_client().post("/action", json=ACTION, buffered=False)
-    assert next(response.iter_encoded()) == b"x" * 1024
+    assert next(response.iter_encoded()) == b"one"
     assert not ended.is_set()
     response.close()
     assert ended.wait(WAIT)
+
+
+def test_a_response_that_goes_on_sending_to_nobody_is_stopped(make_app):
+    stopped = threading.Event()
+
+    class Sending:
+        status_code = 200
+        headers: dict[str, str] = {}
+
+        async def __call__(self, scope, receive, send):
+            await send({"type": "http.response.start", "status": 200})
+            chunk = {"type": "http.response.body", "body": b"x", "more_body": True}
+            try:
+                while True:
+                    await send(chunk)
+            except OSError:
+                stopped.set()
+
+    app = make_app(type("Acting", (Scripted,), {"execute_action": lambda self, *args: Sending()})())
+    response = app.test_client().post("/action", json=ACTION, buffered=False)
+    assert next(response.iter_encoded()) == b"x"
+    response.close()
+    assert stopped.wait(WAIT)
 
 
 @COLOURS
@@ -345,3 +365,4 @@ def test_taking_after_closing_is_harmless():
     chunks = Chunks(None, frozenset())
     chunks.close()
     chunks.close()
+    assert list(chunks) == []
