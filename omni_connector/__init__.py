@@ -42,11 +42,14 @@ if TYPE_CHECKING:
         McpResourceDefinition,
         OAuthManifestConfig,
         OAuthScopeSet,
+        PersonRecord,
+        PersonSyncRecord,
         SearchOperator,
         SkillDefinition,
         SkillRequest,
         SkillResponse,
         SyncMode,
+        UserFilterMode,
     )
     from omni_connector.sync.content import ContentStorage
     from omni_connector.sync.context import SyncContext
@@ -76,6 +79,8 @@ __all__ = [
     "McpResourceDefinition",
     "OAuthManifestConfig",
     "OAuthScopeSet",
+    "PersonRecord",
+    "PersonSyncRecord",
     "RetryPolicy",
     "SdkClient",
     "SdkClientError",
@@ -91,6 +96,7 @@ __all__ = [
     "SyncInterruptedError",
     "SyncMode",
     "TooManyErrorsError",
+    "UserFilterMode",
     "__version__",
 ]
 
@@ -119,11 +125,14 @@ _HOMES = {
             "McpResourceDefinition",
             "OAuthManifestConfig",
             "OAuthScopeSet",
+            "PersonRecord",
+            "PersonSyncRecord",
             "SearchOperator",
             "SkillDefinition",
             "SkillRequest",
             "SkillResponse",
             "SyncMode",
+            "UserFilterMode",
         ),
         "models",
     ),

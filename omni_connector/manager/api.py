@@ -29,6 +29,9 @@ class ManagerApi(Protocol):
     def sync_config(self, source_id: str) -> SyncConfig:
         """Return what a run needs to know about its source."""
 
+    def user_email(self, source_id: str) -> str:
+        """Return the e-mail address of the user who made the source."""
+
     def send_events(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool
     ) -> None:
@@ -65,6 +68,11 @@ class ManagerApi(Protocol):
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
     ) -> str:
         """Store the text that the manager extracts from a file; return its content id. ``file`` is seekable."""
+
+    def extract_text(
+        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
+    ) -> str:
+        """Return the text that the manager extracts from a file, which is not stored. ``file`` is seekable."""
 
     def heartbeat(self, sync_run_id: str) -> None:
         """Say that the run is alive; tried once."""

@@ -88,6 +88,12 @@ class SdkClient:
         answer = self._call("GET", operation, policy=self._policies.answering, bulk=True)
         return structure(SyncConfig, answer)
 
+    def user_email(self, source_id: str) -> str:
+        """``GET /sdk/source/{id}/user-email``."""
+        path = f"/sdk/source/{_segment(source_id)}/user-email"
+        answer = self._call("GET", path, policy=self._policies.answering)
+        return _text(answer, "email", f"GET {path}")
+
     def send_events(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
     ) -> None:
@@ -117,7 +123,7 @@ class SdkClient:
         head = b'{"sync_run_id":%b,"content_type":%b,"content":' % (encode(sync_run_id), encode(content_type))
         body = (head, content, b"}")
         answer = self._call("POST", "/sdk/content", body, policy=self._policies.bulk, bulk=True)
-        return _content_id(answer, "POST /sdk/content")
+        return _text(answer, "content_id", "POST /sdk/content")
 
     def store_soon(self, sync_run_id: str, content: bytes, done: Callable[[str, Rest | None], None]) -> bool:
         """``POST /sdk/content`` as ``store_encoded``, without a thread that waits for the answer."""
@@ -149,12 +155,15 @@ class SdkClient:
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
     ) -> str:
         """``POST /sdk/extract-content``; ``file`` is streamed, and read again for another attempt."""
-        fields = {"sync_run_id": sync_run_id, "mime_type": mime_type}
-        if filename is not None:
-            fields["filename"] = filename
-        call = Call("POST", "/sdk/extract-content", None, self._policies.extraction)
-        answer = self._transport.upload(call, lambda: MultipartForm(fields, file), self._interrupt)
-        return _content_id(answer, call.operation)
+        answer = self._extract("/sdk/extract-content", sync_run_id, file, mime_type, filename)
+        return _text(answer, "content_id", "POST /sdk/extract-content")
+
+    def extract_text(
+        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
+    ) -> str:
+        """``POST /sdk/extract-text``; the text is not stored."""
+        answer = self._extract("/sdk/extract-text", sync_run_id, file, mime_type, filename)
+        return _text(answer, "text", "POST /sdk/extract-text")
 
     def heartbeat(self, sync_run_id: str) -> None:
         """``POST /sdk/sync/{id}/heartbeat``."""
@@ -205,6 +214,15 @@ class SdkClient:
             "POST", f"/sdk/sync/{_segment(sync_run_id)}/fail", {"error": error}, policy=self._policies.bulk
         )
 
+    def _extract(
+        self, path: str, sync_run_id: str, file: BinaryIO, mime_type: str, filename: str | None
+    ) -> JsonValue:
+        fields = {"sync_run_id": sync_run_id, "mime_type": mime_type}
+        if filename is not None:
+            fields["filename"] = filename
+        call = Call("POST", path, None, self._policies.extraction)
+        return self._transport.upload(call, lambda: MultipartForm(fields, file), self._interrupt)
+
     def _call(
         self, method: str, path: str, body: Any = None, *, policy: RetryPolicy, bulk: bool = False
     ) -> JsonValue:
@@ -224,10 +242,11 @@ def _is_context_check(body: str) -> bool:
         return False
 
 
-def _content_id(answer: JsonValue, operation: str) -> str:
-    content_id = answer.get("content_id") if isinstance(answer, dict) else None
-    if not isinstance(content_id, str):
+def _text(answer: JsonValue, key: str, operation: str) -> str:
+    """Return the text that the answer has under ``key``."""
+    text = answer.get(key) if isinstance(answer, dict) else None
+    if not isinstance(text, str):
         raise SdkClientError(
-            f"{operation}: the manager's answer has no content_id", operation=operation, status=HTTP_OK
+            f"{operation}: the manager's answer has no {key}", operation=operation, status=HTTP_OK
         )
-    return content_id
+    return text

@@ -11,13 +11,23 @@ from omni_connector.models.mcp import (
     ResourceRequest,
 )
 from omni_connector.models.oauth import CredentialReadyRequest, OAuthManifestConfig, OAuthScopeSet
+from omni_connector.models.people import GroupMembership, PersonRecord
 from omni_connector.models.skills import SkillDefinition, SkillRequest, SkillResponse
-from omni_connector.models.sync import CancelRequest, RunProgress, Slot, SyncConfig, SyncMode, SyncRequest
+from omni_connector.models.sync import (
+    CancelRequest,
+    RunProgress,
+    Slot,
+    SyncConfig,
+    SyncMode,
+    SyncRequest,
+    UserFilterMode,
+)
 
 # The names of the protocol's documents, which existing connectors import.
 ConnectorSkillDefinition = SkillDefinition
 McpPromptDefinition = McpPrompt
 McpResourceDefinition = McpResource
+PersonSyncRecord = PersonRecord
 
 __all__ = [
     "ActionDefinition",
@@ -31,6 +41,7 @@ __all__ = [
     "Document",
     "DocumentMetadata",
     "DocumentPermissions",
+    "GroupMembership",
     "McpPrompt",
     "McpPromptArgument",
     "McpPromptDefinition",
@@ -38,6 +49,8 @@ __all__ = [
     "McpResourceDefinition",
     "OAuthManifestConfig",
     "OAuthScopeSet",
+    "PersonRecord",
+    "PersonSyncRecord",
     "PromptRequest",
     "ResourceRequest",
     "RunProgress",
@@ -49,4 +62,5 @@ __all__ = [
     "SyncConfig",
     "SyncMode",
     "SyncRequest",
+    "UserFilterMode",
 ]

@@ -6,6 +6,7 @@ encoded again, so that ordinary values pay nothing for the rare ones. Structurin
 is coerced into another type, unknown keys are ignored (connector.openapi.yaml, "A connector as a server").
 """
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ import orjson
 from cattrs.errors import ClassValidationError, IterableValidationError
 
 from omni_connector.exceptions import InvalidValueError, MalformedRequestError
+from omni_connector.models.moments import parse_moment
 from omni_connector.models.plain import MAX_DEPTH, JsonValue, clean_text, json_stand_in, plain_json
 
 T = TypeVar("T")
@@ -56,15 +58,19 @@ def compact(body: bytes) -> bytes:
     return bytes(memoryview(body))
 
 
-def checkpoint_of(state: Any) -> dict[str, JsonValue]:
+def checkpoint_of(state: Any, *, name: str = "checkpoint") -> dict[str, JsonValue]:
     """Return a copy of ``state`` as it comes back from the manager: plain JSON, safe from later changes.
+
+    Args:
+        state: the checkpoint, or the connector state.
+        name: what it is, for messages.
 
     Raises:
         InvalidValueError: it is no dict (PROTOCOL, section 6), or holds something without a JSON form.
     """
     if not isinstance(state, Mapping):
         raise InvalidValueError(
-            model="checkpoint", field="state", value=state, remedy='give a dict, such as {"cursor": ...}'
+            model=name, field="state", value=state, remedy='give a dict, such as {"cursor": ...}'
         )
     copy: dict[str, JsonValue] = decode(encode(state))
     return copy
@@ -122,6 +128,15 @@ def _strict_object(value: Any, _: Any) -> dict[str, JsonValue]:
     return value
 
 
+def _strict_moment(value: Any, _: Any) -> dt.datetime:
+    if not isinstance(value, str):
+        raise TypeError(f"a date and time is required, not {_json_type(value)}")
+    try:
+        return parse_moment(value)
+    except ValueError as error:
+        raise ValueError("a date and time such as 2026-08-01T12:00:00Z is required") from error
+
+
 def _json_type(value: Any) -> str:
     names = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array"}
     return "null" if value is None else names.get(type(value), "an object")
@@ -153,6 +168,7 @@ _converter.register_structure_hook(str, _strict(str, "a string"))
 _converter.register_structure_hook(bool, _strict(bool, "a boolean"))
 _converter.register_structure_hook(int, _strict(int, "a whole number"))
 _converter.register_structure_hook(float, _strict_float)
+_converter.register_structure_hook(dt.datetime, _strict_moment)
 _converter.register_structure_hook_func(lambda kind: kind == dict[str, Any], _strict_object)
 
 __all__ = ["JsonValue", "decode", "encode", "structure", "unstructure"]

@@ -6,11 +6,13 @@ its ``content_id``, which ``EncodedEvent.with_content_id`` adds at the end of th
 
 from typing import Any
 
+import attrs
 from attrs import define
 
 from omni_connector.exceptions import InvalidDocumentError, InvalidValueError
 from omni_connector.models.codec import compact, encode
 from omni_connector.models.document import Document, DocumentMetadata, DocumentPermissions, title_of
+from omni_connector.models.people import GroupMembership, PersonRecord
 
 PRIVATE = {"public": False, "users": [], "groups": []}
 """Sent for a document without permissions: absent ones would make it unfindable for ever (PROTOCOL, section 19)."""
@@ -18,6 +20,13 @@ PRIVATE = {"public": False, "users": [], "groups": []}
 CREATED = "document_created"
 UPDATED = "document_updated"
 DELETED = "document_deleted"
+GROUP = "group_membership_sync"
+PERSON = "person_sync"
+PERSON_DELETED = "person_deleted"
+
+UPSERTS = frozenset({CREATED, UPDATED})
+SUBJECTS = {GROUP: "group", PERSON: "person", PERSON_DELETED: "person"}
+"""What events are about, where it is no document."""
 
 
 @define(eq=False)
@@ -25,7 +34,7 @@ class EncodedEvent:
     """One event as JSON text; not frozen, because a frozen one takes three times as long to make.
 
     Attributes:
-        document_id: the document's id in its source, for messages.
+        document_id: the document's id in its source, for messages; of a group or a person the address.
         kind: ``type`` on the wire.
         body: a JSON object as UTF-8.
     """
@@ -33,6 +42,11 @@ class EncodedEvent:
     document_id: str
     kind: str
     body: bytes
+
+    @property
+    def subject(self) -> str:
+        """``document``, ``group`` or ``person``."""
+        return SUBJECTS.get(self.kind, "document")
 
     def with_content_id(self, content_id: str) -> "EncodedEvent":
         """Return the event with its content id filled in."""
@@ -78,6 +92,36 @@ def encode_delete(document_id: str, *, sync_run_id: str, source_id: str) -> Enco
         "document_id": document_id,
     }
     return EncodedEvent(document_id, DELETED, encode(event))
+
+
+def encode_group(group: GroupMembership, *, sync_run_id: str, source_id: str) -> EncodedEvent:
+    """Encode a ``group_membership_sync`` event."""
+    event = {
+        "type": GROUP,
+        "sync_run_id": sync_run_id,
+        "source_id": source_id,
+        "group_email": group.group_email,
+        "group_name": group.group_name,
+        "member_emails": group.member_emails,
+    }
+    return EncodedEvent(group.group_email, GROUP, compact(encode(event)))
+
+
+def encode_person(person: PersonRecord, *, sync_run_id: str, source_id: str) -> EncodedEvent:
+    """Encode a ``person_sync`` event."""
+    event = {
+        "type": PERSON,
+        "sync_run_id": sync_run_id,
+        "source_id": source_id,
+        "person": attrs.asdict(person, recurse=False),
+    }
+    return EncodedEvent(person.email, PERSON, compact(encode(event)))
+
+
+def encode_person_deletion(email: str, *, sync_run_id: str, source_id: str) -> EncodedEvent:
+    """Encode a ``person_deleted`` event."""
+    event = {"type": PERSON_DELETED, "sync_run_id": sync_run_id, "source_id": source_id, "email": email}
+    return EncodedEvent(email, PERSON_DELETED, encode(event))
 
 
 def _metadata(document: Document) -> dict[str, Any]:

@@ -101,6 +101,11 @@ def to_group_keys(values: Iterable[str] | None) -> list[str]:
     return _each_text(to_text_list(values), _group_key)
 
 
+def to_group_key(value: str) -> str:
+    """As ``to_group_keys``, for one."""
+    return _group_key(value) if isinstance(value, str) else value
+
+
 def to_moment(value: dt.datetime | dt.date | str | None) -> dt.datetime | None:
     """Make a datetime with an offset that RFC 3339 can express; without offset it is taken as UTC."""
     if value is None:

@@ -1,5 +1,6 @@
 """What the manager sends to start a run, and what a run needs to know about its source."""
 
+import datetime as dt
 import enum
 from typing import Any, Final
 
@@ -28,6 +29,14 @@ class Slot(enum.StrEnum):
     REALTIME = "realtime"
 
 
+class UserFilterMode(enum.StrEnum):
+    """Whose data a source's administrator wants indexed (PROTOCOL, section 14)."""
+
+    ALL = "all"
+    WHITELIST = "whitelist"
+    BLACKLIST = "blacklist"
+
+
 class Absent(enum.Enum):
     """Tells a key that was left out from one that was null."""
 
@@ -45,17 +54,21 @@ class SyncRequest:
         sync_run_id: id of the run, made by the manager.
         source_id: id of the source.
         sync_mode: ``full``, ``incremental`` or ``realtime``.
-        last_sync_at: RFC 3339; when the source's last completed run completed. Only with incremental.
+        last_sync_at: when the source's last completed run completed, with its offset. Only with incremental.
         checkpoint: any JSON value; ``ABSENT`` when left out.
         is_resume: the manager takes up again a run that was lost.
+        documents_scanned: what the run has counted before; no manager sends it so far.
+        documents_updated: the same.
     """
 
     sync_run_id: str = field(validator=fields.text(empty=False))
     source_id: str = field(validator=fields.text(empty=False))
     sync_mode: str = field(validator=fields.one_of(*SyncMode))
-    last_sync_at: str | None = None
+    last_sync_at: dt.datetime | None = None
     checkpoint: Any = ABSENT
     is_resume: bool = False
+    documents_scanned: int = 0
+    documents_updated: int = 0
 
     @property
     def mode(self) -> SyncMode:

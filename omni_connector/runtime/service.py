@@ -31,6 +31,7 @@ from omni_connector.runtime.worker import SyncWorker
 from omni_connector.sync.redaction import redact, secrets_in
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.uploads import UploadPool
+from omni_connector.sync.user_filter import UserFilter
 
 log = logging.getLogger(__name__)
 
@@ -264,5 +265,8 @@ def _run_info(request: SyncRequest, config: SyncConfig, *, may_have_begun: bool)
         last_sync_at=request.last_sync_at,
         is_resume=request.is_resume,
         may_have_begun=may_have_begun,
+        documents_scanned=request.documents_scanned,
+        documents_updated=request.documents_updated,
+        user_filter=UserFilter.of(config),
         secrets=secrets_in(config.credentials),
     )

@@ -106,7 +106,9 @@ class SyncWorker(threading.Thread):
 
     def _call(self) -> None:
         self._run.stop.raise_if_set()  # Cancelled before it began.
-        if self._info.may_have_begun and not self._info.is_resume:
+        if self._info.is_resume:
+            self._context.take_up()
+        elif self._info.may_have_begun:
             self._context.rewind()
         arguments = (*self._arguments, self._context)
         result: Any = self._connector.sync(*arguments)

@@ -5,14 +5,16 @@ awaitables are gathered. A blocking call starts when it is called, not when it i
 are those of the blocking context; what is returned is a real awaitable of such a value.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, cast
+from collections.abc import Callable, Iterable
+from os import PathLike
+from typing import BinaryIO, TypeVar, cast
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone, AwaitableStr
 from omni_connector.event_loop import EventLoop
 from omni_connector.models.codec import checkpoint_of
 from omni_connector.models.document import Document
 from omni_connector.models.events import CREATED, UPDATED
+from omni_connector.models.people import PersonRecord
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.content import ContentStorage
 from omni_connector.sync.context import SyncContext
@@ -35,6 +37,20 @@ class AsyncContentStorage(ContentStorage):
         blocking = super().save_binary
         return cast("AwaitableStr", self.loop.off_loop(lambda: str(blocking(content, content_type))))
 
+    def extract_and_store_content(
+        self, data: bytes | PathLike[str] | BinaryIO, mime_type: str, filename: str | None = None
+    ) -> AwaitableStr:
+        """As in the blocking context, to be awaited."""
+        blocking = super().extract_and_store_content
+        return cast("AwaitableStr", self.loop.off_loop(lambda: str(blocking(data, mime_type, filename))))
+
+    def extract_text(
+        self, data: bytes | PathLike[str] | BinaryIO, mime_type: str, filename: str | None = None
+    ) -> AwaitableStr:
+        """As in the blocking context, to be awaited."""
+        blocking = super().extract_text
+        return cast("AwaitableStr", self.loop.off_loop(lambda: str(blocking(data, mime_type, filename))))
+
 
 class AsyncSyncContext(SyncContext):
     """One run, as its ``async def sync`` sees it; made from a blocking context with ``bind``."""
@@ -44,7 +60,7 @@ class AsyncSyncContext(SyncContext):
     def bind(self, loop: EventLoop) -> "AsyncSyncContext":
         """Name the loop on which the connector's coroutines run."""
         self._loop = loop
-        storage = AsyncContentStorage(self._run, self._manager, self._check)
+        storage = AsyncContentStorage(self._run, self._manager, self._check, pulse=self.pulse)
         storage.loop = loop
         self.content_storage = storage
         return self
@@ -64,6 +80,30 @@ class AsyncSyncContext(SyncContext):
         self._take_deletion(external_id)
         return self._room()
 
+    def emit_group_membership(
+        self, group_email: str, member_emails: Iterable[str], group_name: str | None = None
+    ) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        self._take_group(group_email, member_emails, group_name)
+        return self._room()
+
+    def emit_person_sync(self, person: PersonRecord) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        self._take_person(person)
+        return self._room()
+
+    def emit_person_deleted(self, email: str) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        self._take_person_deletion(email)
+        return self._room()
+
+    def user_email(self) -> AwaitableStr:
+        """As in the blocking context, to be awaited."""
+        if self._user_email is not None:
+            return AwaitableStr(self._user_email)
+        blocking = super().user_email
+        return self._off(lambda: cast("AwaitableStr", str(blocking())))
+
     def flush(self) -> AwaitableNone:
         """As in the blocking context, to be awaited."""
         return self._off(super().flush)
@@ -72,6 +112,11 @@ class AsyncSyncContext(SyncContext):
         """As in the blocking context, to be awaited."""
         saved = checkpoint_of(state)  # Now, before another task changes it.
         return self._off(lambda: self._save(saved))
+
+    def save_connector_state(self, state: JsonValue) -> AwaitableNone:
+        """As in the blocking context, to be awaited."""
+        saved = checkpoint_of(state, name="connector state")  # Now, before another task changes it.
+        return self._off(lambda: self._save_connector_state(saved))
 
     def complete(self, new_state: JsonValue = None, *, checkpoint: JsonValue = None) -> AwaitableNone:
         """As in the blocking context, to be awaited."""

@@ -1,13 +1,18 @@
 """Contents: texts stored at the manager before the documents that refer to them."""
 
 import base64
+import io
 import logging
+import os
 from collections.abc import Callable
+from contextlib import closing
+from typing import BinaryIO
 
 from omni_connector.awaitables import AwaitableStr
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.manager.api import ManagerApi
-from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, is_too_long
+from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, ExtractedPayload, extracted_payload, is_too_long
+from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
@@ -20,12 +25,16 @@ class ContentStorage:
         run: the run.
         manager: where to.
         check: raises what keeps the run from going on.
+        pulse: the run's, to say that it makes progress while a file is extracted.
     """
 
-    def __init__(self, run: RunInfo, manager: ManagerApi, check: Callable[[], None]) -> None:
+    def __init__(
+        self, run: RunInfo, manager: ManagerApi, check: Callable[[], None], *, pulse: Pulse | None = None
+    ) -> None:
         self._run = run
         self._manager = manager
         self._check = check
+        self._pulse = pulse or Pulse()
 
     def save(self, content: str, content_type: str = "text/plain") -> AwaitableStr:
         """Store text and return its content id.
@@ -57,6 +66,41 @@ class ContentStorage:
         self._check()
         return AwaitableStr(self.upload(binary_text(content), content_type))
 
+    def extract_and_store_content(
+        self, data: bytes | os.PathLike[str] | BinaryIO, mime_type: str, filename: str | None = None
+    ) -> AwaitableStr:
+        """Have the manager extract the text of a file and store it; return its content id.
+
+        A manager that is busy extracting is asked again after the time that it names (429 with Retry-After), for up to
+        20 minutes. A type that it cannot read gives an empty text, not an error (PROTOCOL, section 13).
+
+        Args:
+            data: bytes, a path, or a file opened with ``rb``; at most 50 MiB. It is streamed.
+            mime_type: its media type, such as ``application/pdf``.
+            filename: its name; with ``application/octet-stream`` its extension decides. Of a path its own unless given.
+
+        Raises:
+            InvalidValueError: ``data`` is none of these.
+            OSError: the file cannot be read.
+            ServiceOverloadedError: the manager was still busy in the end.
+            SdkClientError: the file is damaged, too large, or the manager cannot be reached.
+        """
+        payload = self._file(data, mime_type, filename)
+        with self._pulse.inside("extract_and_store_content"), closing(payload):
+            return AwaitableStr(payload.upload(self._manager, self._run.sync_run_id))
+
+    def extract_text(
+        self, data: bytes | os.PathLike[str] | BinaryIO, mime_type: str, filename: str | None = None
+    ) -> AwaitableStr:
+        """Return the text of a file without storing it; all else is as for ``extract_and_store_content``."""
+        payload = self._file(data, mime_type, filename)
+        with self._pulse.inside("extract_text"), closing(payload):
+            return AwaitableStr(payload.text(self._manager, self._run.sync_run_id))
+
+    def _file(self, data: object, mime_type: str | None, filename: str | None) -> ExtractedPayload:
+        self._check()
+        return extracted_payload(checked_file(data), mime_type, filename)
+
     def upload(self, content: str, content_type: str = "text/plain") -> str:
         """As ``save``, without looking at content or run again: for the threads that upload."""
         return self._manager.store_content(self._run.sync_run_id, content, content_type)
@@ -83,6 +127,24 @@ def checked_text(content: str, run: RunInfo) -> str:
             extra={"sync_run_id": run.sync_run_id},
         )
     return content
+
+
+def checked_file(data: object) -> object:
+    """Return ``data``, a file in one of its forms.
+
+    Raises:
+        InvalidValueError: it is none.
+    """
+    if isinstance(data, (bytes, bytearray, memoryview, os.PathLike)):
+        return data
+    if callable(getattr(data, "read", None)) and not isinstance(data, io.TextIOBase):
+        return data
+    raise InvalidValueError(
+        model="ContentStorage",
+        field="data",
+        value=data,
+        remedy="give bytes, a path (pathlib.Path) or a file opened with 'rb' (text needs no extraction: use save)",
+    )
 
 
 def binary_text(content: bytes) -> str:

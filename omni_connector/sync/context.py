@@ -1,14 +1,26 @@
 """What a connector's ``sync()`` is given: the run, and how to report to it."""
 
 import logging
+import threading
+from collections.abc import Iterable
 from typing import Any
 
-from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone
+from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone, AwaitableStr
 from omni_connector.exceptions import ConnectorError, InvalidValueError, SdkClientError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.codec import checkpoint_of
 from omni_connector.models.document import Document, document_id, require_one_content
-from omni_connector.models.events import CREATED, UPDATED, encode_delete, encode_upsert
+from omni_connector.models.events import (
+    CREATED,
+    UPDATED,
+    EncodedEvent,
+    encode_delete,
+    encode_group,
+    encode_person,
+    encode_person_deletion,
+    encode_upsert,
+)
+from omni_connector.models.people import GroupMembership, PersonRecord, person_email, require_other_manager
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.content import ContentStorage
@@ -25,6 +37,7 @@ from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, Payload, TextPayload,
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import error_text, redact
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.run_view import RunView
 from omni_connector.sync.uploads import ContentId, Uploads
 
 log = logging.getLogger(__name__)
@@ -33,7 +46,7 @@ LARGEST_COUNT = 2**31 - 1
 """The manager's counters have 32 bits (PROTOCOL, section 10)."""
 
 
-class SyncContext:
+class SyncContext(RunView):
     """One run, as its connector sees it.
 
     In a blocking connector every method does its work and returns its value. In an ``async def sync`` the same
@@ -74,8 +87,8 @@ class SyncContext:
         limits = limits or DeliveryLimits.for_mode(run.mode)
         self._delivery = Delivery(run, self._manager, stop, self._ledger, limits)
         self._forget_abort = stop.on_set(self._abort_if_fenced)
-        self.content_storage = ContentStorage(run, self._manager, self._check)
         self.pulse = Pulse()
+        self.content_storage = ContentStorage(run, self._manager, self._check, pulse=self.pulse)
         self._state: Any = run.checkpoint
         self._connector_state: Any = run.connector_state
         self._saved = False
@@ -83,33 +96,10 @@ class SyncContext:
         self._emitted = 0
         self._deleted = 0
         self._said_private = False
+        self._user_email: str | None = None
+        self._asking = threading.Lock()  # Held while the address is asked for, so that it is asked for once.
 
     # -- the run ------------------------------------------------------------------------------------------------
-
-    @property
-    def sync_run_id(self) -> str:
-        """Id of the run."""
-        return self._run.sync_run_id
-
-    @property
-    def source_id(self) -> str:
-        """Id of the source."""
-        return self._run.source_id
-
-    @property
-    def source_type(self) -> str | None:
-        """Type of the source, such as ``web``; None from managers before 11 March 2026."""
-        return self._run.source_type
-
-    @property
-    def sync_mode(self) -> str:
-        """``full``, ``incremental`` or ``realtime``."""
-        return str(self._run.mode)
-
-    @property
-    def is_resume(self) -> bool:
-        """The manager takes up again a run that was lost; go on from ``state``."""
-        return self._run.is_resume
 
     @property
     def state(self) -> Any:
@@ -123,18 +113,21 @@ class SyncContext:
 
     @property
     def connector_state(self) -> Any:
-        """Durable notes of the source outside the checkpoint, or None."""
+        """Durable notes of the source outside the checkpoint: what this run saved, else what it was given, or None."""
         return self._connector_state
 
     @property
     def documents_scanned(self) -> int:
-        """Documents counted with ``increment_scanned`` so far."""
+        """Documents counted with ``increment_scanned`` so far; a resumed run goes on from the manager's figure."""
         return self._delivery.counters.total_scanned
 
     @property
     def documents_emitted(self) -> int:
-        """Documents given to ``emit`` and ``emit_updated`` so far."""
-        return self._emitted
+        """Documents given to ``emit`` and ``emit_updated`` so far.
+
+        A resumed run goes on from the manager's figure of those that were accepted before.
+        """
+        return self._delivery.counters.updated_before + self._emitted
 
     @property
     def documents_deleted(self) -> int:
@@ -180,6 +173,59 @@ class SyncContext:
         self._take_deletion(external_id)
         self._wait_for_room()
         return DONE
+
+    # -- people and groups --------------------------------------------------------------------------------------
+
+    def emit_group_membership(
+        self, group_email: str, member_emails: Iterable[str], group_name: str | None = None
+    ) -> AwaitableNone:
+        """Say who is in a group, whole: the list replaces the former one. Delivered in its order among the documents.
+
+        Args:
+            group_email: what documents name in ``DocumentPermissions.groups``.
+            member_emails: all members; written in lower case, each once. An empty list empties the group.
+            group_name: shown to people; None keeps the old name.
+
+        Raises:
+            InvalidValueError: a value has the wrong type or more than 255 characters.
+        """
+        self._take_group(group_email, member_emails, group_name)
+        self._wait_for_room()
+        return DONE
+
+    def emit_person_sync(self, person: PersonRecord) -> AwaitableNone:
+        """Say what the source knows of a person, whole: it replaces what this source said before.
+
+        Raises:
+            InvalidValueError: ``person`` is no PersonRecord, or was made unusable after its creation.
+        """
+        self._take_person(person)
+        self._wait_for_room()
+        return DONE
+
+    def emit_person_deleted(self, email: str) -> AwaitableNone:
+        """Say that the source does not know a person any more. One that the manager does not know is no error.
+
+        Raises:
+            InvalidValueError: ``email`` is no e-mail address.
+        """
+        self._take_person_deletion(email)
+        self._wait_for_room()
+        return DONE
+
+    def user_email(self) -> AwaitableStr:
+        """Return the e-mail address of the user who made the source. Asked for once a run.
+
+        Raises:
+            SdkClientError: the manager does not say.
+        """
+        with self._asking:
+            if self._user_email is None:
+                self._check("user_email")
+                self._user_email = self._manager.user_email(self.source_id)
+            return AwaitableStr(self._user_email)
+
+    # -- counts, errors -----------------------------------------------------------------------------------------
 
     def emit_error(self, external_id: str, error: str | BaseException) -> AwaitableNone:
         """Note that a document could not be read; the run goes on. Counted, logged and shown with the run.
@@ -247,6 +293,28 @@ class SyncContext:
     def save_checkpoint(self, checkpoint: JsonValue) -> AwaitableNone:
         """The same as ``save_state``, by its name in the current protocol."""
         return self.save_state(checkpoint)
+
+    def save_connector_state(self, state: JsonValue) -> AwaitableNone:
+        """Replace the durable notes of the source, such as the id of a webhook; also after the end of the run.
+
+        They are no place to go on from: unlike a checkpoint they are kept whatever becomes of the run, and documents
+        emitted before may not have arrived yet. Managers before 8 June 2026 have one place for both; there they are kept
+        for the rest of the run only, and the log says so.
+
+        Args:
+            state: a dict of JSON values. It is saved as it is at the call, whatever happens to it afterwards.
+
+        Raises:
+            InvalidValueError: it is no dict, or holds something without a JSON form.
+        """
+        return self._save_connector_state(checkpoint_of(state, name="connector state"))
+
+    def _save_connector_state(self, state: dict[str, Any]) -> AwaitableNone:
+        self.pulse.touch("save_connector_state")
+        self._stop.raise_if_set()
+        self._manager.save_connector_state(self.source_id, state)
+        self._connector_state = state
+        return DONE
 
     def complete(self, new_state: JsonValue = None, *, checkpoint: JsonValue = None) -> AwaitableNone:
         """End the run as completed, when everything emitted was accepted.
@@ -345,6 +413,10 @@ class SyncContext:
             )
             self._manager.save_checkpoint(self.sync_run_id, self._run.checkpoint)
 
+    def take_up(self) -> None:
+        """Go on from the manager's figures, in a resumed run; to be called before its connector is."""
+        self._delivery.counters.carry_over()
+
     def drain(self, *, timeout_seconds: float) -> None:
         """Deliver what is buffered while the process shuts down; what cannot be delivered is emitted again later."""
         try:
@@ -428,12 +500,43 @@ class SyncContext:
         return content_id
 
     def _take_deletion(self, external_id: str) -> None:
-        self._check("emit_deleted", str(external_id))
         event = encode_delete(
             document_id(external_id), sync_run_id=self.sync_run_id, source_id=self.source_id
         )
-        self._delivery.put(event)
+        self._put("emit_deleted", event)
         self._deleted += 1
+
+    def _take_group(self, group_email: str, member_emails: Iterable[str], group_name: str | None) -> None:
+        group = GroupMembership(
+            group_email=group_email,
+            member_emails=member_emails,
+            group_name=group_name,
+        )
+        self._put(
+            "emit_group_membership",
+            encode_group(group, sync_run_id=self.sync_run_id, source_id=self.source_id),
+        )
+
+    def _take_person(self, person: PersonRecord) -> None:
+        if not isinstance(person, PersonRecord):
+            raise InvalidValueError(
+                model="SyncContext", field="emit_person_sync", value=person, remedy="give a PersonRecord(...)"
+            )
+        require_other_manager(person)
+        self._put(
+            "emit_person_sync", encode_person(person, sync_run_id=self.sync_run_id, source_id=self.source_id)
+        )
+
+    def _take_person_deletion(self, email: str) -> None:
+        event = encode_person_deletion(
+            person_email(email), sync_run_id=self.sync_run_id, source_id=self.source_id
+        )
+        self._put("emit_person_deleted", event)
+
+    def _put(self, what: str, event: EncodedEvent) -> None:
+        """Queue an event that has no content; memory only."""
+        self._check(what, event.document_id)
+        self._delivery.put(event)
 
     def _mention_missing_permissions(self, document: Document) -> None:
         if document.permissions is not None or self._said_private:

@@ -36,23 +36,41 @@ class Counters:
 
     def __init__(self, run: RunInfo, manager: ManagerApi) -> None:
         self._sync_run_id = run.sync_run_id
+        self._is_resume = run.is_resume
         self._manager = manager
         self._lock = threading.Lock()  # Protects the numbers up to _since.
         self._unreported = dict.fromkeys(NAMES, 0)
         self._total = dict.fromkeys(NAMES, 0)
         self._since: float | None = None
+        self._before = {"scanned": run.documents_scanned, "updated": run.documents_updated}
         # The manager's own figures as far as we know them; used by the thread that reports only.
-        self._at_manager: dict[str, int] | None = None if run.may_have_begun else dict.fromkeys(NAMES, 0)
+        known = not (run.is_resume or run.may_have_begun) or any(self._before.values())
+        self._at_manager: dict[str, int] | None = dict(self._before) if known else None
 
     @property
     def total_scanned(self) -> int:
-        """Documents counted so far."""
-        return self._total["scanned"]
+        """Documents counted so far, before a resume included."""
+        return self._before["scanned"] + self._total["scanned"]
 
     @property
     def total_updated(self) -> int:
-        """Documents accepted by the manager so far."""
-        return self._total["updated"]
+        """Documents accepted by the manager so far, before a resume included."""
+        return self._before["updated"] + self._total["updated"]
+
+    @property
+    def updated_before(self) -> int:
+        """Documents that were accepted before the run was resumed."""
+        return self._before["updated"]
+
+    def carry_over(self) -> None:
+        """Learn the manager's figures where they are not known; a resumed run goes on from them.
+
+        To be called before any report of its own.
+        """
+        if self._at_manager is None:
+            found = self._at_manager = self._ask()
+            if found is not None and self._is_resume:
+                self._before = dict(found)
 
     def scanned(self, count: int) -> None:
         """Add documents looked at."""
@@ -77,8 +95,8 @@ class Counters:
         with self._lock:
             unreported, self._unreported = self._unreported, dict.fromkeys(NAMES, 0)
             self._since = None
-        if self._at_manager is None and any(unreported.values()):
-            self._at_manager = self._ask()  # Before the first report of a run that may have begun before.
+        if any(unreported.values()):
+            self.carry_over()  # Where the manager could not be asked when the run began.
         for name, call in (("scanned", self._manager.add_scanned), ("updated", self._manager.add_updated)):
             count = unreported[name]
             if not count:

@@ -21,20 +21,22 @@ KEPT = 1000
 
 @frozen(kw_only=True)
 class DocumentError:
-    """One document that did not arrive as it should.
+    """One document, group or person that did not arrive as it should.
 
     Attributes:
-        document_id: the document's id in its source.
+        document_id: the document's id in its source; the address of a group or a person.
         stage: ``connector`` (reported by ``emit_error``), ``content`` or ``event`` (unusable, or refused by the
             manager), ``truncated`` (arrived, but the manager has cut its text).
         reason: what happened.
         status: HTTP status of the manager's refusal, or None.
+        kind: ``document``, ``group`` or ``person``.
     """
 
     document_id: str
     stage: str
     reason: str
     status: int | None = None
+    kind: str = "document"
 
 
 @frozen(kw_only=True)
@@ -88,7 +90,8 @@ class ErrorLedger:
                 if self._limits.total is not None and self._lost > self._limits.total:
                     stream.exceeded = stream.exceeded or f"{self._lost} in this run"
         log.warning(
-            "Document %r did not arrive as it should (%s): %s",
+            "%s %r did not arrive as it should (%s): %s",
+            error.kind.capitalize(),
             error.document_id[:200],
             error.stage,
             error.reason,

@@ -105,6 +105,15 @@ class ExtractedPayload:
                 sync_run_id, file, mime_type=self.mime_type, filename=self.filename
             )
 
+    def text(self, manager: ManagerApi, sync_run_id: str) -> str:
+        """Send it; return its text, which is not stored.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with self.open() as file:
+            return manager.extract_text(sync_run_id, file, mime_type=self.mime_type, filename=self.filename)
+
     def close(self) -> None:
         """Release what was kept of it."""
         self.release()
@@ -124,22 +133,31 @@ def payload_of(document: Document) -> Payload:
     content: Any = document.content
     if isinstance(content, str):
         return TextPayload.of(content)
-    extracted = document.mime_type is not None or document.filename is not None
-    mime_type = document.mime_type or UNKNOWN_TYPE
+    if document.mime_type is not None or document.filename is not None:
+        return extracted_payload(content, document.mime_type, document.filename)
+    if isinstance(content, os.PathLike):
+        return TextFilePayload(document.external_id, Path(content))
+    data = bytes(content) if not hasattr(content, "read") else content.read(TEXT_LIMIT_BYTES + 4)
+    return TextPayload.of(decoded(data, document.external_id))
+
+
+def extracted_payload(content: Any, mime_type: str | None, filename: str | None) -> ExtractedPayload:
+    """Return a file whose text the manager extracts.
+
+    Args:
+        content: bytes, a path, or a binary file object, which is read now: it is its owner's to close.
+        mime_type: its media type; parameters such as ``; charset=utf-8`` are dropped, because the manager knows no type
+            that has any (PROTOCOL, section 19).
+        filename: its name, whose extension decides where the type is not known; of a path its own unless given.
+    """
+    mime_type = (mime_type or "").partition(";")[0].strip().lower() or UNKNOWN_TYPE
     if isinstance(content, os.PathLike):
         path = Path(content)
-        if not extracted:
-            return TextFilePayload(document.external_id, path)
-        return ExtractedPayload(
-            lambda: path.open("rb"), mime_type, document.filename or path.name, 0, _nothing
-        )
-    if not extracted:
-        data = bytes(content) if not hasattr(content, "read") else content.read(TEXT_LIMIT_BYTES + 4)
-        return TextPayload.of(decoded(data, document.external_id))
-    if not hasattr(content, "read"):
-        data = bytes(content)
-        return ExtractedPayload(lambda: io.BytesIO(data), mime_type, document.filename, len(data), _nothing)
-    return _spooled(content, mime_type, document.filename)
+        return ExtractedPayload(lambda: path.open("rb"), mime_type, filename or path.name, 0, _nothing)
+    if hasattr(content, "read"):
+        return _spooled(content, mime_type, filename)
+    data = bytes(content)
+    return ExtractedPayload(lambda: io.BytesIO(data), mime_type, filename, len(data), _nothing)
 
 
 def is_too_long(text: str) -> bool:

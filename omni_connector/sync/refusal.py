@@ -4,7 +4,7 @@ import http
 
 from omni_connector.exceptions import SdkClientError, SyncRunEndedError
 from omni_connector.manager.api import ManagerApi
-from omni_connector.models.events import DELETED, EncodedEvent
+from omni_connector.models.events import UPSERTS, EncodedEvent
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
 from omni_connector.sync.run_info import RunInfo
@@ -52,7 +52,7 @@ class Sender:
             events = self._note(events, refused)
         else:
             self._ledger.accepted(len(events))
-        counters.updated(sum(event.kind != DELETED for event in events))
+        counters.updated(sum(event.kind in UPSERTS for event in events))
 
     def _split(
         self, events: list[EncodedEvent], cause: SdkClientError
@@ -104,7 +104,11 @@ class Sender:
                 continue
             self._ledger.add(
                 DocumentError(
-                    document_id=event.document_id, stage="event", reason=str(cause), status=cause.status
+                    document_id=event.document_id,
+                    kind=event.subject,
+                    stage="event",
+                    reason=str(cause),
+                    status=cause.status,
                 )
             )
         return accepted

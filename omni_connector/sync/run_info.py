@@ -1,10 +1,12 @@
 """What is known about a run when it starts."""
 
+import datetime as dt
 from typing import Any
 
 from attrs import field, frozen
 
 from omni_connector.models.sync import SyncMode
+from omni_connector.sync.user_filter import UserFilter
 
 
 @frozen(kw_only=True)
@@ -18,9 +20,12 @@ class RunInfo:
         mode: full, incremental or realtime.
         checkpoint: where to go on, or None; normally a dict.
         connector_state: durable notes of the source, or None.
-        last_sync_at: RFC 3339, or None.
+        last_sync_at: when the source's last completed run completed, with its offset, or None.
         is_resume: the manager takes up again a run that was lost.
         may_have_begun: an earlier process may have worked on it: it is a resume, or a first dispatch that may be a repeat.
+        documents_scanned: what the dispatch says that the run has counted before; 0 when it says nothing.
+        documents_updated: the same.
+        user_filter: whose data the source's administrator wants indexed.
         secrets: texts that no report may show.
     """
 
@@ -30,7 +35,10 @@ class RunInfo:
     mode: SyncMode = SyncMode.FULL
     checkpoint: Any = None
     connector_state: Any = None
-    last_sync_at: str | None = None
+    last_sync_at: dt.datetime | None = None
     is_resume: bool = False
     may_have_begun: bool = False
+    documents_scanned: int = 0
+    documents_updated: int = 0
+    user_filter: UserFilter = field(factory=UserFilter)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

@@ -52,6 +52,7 @@ class MemoryManager:
 
     Attributes:
         config: what ``sync_config`` answers; completed runs and saved connector states change it.
+        owner_email: what ``user_email`` answers.
         calls: every call, as (operation, arguments by name), in order; also those that a hook made fail.
         events: the accepted events, decoded, in order.
         contents: the stored texts by content id.
@@ -66,6 +67,7 @@ class MemoryManager:
     """
 
     config: SyncConfig = field(factory=SyncConfig)
+    owner_email: str = "owner@example.com"
     calls: list[Call] = field(factory=list, init=False)
     events: list[dict[str, Any]] = field(factory=list, init=False)
     contents: dict[str, str] = field(factory=dict, init=False)
@@ -161,6 +163,11 @@ class MemoryManager:
         with self._changed:
             return self.config
 
+    def user_email(self, source_id: str) -> str:
+        """Return ``owner_email``, whatever the source."""
+        self._receive("user_email", source_id=source_id)
+        return self.owner_email
+
     def send_events(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
     ) -> None:
@@ -221,6 +228,13 @@ class MemoryManager:
             self.contents[content_id] = text
             self._changed.notify_all()
             return content_id
+
+    def extract_text(
+        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
+    ) -> str:
+        """Return the file as UTF-8 text; nothing is really extracted."""
+        self._receive("extract_text", sync_run_id=sync_run_id, mime_type=mime_type, filename=filename)
+        return file.read().decode(errors="replace")
 
     def heartbeat(self, sync_run_id: str) -> None:
         """Note the call."""

@@ -5,7 +5,7 @@ from typing import Any
 from attrs import field, frozen
 
 from omni_connector.local import DocumentRow, EventRow, LocalManager, SyncRunRow
-from omni_connector.models.events import CREATED, DELETED, UPDATED
+from omni_connector.models.events import CREATED, DELETED, SUBJECTS, UPDATED
 from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.runs import RunReport
 from omni_connector.sync.ledger import DocumentError
@@ -48,6 +48,8 @@ class SyncResult:
         documents: what this run brought, by external id.
         index: everything the source has now, by external id.
         deletions: external ids that this run said are gone, in order.
+        groups: the source's groups now: the members' addresses by the group's.
+        people: the records of the source's people now, by address; keys that are None are left out.
         state: the source's checkpoint now: what the next run is given.
         saved_state: the last checkpoint that this run saved, published or not; None when there was none.
         scanned: documents that the connector counted.
@@ -66,6 +68,8 @@ class SyncResult:
     documents: dict[str, ArrivedDocument] = field(repr=False)
     index: dict[str, ArrivedDocument] = field(repr=False)
     deletions: list[str] = field(repr=False)
+    groups: dict[str, list[str]] = field(repr=False)
+    people: dict[str, dict[str, JsonValue]] = field(repr=False)
     state: JsonValue
     saved_state: JsonValue
     scanned: int
@@ -95,6 +99,10 @@ def collect_result(manager: LocalManager, run: SyncRunRow, report: RunReport) ->
         documents={name: document for name, document in index.items() if name in upserts},
         index=index,
         deletions=[event.payload["document_id"] for event in events if event.type == DELETED],
+        groups={row.email: list(row.members) for row in manager.groups() if row.source_id == run.source_id},
+        people={
+            row.email: row.entries[run.source_id] for row in manager.people() if run.source_id in row.entries
+        },
         state=manager.source(run.source_id).checkpoint,
         saved_state=run.checkpoint,
         scanned=run.documents_scanned,
@@ -120,6 +128,12 @@ def _document(row: DocumentRow) -> ArrivedDocument:
 
 
 def _dead_letter(event: EventRow) -> DocumentError:
+    payload = event.payload
+    person = payload.get("person") or payload
+    about = payload.get("document_id") or payload.get("group_email") or person.get("email")
     return DocumentError(
-        document_id=str(event.payload.get("document_id", "")), stage="index", reason=event.error or "refused"
+        document_id=str(about),
+        kind=SUBJECTS.get(event.type, "document"),
+        stage="index",
+        reason=event.error or "refused",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 
 import attrs
 import pytest
@@ -81,5 +82,39 @@ def make_context(manager, closing, uploads):
             ctx = SyncContext(run, manager, stop, ending=ending, uploads=uploads)
         rig.ctx = closing(ctx)
         return rig
+
+    return make
+
+
+class Colours:
+    """Runs the same steps in the blocking and in the async context."""
+
+    def __init__(self, rig):
+        self.rig = rig
+        self.ctx = rig.ctx
+
+    def do(self, *steps):
+        """Take steps, functions of the context; return the value of the last."""
+        value = None
+        if self.rig.loop is None:
+            for step in steps:
+                value = step(self.ctx)
+            return value
+
+        async def awaited():
+            value = None
+            for step in steps:
+                value = step(self.ctx)
+                if inspect.isawaitable(value):
+                    value = await value
+            return value
+
+        return self.rig.loop.run(awaited())
+
+
+@pytest.fixture(params=["blocking", "async"])
+def run(request, make_context):
+    def make(**changes):
+        return Colours(make_context(colour=request.param, **changes))
 
     return make

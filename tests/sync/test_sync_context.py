@@ -39,40 +39,6 @@ def doc(number, **changes):
     return Document(**{**values, **changes})
 
 
-class Colours:
-    """Runs the same steps in the blocking and in the async context."""
-
-    def __init__(self, rig):
-        self.rig = rig
-        self.ctx = rig.ctx
-
-    def do(self, *steps):
-        """Take steps, functions of the context; return the value of the last."""
-        value = None
-        if self.rig.loop is None:
-            for step in steps:
-                value = step(self.ctx)
-            return value
-
-        async def awaited():
-            value = None
-            for step in steps:
-                value = step(self.ctx)
-                if inspect.isawaitable(value):
-                    value = await value
-            return value
-
-        return self.rig.loop.run(awaited())
-
-
-@pytest.fixture(params=["blocking", "async"])
-def run(request, make_context):
-    def make(**changes):
-        return Colours(make_context(colour=request.param, **changes))
-
-    return make
-
-
 def kinds(manager):
     return [(event["type"], event["document_id"]) for event in manager.events]
 
@@ -592,7 +558,7 @@ def test_of_two_ends_on_their_way_the_first_to_arrive_counts(make_context, manag
 
 def test_every_method_of_the_context_has_an_async_form_or_touches_only_memory():
     in_memory = {"is_cancelled", "raise_if_cancelled", "emit_error", "increment_scanned", "save_checkpoint"}
-    of_the_runtime = {"rewind", "drain", "close", "beat"}
+    of_the_runtime = {"rewind", "take_up", "drain", "close", "beat"}
     from omni_connector.sync.async_context import AsyncSyncContext
 
     public = {

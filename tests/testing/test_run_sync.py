@@ -4,7 +4,7 @@ import threading
 import pytest
 from note_connectors import EVERYBODY, Notes, Untyped
 
-from omni_connector import ActionDefinition, Document, SdkClientError
+from omni_connector import ActionDefinition, Document, PersonRecord, SdkClientError
 from omni_connector.local import LocalManagerError
 from omni_connector.testing import run_sync as run_sync_alone
 
@@ -214,3 +214,39 @@ def test_a_state_cannot_be_given_while_a_run_is_in_progress(run_sync):
     result = run_sync(Nested(), config=TWO)
     assert result.status == "failed"
     assert "LocalManagerError" in result.error
+
+
+def test_people_and_groups_are_returned_as_the_manager_has_them(run_sync):
+    class Directory(Notes):
+        def sync(self, source_config, credentials, state, ctx):
+            ctx.emit_person_sync(PersonRecord(external_id="E1", email="Ada@example.com", surname="Lovelace"))
+            ctx.emit_person_sync(PersonRecord(external_id="E2", email="bob@example.com"))
+            ctx.emit_group_membership(
+                "eng@example.com", ["Ada@example.com", "ADA@example.com"], "Engineering"
+            )
+            ctx.emit_person_deleted("bob@example.com")
+
+    result = run_sync(Directory())
+    assert (result.status, result.errors) == ("completed", [])
+    assert result.people == {
+        "ada@example.com": {"external_id": "E1", "email": "ada@example.com", "surname": "Lovelace"}
+    }
+    assert result.groups == {"eng@example.com": ["ada@example.com"]}
+
+
+def test_the_owner_the_filter_and_the_last_sync_reach_the_connector(run_sync):
+    class Asking(Notes):
+        def sync(self, source_config, credentials, state, ctx):
+            wanted = [name for name in ("Ada@example.com", "bob@example.com") if ctx.should_index_user(name)]
+            ctx.save_connector_state({"owner": ctx.user_email(), "wanted": wanted, "last": ctx.last_sync_at})
+
+    first = run_sync(Asking())
+    run_sync.manager.set_source(
+        first.source_id, user_filter_mode="whitelist", user_whitelist=["ada@example.com"]
+    )
+    run_sync(Asking(), mode="incremental")
+    assert run_sync.manager.source(first.source_id).connector_state == {
+        "owner": "owner@example.com",
+        "wanted": ["Ada@example.com"],
+        "last": run_sync.manager.run(first.sync_run_id).completed_at.isoformat(),
+    }
