@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from omni_connector.exceptions import (
         ConfigurationError,
         ConnectorError,
+        ExtractionError,
         InvalidDocumentError,
         InvalidValueError,
         ManagerUnreachableError,
@@ -69,6 +70,7 @@ __all__ = [
     "DocumentMetadata",
     "DocumentPermissions",
     "ErrorLimits",
+    "ExtractionError",
     "InvalidDocumentError",
     "InvalidValueError",
     "ManagerUnreachableError",

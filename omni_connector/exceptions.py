@@ -14,6 +14,7 @@
     └── SdkClientError              the manager refused or did not answer; ``operation``, ``status``, ``body``
         ├── ManagerUnreachableError retry later: no answer came at all (``status`` is None)
         ├── ServiceOverloadedError  retry later: 429 or 503; ``retry_after`` in seconds, or None
+        ├── ExtractionError         skip: the manager cannot extract the text of one file; the others can be
         └── SyncRunEndedError       stop: the manager says that the run is over (400 on events)
 
 Grouped by what the caller will do. Facts are attributes; nobody has to read them out of a message.
@@ -194,6 +195,10 @@ class ServiceOverloadedError(SdkClientError):
     ) -> None:
         super().__init__(message, operation=operation, status=status, body=body, attempts=attempts)
         self.retry_after = retry_after
+
+
+class ExtractionError(SdkClientError):
+    """The manager cannot extract the text of this file: it is damaged, too large, or the manager extracts nothing."""
 
 
 class SyncRunEndedError(SdkClientError):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import requests
 
 from omni_connector.config import is_http_address
-from omni_connector.exceptions import ConfigurationError, SdkClientError, SyncRunEndedError
+from omni_connector.exceptions import ConfigurationError, ExtractionError, SdkClientError, SyncRunEndedError
 from omni_connector.manager.api import Rest
 from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies, RetryPolicy
@@ -17,6 +17,9 @@ from omni_connector.manager.transport import HTTP_OK, Call, Interrupt, Transport
 from omni_connector.models import RunProgress, SyncConfig
 from omni_connector.models.codec import decode, encode, encode_text, structure
 from omni_connector.models.plain import JsonValue
+
+EXTRACTION_FAILED = "Content extraction failed"
+"""How the manager says that the file is damaged (manager.openapi.yaml, ExtractFailed)."""
 
 
 class SdkClient:
@@ -220,7 +223,7 @@ class SdkClient:
         fields = {"sync_run_id": sync_run_id, "mime_type": mime_type}
         if filename is not None:
             fields["filename"] = filename
-        call = Call("POST", path, None, self._policies.extraction)
+        call = Call("POST", path, None, self._policies.extraction, tell=_extraction_error)
         return self._transport.upload(call, lambda: MultipartForm(fields, file), self._interrupt)
 
     def _call(
@@ -240,6 +243,16 @@ def _is_context_check(body: str) -> bool:
         return isinstance(decode(body), dict)
     except ValueError:
         return False
+
+
+def _extraction_error(error: SdkClientError) -> SdkClientError:
+    """Tell a file that will never be extracted, however often it is sent, from a manager in trouble."""
+    too_large = error.status == requests.codes.request_entity_too_large
+    if not too_large and not (
+        error.status == requests.codes.server_error and EXTRACTION_FAILED in error.body
+    ):
+        return error
+    return ExtractionError(str(error), operation=error.operation, status=error.status, body=error.body)
 
 
 def _text(answer: JsonValue, key: str, operation: str) -> str:

@@ -19,7 +19,12 @@ from requests.utils import get_netrc_auth
 from urllib3.exceptions import NewConnectionError
 
 from omni_connector._version import __version__
-from omni_connector.exceptions import ManagerUnreachableError, SdkClientError, ServiceOverloadedError
+from omni_connector.exceptions import (
+    ExtractionError,
+    ManagerUnreachableError,
+    SdkClientError,
+    ServiceOverloadedError,
+)
 from omni_connector.manager.answer import LaneError, LaneResponse
 from omni_connector.manager.lane import Body, Busy, Lane
 from omni_connector.manager.multipart import MultipartForm
@@ -43,6 +48,11 @@ HTTP_REDIRECT = 300
 _HEADERS = {"Content-Type": "application/json", "User-Agent": f"omni-connector-python/{__version__}"}
 
 
+def as_it_is(error: SdkClientError) -> SdkClientError:
+    """Return the error: the usual way to tell a refusal."""
+    return error
+
+
 @frozen
 class Call:
     """What to send.
@@ -53,6 +63,7 @@ class Call:
         data: JSON, perhaps in parts, or None.
         policy: when it is repeated.
         bulk: it may travel over the lane, where it may be sent twice.
+        tell: makes the error that tells what a refusal of this call means.
     """
 
     method: str
@@ -60,6 +71,7 @@ class Call:
     data: Body | None
     policy: RetryPolicy
     bulk: bool = False
+    tell: Callable[[SdkClientError], SdkClientError] = as_it_is
 
     @property
     def operation(self) -> str:
@@ -284,7 +296,7 @@ class Transport:
                 callback()
         if HTTP_OK <= answer.status < HTTP_REDIRECT:
             return _json(answer, call.operation)
-        raise _refused(call.operation, answer)
+        raise call.tell(_refused(call.operation, answer))
 
 
 def _new_session(manager_url: str, connections: int) -> requests.Session:
@@ -371,6 +383,8 @@ def _may_have_arrived(error: BaseException) -> bool:
 
 def _delay(error: SdkClientError, attempt: int, policy: RetryPolicy) -> float | None:
     """Return the seconds until the next attempt, or None where none makes sense."""
+    if isinstance(error, ExtractionError):
+        return None
     if isinstance(error, ServiceOverloadedError):
         return policy.delay_seconds(attempt, error.retry_after)
     repeated = UNHANDLED_STATUSES if policy.unless_sent else RETRIED_STATUSES

@@ -82,8 +82,9 @@ class ContentStorage:
         Raises:
             InvalidValueError: ``data`` is none of these.
             OSError: the file cannot be read.
+            ExtractionError: the file is damaged or too large, or the manager is too old to extract anything.
             ServiceOverloadedError: the manager was still busy in the end.
-            SdkClientError: the file is damaged, too large, or the manager cannot be reached.
+            SdkClientError: the manager cannot be reached.
         """
         payload = self._file(data, mime_type, filename)
         with self._pulse.inside("extract_and_store_content"), closing(payload):

@@ -27,7 +27,7 @@ from omni_connector.models.sync import SyncMode
 from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
-from omni_connector.sync.refusal import CONTENT_REFUSALS, Sender
+from omni_connector.sync.refusal import Sender, costs_its_document
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.uploads import ContentId
 
@@ -287,7 +287,7 @@ class Delivery:
                     event = event.with_content_id(item.upload.result())
                 except (SdkClientError, InvalidValueError, OSError) as error:
                     status = error.status if isinstance(error, SdkClientError) else None
-                    if isinstance(error, SdkClientError) and status not in CONTENT_REFUSALS:
+                    if isinstance(error, SdkClientError) and not costs_its_document(error):
                         raise
                     self._ledger.add(
                         DocumentError(

@@ -2,7 +2,7 @@
 
 import http
 
-from omni_connector.exceptions import SdkClientError, SyncRunEndedError
+from omni_connector.exceptions import ExtractionError, SdkClientError, SyncRunEndedError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.events import UPSERTS, EncodedEvent
 from omni_connector.sync.counters import Counters
@@ -112,6 +112,11 @@ class Sender:
                 )
             )
         return accepted
+
+
+def costs_its_document(error: SdkClientError) -> bool:
+    """Say whether a content that could not be uploaded costs its document only."""
+    return isinstance(error, ExtractionError) or error.status in CONTENT_REFUSALS
 
 
 def is_refusal(error: SdkClientError) -> bool:

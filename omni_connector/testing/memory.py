@@ -222,7 +222,7 @@ class MemoryManager:
     ) -> str:
         """Keep the file as UTF-8 text; nothing is really extracted."""
         self._receive("extract_content", sync_run_id=sync_run_id, mime_type=mime_type, filename=filename)
-        text = file.read().decode(errors="replace")
+        text = _whole(file)
         with self._changed:
             content_id = self._content_ids.setdefault(text, f"content-{len(self.contents) + 1}")
             self.contents[content_id] = text
@@ -234,7 +234,7 @@ class MemoryManager:
     ) -> str:
         """Return the file as UTF-8 text; nothing is really extracted."""
         self._receive("extract_text", sync_run_id=sync_run_id, mime_type=mime_type, filename=filename)
-        return file.read().decode(errors="replace")
+        return _whole(file)
 
     def heartbeat(self, sync_run_id: str) -> None:
         """Note the call."""
@@ -315,6 +315,12 @@ class MemoryManager:
             raise hook
         if hook is not None:
             hook(args)
+
+
+def _whole(file: BinaryIO) -> str:
+    """Read a file as it is sent: from its beginning, wherever it stands."""
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 class _Interruptible:

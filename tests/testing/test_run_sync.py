@@ -4,7 +4,7 @@ import threading
 import pytest
 from note_connectors import EVERYBODY, Notes, Untyped
 
-from omni_connector import ActionDefinition, Document, PersonRecord, SdkClientError
+from omni_connector import ActionDefinition, Document, ExtractionError, PersonRecord, SdkClientError
 from omni_connector.local import LocalManagerError
 from omni_connector.testing import run_sync as run_sync_alone
 
@@ -250,3 +250,25 @@ def test_the_owner_the_filter_and_the_last_sync_reach_the_connector(run_sync):
         "wanted": ["Ada@example.com"],
         "last": run_sync.manager.run(first.sync_run_id).completed_at.isoformat(),
     }
+
+
+def test_files_are_extracted_by_hand_and_with_their_documents(run_sync, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("name,age\nada,36\n", encoding="utf-8")
+
+    class Files(Notes):
+        def sync(self, source_config, credentials, state, ctx):
+            stored = ctx.content_storage.extract_and_store_content(path, "text/csv")
+            ctx.emit(Document(external_id="stored", title="A", content_id=stored, permissions=EVERYBODY))
+            text = ctx.content_storage.extract_text(path.read_bytes(), "application/octet-stream", "a.csv")
+            ctx.emit(Document(external_id="text", title="A", content=text, permissions=EVERYBODY))
+            ctx.emit(Document(external_id="file", title="A", content=path, mime_type="text/csv"))
+            broken = ctx.content_storage.extract_text
+            with pytest.raises(ExtractionError, match="Failed to read DOCX"):
+                broken(b"no zip", "application/vnd.openxmlformats-officedocument.wordprocessingml.document")
+
+    result = run_sync(Files())
+    assert (result.status, result.errors) == ("completed", [])
+    contents = {name: document.content for name, document in result.documents.items()}
+    assert len(set(contents.values())) == 1
+    assert "ada" in contents["text"]
