@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask, Response, request
-from support.local_manager import QUICK, Api, manifest
+from support.local_manager import QUICK, Api, StillClock, manifest
 
 from omni_connector.local import HttpServer, LocalManager
-
-
-class StillClock:
-    """Tells the time it was told."""
-
-    def __init__(self):
-        self.moment = datetime(2026, 8, 1, 12, 0, 0, 123456, tzinfo=UTC)
-
-    def now(self):
-        return self.moment
-
-    def advance(self, **delta):
-        self.moment += timedelta(**delta)
 
 
 class FakeConnector:

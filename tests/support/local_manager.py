@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import requests
 
 from omni_connector.local import LocalSettings
@@ -13,6 +15,19 @@ QUICK = LocalSettings(
     status_timeout_seconds=2.0,
     progress_interval_seconds=0.05,
 )
+
+
+class StillClock:
+    """Tells the time it was told."""
+
+    def __init__(self):
+        self.moment = datetime(2026, 8, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+    def now(self):
+        return self.moment
+
+    def advance(self, **delta):
+        self.moment += timedelta(**delta)
 
 
 class Api:
