@@ -135,11 +135,11 @@ class SdkClient:
 
         def answered(answer: JsonValue, rest: Callable[[], JsonValue] | None) -> None:
             if rest is not None:
-                done("", lambda: _content_id(rest(), call.operation))
+                done("", lambda: _text(rest(), "content_id", call.operation))
             elif type(answer) is dict and type(answer.get("content_id")) is str:
                 done(answer["content_id"], None)
             else:
-                done("", lambda: _content_id(answer, call.operation))
+                done("", lambda: _text(answer, "content_id", call.operation))
 
         return self._transport.call_soon(call, self._interrupt, answered)
 
