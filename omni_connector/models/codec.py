@@ -25,6 +25,9 @@ T = TypeVar("T")
 _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
+BACKSLASH = ord("\\")
+
+
 def encode(value: Any) -> bytes:
     """Return ``value`` as UTF-8 JSON that the manager accepts; see ``plain`` for what is converted.
 
@@ -35,7 +38,8 @@ def encode(value: Any) -> bytes:
         body = orjson.dumps(value, default=json_stand_in, option=_OPTIONS)
     except TypeError:  # orjson.JSONEncodeError, also when json_stand_in refused.
         return orjson.dumps(plain_json(value))
-    if b"\\u0000" in body or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+    # Looking for a backslash first takes an eighth of the time, and most bodies have none.
+    if (BACKSLASH in body and b"\\u0000" in body) or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         return orjson.dumps(plain_json(value))
     return body
 
@@ -55,7 +59,7 @@ def compact(body: bytes) -> bytes:
 
     orjson's own result keeps the room that it was made in: 31 KiB, measured, for a text of 2 KB.
     """
-    return bytes(memoryview(body))
+    return b"%b" % body
 
 
 def checkpoint_of(state: Any, *, name: str = "checkpoint") -> dict[str, JsonValue]:

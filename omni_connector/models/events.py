@@ -10,7 +10,7 @@ import attrs
 from attrs import define
 
 from omni_connector.exceptions import InvalidDocumentError, InvalidValueError
-from omni_connector.models.codec import compact, encode
+from omni_connector.models.codec import compact, encode, encode_text
 from omni_connector.models.document import Document, DocumentMetadata, DocumentPermissions, title_of
 from omni_connector.models.people import GroupMembership, PersonRecord
 
@@ -50,7 +50,7 @@ class EncodedEvent:
 
     def with_content_id(self, content_id: str) -> "EncodedEvent":
         """Return the event with its content id filled in."""
-        body = b'%b,"content_id":%b}' % (self.body[:-1], encode(content_id))
+        body = b'%b,"content_id":%b}' % (self.body[:-1], encode_text(content_id))
         return EncodedEvent(self.document_id, self.kind, body)
 
 

@@ -86,18 +86,31 @@ def to_text_list(values: Iterable[str] | None) -> list[str]:
     return list(values)
 
 
+_lower, _strip = str.lower, str.strip
+"""Of text only: anything else is a TypeError, so that a list which went through them holds nothing else."""
+
+
+class Unsure(list[Any]):
+    """A list of addresses that holds something else than text: to be looked at, and refused."""
+
+
 def to_addresses(values: Iterable[str] | None) -> list[str]:
     """Stripped and in lower case: the manager compares addresses as they stand (PROTOCOL, section 11)."""
     if type(values) is list:
         try:
-            return [value.strip().lower() for value in values]
-        except AttributeError:  # Not all of it is text.
+            return [_lower(_strip(value)) for value in values]
+        except TypeError:
             pass
     return _each_text(to_text_list(values), lambda address: address.strip().lower())
 
 
 def to_group_keys(values: Iterable[str] | None) -> list[str]:
     """Stripped; in lower case where the value is an address. Other group ids keep their case."""
+    if type(values) is list:
+        try:
+            return [_lower(value) if "@" in value else value for value in map(_strip, values)]
+        except TypeError:
+            pass
     return _each_text(to_text_list(values), _group_key)
 
 
@@ -247,7 +260,8 @@ def _each_text(values: list[str], change: Callable[[str], str]) -> list[str]:
     given: Any = values
     if not isinstance(given, list):
         return values
-    return [change(value) if isinstance(value, str) else value for value in given]
+    changed = [change(value) if isinstance(value, str) else value for value in given]
+    return changed if all(isinstance(value, str) for value in changed) else Unsure(changed)
 
 
 def _group_key(value: str) -> str:

@@ -459,10 +459,13 @@ class SyncContext(RunView):
                 model="SyncContext", field="emit", value=document, remedy="give a Document(...)"
             )
         self.pulse.touch("emit", document.external_id)
-        require_one_content(document)
-        event = encode_upsert(kind, document, sync_run_id=self.sync_run_id, source_id=self.source_id)
-        self._mention_missing_permissions(document)
-        if document.content is None or document.content_id is not None:
+        if (document.content is None) is (document.content_id is None):
+            require_one_content(document)
+        run = self._run
+        event = encode_upsert(kind, document, sync_run_id=run.sync_run_id, source_id=run.source_id)
+        if document.permissions is None:
+            self._mention_missing_permissions(document)
+        if document.content is None:
             self._delivery.put(event)
         else:
             payload = payload_of(document)
@@ -539,7 +542,7 @@ class SyncContext(RunView):
         self._delivery.put(event)
 
     def _mention_missing_permissions(self, document: Document) -> None:
-        if document.permissions is not None or self._said_private:
+        if self._said_private:
             return
         self._said_private = True
         log.warning(

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from omni_connector.exceptions import (
     ConnectorError,
@@ -60,14 +60,9 @@ class DeliveryLimits:
         return cls(flush_events={SyncMode.FULL: 500, SyncMode.INCREMENTAL: 100, SyncMode.REALTIME: 1}[mode])
 
 
-@define(eq=False)
-class _Waiting:
-    """An event on its way, with the upload of its content where it has one."""
-
-    event: EncodedEvent
-    size: int
-    upload: ContentId | None = None
-    since: float = field(factory=time.monotonic)
+_Waiting = tuple[EncodedEvent, int, ContentId | None, float]
+"""An event on its way: itself, its bytes with those of its content, the upload of its content where it has one, and
+since when it waits. A bare tuple, because one is made for every event."""
 
 
 class Delivery:
@@ -95,9 +90,12 @@ class Delivery:
         self._limits = limits
         self.counters = Counters(run, manager)
         self._sender = Sender(run, manager, ledger)
-        lock = threading.Lock()  # Protects everything below.
-        self._work = threading.Condition(lock)  # The sender waits here for something to do ...
-        self._changed = threading.Condition(lock)  # ... and everybody else for what it has done.
+        self._lock = threading.Lock()  # Protects everything below.
+        self._work = threading.Condition(self._lock)  # The sender waits here for something to do ...
+        self._changed = threading.Condition(self._lock)  # ... and everybody else for what it has done.
+        self._listening = (
+            True  # The sender waits for work, or has not begun: whoever brings some may wake it.
+        )
         self._asleep = True  # The sender waits, or is about to, without a time at which it wakes by itself.
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
@@ -119,15 +117,16 @@ class Delivery:
             SyncCancelledError: the run was cancelled.
             SdkClientError: earlier events could not be delivered.
         """
-        item = _Waiting(event, len(event.body) + content_bytes, upload)
-        with self._work:
-            self._check()
-            if self._sealed:
+        size = len(event.body) + content_bytes
+        item = (event, size, upload, time.monotonic())
+        with self._lock:
+            if self._sealed or self._closing or self._error is not None or self._stop.event.is_set():
+                self._check()
                 raise SyncFinishedError(self._run_info.sync_run_id, "ending")
             self._waiting.append(item)
-            self._bytes += item.size
+            self._bytes += size
             self._put += 1
-            if self._asleep or self._full():
+            if self._listening and (self._asleep or self._full()):
                 self._wake_sender()
 
     def check(self) -> None:
@@ -137,13 +136,14 @@ class Delivery:
             SyncCancelledError: the run was cancelled.
             SdkClientError: earlier events could not be delivered.
         """
-        if self._over():
+        if self._error is not None or self._closing or self._stop.event.is_set():
             with self._changed:
                 self._check()
 
     def has_room(self) -> bool:
         """Say whether the buffer is below its limits."""
-        return self._room()
+        limits = self._limits
+        return self._bytes <= limits.buffer_bytes and len(self._waiting) <= limits.buffer_events
 
     def wait_for_room(self) -> None:
         """Wait until the buffer is below its limits.
@@ -251,8 +251,9 @@ class Delivery:
                     batch = self._take()
                     last = self._done + len(batch) >= self._barrier
                     return batch, self._counts_asked if last and self._counts_wanted() else 0
+                self._listening = True
                 self._work.wait(wait_seconds)
-                self._asleep = False
+                self._listening = self._asleep = False
 
     def _seconds_until_due(self) -> float | None:
         """Return when the next request is due; None when there is nothing to send."""
@@ -262,7 +263,7 @@ class Delivery:
             return 0
         ages = [self.counters.age_seconds()]
         if self._waiting:
-            ages.append(time.monotonic() - self._waiting[0].since)
+            ages.append(time.monotonic() - self._waiting[0][3])
         oldest = max((age for age in ages if age is not None), default=None)
         return None if oldest is None else self._limits.flush_seconds - oldest
 
@@ -270,8 +271,8 @@ class Delivery:
         batch: list[_Waiting] = []
         size = 0
         while self._waiting and len(batch) < self._limits.batch_events:
-            item = self._waiting[0]
-            size += len(item.event.body)
+            event, *_ = self._waiting[0]
+            size += len(event.body)
             if batch and size > self._limits.batch_bytes:
                 break
             batch.append(self._waiting.popleft())
@@ -280,11 +281,10 @@ class Delivery:
     def _resolved(self, batch: list[_Waiting]) -> list[EncodedEvent]:
         """Wait for the contents; a content that the manager refuses costs its document."""
         events = []
-        for item in batch:
-            event = item.event
-            if item.upload is not None:
+        for event, _, upload, _ in batch:
+            if upload is not None:
                 try:
-                    event = event.with_content_id(item.upload.result())
+                    event = event.with_content_id(upload.result())  # noqa: PLW2901 - the same event, whole.
                 except (SdkClientError, InvalidValueError, OSError) as error:
                     status = error.status if isinstance(error, SdkClientError) else None
                     if isinstance(error, SdkClientError) and not costs_its_document(error):
@@ -301,7 +301,7 @@ class Delivery:
     def _finished(self, batch: list[_Waiting], counts_asked: int) -> None:
         with self._changed:
             self._done += len(batch)
-            self._bytes = max(0, self._bytes - sum(item.size for item in batch))
+            self._bytes = max(0, self._bytes - sum(size for _, size, _, _ in batch))
             self._counts_answered = max(self._counts_answered, counts_asked)
             self._changed.notify_all()
 
@@ -334,9 +334,9 @@ class Delivery:
         """The run was cancelled (drop what waits) or the process shuts down (send it now)."""
         with self._changed:
             if self._stop.fence.is_set():
-                for item in self._waiting:
-                    if item.upload is not None:
-                        item.upload.cancel()
+                for _, _, upload, _ in self._waiting:
+                    if upload is not None:
+                        upload.cancel()
                 self._waiting.clear()
                 self._bytes = 0
             self._work.notify_all()
