@@ -1,6 +1,7 @@
 """Documents as authors write them."""
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any, BinaryIO
 
@@ -9,7 +10,6 @@ from attrs import Factory, define, field
 
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models import fields
-from omni_connector.models.model import Model
 
 MAX_DOCUMENT_ID_LENGTH = 500
 """Characters; a longer id fails the indexing of a whole batch later (PROTOCOL, section 19)."""
@@ -33,13 +33,25 @@ _CONTENT = fields.checked(fields.optional(fields.content))
 _CONTENT_ID = fields.checked(fields.optional(fields.text(empty=False, clean=True)))
 
 
+_place = object.__setattr__
+"""Puts all fields of a new instance in place at once: setting them one by one goes through ``__setattr__``."""
+
+
 def _plain(value: Any) -> bool:
-    """Say whether this is None or text that needs no cleaning."""
-    return value is None or (type(value) is str and value.isascii() and "\x00" not in value)
+    """Say whether this is text that needs no cleaning."""
+    if type(value) is not str or "\x00" in value:
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # Lone surrogates.
+        return False
+    return True
 
 
-@define(kw_only=True, on_setattr=fields.on_setattr)
-class DocumentMetadata(Model):
+@define(slots=False, init=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
+class DocumentMetadata(fields.QuickModel):
     """What is known about a document beside its text. Every field may be left out.
 
     Attributes:
@@ -69,31 +81,56 @@ class DocumentMetadata(Model):
     path: str | None = field(default=None, metadata=_TEXT)
     extra: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
 
-    def __attrs_post_init__(self) -> None:
-        """Validate; the quick look that nearly every document passes is spelled out because it is made so often."""
-        url = self.url
+    def __init__(
+        self,
+        *,
+        title: str | None = None,
+        author: str | None = None,
+        created_at: dt.datetime | dt.date | str | None = None,
+        updated_at: dt.datetime | dt.date | str | None = None,
+        content_type: str | None = None,
+        mime_type: str | None = None,
+        size: str | int | None = None,
+        url: str | None = None,
+        path: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        if created_at is not None:
+            created_at = fields.to_moment(created_at)
+        if updated_at is not None:
+            updated_at = fields.to_moment(updated_at)
+        if type(size) is int:
+            size = str(size)
+        values = {
+            "title": title,
+            "author": author,
+            "created_at": created_at,
+            "updated_at": updated_at,
+            "content_type": content_type,
+            "mime_type": mime_type,
+            "size": size,
+            "url": url,
+            "path": path,
+            "extra": extra,
+        }
+        _place(self, "__dict__", values)
         if not (
-            (self.title is None or _plain(self.title))
-            and (url is None or (type(url) is str and url.isascii() and "\x00" not in url))
-            and (self.author is None or _plain(self.author))
-            and (self.path is None or _plain(self.path))
-            and (self.mime_type is None or (_plain(self.mime_type) and len(self.mime_type) <= _TYPE_LENGTH))
-            and (
-                self.content_type is None
-                or (_plain(self.content_type) and len(self.content_type) <= _TYPE_LENGTH)
-            )
-            and (self.created_at is None or type(self.created_at) is dt.datetime)
-            and (self.updated_at is None or type(self.updated_at) is dt.datetime)
-            and (
-                self.size is None or (type(self.size) is str and self.size.isdigit() and self.size.isascii())
-            )
-            and (self.extra is None or type(self.extra) is dict)
+            (title is None or _plain(title))
+            and (url is None or (type(url) is str and url.isascii() and "\x00" not in url) or _plain(url))
+            and (author is None or _plain(author))
+            and (path is None or _plain(path))
+            and (mime_type is None or (_plain(mime_type) and len(mime_type) <= _TYPE_LENGTH))
+            and (content_type is None or (_plain(content_type) and len(content_type) <= _TYPE_LENGTH))
+            and (created_at is None or type(created_at) is dt.datetime)
+            and (updated_at is None or type(updated_at) is dt.datetime)
+            and (size is None or (type(size) is str and size.isdigit() and size.isascii()))
+            and (extra is None or type(extra) is dict)
         ):
             fields.settle(self)
 
 
-@define(kw_only=True, on_setattr=fields.on_setattr)
-class DocumentPermissions(Model):
+@define(slots=False, init=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
+class DocumentPermissions(fields.QuickModel):
     """Who finds the document (PROTOCOL, section 11).
 
     Attributes:
@@ -109,11 +146,19 @@ class DocumentPermissions(Model):
     users: list[str] = field(default=Factory(list), converter=fields.to_addresses, metadata=_LIST)
     groups: list[str] = field(default=Factory(list), converter=fields.to_group_keys, metadata=_LIST)
 
-    def __attrs_post_init__(self) -> None:
-        """Validate; quickly where everything is as usual: the converters have looked at what is in the lists."""
-        if type(self.public) is bool and type(self.users) is list and type(self.groups) is list:
-            return
-        fields.settle(self)
+    def __init__(
+        self,
+        *,
+        public: bool = False,
+        users: Iterable[str] | None = (),
+        groups: Iterable[str] | None = (),
+    ) -> None:
+        # The converters have looked at what is in a plain list.
+        users = fields.to_addresses(users) if users else []
+        groups = fields.to_group_keys(groups) if groups else []
+        _place(self, "__dict__", {"public": public, "users": users, "groups": groups})
+        if not (type(public) is bool and type(users) is list and type(groups) is list):
+            fields.settle(self)
 
 
 _METADATA = fields.checked(
@@ -128,8 +173,8 @@ _PERMISSIONS = fields.checked(
 )
 
 
-@define(kw_only=True, on_setattr=fields.on_setattr)
-class Document(Model):
+@define(slots=False, init=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
+class Document(fields.QuickModel):
     """One document of a source.
 
     Attributes:
@@ -161,34 +206,56 @@ class Document(Model):
     permissions: DocumentPermissions | None = field(default=None, metadata=_PERMISSIONS)
     attributes: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
 
-    def __attrs_post_init__(self) -> None:
-        """Validate; quickly where everything is as usual. Then hold the rule that spans two fields."""
-        external_id, title, content_id = self.external_id, self.title, self.content_id
+    def __init__(
+        self,
+        *,
+        external_id: str | int,
+        title: str,
+        content: str | bytes | PathLike[str] | BinaryIO | None = None,
+        mime_type: str | None = None,
+        filename: str | None = None,
+        content_id: str | None = None,
+        metadata: DocumentMetadata | None = None,
+        permissions: DocumentPermissions | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        external_id = fields.to_required_text(external_id)
+        values = {
+            "external_id": external_id,
+            "title": title,
+            "content": content,
+            "mime_type": mime_type,
+            "filename": filename,
+            "content_id": content_id,
+            "metadata": metadata,
+            "permissions": permissions,
+            "attributes": attributes,
+        }
+        _place(self, "__dict__", values)
         if not (
-            type(external_id) is str
-            and external_id.isascii()
+            (
+                (type(external_id) is str and external_id.isascii() and "\x00" not in external_id)
+                or _plain(external_id)
+            )
             and 0 < len(external_id) <= MAX_DOCUMENT_ID_LENGTH
-            and "\x00" not in external_id
-            and type(title) is str
-            and title.isascii()
-            and "\x00" not in title
-            and (self.content is None or type(self.content) is str)
-            and self.mime_type is None
-            and self.filename is None
+            and ((type(title) is str and title.isascii() and "\x00" not in title) or _plain(title))
+            and (content is None or type(content) is str)
+            and mime_type is None
+            and filename is None
             and (content_id is None or (content_id and _plain(content_id)))
-            and (self.metadata is None or type(self.metadata) is DocumentMetadata)
-            and (self.permissions is None or type(self.permissions) is DocumentPermissions)
-            and (self.attributes is None or type(self.attributes) is dict)
+            and (metadata is None or type(metadata) is DocumentMetadata)
+            and (permissions is None or type(permissions) is DocumentPermissions)
+            and (attributes is None or type(attributes) is dict)
         ):
             fields.settle(self)
-        if (self.content is None) is (content_id is None):
+        if (content is None) is (content_id is None):
             require_one_content(self)
-        if type(self.content) is str and (self.mime_type is not None or self.filename is not None):
+        if type(content) is str and (mime_type is not None or filename is not None):
             raise InvalidValueError(
                 model="Document",
-                field="mime_type" if self.mime_type is not None else "filename",
-                value=self.mime_type or self.filename,
-                remedy=f"the content of {self.external_id!r} is text already: give bytes, a path or a file to be "
+                field="mime_type" if mime_type is not None else "filename",
+                value=mime_type or filename,
+                remedy=f"the content of {external_id!r} is text already: give bytes, a path or a file to be "
                 "extracted, or put it into DocumentMetadata(mime_type=...)",
             )
 

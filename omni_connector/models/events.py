@@ -11,7 +11,7 @@ from attrs import define
 
 from omni_connector.exceptions import InvalidDocumentError, InvalidValueError
 from omni_connector.models.codec import compact, encode, encode_text
-from omni_connector.models.document import Document, DocumentMetadata, DocumentPermissions, title_of
+from omni_connector.models.document import Document, DocumentMetadata
 from omni_connector.models.people import GroupMembership, PersonRecord
 
 PRIVATE = {"public": False, "users": [], "groups": []}
@@ -66,7 +66,7 @@ def encode_upsert(kind: str, document: Document, *, sync_run_id: str, source_id:
         "source_id": source_id,
         "document_id": document.external_id,
         "metadata": _metadata(document),
-        "permissions": _permissions(document.permissions),
+        "permissions": PRIVATE if document.permissions is None else document.permissions.__dict__,
         "attributes": document.attributes,
     }
     if document.content_id is not None:
@@ -125,23 +125,12 @@ def encode_person_deletion(email: str, *, sync_run_id: str, source_id: str) -> E
 
 
 def _metadata(document: Document) -> dict[str, Any]:
-    given = document.metadata or DocumentMetadata()
-    return {
-        "title": title_of(document),
-        "author": given.author,
-        # Both dates are always written: managers before 13 February 2026 require the keys (PROTOCOL, section 18).
-        "created_at": given.created_at,
-        "updated_at": given.updated_at,
-        "content_type": given.content_type,
-        "mime_type": given.mime_type,
-        "size": given.size,
-        "url": given.url,
-        "path": given.path,
-        "extra": given.extra,
-    }
-
-
-def _permissions(given: DocumentPermissions | None) -> dict[str, Any]:
+    """Return the fields of the metadata; all of them, since old managers require the dates (PROTOCOL, section 18)."""
+    given = document.metadata
     if given is None:
-        return PRIVATE
-    return {"public": given.public, "users": given.users, "groups": given.groups}
+        return NOTHING_KNOWN | {"title": document.title}
+    # The fields as they are kept: reading them one by one would take longer than encoding them.
+    return given.__dict__ if given.title is not None else given.__dict__ | {"title": document.title}
+
+
+NOTHING_KNOWN = dict(DocumentMetadata().__dict__)

@@ -60,6 +60,20 @@ def on_setattr(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> 
     return settle_one(instance, attribute, attrs.setters.convert(instance, attribute, value))
 
 
+class QuickModel(Model):
+    """Base of the models that are made by the million, whose ``__init__`` puts all fields in place at once.
+
+    Setting a field later converts, normalises and validates it, and refuses names that are no field.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind: type[attrs.AttrsInstance] = type(self)  # type: ignore[assignment]  # Its subclasses are attrs classes.
+        attribute = attrs.fields_dict(kind).get(name)
+        if attribute is None:
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}", name=name, obj=self)
+        self.__dict__[name] = on_setattr(self, attribute, value)
+
+
 _CHECK = "omni_connector.check"
 _CLEAN = "omni_connector.clean"
 _MODEL = "omni_connector.model"
@@ -98,7 +112,7 @@ def to_addresses(values: Iterable[str] | None) -> list[str]:
     """Stripped and in lower case: the manager compares addresses as they stand (PROTOCOL, section 11)."""
     if type(values) is list:
         try:
-            return [_lower(_strip(value)) for value in values]
+            return list(map(_lower, map(_strip, values)))
         except TypeError:
             pass
     return _each_text(to_text_list(values), lambda address: address.strip().lower())

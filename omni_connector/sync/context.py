@@ -154,15 +154,11 @@ class SyncContext(RunView):
         Raises:
             InvalidDocumentError: the document holds a value that has no JSON form, or its bytes are not UTF-8 text.
         """
-        self._take(CREATED, document)
-        self._wait_for_room()
-        return DONE
+        return DONE if self._take(CREATED, document) else self._wait_for_room()
 
     def emit_updated(self, document: Document) -> AwaitableNone:
         """Send a changed document; as ``emit``, for connectors that know the difference."""
-        self._take(UPDATED, document)
-        self._wait_for_room()
-        return DONE
+        return DONE if self._take(UPDATED, document) else self._wait_for_room()
 
     def emit_deleted(self, external_id: str) -> AwaitableNone:
         """Say that a document is gone. One that the manager does not know is no error.
@@ -450,10 +446,9 @@ class SyncContext(RunView):
         self._ending.check()
         self._delivery.check()
 
-    def _take(self, kind: str, document: Document) -> None:
-        """Encode the document, start the upload of its content and queue its event; memory only."""
+    def _take(self, kind: str, document: Document) -> bool:
+        """Encode the document, start the upload of its content and queue its event; memory only. Say whether there is room."""
         self._ending.check()
-        self._delivery.check()
         if not isinstance(document, Document):
             raise InvalidValueError(
                 model="SyncContext", field="emit", value=document, remedy="give a Document(...)"
@@ -466,13 +461,15 @@ class SyncContext(RunView):
         if document.permissions is None:
             self._mention_missing_permissions(document)
         if document.content is None:
-            self._delivery.put(event)
+            has_room = self._delivery.put(event)
         else:
+            self._delivery.check()  # Before anything is uploaded.
             payload = payload_of(document)
             upload = self._begin_upload(payload, document.external_id)
-            self._delivery.put(event, upload=upload, content_bytes=payload.buffered_bytes)
+            has_room = self._delivery.put(event, upload, payload.buffered_bytes)
         self._ledger.read()
         self._emitted += 1
+        return has_room
 
     def _wait_for_room(self) -> AwaitableNone:
         if not self._delivery.has_room():

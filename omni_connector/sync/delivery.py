@@ -88,6 +88,9 @@ class Delivery:
         self._stop = stop
         self._ledger = ledger
         self._limits = limits
+        # What is enough to be sent: a batch, or half of the buffer, because ``emit`` may be waiting for room.
+        self._full_events = min(limits.flush_events, limits.buffer_events // 2 + 1)
+        self._full_bytes = min(limits.batch_bytes, limits.buffer_bytes // 2 + 1)
         self.counters = Counters(run, manager)
         self._sender = Sender(run, manager, ledger)
         self._lock = threading.Lock()  # Protects everything below.
@@ -110,8 +113,8 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._forget_stop = stop.on_set(self._stopped)
 
-    def put(self, event: EncodedEvent, *, upload: ContentId | None = None, content_bytes: int = 0) -> None:
-        """Take an event; memory only, never blocks.
+    def put(self, event: EncodedEvent, upload: ContentId | None = None, content_bytes: int = 0) -> bool:
+        """Take an event; memory only, never blocks. Say whether the buffer is still below its limits.
 
         Raises:
             SyncCancelledError: the run was cancelled.
@@ -128,6 +131,7 @@ class Delivery:
             self._put += 1
             if self._listening and (self._asleep or self._full()):
                 self._wake_sender()
+        return self._bytes <= self._limits.buffer_bytes and len(self._waiting) <= self._limits.buffer_events
 
     def check(self) -> None:
         """Raise what the background work has met.
@@ -268,14 +272,16 @@ class Delivery:
         return None if oldest is None else self._limits.flush_seconds - oldest
 
     def _take(self) -> list[_Waiting]:
+        waiting = self._waiting
         batch: list[_Waiting] = []
         size = 0
-        while self._waiting and len(batch) < self._limits.batch_events:
-            event, *_ = self._waiting[0]
-            size += len(event.body)
-            if batch and size > self._limits.batch_bytes:
+        for _ in range(min(len(waiting), self._limits.batch_events)):
+            item = waiting.popleft()
+            size += len(item[0].body)
+            if size > self._limits.batch_bytes and batch:
+                waiting.appendleft(item)
                 break
-            batch.append(self._waiting.popleft())
+            batch.append(item)
         return batch
 
     def _resolved(self, batch: list[_Waiting]) -> list[EncodedEvent]:
@@ -309,11 +315,7 @@ class Delivery:
 
     def _full(self) -> bool:
         """Enough waits to be sent at once; also whenever ``emit`` may be waiting for room."""
-        return (
-            len(self._waiting) >= self._limits.flush_events
-            or self._bytes >= self._limits.batch_bytes
-            or not self._room(share=0.5)
-        )
+        return len(self._waiting) >= self._full_events or self._bytes >= self._full_bytes
 
     def _counts_wanted(self) -> bool:
         return self._counts_answered < self._counts_asked
