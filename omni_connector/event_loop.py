@@ -10,9 +10,10 @@ import functools
 import logging
 import threading
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from omni_connector.awaitables import Hook, hook
 from omni_connector.pool import WorkerPool
@@ -46,6 +47,8 @@ class EventLoop:
         self._closed = False
         self._closing = threading.Event()
         self._pool = WorkerPool(f"{name}-call", OFF_LOOP_THREADS)
+        self._settled: deque[Callable[[], None]] = deque()  # Appending and popping are atomic.
+        self._woken = False
 
     def run(
         self, awaitable: Awaitable[T], *, on_stop: OnStop | None = None, grace_seconds: float = 10.0
@@ -83,6 +86,29 @@ class EventLoop:
     def off_loop(self, call: Callable[[], T]) -> Awaitable[T]:
         """Start the blocking ``call`` in a thread, now, and return what a coroutine on the loop awaits."""
         return asyncio.wrap_future(self._pool.submit(call), loop=self._started())
+
+    def in_thread(self, call: Callable[[], object]) -> None:
+        """Call in a thread, now; nothing happens once the loop is closed: then nobody waits any more."""
+        with contextlib.suppress(RuntimeError):
+            self._pool.submit(call)
+
+    def promise(self) -> "Promise[Any]":
+        """Return something to be awaited on the loop that any thread settles."""
+        return Promise(self._started().create_future(), self._settle)
+
+    def _settle(self, settle: Callable[[], None]) -> None:
+        """Settle a promise on the loop; those that are settled while it is being woken cost no wake-up of their own."""
+        self._settled.append(settle)
+        loop = self._loop
+        if not self._woken and loop is not None:
+            self._woken = True
+            with contextlib.suppress(RuntimeError):  # It has just ended, and with it who waited.
+                loop.call_soon_threadsafe(self._settle_all)
+
+    def _settle_all(self) -> None:
+        self._woken = False  # Before the queue is looked at: what comes later wakes the loop again.
+        while self._settled:
+            self._settled.popleft()()
 
     async def sleep(self, seconds: float, on_stop: OnStop) -> None:
         """Wait on the loop, without holding a thread; end early when the run is stopped."""
@@ -154,6 +180,33 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:  # None runs in this thread.
         return None
+
+
+class Promise(Generic[T]):
+    """A value to come, awaited on the loop and settled from any thread.
+
+    Attributes:
+        value: what is awaited.
+    """
+
+    def __init__(self, value: "asyncio.Future[T]", settle: Callable[[Callable[[], None]], None]) -> None:
+        self.value = value
+        self._settle = settle
+
+    def keep(self, result: T) -> None:
+        """Give the value."""
+        self._settle(lambda: None if self.value.done() else self.value.set_result(result))
+
+    def fail(self, error: BaseException) -> None:
+        """Give an error in its place."""
+        self._settle(lambda: None if self.value.done() else self.value.set_exception(error))
+
+    def settle_with(self, call: Callable[[], T]) -> None:
+        """Give what ``call`` returns or raises; it may block, so that this belongs into a thread that may wait."""
+        try:
+            self.keep(call())
+        except Exception as error:  # noqa: BLE001 - handed to whoever awaits.
+            self.fail(error)
 
 
 def _serve(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:

@@ -11,12 +11,14 @@ from typing import BinaryIO, TypeVar, cast
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone, AwaitableStr
 from omni_connector.event_loop import EventLoop
-from omni_connector.models.codec import checkpoint_of
+from omni_connector.exceptions import ConnectorError
+from omni_connector.manager.api import Rest
+from omni_connector.models.codec import checkpoint_of, encode_text
 from omni_connector.models.document import Document
 from omni_connector.models.events import CREATED, UPDATED
 from omni_connector.models.people import PersonRecord
 from omni_connector.models.plain import JsonValue
-from omni_connector.sync.content import ContentStorage
+from omni_connector.sync.content import ContentStorage, checked_text
 from omni_connector.sync.context import SyncContext
 
 T = TypeVar("T")
@@ -28,9 +30,25 @@ class AsyncContentStorage(ContentStorage):
     loop: EventLoop
 
     def save(self, content: str, content_type: str = "text/plain") -> AwaitableStr:
-        """As in the blocking context, to be awaited."""
-        blocking = super().save
-        return cast("AwaitableStr", self.loop.off_loop(lambda: str(blocking(content, content_type))))
+        """As in the blocking context, to be awaited; without a thread that waits where the manager's client can do that."""
+        promise = self.loop.promise()
+
+        def done(content_id: str, rest: Rest | None) -> None:
+            if rest is None:
+                promise.keep(content_id)
+            else:
+                self.loop.in_thread(lambda: promise.settle_with(rest))
+
+        try:
+            self._check()
+            encoded = encode_text(checked_text(content, self._run))
+        except ConnectorError as error:
+            promise.fail(error)
+        else:
+            if not self._manager.store_soon(self._run.sync_run_id, encoded, done):
+                blocking = super().save
+                self.loop.in_thread(lambda: promise.settle_with(lambda: str(blocking(content, content_type))))
+        return cast("AwaitableStr", promise.value)
 
     def save_binary(self, content: bytes, content_type: str = "application/octet-stream") -> AwaitableStr:
         """As in the blocking context, to be awaited."""
