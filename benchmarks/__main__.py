@@ -2,8 +2,8 @@
 
 Every measurement is a process of its own; the variants of a row take turns, so that a machine whose speed drifts
 disturbs them alike; the median of the repetitions is shown with the lowest and highest. Only ratios within one run mean
-anything. The first lines show that the manager is not the bottleneck: it answers the leanest client many times faster
-than any variant asks.
+anything. The lines below the table show that the manager is not the bottleneck: what it takes from the leanest client is
+far more than any variant asks. Install ``uvloop`` (the extra ``benchmarks``) for that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from benchmarks.probes import HEAD, MEMORY, MEMORY_HEAD, answering
+from benchmarks.probes import HEAD, MEMORY, MEMORY_HEAD, answering, capacity
 
 HERE = Path(__file__).resolve().parent
 
@@ -200,7 +200,7 @@ def main() -> None:
 def probe(manager: BenchManager) -> list[str]:
     """Return the tables below the table: what the manager can, how a busy process answers, what it keeps."""
     manager.get("/bench/latency/0")
-    lines = [*HEAD, *answering(manager.url), *MEMORY_HEAD]
+    lines = [*capacity(manager.url), *HEAD, *answering(manager.url), *MEMORY_HEAD]
     for variant, documents, size in MEMORY:
         *_, grown = measure(manager, Case("memory", (variant,), 0, documents, size), variant)
         lines.append(f"| {variant} | {documents:,} | {size:,} | {grown:.0f} |")

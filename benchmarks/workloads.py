@@ -189,6 +189,16 @@ class Endless(Connector):
             number += 1
 
 
+class Short(Connector):
+    """Nothing to sync."""
+
+    name = "short"
+    version = "1"
+
+    def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: SyncContext) -> None:
+        """Return at once."""
+
+
 def sdk_pipelined(task: Task) -> Callable[[], None]:
     """Contents given to ``emit``."""
     return run_connector(Pipelined(task), task)
