@@ -6,7 +6,7 @@ Nothing reads the environment at import, and nothing else in the package reads i
 variable                       meaning                                                       default
 =============================  ============================================================  =========
 ``CONNECTOR_MANAGER_URL``      address of the connector-manager                              required
-``OMNI_CONNECTOR``             the connector class, for ``omni_connector.wsgi``              required there
+``OMNI_CONNECTOR``             the connector class, for the modules ``wsgi`` and ``asgi``    required there
 ``PORT``                       port to listen on                                             8000
 ``CONNECTOR_HOST_NAME``        host by which the manager reaches this connector              no registration
 ``CONNECTOR_URL``              the same as a whole address, instead of host and port         from the two

@@ -1,7 +1,8 @@
 """The gunicorn settings that suit connectors, each with its reason; read by ``gunicorn_conf`` and ``Connector.serve()``."""
 
-import logging
 from typing import Any
+
+from omni_connector.log_output import show_log
 
 # One process: /cancel and GET /sync/<id> must reach the process that runs the sync, and a slot is claimed in memory.
 workers = 1
@@ -39,12 +40,4 @@ errorlog = "-"
 def post_fork(server: Any, worker: Any) -> None:
     """Show the log of the syncs on standard error, unless the application has set up logging itself."""
     del server, worker
-    logger = logging.getLogger("omni_connector")
-    if logging.getLogger().handlers or logger.handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s")
-    )
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    show_log()

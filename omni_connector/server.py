@@ -20,10 +20,12 @@ from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.target import load_connector
+from omni_connector.web.application import Application
+from omni_connector.web.asgi import AsgiApplication
 from omni_connector.web.blueprint import EXTENSION, build_blueprint
 from omni_connector.web.errors import register_error_handlers
 
-__all__ = ["create_app", "create_blueprint", "serve", "services"]
+__all__ = ["as_asgi", "create_app", "create_blueprint", "serve", "services"]
 
 
 def create_blueprint(
@@ -68,8 +70,11 @@ def create_app(
     register: bool = True,
     options: RuntimeOptions | None = None,
 ) -> Flask:
-    """Return a WSGI application that serves ``connector``; arguments and errors as for ``create_blueprint``."""
-    app = Flask("omni_connector", static_folder=None)
+    """Return an application that serves ``connector``; arguments and errors as for ``create_blueprint``.
+
+    It is a Flask application, for WSGI servers; ASGI servers can run it, too (with the extra ``asgi``).
+    """
+    app = Application("omni_connector", close=close_services)
     register_error_handlers(app)
     app.register_blueprint(
         create_blueprint(connector, settings=settings, manager=manager, register=register, options=options)
@@ -93,6 +98,23 @@ def create_app_from_environ(environ: Mapping[str, str] | None = None) -> Flask:
     if problems or connector is None:
         raise ConfigurationError(problems)
     return create_app(connector, settings=Settings.from_environ(environ))
+
+
+def as_asgi(app: Flask) -> AsgiApplication:
+    """Return any Flask application in which connectors are mounted as an application for ASGI servers.
+
+    When the server shuts down (its ``lifespan``), the connectors' services are closed.
+
+    Raises:
+        ConfigurationError: the extra ``asgi`` is not installed.
+    """
+    return AsgiApplication(app, lambda: close_services(app))
+
+
+def close_services(app: Flask) -> None:
+    """Stop what the connectors mounted in ``app`` have started, as the end of the process would."""
+    for service in services(app).values():
+        service.close()
 
 
 def services(app: Flask) -> dict[str, ConnectorService]:

@@ -15,8 +15,8 @@ import omni_connector
 from omni_connector import exceptions
 
 ROOT = Path(omni_connector.__file__).parent
-OPTIONAL = {"wsgi", "gunicorn_conf"}
-"""Modules that are made to act when they are imported: gunicorn imports them when it starts."""
+OPTIONAL = {"wsgi", "asgi", "gunicorn_conf"}
+"""Modules that are made to act when they are imported: servers import them when they start."""
 
 SEALED = """
 import os, sys, threading

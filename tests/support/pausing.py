@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from pathlib import Path
 
 from filesystem_connector import FilesystemConnector
@@ -47,6 +49,34 @@ class PausingFilesystem(FilesystemConnector):
 
     def sync(self, source_config, credentials, state, ctx):
         super().sync(source_config, credentials, state, PausingContext(ctx, int(os.environ["TEST_PAUSE_AT"])))
+
+
+class SlowActions(Connector):
+    """Counts, on standard output, the actions that run, until a test meets the first of them."""
+
+    name = "slow"
+    version = "1.0.0"
+    source_types = ["web"]
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._met = threading.Event()
+
+    def sync(self, source_config, credentials, state, ctx):
+        """Nothing is synced."""
+
+    def execute_action(self, action, params, credentials):
+        with self._lock:
+            self._running += 1
+            first = self._running == 1
+            sys.stdout.write(f"{self._running} actions run\n")
+            sys.stdout.flush()
+        if first:
+            meet_here()
+            self._met.set()
+        self._met.wait()
+        return {"done": True}
 
 
 class Endless(Connector):

@@ -1,0 +1,11 @@
+"""The application for an ASGI server: ``OMNI_CONNECTOR=package.module:Class uvicorn omni_connector.asgi:app``."""
+
+from omni_connector.exceptions import ConfigurationError
+from omni_connector.log_output import show_log
+from omni_connector.server import as_asgi, create_app_from_environ, startup_error
+
+show_log()
+try:
+    app = as_asgi(create_app_from_environ())
+except ConfigurationError as _error:
+    raise startup_error(_error) from None

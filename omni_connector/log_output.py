@@ -1,0 +1,16 @@
+"""Shows the log of the syncs where nobody has set up logging: in servers that configure their own logs only."""
+
+import logging
+
+
+def show_log() -> None:
+    """Show the log of the package on standard error, unless the application has set up logging itself."""
+    logger = logging.getLogger("omni_connector")
+    if logging.getLogger().handlers or logger.handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s")
+    )
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
