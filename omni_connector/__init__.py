@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from omni_connector.manager import RetryPolicy, SdkClient
     from omni_connector.models import (
         ActionDefinition,
+        ActionParameter,
         ActionResponse,
         ConnectorManifest,
         ConnectorSkillDefinition,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         McpPromptDefinition,
         McpResource,
         McpResourceDefinition,
+        OAuthCredentialReadyRequest,
         OAuthManifestConfig,
         OAuthScopeSet,
         PersonRecord,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
         SkillDefinition,
         SkillRequest,
         SkillResponse,
+        Source,
         SyncMode,
         UserFilterMode,
     )
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionDefinition",
+    "ActionParameter",
     "ActionResponse",
     "ConfigurationError",
     "Connector",
@@ -79,6 +83,7 @@ __all__ = [
     "McpPromptDefinition",
     "McpResource",
     "McpResourceDefinition",
+    "OAuthCredentialReadyRequest",
     "OAuthManifestConfig",
     "OAuthScopeSet",
     "PersonRecord",
@@ -92,6 +97,7 @@ __all__ = [
     "SkillDefinition",
     "SkillRequest",
     "SkillResponse",
+    "Source",
     "SyncCancelledError",
     "SyncContext",
     "SyncFinishedError",
@@ -113,6 +119,7 @@ _HOMES = {
     **dict.fromkeys(
         (
             "ActionDefinition",
+            "ActionParameter",
             "ActionResponse",
             "ConnectorManifest",
             "ConnectorSkillDefinition",
@@ -125,6 +132,7 @@ _HOMES = {
             "McpPromptDefinition",
             "McpResource",
             "McpResourceDefinition",
+            "OAuthCredentialReadyRequest",
             "OAuthManifestConfig",
             "OAuthScopeSet",
             "PersonRecord",
@@ -133,6 +141,7 @@ _HOMES = {
             "SkillDefinition",
             "SkillRequest",
             "SkillResponse",
+            "Source",
             "SyncMode",
             "UserFilterMode",
         ),

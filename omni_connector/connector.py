@@ -107,7 +107,7 @@ class Connector(ABC):
     ) -> MayAwait[ActionResponse]:
         """Run an action and return what the manager passes on.
 
-        An override may also take ``source`` (the source's row, a dict, or None before a source exists) and
+        An override may also take ``source`` (the source's row, a ``Source``, or None before a source exists) and
         ``actor_email`` (the acting user's address, or None); it is given those that it accepts.
 
         Args:

@@ -12,6 +12,7 @@ from omni_connector.models.mcp import (
 )
 from omni_connector.models.oauth import CredentialReadyRequest, OAuthManifestConfig, OAuthScopeSet
 from omni_connector.models.people import GroupMembership, PersonRecord
+from omni_connector.models.records import ActionParameter, Source
 from omni_connector.models.skills import SkillDefinition, SkillRequest, SkillResponse
 from omni_connector.models.sync import (
     CancelRequest,
@@ -27,11 +28,13 @@ from omni_connector.models.sync import (
 ConnectorSkillDefinition = SkillDefinition
 McpPromptDefinition = McpPrompt
 McpResourceDefinition = McpResource
+OAuthCredentialReadyRequest = CredentialReadyRequest
 PersonSyncRecord = PersonRecord
 
 __all__ = [
     "ActionDefinition",
     "ActionHttpResponse",
+    "ActionParameter",
     "ActionRequest",
     "ActionResponse",
     "CancelRequest",
@@ -47,6 +50,7 @@ __all__ = [
     "McpPromptDefinition",
     "McpResource",
     "McpResourceDefinition",
+    "OAuthCredentialReadyRequest",
     "OAuthManifestConfig",
     "OAuthScopeSet",
     "PersonRecord",
@@ -59,6 +63,7 @@ __all__ = [
     "SkillRequest",
     "SkillResponse",
     "Slot",
+    "Source",
     "SyncConfig",
     "SyncMode",
     "SyncRequest",

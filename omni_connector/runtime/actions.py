@@ -6,7 +6,7 @@ from typing import Any
 
 from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
-from omni_connector.models import ActionRequest, ActionResponse
+from omni_connector.models import ActionRequest, ActionResponse, Source
 from omni_connector.runtime.asgi_answer import RawResponse, asgi_answer, is_asgi
 from omni_connector.runtime.hooks import call_fitted
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
@@ -21,7 +21,8 @@ def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) ->
 
     An action that raises answers 500 with the error's type and message, secrets removed.
     """
-    optional = {"source": request.source, "actor_email": request.actor_email}
+    source = Source.model_validate(request.source) if isinstance(request.source, dict) else request.source
+    optional = {"source": source, "actor_email": request.actor_email}
     required = {
         "action": request.action,
         "params": {} if request.params is None else request.params,

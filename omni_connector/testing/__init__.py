@@ -11,6 +11,7 @@ installed:
 Elsewhere import the function ``run_sync``. ``call_action`` runs an action, ``serve_connector`` keeps a connector
 served for whatever else is to be tried, ``MemoryManager`` is for unit tests of single calls. The fixture
 ``faulty_manager`` spoils calls on their way to ``omni_manager`` (``omni_connector.testing.faults``).
+``OmniTestHarness`` and what belongs to it are for test suites that were written for containers.
 
 Names are imported when they are first used: the pytest plugin is loaded in every pytest run of everybody who has the
 package installed.
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
         Reset,
         Truncated,
     )
+    from omni_connector.testing.harness import (
+        OmniTestHarness,
+        SeedHelper,
+        count_events,
+        get_events,
+        wait_for_sync,
+    )
     from omni_connector.testing.memory import Call, MemoryManager
     from omni_connector.testing.results import ArrivedDocument, SyncResult
     from omni_connector.testing.running import SyncRunner, run_sync
@@ -54,15 +62,20 @@ __all__ = [
     "LostAnswer",
     "MemoryManager",
     "NotJson",
+    "OmniTestHarness",
     "Refuse",
     "Reset",
+    "SeedHelper",
     "ServedConnector",
     "SyncResult",
     "SyncRunner",
     "Truncated",
     "call_action",
+    "count_events",
+    "get_events",
     "run_sync",
     "serve_connector",
+    "wait_for_sync",
 ]
 
 _HOMES = {
@@ -79,15 +92,20 @@ _HOMES = {
     "LostAnswer": "faults",
     "MemoryManager": "memory",
     "NotJson": "faults",
+    "OmniTestHarness": "harness",
     "Refuse": "faults",
     "Reset": "faults",
+    "SeedHelper": "harness",
     "ServedConnector": "served",
     "SyncResult": "results",
     "SyncRunner": "running",
     "Truncated": "faults",
     "call_action": "served",
+    "count_events": "harness",
+    "get_events": "harness",
     "run_sync": "running",
     "serve_connector": "served",
+    "wait_for_sync": "harness",
 }
 """The module that holds each name."""
 
