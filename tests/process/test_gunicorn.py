@@ -157,7 +157,8 @@ def test_a_killed_process_is_resumed_from_its_checkpoint_and_nothing_is_missing(
         meet(pipe)
         process.kill()
     pipe.unlink()
-    assert 0 < len(manager.documents(source)) < FILES, "killed in the middle"
+    stored = len(manager.documents(source))
+    assert 0 < stored < FILES, "killed in the middle"
 
     with connector(address, manager, PAUSING, **env) as process:
         manager.wait_for_connector(process, "file_system")
@@ -166,8 +167,7 @@ def test_a_killed_process_is_resumed_from_its_checkpoint_and_nothing_is_missing(
 
         assert ended["status"] == "completed", ended
         assert manager.documents(source) == expected(corpus)
-        resumed = process.wait_for(rf"Sync of source {source} completed: \d+ scanned, (\d+) emitted")
-        assert int(resumed[1]) < FILES, "it went on from its checkpoint"
+        assert FILES <= manager.count_events(run) < stored + FILES, "it went on from its checkpoint"
 
 
 def test_sigterm_delivers_what_is_buffered_and_leaves_the_run_to_be_resumed(

@@ -42,6 +42,10 @@ class ManagerClient:
         """Cancel a run."""
         self._post(f"/sync/{run_id}/cancel", {})
 
+    def count_events(self, run_id: str) -> int:
+        """Return how many events of a run came, repeated ones included."""
+        return len(open_store(self._data).events(run_id))
+
     def tick(self) -> None:
         """Let the scheduler look once."""
         self._post("/local/tick", {})
