@@ -1,5 +1,6 @@
 """What a connector announces about itself (manager.openapi.yaml, ConnectorManifest)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -7,6 +8,7 @@ from attrs import Factory, define, field
 
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
+from omni_connector.models.action_schema import inline_references, no_parameters, schema_of_parameters
 from omni_connector.models.mcp import McpPrompt, McpResource
 from omni_connector.models.model import Model
 from omni_connector.models.oauth import OAuthManifestConfig
@@ -34,10 +36,6 @@ def _known_modes(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -
         fields.one_of(*SyncMode)(instance, attribute, mode)
 
 
-def _no_parameters() -> dict[str, JsonValue]:
-    return {"type": "object", "properties": {}}
-
-
 @define(kw_only=True)
 class ActionDefinition(Model):
     """An action that agents and people can run.
@@ -45,8 +43,10 @@ class ActionDefinition(Model):
     Attributes:
         name: as it arrives in ``execute_action``.
         description: what it does, for the model or the person who chooses it.
-        input_schema: JSON Schema of its parameters; an object without ``$ref``, and without ``anyOf``,
-            ``oneOf``, ``allOf`` at the top level.
+        parameters: what connectors before March 2026 declared instead of ``input_schema``, which is made from it: a
+            JSON Schema, or names with their ``type``, ``description``, ``default`` and ``required``.
+        input_schema: JSON Schema of its parameters, an object. Local references are written out when it is announced;
+            what the manager refuses besides is told at start, see ``action_schema``.
         mode: ``read`` or ``write``.
         source_types: types it works for; empty means all built-in types of the connector.
         admin_only: only administrators may run it.
@@ -59,7 +59,11 @@ class ActionDefinition(Model):
 
     name: str = field(validator=fields.text(empty=False))
     description: str = field(validator=fields.text())
-    input_schema: dict[str, Any] = field(factory=_no_parameters, validator=fields.json_object)
+    parameters: dict[str, Any] | None = field(default=None, validator=fields.optional(fields.json_object))
+    input_schema: dict[str, Any] = field(
+        default=Factory(lambda self: _schema_of(self.parameters), takes_self=True),
+        validator=fields.json_object,
+    )
     mode: str = field(default=WRITE, converter=str, validator=fields.one_of(READ, WRITE))
     source_types: list[str] = field(
         default=Factory(list), converter=fields.to_text_list, validator=fields.text_list
@@ -75,10 +79,28 @@ class ActionDefinition(Model):
             source_types: the connector's own types. The manager refuses to run an action whose list does not
                 contain the source's type, so an action without types gets these (PROTOCOL, section 2).
         """
-        own = self.source_types or [name for name in source_types if name in BUILT_IN_SOURCE_TYPES]
-        wire = attrs.asdict(attrs.evolve(self, source_types=own))
-        # Managers before 25 March 2026 read `parameters` and drop a manifest without it (PROTOCOL, section 18).
-        return {**wire, "parameters": self.input_schema}
+        inlined = inline_references(self.input_schema)
+        schema = (
+            self.input_schema if inlined.problems else inlined.schema
+        )  # What is refused is told by its own path.
+        return {
+            "name": self.name,
+            "description": self.description,
+            "input_schema": schema,
+            # Managers before 25 March 2026 read `parameters` and drop a manifest without it (PROTOCOL, section 18).
+            "parameters": schema if self.parameters is None else self.parameters,
+            "mode": self.mode,
+            "source_types": self.source_types
+            or [each for each in source_types if each in BUILT_IN_SOURCE_TYPES],
+            "admin_only": self.admin_only,
+            "hidden": self.hidden,
+            "required_scopes": self.required_scopes,
+        }
+
+
+def _schema_of(parameters: dict[str, Any] | None) -> dict[str, JsonValue]:
+    """Leave what is no dict to the validator of ``parameters``."""
+    return schema_of_parameters(parameters) if isinstance(parameters, Mapping) else no_parameters()
 
 
 @define(kw_only=True)

@@ -88,6 +88,30 @@ def test_an_action_is_written_for_old_managers_too():
     assert wire["parameters"] == wire["input_schema"] == schema
 
 
+def test_what_old_connectors_call_parameters_becomes_the_schema_and_stays_for_old_managers():
+    declared = {"url": {"type": "string", "required": True, "description": "Where."}}
+    schema = {
+        "type": "object",
+        "properties": {"url": {"type": "string", "description": "Where."}},
+        "required": ["url"],
+    }
+    ping = action(parameters=declared)
+    assert ping.input_schema == schema
+    wire = ping.to_wire(["web"])
+    assert (wire["input_schema"], wire["parameters"]) == (schema, declared)
+    assert action(parameters=schema).to_wire([])["input_schema"] == schema
+    both = action(parameters=declared, input_schema={"type": "object"}).to_wire([])
+    assert (both["input_schema"], both["parameters"]) == ({"type": "object"}, declared)
+
+
+def test_local_references_are_written_out_when_an_action_is_announced():
+    generated = {"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "string"}}}
+    ping = action(input_schema=generated)
+    wire = ping.to_wire(["web"])
+    assert wire["input_schema"] == wire["parameters"] == {"properties": {"a": {"type": "string"}}}
+    assert "$defs" in ping.input_schema
+
+
 def test_an_action_writes_and_takes_no_parameters_by_default():
     assert action().to_wire(["web"]) == {
         "name": "ping",
@@ -135,6 +159,8 @@ def test_a_manifest_refuses_what_the_manager_would_refuse(changes, message):
         ({"name": ""}, r"ActionDefinition\.name"),
         ({"description": None}, r"ActionDefinition\.description"),
         ({"input_schema": []}, r"ActionDefinition\.input_schema: \[\] .*give a dict"),
+        ({"input_schema": None}, r"ActionDefinition\.input_schema: None .*give a dict"),
+        ({"parameters": []}, r"ActionDefinition\.parameters: \[\] .*give a dict"),
         ({"mode": "execute"}, r"ActionDefinition\.mode: .*read, write"),
         ({"mode": None}, r"ActionDefinition\.mode"),
         ({"source_types": "web"}, r"ActionDefinition\.source_types"),
