@@ -4,9 +4,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from typing import Any
 
+from omni_connector.announced import announced_manifest
 from omni_connector.awaitables import MayAwait, hook
 from omni_connector.event_loop import slow_hook
-from omni_connector.models import ActionDefinition, ActionResponse, ConnectorManifest, SearchOperator
+from omni_connector.models import (
+    ActionDefinition,
+    ActionResponse,
+    ConnectorManifest,
+    OAuthManifestConfig,
+    SearchOperator,
+    SkillDefinition,
+    SkillResponse,
+)
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import ErrorLimits
 
@@ -68,6 +77,33 @@ class Connector(ABC):
     @property
     def search_operators(self) -> list[SearchOperator]:
         """Words for searches in the documents' attributes; none by default."""
+        return []
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the manager shall refuse actions that write; False by default."""
+        return False
+
+    @property
+    def extra_schema(self) -> dict[str, Any] | None:
+        """JSON Schema of ``DocumentMetadata.extra``, or None."""
+        return None
+
+    @property
+    def attributes_schema(self) -> dict[str, Any] | None:
+        """JSON Schema of ``Document.attributes``, or None.
+
+        A string property of ``format: email`` says that its values are people. Managers look it up by source type
+        and find it under the connector's name, so that it works where the two are equal (PROTOCOL, section 19).
+        """
+        return None
+
+    @property
+    def skills(self) -> list[SkillDefinition]:
+        """Texts that tell a model how to do something with a source; none by default.
+
+        Those with ``content`` are handed out by the manager; the others are asked for, see ``load_skill``.
+        """
         return []
 
     @property
@@ -134,6 +170,40 @@ class Connector(ABC):
         return False
 
     @hook
+    def oauth_config(self) -> MayAwait[OAuthManifestConfig | None]:
+        """Return the ``OAuthManifestConfig`` by which people connect accounts of their own, or None.
+
+        Asked for whenever the manifest is made, so that it should not wait for anything.
+        """
+        return None
+
+    @hook
+    def load_skill(self, skill_id: str, *_args: Any, **_kwargs: Any) -> MayAwait[str | SkillResponse | None]:
+        """Return the text of a skill that has no static ``content``, or None when it is not known here.
+
+        An override may also take ``arguments`` (a dict) and ``credentials`` (the owner's, a dict whose own
+        ``credentials`` are the secrets); it is given those that it accepts.
+
+        Returns:
+            Text, a ``SkillResponse``, or None: then it is looked for among the prompts of the MCP server.
+        """
+        del skill_id
+        return None
+
+    @hook
+    def on_credential_ready(self, *_args: Any, **_kwargs: Any) -> MayAwait[bool | ConnectorManifest | None]:
+        """Learn that an account was connected; refresh what depends on it.
+
+        An override is given those that it accepts of ``source_id``, ``user_id`` (None for the source's own account),
+        ``provider``, ``flow`` (``user_read`` or ``user_write``), ``credentials`` (a dict whose own ``credentials`` are
+        the secrets), and ``request``, which is all of it.
+
+        Returns:
+            True or a manifest when the manifest has changed; that it has is also noticed by comparing.
+        """
+        return None
+
+    @hook
     def get_manifest(self, connector_url: str = "") -> MayAwait[ConnectorManifest]:
         """Return what the connector announces about itself.
 
@@ -141,19 +211,9 @@ class Connector(ABC):
             connector_url: where the manager reaches it; empty when unknown.
 
         Raises:
-            InvalidValueError: a property has the wrong type.
+            ConfigurationError: properties have wrong types or contradict each other; lists everything.
         """
-        return ConnectorManifest(
-            name=self.name,
-            version=self.version,
-            display_name=self.display_name,
-            description=self.description,
-            sync_modes=self.sync_modes,
-            source_types=self.source_types,
-            connector_url=connector_url,
-            actions=self.actions,
-            search_operators=self.search_operators,
-        )
+        return announced_manifest(self, connector_url=connector_url)
 
     def serve(self, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104 - a service is to be reached.
         """Serve the connector protocol with gunicorn until the process is told to stop.

@@ -50,7 +50,8 @@ def create_blueprint(
         options: figures of the runtime, for tests and measurements.
 
     Raises:
-        ConfigurationError: the environment is incomplete; lists everything.
+        ConfigurationError: the environment is incomplete; lists everything. Mounting raises it as well, when the manager
+            would refuse the manifest.
     """
     settings = settings or Settings.from_environ()
     service = ConnectorService(
@@ -153,7 +154,8 @@ def startup_message(error: ConfigurationError) -> str:
 def startup_error(error: ConfigurationError) -> BaseException:
     """Return what ends the start with one readable message: under gunicorn, and elsewhere."""
     message = startup_message(error)
-    return AppImportError(message) if _inside_gunicorn() else SystemExit(message)
+    # A worker's is reported by the master, which stops; in the master itself it would be a traceback.
+    return AppImportError(message) if _inside_gunicorn() and not _preloading() else SystemExit(message)
 
 
 class _Gunicorn(BaseApplication):
@@ -174,15 +176,23 @@ class _Gunicorn(BaseApplication):
 
     def load(self) -> Any:
         """Make the application, in the worker."""
-        return create_app(self._connector, settings=self._settings)
+        try:
+            return create_app(self._connector, settings=self._settings)
+        except ConfigurationError as error:
+            raise startup_error(error) from None
 
 
 def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
     """Start the service now, or, under ``gunicorn --preload``, in each worker after it was forked."""
     prefix = state.url_prefix or ""
-    if not _preloading():
-        service.start(url_prefix=prefix)
-        return
+    try:
+        if not _preloading():
+            service.start(url_prefix=prefix)
+            return
+        service.checked_manifest()  # What is raised in a process that was just forked, nobody hears.
+    except ConfigurationError:
+        service.close()
+        raise
     master = os.getpid()
 
     def start_in_worker() -> None:

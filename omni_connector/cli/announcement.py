@@ -1,8 +1,8 @@
-"""A connector's manifest, checked by the manager's own rules."""
+"""A connector's manifest, checked by our own rules, which say everything, and by those of the embedded manager."""
 
 from omni_connector.config import Settings
 from omni_connector.connector import Connector
-from omni_connector.exceptions import ConfigurationError, InvalidValueError
+from omni_connector.exceptions import ConfigurationError
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.manifest_shapes import MANIFEST
 from omni_connector.local.registry import check_manifest
@@ -18,15 +18,15 @@ def checked_manifest(connector: Connector) -> dict[str, JsonValue]:
     """Return the manifest as the connector would register it, with an empty ``connector_url``.
 
     Raises:
-        ConfigurationError: a manager would refuse it; says why.
+        ConfigurationError: a manager would refuse it; says all that is wrong.
     """
     app = create_app(connector, settings=Settings(manager_url=SOMEWHERE), register=False)
     service = next(iter(services(app).values()))
     try:
-        wire = service.manifest()
+        wire = service.checked_manifest()
         check_manifest(MANIFEST({**wire, "connector_url": SOMEWHERE}, ""))
-    except (InvalidValueError, ShapeError, LocalManagerError) as error:
-        raise ConfigurationError(f"The manifest of {connector.name} cannot be used: {error}") from error
+    except (ShapeError, LocalManagerError) as error:
+        raise ConfigurationError(f"{connector.name} cannot be announced: {error}") from error
     finally:
         service.close()
     return wire

@@ -16,7 +16,7 @@ from omni_connector.cli.source import SourceOptions, put_source
 from omni_connector.cli.source_types import note_on
 from omni_connector.cli.summary import RunSummary
 from omni_connector.connector import Connector
-from omni_connector.exceptions import ConfigurationError, InvalidValueError, SdkClientError
+from omni_connector.exceptions import ConfigurationError, SdkClientError
 from omni_connector.local import LocalManager, LocalSettings, SourceRow, open_store
 from omni_connector.models import SyncMode
 from omni_connector.models.plain import JsonValue
@@ -104,8 +104,6 @@ class LocalRun:
         name = self._connector.name
         try:
             served = serve_connector(self._connector, manager)
-        except InvalidValueError as error:
-            raise ConfigurationError(f"{name}: {error}") from error
         except SdkClientError as error:
             raise ConfigurationError(f"{name}: the manager refuses its manifest. {error}") from error
         with served:

@@ -12,7 +12,6 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import (
     ConfigurationError,
     ConnectorError,
-    InvalidValueError,
     SdkClientError,
     SyncStartError,
 )
@@ -23,6 +22,7 @@ from omni_connector.models.sync import ABSENT
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import call_fitted, require_no_generator
+from omni_connector.runtime.manifest import make_checked_manifest, make_manifest, warn_of_undispatchable
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import RunRegistry, RunReport
@@ -86,7 +86,11 @@ class ConnectorService:
     # -- its own life -------------------------------------------------------------------------------------------
 
     def start(self, *, url_prefix: str = "") -> None:
-        """Begin to register with the manager, once; to be called in the process that serves."""
+        """Begin to register with the manager, once; to be called in the process that serves.
+
+        Raises:
+            ConfigurationError: the manager would refuse the manifest, lists everything; or it is mounted elsewhere.
+        """
         prefix = url_prefix.rstrip("/")
         with self._lock:
             if self._started and prefix != self._prefix:
@@ -97,7 +101,8 @@ class ConnectorService:
             self._prefix = prefix
             if self._started or self._closed:
                 return
-            self._check_manifest()
+            manifest = make_checked_manifest(self.connector, self._loop, connector_url=self._url())
+            warn_of_undispatchable(self.connector, manifest)
             self._started = True
             atexit.register(self.close)
             if self.settings.connector_url is None:
@@ -136,11 +141,19 @@ class ConnectorService:
 
     def manifest(self) -> dict[str, JsonValue]:
         """Return the manifest as it is registered and served."""
-        url = self.settings.connector_url
-        url = "" if url is None else url + self._prefix
-        manifest = call_fitted(self._loop, self.connector.get_manifest, {"connector_url": url})
-        wire: dict[str, JsonValue] = manifest if isinstance(manifest, dict) else manifest.to_wire()
-        return wire
+        return make_manifest(self.connector, self._loop, connector_url=self._url())
+
+    def checked_manifest(self) -> dict[str, JsonValue]:
+        """As ``manifest``, of one that the manager does not refuse; leaves no thread behind, and so may be forked after.
+
+        Raises:
+            ConfigurationError: lists everything that would make it refuse.
+        """
+        loop = EventLoop(f"omni-check-{self.connector.name}")
+        try:
+            return make_checked_manifest(self.connector, loop, connector_url=self._url())
+        finally:
+            loop.close()
 
     def start_sync(self, request: SyncRequest) -> None:
         """Claim the slot, fetch what the run needs and start its thread.
@@ -210,12 +223,9 @@ class ConnectorService:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _check_manifest(self) -> None:
-        """Make it once before anybody asks for it."""
-        try:
-            self.manifest()
-        except InvalidValueError as error:
-            raise ConfigurationError(f"{self.connector.name} cannot be announced: {error}") from error
+    def _url(self) -> str:
+        url = self.settings.connector_url
+        return "" if url is None else url + self._prefix
 
     def _has_ended(self, sync_run_id: str) -> bool:
         """A first dispatch is repeated when its answer was lost; by then a short run may be over (PROTOCOL, section 3)."""

@@ -60,7 +60,7 @@ def run_sync(
 
     Raises:
         TimeoutError: it takes longer; says where the connector is. The run is cancelled.
-        SdkClientError: the manager refuses the connector's manifest.
+        ConfigurationError: a manager would refuse the connector's manifest; says all that is wrong.
         LocalManagerError: the manager or the connector refuses to start the run.
     """
     with _manager(manager) as running:

@@ -44,8 +44,8 @@ def serve_connector(
         options: figures of the runtime, such as the size of batches; the usual ones unless given.
 
     Raises:
-        SdkClientError: the manager refuses the manifest; the message says why.
-        InvalidValueError: a property of the connector has the wrong type.
+        ConfigurationError: a manager would refuse the manifest; says all that is wrong.
+        SdkClientError: the manager refuses to register the connector; the message says why.
     """
     return ServedConnector(connector, manager, client=client, options=options)
 
@@ -189,7 +189,7 @@ class ServedConnector:
         self.service = next(iter(services(self.app).values()))
         self._door.open(self.app)
         with SdkClient(self.manager.url) as client:  # Here and now, so that a refusal is the caller's error.
-            client.register(self.service.manifest())
+            client.register(self.service.checked_manifest())
         self.service.start()
 
 

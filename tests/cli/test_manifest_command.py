@@ -23,7 +23,11 @@ def test_a_source_type_that_a_real_manager_does_not_have_is_mentioned(omni):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("BadSchema", "The manifest of bad-schema cannot be used: "), ("BadMode", "'sometimes'")],
+    [
+        ("BadSchema", "bad-schema cannot be announced: action ping: input_schema.properties.a.$ref: "),
+        ("BadMode", "'sometimes'"),
+        ("BadInMany", "in-many cannot be announced: skill s: 2 skills have this id"),
+    ],
 )
 def test_a_manifest_that_a_manager_would_refuse_is_no_manifest(omni, name, reason):
     result = omni("manifest", connector(name))

@@ -4,7 +4,13 @@ import threading
 import pytest
 from note_connectors import EVERYBODY, Notes, Untyped
 
-from omni_connector import ActionDefinition, Document, ExtractionError, PersonRecord, SdkClientError
+from omni_connector import (
+    ActionDefinition,
+    ConfigurationError,
+    Document,
+    ExtractionError,
+    PersonRecord,
+)
 from omni_connector.local import LocalManagerError
 from omni_connector.testing import run_sync as run_sync_alone
 
@@ -195,7 +201,7 @@ def test_a_manifest_that_the_manager_refuses_is_the_callers_error(run_sync):
     class Referring(Notes):
         actions = [ActionDefinition(name="a", description="A", input_schema={"$ref": "#/x"})]
 
-    with pytest.raises(SdkClientError, match=r"\$ref"):
+    with pytest.raises(ConfigurationError, match=r"action a: input_schema\.\$ref"):
         run_sync(Referring(), config=TWO)
 
 

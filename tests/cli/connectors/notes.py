@@ -9,6 +9,7 @@ from omni_connector import (
     Document,
     DocumentMetadata,
     DocumentPermissions,
+    SkillDefinition,
     SyncContext,
 )
 
@@ -77,6 +78,15 @@ class BadSchema(Notes):
             name="ping", description="Answers.", input_schema={"properties": {"a": {"$ref": "#"}}}
         )
     ]
+
+
+class BadInMany(Notes):
+    name = "in-many"
+    skills = [
+        SkillDefinition(id="s", title="S", content="s"),
+        SkillDefinition(id="s", title="T", content="t"),
+    ]
+    actions = [ActionDefinition(name="ping", description="Answers.", source_types=["webb"])]
 
 
 class BadMode(Notes):
