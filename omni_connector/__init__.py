@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omni_connector._version import __version__
 
 if TYPE_CHECKING:
+    from omni_connector.actions import action
     from omni_connector.config import Settings
     from omni_connector.connector import Connector
     from omni_connector.exceptions import (
@@ -106,9 +107,11 @@ __all__ = [
     "TooManyErrorsError",
     "UserFilterMode",
     "__version__",
+    "action",
 ]
 
 _HOMES = {
+    "action": "actions",
     "Connector": "connector",
     "ContentStorage": "sync.content",
     "RetryPolicy": "manager",

@@ -1,11 +1,14 @@
 """Reads off a connector what it announces, and says at once all that is wrong with it."""
 
+import copy
 import inspect
 from typing import Any
 
+from omni_connector.actions import declared_actions
 from omni_connector.awaitables import MayBeAwaited, plain
 from omni_connector.exceptions import ConfigurationError, InvalidValueError
-from omni_connector.models import ConnectorManifest
+from omni_connector.models import ActionDefinition, ConnectorManifest
+from omni_connector.models.manifest_rules import manifest_problems
 
 PROPERTIES = (
     "name",
@@ -27,13 +30,18 @@ _VALID = {"name": "name", "version": "1", "display_name": "name", "sync_modes": 
 """Stands in for the rest of a manifest while one value is looked at."""
 
 
-def announced_manifest(connector: Any, *, connector_url: str) -> ConnectorManifest:
-    """Return the manifest of a connector.
+def announced_manifest(connector: Any, *, base: type, connector_url: str) -> ConnectorManifest:
+    """Return the manifest of a connector, the actions that its methods declare after those of ``actions``.
 
     What ``oauth_config`` returns only when it is awaited is left out; ``runtime/manifest.py`` adds it.
 
+    Args:
+        connector: an instance of ``base``.
+        base: the class whose members are no actions.
+        connector_url: where the manager reaches it; empty when unknown.
+
     Raises:
-        ConfigurationError: one problem for each property that cannot be announced.
+        ConfigurationError: lists everything that keeps it from being announced.
     """
     problems: list[str] = []
     values: dict[str, Any] = {"connector_url": connector_url}
@@ -42,23 +50,52 @@ def announced_manifest(connector: Any, *, connector_url: str) -> ConnectorManife
             values[name] = _at_once(connector.oauth_config()) if name == "oauth" else getattr(connector, name)
         except InvalidValueError as error:
             problems.append(str(error))
-    problems += _problems(values)
-    if problems:
-        raise ConfigurationError(
-            [f"{_called(connector)} cannot be announced: {problem}" for problem in problems]
-        )
-    return ConnectorManifest(**values)
-
-
-def _problems(values: dict[str, Any]) -> list[str]:
-    """Look at each value alone: making the whole manifest would stop at the first that is wrong."""
-    problems = []
-    for name, value in values.items():
-        try:
+    values["actions"], found = _with_declared(values.get("actions", []), type(connector), base)
+    problems += found
+    for name, value in list(values.items()):
+        try:  # Each value alone: making the whole manifest would stop at the first that is wrong.
             ConnectorManifest(**{**_VALID, name: value})
         except InvalidValueError as error:
             problems.append(str(error))
-    return problems
+            del values[name]
+    manifest = ConnectorManifest(**{**_VALID, **values})
+    if problems:
+        problems += manifest_problems(
+            manifest.to_wire()
+        )  # What is wrong with the rest is said at once as well.
+        raise ConfigurationError(
+            [f"{_called(connector)} cannot be announced: {problem}" for problem in problems]
+        )
+    return manifest
+
+
+def _with_declared(actions: Any, kind: type, base: type) -> tuple[Any, list[str]]:
+    """Return the actions of both kinds, and why some cannot be."""
+    declared = declared_actions(kind)
+    problems = list(declared.problems)
+    if isinstance(actions, tuple):
+        actions = list(actions)
+    if not isinstance(actions, list):
+        return actions, problems
+    handmade = {action.name for action in actions if isinstance(action, ActionDefinition)}
+    for name, action in declared.by_name.items():
+        if hasattr(base, action.attribute):
+            problems.append(
+                f"action {name}: {action.attribute} is a member of every connector; give {action.place} another name, and "
+                f'the action its own with @action(name="{name}")'
+            )
+        if name in handmade:
+            problems.append(
+                f"action {name}: it is declared by {action.place} and in actions as well; remove one"
+            )
+    return [
+        *actions,
+        *(
+            copy.deepcopy(action.definition)
+            for name, action in declared.by_name.items()
+            if name not in handmade
+        ),
+    ], problems
 
 
 def _at_once(value: Any) -> Any:

@@ -71,7 +71,7 @@ class Connector(ABC):
 
     @property
     def actions(self) -> list[ActionDefinition]:
-        """Actions that ``execute_action`` knows; none by default."""
+        """Actions that ``execute_action`` knows; none by default. Methods with ``@action`` are added to them."""
         return []
 
     @property
@@ -213,7 +213,7 @@ class Connector(ABC):
         Raises:
             ConfigurationError: properties have wrong types or contradict each other; lists everything.
         """
-        return announced_manifest(self, connector_url=connector_url)
+        return announced_manifest(self, base=Connector, connector_url=connector_url)
 
     def serve(self, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104 - a service is to be reached.
         """Serve the connector protocol with gunicorn until the process is told to stop.

@@ -102,7 +102,7 @@ def structure(cls: type[T], payload: Any) -> T:
     try:
         return _converter.structure(payload, cls)
     except (ClassValidationError, IterableValidationError) as error:
-        path, reason = next(_problems(error, ""))
+        path, reason = next(structuring_problems(error, ""))
         raise MalformedRequestError(f"{path}: {reason}", field=path) from error
 
 
@@ -146,10 +146,11 @@ def _json_type(value: Any) -> str:
     return "null" if value is None else names.get(type(value), "an object")
 
 
-def _problems(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
+def structuring_problems(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path and the reason of everything that cattrs found; of another error, just the one."""
     if isinstance(error, (ClassValidationError, IterableValidationError)):
         for inner in error.exceptions:
-            yield from _problems(inner, path + _step(inner))
+            yield from structuring_problems(inner, path + _step(inner))
     elif isinstance(error, KeyError):
         yield path.lstrip(".") or str(error.args[0]), "required field is missing"
     elif isinstance(error, InvalidValueError):

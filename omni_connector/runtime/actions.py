@@ -4,10 +4,12 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from omni_connector.actions import declared_actions
 from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ActionResponse, Source
 from omni_connector.runtime.asgi_answer import RawResponse, asgi_answer, is_asgi
+from omni_connector.runtime.declared import UnusableParametersError, run_declared
 from omni_connector.runtime.hooks import call_fitted
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
 
@@ -19,24 +21,38 @@ INTERNAL_SERVER_ERROR = 500
 def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) -> Any:
     """Run the action and return what the connector returned; responses of ASGI frameworks become RawResponse.
 
-    An action that raises answers 500 with the error's type and message, secrets removed.
+    An action that a method declares is run by it, every other by ``execute_action``. What is wrong with the parameters
+    of a declared one answers 400; an action that raises answers 500 with the error's type and message. Secrets are
+    removed from both.
     """
+    declared = declared_actions(type(connector)).by_name.get(request.action)
     source = Source.model_validate(request.source) if isinstance(request.source, dict) else request.source
-    optional = {"source": source, "actor_email": request.actor_email}
-    required = {
-        "action": request.action,
-        "params": {} if request.params is None else request.params,
-        "credentials": {} if request.credentials is None else request.credentials,
-    }
     try:
-        result = call_fitted(loop, connector.execute_action, required, optional)
+        if declared is None:
+            result = _executed(connector, request, loop, source=source)
+        else:
+            result = run_declared(connector, declared, request, loop, source=source)
         return _foreign(result, request, loop) if _looks_foreign(result) else result
+    except UnusableParametersError as error:
+        text = redact(str(error), secrets_in(request.credentials))
+        log.info("Action %s was not run: %s", request.action, text)
+        return ActionResponse.failure(text)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
         secrets = secrets_in(request.credentials)
         told = redacted_traceback(error, secrets)
         log.error("Action %s failed: %s", request.action, told)  # noqa: TRY400 - the traceback is in it, redacted.
         text = redact(f"{type(error).__name__}: {error}", secrets)
         return ActionResponse.failure(text, status_code=INTERNAL_SERVER_ERROR)
+
+
+def _executed(connector: Connector, request: ActionRequest, loop: EventLoop, *, source: Any) -> Any:
+    required = {
+        "action": request.action,
+        "params": {} if request.params is None else request.params,
+        "credentials": {} if request.credentials is None else request.credentials,
+    }
+    optional = {"source": source, "actor_email": request.actor_email}
+    return call_fitted(loop, connector.execute_action, required, optional)
 
 
 def _looks_foreign(result: Any) -> bool:

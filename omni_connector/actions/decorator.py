@@ -1,0 +1,97 @@
+"""``@action``: declares a method of a connector as an action."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar, overload
+
+from attrs import frozen
+
+from omni_connector.exceptions import ConfigurationError
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_MARK = "__omni_action__"
+
+
+@frozen(kw_only=True)
+class ActionOptions:
+    """What ``@action`` was given; checked when the connector starts, so that all mistakes are told at once."""
+
+    description: str | None = None
+    mode: Any = "write"
+    name: str | None = None
+    admin_only: Any = False
+    hidden: Any = False
+    required_scopes: Any = None
+    source_types: Any = ()
+
+
+@overload
+def action(method: Method, /) -> Method: ...
+@overload
+def action(
+    *,
+    description: str | None = None,
+    mode: Literal["read", "write"] = "write",
+    name: str | None = None,
+    admin_only: bool = False,
+    hidden: bool = False,
+    required_scopes: Sequence[str] | None = None,
+    source_types: Sequence[str] = (),
+) -> Callable[[Method], Method]: ...
+def action(  # noqa: D417 - the options are told one by one.
+    method: Any = None, /, **options: Any
+) -> Any:
+    """Declare a method of a connector, ``def`` or ``async def``, as an action that people and agents can run.
+
+        class Tickets(Connector):
+            @action(mode="read", description="Find tickets.")
+            def find(self, text: Annotated[str, "words to look for"], limit: int = 10) -> list[str]: ...
+
+    The schema is made from the signature: annotations (text, numbers, truth values, dates, enums, ``Literal``, lists,
+    dicts, attrs classes, dataclasses, ``TypedDict``, and all of them with ``| None``), defaults, and descriptions from
+    ``Annotated`` or from ``Args`` in the docstring. Parameters called ``credentials``,
+    ``source`` and ``actor_email`` are no part of it; they get what ``execute_action`` would.
+
+    Before the method runs its parameters are checked and converted; what is missing or mistyped answers 400 by name.
+    What it returns is the action's result; an ``ActionResponse`` or another response is passed on as it is.
+
+    Args:
+        method: the method, where nothing else is to be said.
+        description: for the model or the person who chooses it; the docstring's text unless given.
+        mode: ``write`` unless the action only reads.
+        name: the method's name unless given.
+        admin_only: only administrators may run it.
+        hidden: not listed, but can be run.
+        required_scopes: OAuth scopes it needs.
+        source_types: types it works for; all built-in types of the connector unless given.
+
+    Raises:
+        ConfigurationError: it is used on something that is no method.
+    """
+    if method is None:
+        return lambda decorated: _mark(decorated, ActionOptions(**options))
+    return _mark(method, ActionOptions(**options))
+
+
+def options_of(method: object) -> ActionOptions | None:
+    """Return what ``@action`` was given for a member of a class; None for members without it."""
+    for place in (
+        method,
+        getattr(method, "__func__", None),
+    ):  # A staticmethod hides the function that it wraps.
+        options = getattr(place, _MARK, None)
+        if isinstance(options, ActionOptions):
+            return options
+    return None
+
+
+def _mark(method: Any, options: ActionOptions) -> Any:
+    if isinstance(method, (type, property, str)) or not (
+        callable(method) or isinstance(method, (staticmethod, classmethod))
+    ):
+        raise ConfigurationError(
+            f"@action is used on {method!r}; put it on a method of a connector, and give what it is about by keyword: "
+            '@action(description="...")'
+        )
+    setattr(method, _MARK, options)
+    return method

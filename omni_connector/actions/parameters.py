@@ -1,0 +1,174 @@
+"""The parameters of an action's method: their schema, and the arguments that a request makes."""
+
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from attrs import frozen
+
+from omni_connector.actions.docstring import Described
+from omni_connector.actions.schema import (
+    Schema,
+    UndeclarableTypeError,
+    described_type,
+    schema_of,
+    with_default,
+)
+from omni_connector.actions.values import converted, expected, require_convertible, value_problems
+from omni_connector.exceptions import MalformedRequestError
+from omni_connector.models.plain import JsonValue
+
+SPECIAL = frozenset({"credentials", "source", "actor_email"})
+"""Names of parameters that are handed over by the SDK and are no part of the schema."""
+
+
+class UndeclarableParameterError(Exception):
+    """A parameter cannot be one of an action; the text says which, and what to do."""
+
+
+@frozen
+class Parameter:
+    """One that callers give.
+
+    Attributes:
+        name: its name, in the method and in the request.
+        kind: its type.
+        schema: of its value, default and description included.
+        required: it has no default.
+    """
+
+    name: str
+    kind: Any
+    schema: Schema
+    required: bool
+
+
+@frozen
+class Parameters:
+    """All of a method.
+
+    Attributes:
+        given: those that callers give, in order.
+        special: names of those that the SDK hands over.
+        open: the method takes whatever else comes, as ``**name``.
+    """
+
+    given: tuple[Parameter, ...]
+    special: frozenset[str]
+    open: bool
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema of what callers give."""
+        properties = {parameter.name: parameter.schema for parameter in self.given}
+        required = [parameter.name for parameter in self.given if parameter.required]
+        return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+
+    def arguments(self, params: JsonValue, special: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of a call; keys that are not declared are left out, unless it takes all.
+
+        Args:
+            params: what came. The manager merges the source's config into it, so that undeclared keys are usual.
+            special: what the SDK can hand over, by name.
+
+        Raises:
+            MalformedRequestError: names every parameter that is missing or mistyped.
+        """
+        if not isinstance(params, dict):
+            raise MalformedRequestError("params: an object by name is required", field="params")
+        problems = list(self._problems(params))
+        arguments = {}
+        for parameter in self.given if not problems else ():
+            if parameter.name in params:
+                try:
+                    arguments[parameter.name] = converted(
+                        params[parameter.name], parameter.kind, parameter.name
+                    )
+                except ValueError as error:
+                    problems.append(str(error))
+        if problems:
+            raise MalformedRequestError("; ".join(problems), field=problems[0].partition(":")[0])
+        if self.open:
+            arguments = {
+                name: value for name, value in params.items() if name not in self.special
+            } | arguments
+        return arguments | {name: special[name] for name in self.special}
+
+    def _problems(self, params: Mapping[str, JsonValue]) -> Iterator[str]:
+        for parameter in self.given:
+            if parameter.name in params:
+                yield from value_problems(params[parameter.name], parameter.schema, parameter.name)
+            elif parameter.required:
+                yield f"{parameter.name}: {expected(parameter.schema)} is required, and missing"
+
+
+def read_parameters(
+    function: Callable[..., Any], *, owner: type, bound: bool, described: Described
+) -> Parameters:
+    """Return the parameters of a method.
+
+    Args:
+        function: as it is written in the class.
+        owner: that class; types that are declared in it can be used.
+        bound: the first parameter is the instance or the class.
+        described: what the docstring says.
+
+    Raises:
+        UndeclarableParameterError: the first parameter that cannot be one of an action.
+    """
+    listed = list(inspect.signature(function).parameters.values())
+    if bound and not listed:
+        raise UndeclarableParameterError("it takes no self; declare it as a method")
+    given = []
+    special = set()
+    is_open = False
+    for each in listed[1:] if bound else listed:
+        if each.kind is inspect.Parameter.VAR_KEYWORD:
+            is_open = True
+        elif each.kind in {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY}:
+            raise UndeclarableParameterError(
+                f"parameter {each}: it has no name to be given by; declare it by name"
+            )
+        elif each.name in SPECIAL:
+            special.add(each.name)
+        else:
+            given.append(_parameter(each, _annotation(each, function, owner), described))
+    return Parameters(tuple(given), frozenset(special), is_open)
+
+
+def _parameter(each: inspect.Parameter, kind: Any, described: Described) -> Parameter:
+    missing = each.default is inspect.Parameter.empty
+    if kind is inspect.Parameter.empty:
+        kind = Any
+    kind, told = described_type(kind)
+    try:
+        schema = schema_of(kind)
+        if each.default is None and value_problems(None, schema, each.name):
+            kind = typing.Optional[kind]  # noqa: UP045 - of a type that is a value.
+            schema = schema_of(kind)
+        require_convertible(kind)
+    except UndeclarableTypeError as error:
+        raise UndeclarableParameterError(f"parameter {each.name}: {error}") from error
+    description = told or described.parameters.get(each.name)
+    if description:
+        schema = {**schema, "description": description}
+    return Parameter(each.name, kind, schema if missing else with_default(schema, each.default), missing)
+
+
+def _annotation(each: inspect.Parameter, function: Callable[..., Any], owner: type) -> Any:
+    """Evaluate one annotation; that of another parameter, or of the result, may be known to type checkers only."""
+    if each.annotation is inspect.Parameter.empty:
+        return each.annotation
+    known = inspect.unwrap(function).__globals__
+    nested = {
+        name: value for name, value in vars(owner).items() if isinstance(value, type) and name not in known
+    }
+    holder = SimpleNamespace(__annotations__={each.name: each.annotation})
+    try:
+        return typing.get_type_hints(holder, globalns=known, localns=nested, include_extras=True)[each.name]
+    except (NameError, TypeError, SyntaxError, AttributeError) as error:
+        raise UndeclarableParameterError(
+            f"parameter {each.name}: its annotation {each.annotation!r} cannot be read ({error}); use types that are "
+            "imported at the top of the module"
+        ) from error

@@ -1,0 +1,217 @@
+"""Checks the JSON values that arrive for parameters against their schema, and makes Python values of them.
+
+The schema is the one that is announced, so that nothing else is asked for than what was promised. Converting is cattrs;
+what is still wrong then is what the author's own validators refuse.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import decimal
+import json
+import pathlib
+import types
+import typing
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cattrs
+
+from omni_connector.actions.schema import Schema, UndeclarableTypeError, described_type, schema_of
+from omni_connector.models.codec import structuring_problems
+from omni_connector.models.plain import JsonValue
+
+LONGEST_SHOWN = 60
+"""Characters of a value that are told to who sent it."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "null": ("null", lambda value: value is None),
+    "string": ("text", lambda value: isinstance(value, str)),
+    "boolean": ("true or false", lambda value: isinstance(value, bool)),
+    "integer": ("a whole number", lambda value: _is_number(value) and value == int(value)),
+    "number": ("a number", _is_number),
+    "array": ("an array", lambda value: isinstance(value, list)),
+    "object": ("an object", lambda value: isinstance(value, dict)),
+}
+
+
+def value_problems(value: JsonValue, schema: Schema, path: str) -> list[str]:
+    """Return what keeps ``value`` from being what ``schema`` asks for: path, what is expected, and what came."""
+    return list(_problems(value, schema, path))
+
+
+def expected(schema: Schema) -> str:
+    """Return what a schema asks for, in words."""
+    if "enum" in schema:
+        return f"one of {', '.join(json.dumps(choice, ensure_ascii=False) for choice in schema['enum'])}"
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(expected(each) for each in schema["anyOf"]))
+    text = _TEXTS.get(_text_kind(schema))
+    return text[0] if text else _TYPES[schema["type"]][0] if "type" in schema else "any value"
+
+
+def converted(value: JsonValue, kind: Any, path: str) -> Any:
+    """Return ``value``, in which no problem was found, as a ``kind``.
+
+    Raises:
+        ValueError: the author's own class refuses it; the text begins with the path.
+    """
+    try:
+        return _converter.structure(value, kind)
+    except Exception as error:
+        # Whatever an author's converter or validator raises: its text is meant for who gave the value.
+        where, reason = next(structuring_problems(error, path))
+        raise ValueError(f"{where}: {reason}") from error
+
+
+def require_convertible(kind: Any) -> None:
+    """Look whether values can be made into a ``kind``.
+
+    Raises:
+        UndeclarableTypeError: they cannot.
+    """
+    try:
+        _converter.get_structure_hook(kind)
+    except cattrs.StructureHandlerNotFoundError as error:
+        raise UndeclarableTypeError(
+            f"{error.type_} cannot be made of JSON; use a type such as list[str], dict[str, int] or a dataclass"
+        ) from error
+
+
+def _problems(value: JsonValue, schema: Schema, path: str) -> Iterator[str]:
+    if "anyOf" in schema:
+        yield from _alternatives(value, schema, path)
+    elif "enum" in schema:
+        if not any(_same(value, choice) for choice in schema["enum"]):
+            yield _wrong(value, schema, path, show=isinstance(value, (str, int, float)))
+    elif "type" in schema and not _TYPES[schema["type"]][1](value):
+        yield _wrong(value, schema, path)
+    elif isinstance(value, str):
+        text = _TEXTS.get(_text_kind(schema))
+        if text and not _can(text[1], value):
+            yield _wrong(value, schema, path, show=True)
+    elif isinstance(value, list):
+        yield from _entries(value, schema, path)
+    elif isinstance(value, dict):
+        yield from _members(value, schema, path)
+
+
+def _alternatives(value: JsonValue, schema: Schema, path: str) -> Iterator[str]:
+    found = [value_problems(value, each, path) for each in schema["anyOf"]]
+    if all(found):
+        # Of the alternatives that fit from the outside, one can say what is wrong inside.
+        inside = [problems for problems in found if not any(each.startswith(f"{path}:") for each in problems)]
+        yield from (
+            inside[0] if len(inside) == 1 else [_wrong(value, schema, path, show=isinstance(value, str))]
+        )
+
+
+def _entries(value: list[JsonValue], schema: Schema, path: str) -> Iterator[str]:
+    places = schema.get("prefixItems")
+    if places is not None and len(value) != len(places):
+        yield f"{path}: an array of {len(places)} is required, not of {len(value)}"
+        return
+    for index, entry in enumerate(value):
+        yield from _problems(entry, places[index] if places else schema.get("items", {}), f"{path}[{index}]")
+
+
+def _members(value: dict[str, JsonValue], schema: Schema, path: str) -> Iterator[str]:
+    properties = schema.get("properties", {})
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield f"{path}.{name}: {expected(properties[name])} is required, and missing"
+    for name, member in value.items():
+        yield from _problems(
+            member, properties.get(name) or schema.get("additionalProperties", {}), f"{path}.{name}"
+        )
+
+
+def _wrong(value: JsonValue, schema: Schema, path: str, *, show: bool = False) -> str:
+    came = next(name for name, fits in _TYPES.values() if fits(value))
+    if show:
+        text = json.dumps(value, ensure_ascii=False)
+        came = text if len(text) <= LONGEST_SHOWN else f'{text[: LONGEST_SHOWN - 4]}..."'
+    return f"{path}: {expected(schema)} is required, not {came}"
+
+
+def _same(value: JsonValue, choice: JsonValue) -> bool:
+    """Compare as JSON does: true is not 1, but 1.0 is."""
+    return value == choice and isinstance(value, bool) == isinstance(choice, bool)
+
+
+def _text_kind(schema: Schema) -> str:
+    return str(schema.get("format") or schema.get("contentEncoding"))
+
+
+def _moment(text: str) -> dt.datetime:
+    moment = dt.datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _decimal(value: str | float) -> decimal.Decimal:
+    number = decimal.Decimal(str(value))
+    if not number.is_finite():
+        raise ValueError("not a finite number")
+    return number
+
+
+_TEXTS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "date-time": ("an ISO 8601 date and time", _moment),
+    "date": ("an ISO 8601 date", dt.date.fromisoformat),
+    "time": ("an ISO 8601 time", dt.time.fromisoformat),
+    "uuid": ("a UUID", uuid.UUID),
+    "decimal": ("a decimal number as text", _decimal),
+    "base64": ("bytes in base64", _bytes),
+}
+"""What formats of text are called, and what reads them."""
+
+
+def _can(read: Callable[[str], Any], text: str) -> bool:
+    try:
+        read(text)
+    except (ValueError, binascii.Error, decimal.InvalidOperation):
+        return False
+    return True
+
+
+def _alternative(value: JsonValue, kind: Any) -> Any:
+    """Make the first member of a union that the value fits; exact ones first."""
+    members = sorted(typing.get_args(kind), key=_vagueness)
+    fitting = (member for member in members if not value_problems(value, schema_of(member), ""))
+    return _converter.structure(value, next(fitting))
+
+
+def _vagueness(kind: Any) -> int:
+    kind, _ = described_type(kind)
+    return {float: 1, str: 2, Any: 3, object: 3}.get(kind, 0) if isinstance(kind, type) or kind is Any else 0
+
+
+def _is_union(kind: Any) -> bool:
+    return typing.get_origin(kind) in {typing.Union, types.UnionType}
+
+
+_converter = cattrs.Converter(use_alias=True)
+for _kind, _read in (
+    (dt.datetime, _moment),
+    (dt.date, dt.date.fromisoformat),
+    (dt.time, dt.time.fromisoformat),
+    (uuid.UUID, uuid.UUID),
+    (decimal.Decimal, _decimal),
+    (bytes, _bytes),
+    (type(None), lambda _: None),
+    (pathlib.Path, pathlib.Path),
+    (pathlib.PurePath, pathlib.PurePath),
+    (pathlib.PurePosixPath, pathlib.PurePosixPath),
+):
+    _converter.register_structure_hook(_kind, lambda value, _, read=_read: read(value))
+_converter.register_structure_hook_func(_is_union, _alternative)
