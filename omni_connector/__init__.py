@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         SyncCancelledError,
         SyncFinishedError,
         SyncInterruptedError,
+        SyncRefusedError,
+        SyncUnavailableError,
         TooManyErrorsError,
     )
     from omni_connector.manager import RetryPolicy, SdkClient
@@ -104,6 +106,8 @@ __all__ = [
     "SyncFinishedError",
     "SyncInterruptedError",
     "SyncMode",
+    "SyncRefusedError",
+    "SyncUnavailableError",
     "TooManyErrorsError",
     "UserFilterMode",
     "__version__",

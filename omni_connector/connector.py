@@ -132,6 +132,23 @@ class Connector(ABC):
             ctx: the run: its mode, what to emit to, whether it is cancelled.
         """
 
+    @hook
+    def validate_sync_request(self, *_args: Any, **_kwargs: Any) -> MayAwait[None]:
+        """Refuse a run before it is accepted, where that can be told at once; every run is accepted by default.
+
+        The manager waits for it: what takes longer than a look at the arguments belongs into ``sync``. After 20 s the
+        run is refused.
+
+        An override is given those that it accepts of ``source_config``, ``credentials``, ``sync_mode``, ``source_id``,
+        ``source_type``, ``checkpoint`` (also as ``state``), ``connector_state``, ``sync_run_id``, ``is_resume``,
+        ``last_sync_at``, and ``request``, the manager's.
+
+        Raises:
+            SyncRefusedError: the configuration or the credentials are unusable; the run fails with the message.
+            SyncUnavailableError: the source cannot be synced in realtime; the manager asks again later.
+        """
+        return None
+
     @slow_hook
     def execute_action(
         self,

@@ -7,6 +7,10 @@
     ├── MalformedRequestError       answer 4xx: what was sent to an endpoint is unusable; ``field``, ``status``
     ├── SyncConflictError           answer 409: the source's slot is taken; ``source_id``
     ├── SyncStartError              answer 4xx or 5xx: a run could not be started; ``status``
+    │   ├── SyncRefusedError        answer 400: the source's configuration or credentials are unusable
+    │   └── SyncUnavailableError    answer 404: the source cannot be synced in this mode; for realtime
+    ├── UnknownSkillError           answer 404: there is no such skill; ``skill_id``
+    ├── HookFailedError             answer 500: a method of the connector failed; ``hook``
     ├── SyncCancelledError          stop: the run was cancelled, or is over at the manager; ``sync_run_id``
     │   └── SyncInterruptedError    stop: this process shuts down; the manager resumes the run
     ├── TooManyErrorsError          stop: more documents failed than the connector allows; ``count``
@@ -102,6 +106,47 @@ class SyncStartError(ConnectorError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class SyncRefusedError(SyncStartError):
+    """The source cannot be synced as it is configured; raised by ``validate_sync_request``.
+
+    The manager fails the run with the message.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=400)
+
+
+class SyncUnavailableError(SyncStartError):
+    """The source cannot be synced in the mode that is asked for; raised by ``validate_sync_request``.
+
+    The polite refusal of a realtime run: the manager cancels it and asks again later, at longer and longer intervals. A
+    run of another mode fails with the message.
+    """
+
+    def __init__(self, message: str = "Realtime sync is not available for this source") -> None:
+        super().__init__(message, status=404)
+
+
+class UnknownSkillError(ConnectorError):
+    """The connector has no such skill."""
+
+    def __init__(self, skill_id: str) -> None:
+        super().__init__(f"Unknown skill: {skill_id}")
+        self.skill_id = skill_id
+
+
+class HookFailedError(ConnectorError):
+    """A method that the author of the connector wrote failed; the message has no secrets, the log the traceback.
+
+    Attributes:
+        hook: name of the method.
+    """
+
+    def __init__(self, message: str, *, hook: str) -> None:
+        super().__init__(message)
+        self.hook = hook
 
 
 class SyncCancelledError(ConnectorError):

@@ -20,9 +20,12 @@ class RuntimeOptions:
             is cancelled.
         dispatch_seconds: how long the manager may go on repeating a first dispatch (PROTOCOL, section 1). A process that
             is younger cannot tell whether one before it has worked on the run already, and asks.
+        validate_seconds: how long the answer to ``POST /sync`` waits for the connector's ``validate_sync_request``; the
+            manager waits 30 s for the whole.
     """
 
     limits: Callable[[SyncMode], DeliveryLimits] = field(default=DeliveryLimits.for_mode)
     watch: WatchTimes | None = None
     cancel_grace_seconds: float = 5.0
     dispatch_seconds: float = 150.0
+    validate_seconds: float = 20.0

@@ -16,16 +16,26 @@ from omni_connector.exceptions import (
     SyncStartError,
 )
 from omni_connector.manager.api import ManagerApi
-from omni_connector.models import ActionRequest, SyncConfig, SyncRequest
+from omni_connector.models import (
+    ActionRequest,
+    CredentialReadyRequest,
+    SkillRequest,
+    SkillResponse,
+    SyncConfig,
+    SyncRequest,
+)
 from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
+from omni_connector.runtime.credential_ready import credential_ready
 from omni_connector.runtime.hooks import call_fitted, require_no_generator
 from omni_connector.runtime.manifest import make_checked_manifest, make_manifest, warn_of_undispatchable
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import RunRegistry, RunReport
+from omni_connector.runtime.skills import PromptSource, load_skill
+from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch, WatchTimes
 from omni_connector.runtime.worker import SyncWorker
 from omni_connector.sync.redaction import redact, secrets_in
@@ -74,8 +84,10 @@ class ConnectorService:
         self._hooks = WorkerPool(f"omni-hook-{connector.name}", limit=4)
         self._runs = RunRegistry()
         self._options = options or RuntimeOptions()
+        self._validation = SyncValidation(connector, self._loop, limit_seconds=self._options.validate_seconds)
         watch_times = self._options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self._watch = Watch(self._runs, watch_times)
+        self._prompts: PromptSource | None = None  # Of the MCP server, once there is one.
         self._prefix = ""
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
@@ -134,6 +146,7 @@ class ConnectorService:
         self._interrupt_runs()
         self._uploads.close()
         self._hooks.close()
+        self._validation.close()
         self._loop.close()
         self._manager.close()
 
@@ -162,7 +175,7 @@ class ConnectorService:
 
         Raises:
             SyncConflictError: another run holds the slot.
-            SyncStartError: the source's data could not be fetched.
+            SyncStartError: the source's data could not be fetched, or the connector refuses the run.
         """
         if self._closed:
             raise SyncStartError("The connector shuts down", status=500)
@@ -175,6 +188,7 @@ class ConnectorService:
             config = self._fetch(request.source_id)
             repeated = time.monotonic() - self._born < self._options.dispatch_seconds
             info = _run_info(request, config, may_have_begun=request.is_resume or repeated)
+            self._validation.check(run, request, config, info)
             worker = SyncWorker(
                 self.connector,
                 run,
@@ -220,6 +234,15 @@ class ConnectorService:
     def execute_action(self, request: ActionRequest) -> Any:
         """Run an action; return what ``runtime.actions.run_action`` does."""
         return run_action(self.connector, request, self._loop)
+
+    def load_skill(self, request: SkillRequest) -> SkillResponse:
+        """Return a skill; see ``runtime.skills.load_skill``."""
+        announced = self.manifest().get("skills") or ()
+        return load_skill(self.connector, request, self._loop, announced=announced, prompts=self._prompts)
+
+    def credential_ready(self, request: CredentialReadyRequest) -> dict[str, JsonValue] | None:
+        """Return the manifest if it has changed by a new account; see ``runtime.credential_ready``."""
+        return credential_ready(self.connector, request, self._loop, manifest=self.manifest)
 
     # -- inside -------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,13 @@ from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from omni_connector.models import ActionRequest, CancelRequest, SyncRequest
+from omni_connector.models import (
+    ActionRequest,
+    CancelRequest,
+    CredentialReadyRequest,
+    SkillRequest,
+    SyncRequest,
+)
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.web.errors import register_error_handlers
 from omni_connector.web.parsing import json_body
@@ -79,6 +85,17 @@ def action() -> WerkzeugResponse:
     return action_response(_service().execute_action(json_body(ActionRequest)))
 
 
+def skill() -> Response:
+    """``POST /skill``: the text of a skill that has no static content in the manifest."""
+    return json_response(_service().load_skill(json_body(SkillRequest)).to_wire())
+
+
+def credential_ready() -> Response:
+    """``POST /oauth/credential-ready``: an account was connected; answers the manifest if it has changed by that."""
+    changed = _service().credential_ready(json_body(CredentialReadyRequest))
+    return Response(status=204) if changed is None else json_response(changed)
+
+
 _ROUTES = (
     ("/health", health, "GET"),
     ("/manifest", manifest, "GET"),
@@ -86,4 +103,6 @@ _ROUTES = (
     ("/sync/<sync_run_id>", sync_status, "GET"),
     ("/cancel", cancel, "POST"),
     ("/action", action, "POST"),
+    ("/skill", skill, "POST"),
+    ("/oauth/credential-ready", credential_ready, "POST"),
 )

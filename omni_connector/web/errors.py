@@ -5,8 +5,15 @@ import logging
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from omni_connector.exceptions import ConnectorError, MalformedRequestError, SyncConflictError, SyncStartError
-from omni_connector.web.responses import error_response
+from omni_connector.exceptions import (
+    ConnectorError,
+    HookFailedError,
+    MalformedRequestError,
+    SyncConflictError,
+    SyncStartError,
+    UnknownSkillError,
+)
+from omni_connector.web.responses import error_response, json_response
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +23,8 @@ def register_error_handlers(owner: Blueprint | Flask) -> None:
     owner.register_error_handler(MalformedRequestError, _malformed)
     owner.register_error_handler(SyncConflictError, _conflict)
     owner.register_error_handler(SyncStartError, _not_started)
+    owner.register_error_handler(UnknownSkillError, _unknown_skill)
+    owner.register_error_handler(HookFailedError, _hook_failed)
     owner.register_error_handler(HTTPException, _http)
     owner.register_error_handler(Exception, _unexpected)
 
@@ -30,6 +39,15 @@ def _conflict(error: SyncConflictError) -> Response:
 
 def _not_started(error: SyncStartError) -> Response:
     return error_response(str(error), status=error.status)
+
+
+def _unknown_skill(error: UnknownSkillError) -> Response:
+    return json_response({"error": str(error)}, 404)
+
+
+def _hook_failed(error: HookFailedError) -> Response:
+    """The log has it already, without the secrets that a traceback could show here."""
+    return error_response(str(error), status=500)
 
 
 def _http(error: HTTPException) -> Response:

@@ -7,7 +7,7 @@ The document describes what the manager sends, which is never malformed, and so 
 promises 4xx with a JSON body that names the field. Those answers are added to the loaded schema here: 400 (not JSON, a
 missing or mistyped field), 413 (too large), 415 (another content type).
 
-Left out are the endpoints that a connector does not serve yet: /resource, /prompt, /skill, /oauth/credential-ready.
+Left out are the endpoints that a connector does not serve yet: /resource, /prompt.
 
 The examples are the same on every run (``derandomize``).
 """
@@ -36,7 +36,7 @@ from omni_connector.server import create_app, services
 from omni_connector.testing import MemoryManager
 
 EXAMPLES = 60
-NOT_SERVED = {"/resource", "/prompt", "/skill", "/oauth/credential-ready"}
+NOT_SERVED = {"/resource", "/prompt"}
 MALFORMED = {
     "400": "Not JSON, or a field is missing or mistyped.",
     "413": "Larger than the limit.",
@@ -89,7 +89,7 @@ CASES = [
 
 
 class Fuzzed(Scripted):
-    """Starts whatever it is told to, and knows every other action."""
+    """Starts whatever it is told to, and knows every other action and skill."""
 
     name = "fuzzed"
     sync_modes = ["full", "incremental", "realtime"]
@@ -98,6 +98,12 @@ class Fuzzed(Scripted):
         if len(action) % 2:
             return ActionResponse.not_supported(action)
         return ActionResponse.success({"params": params, "source": source})
+
+    def load_skill(self, skill_id, arguments):
+        return None if len(skill_id) % 2 or not skill_id else f"{arguments}"
+
+    def on_credential_ready(self, user_id):
+        return user_id is None
 
 
 @pytest.fixture
@@ -118,6 +124,8 @@ def test_everything_that_is_served_is_fuzzed():
         "/sync/{sync_run_id}",
         "/cancel",
         "/action",
+        "/skill",
+        "/oauth/credential-ready",
     }
 
 

@@ -279,7 +279,7 @@ def test_other_routes_and_methods_are_answered_in_json(client, method, path, sta
         assert response.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/resource", "/prompt", "/skill", "/oauth/credential-ready"])
+@pytest.mark.parametrize("path", ["/resource", "/prompt"])
 def test_what_is_not_served_yet_is_404(client, path):
     assert client.post(path, json={}).status_code == 404
 

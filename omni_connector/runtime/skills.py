@@ -1,0 +1,93 @@
+"""Finds the text of a skill: static, from the connector, or from a prompt of its MCP server."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from omni_connector.connector import Connector
+from omni_connector.event_loop import EventLoop
+from omni_connector.exceptions import UnknownSkillError
+from omni_connector.models import SkillRequest, SkillResponse
+from omni_connector.models.skills import MCP_PREFIX
+from omni_connector.runtime.guarding import guarded
+from omni_connector.runtime.hooks import call_fitted
+
+
+class PromptSource(Protocol):
+    """Knows prompts whose texts are skills."""
+
+    def prompt_text(self, name: str, arguments: dict[str, Any], credentials: Any) -> str | None:
+        """Return the text of a prompt, or None when there is none of this name.
+
+        The text is the prompt's description, if any, and the texts of its messages, joined by blank lines.
+
+        Args:
+            name: of the prompt.
+            arguments: values by name; empty when the caller gave none.
+            credentials: the owner's McpCredentials.
+
+        Raises:
+            ConnectorError: it is known, but could not be had.
+        """
+
+
+def load_skill(
+    connector: Connector,
+    request: SkillRequest,
+    loop: EventLoop,
+    *,
+    announced: Iterable[Mapping[str, Any]],
+    prompts: PromptSource | None,
+) -> SkillResponse:
+    """Return a skill.
+
+    Looked for in this order: static content, ``Connector.load_skill``, the ``mcp_prompt`` of an announced skill, and, for
+    an id that begins with ``mcp:``, the prompt of the name that follows.
+
+    Args:
+        connector: the connector.
+        request: which skill, with what.
+        loop: where async hooks run.
+        announced: the skills of the manifest, as they are sent.
+        prompts: the prompts of the connector's MCP server, if it has one.
+
+    Raises:
+        UnknownSkillError: it is found nowhere.
+        HookFailedError: the connector's ``load_skill`` failed.
+        ConnectorError: the prompt could not be had.
+    """
+    definition = next((skill for skill in announced if skill["id"] == request.skill_id), {})
+    content = definition.get("content")
+    if content is None:
+        content = _of_connector(connector, request, loop)
+    if isinstance(content, SkillResponse):
+        return content
+    prompt = definition.get("mcp_prompt") or _prompt_name(request.skill_id)
+    if content is None and prompt is not None and prompts is not None:
+        content = prompts.prompt_text(prompt, _arguments(request), request.credentials)
+    if content is None:
+        raise UnknownSkillError(request.skill_id)
+    title = definition.get("title") or prompt or request.skill_id
+    return SkillResponse(skill_id=request.skill_id, title=title, content=content)
+
+
+def _of_connector(connector: Connector, request: SkillRequest, loop: EventLoop) -> str | SkillResponse | None:
+    given = {
+        "skill_id": request.skill_id,
+        "arguments": _arguments(request),
+        "credentials": {} if request.credentials is None else request.credentials,
+    }
+    with guarded("load_skill", request.credentials):
+        loaded = call_fitted(loop, connector.load_skill, given)
+        if loaded is None or isinstance(loaded, SkillResponse):
+            return loaded
+        if isinstance(loaded, str):
+            return str(loaded)
+        raise TypeError(f"it returned {type(loaded).__name__}; return text, a SkillResponse, or None")
+
+
+def _arguments(request: SkillRequest) -> dict[str, Any]:
+    return request.arguments if isinstance(request.arguments, dict) else {}
+
+
+def _prompt_name(skill_id: str) -> str | None:
+    return skill_id.removeprefix(MCP_PREFIX) if skill_id.startswith(MCP_PREFIX) else None
