@@ -19,7 +19,7 @@ from omni_connector.testing import call_action, run_sync
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-BLOCKING, ITEMS, ASYNC, ACTION, MOUNT, TEST = BLOCKS
+BLOCKING, ITEMS, ASYNC, ACTION, HANDMADE, MOUNT, TEST = BLOCKS
 ASYNC_ITEMS = ITEMS.replace("Iterator", "AsyncIterator").replace("def fetch_items", "async def fetch_items")
 
 PUBLIC_CONTRACT = """\
@@ -155,13 +155,41 @@ def test_the_commands_after_the_quick_start_run_it_and_find_what_arrived(my_conn
     assert "1. First" in outputs[1]
 
 
-def test_the_action_can_be_called(omni_manager):
+@pytest.mark.parametrize(
+    ("block", "name", "action", "params", "result"),
+    [
+        (ACTION, "ConnectorWithAction", "count", {"text": "one two"}, 2),
+        (ACTION, "ConnectorWithAction", "count", {"text": "one two", "unit": "lines"}, 1),
+        (HANDMADE, "ConnectorWithHandmadeAction", "count_words", {"text": "one two"}, {"words": 2}),
+    ],
+)
+def test_the_actions_can_be_called(omni_manager, block, name, action, params, result):
+    namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
+    exec(compile(block, "README.md", "exec"), namespace)
+    answer = call_action(namespace[name](), action, params, manager=omni_manager)
+    assert answer.result == result
+
+
+def test_an_action_says_what_is_wrong_with_its_parameters(omni_manager):
     namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
     exec(compile(ACTION, "README.md", "exec"), namespace)
-    answer = call_action(
-        namespace["ConnectorWithAction"](), "count_words", {"text": "one two"}, manager=omni_manager
-    )
-    assert answer.result == {"words": 2}
+    answer = call_action(namespace["ConnectorWithAction"](), "count", {"text": 5}, manager=omni_manager)
+    assert (answer.status_code, answer.error) == (400, "text: text is required, not a whole number")
+
+
+def test_the_actions_pass_mypy_strict_with_bare_dicts(tmp_path):
+    program = tmp_path / "actions.py"
+    program.write_text(ITEMS + BLOCKING + ACTION + HANDMADE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--allow-any-generics", str(program)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_else_a_connector_can_be_is_there():
+    section = README.split("## What else a connector can be")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    for member in re.findall(r"`(\w+)[`(]", " ".join(cells)):
+        assert hasattr(Connector, member), member
 
 
 def test_every_command_is_named():
