@@ -60,9 +60,7 @@ def announced_manifest(connector: Any, *, base: type, connector_url: str) -> Con
             del values[name]
     manifest = ConnectorManifest(**{**_VALID, **values})
     if problems:
-        problems += manifest_problems(
-            manifest.to_wire()
-        )  # What is wrong with the rest is said at once as well.
+        problems += manifest_problems(manifest.to_wire())  # What is wrong with the rest is said as well.
         raise ConfigurationError(
             [f"{_called(connector)} cannot be announced: {problem}" for problem in problems]
         )

@@ -90,9 +90,7 @@ class Parameters:
         if problems:
             raise MalformedRequestError("; ".join(problems), field=problems[0].partition(":")[0])
         if self.open:
-            arguments = {
-                name: value for name, value in params.items() if name not in self.special
-            } | arguments
+            arguments = params | arguments
         return arguments | {name: special[name] for name in self.special}
 
     def _problems(self, params: Mapping[str, JsonValue]) -> Iterator[str]:

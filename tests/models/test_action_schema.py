@@ -18,6 +18,7 @@ from omni_connector.models.action_schema import (
     schema_of_parameters,
     schema_problems,
 )
+from omni_connector.models.codec import encode
 
 ADDRESS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 GENERATED = {
@@ -81,6 +82,10 @@ def test_references_to_definitions_are_written_out():
             },
             {"properties": {"a": {"title": "mine", "allOf": [{"maxLength": 9, "title": "its"}, {"maxLength": 3}]}}},
         ),
+        (  # The same rule on both sides is one rule.
+            {"properties": {"a": {"$ref": "#/$defs/S", "type": "string", "title": "A"}}, "$defs": {"S": {"type": "string"}}},
+            {"properties": {"a": {"type": "string", "title": "A"}}},
+        ),
         (  # Used beside each other, not inside each other.
             {"properties": {"a": {"$ref": "#/$defs/S"}, "b": {"$ref": "#/$defs/S"}}, "$defs": {"S": {}}},
             {"properties": {"a": {}, "b": {}}},
@@ -131,9 +136,10 @@ def test_a_small_schema_cannot_fill_the_memory():
         for n in range(40)
     }
     schema = {"properties": {"x": {"$ref": "#/$defs/L0"}}, "$defs": {**definitions, "L40": {}}}
-    problems = inline_references(schema).problems
-    assert problems
-    assert all(f"more than {MAX_INLINED} references" in problem for problem in problems)
+    done = inline_references(schema)
+    assert done.problems
+    assert all(f"more than {MAX_INLINED} references" in problem for problem in done.problems)
+    assert len(encode(done.schema)) < 100_000
 
 
 @pytest.mark.parametrize(

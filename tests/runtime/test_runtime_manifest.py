@@ -20,6 +20,7 @@ from omni_connector import (
 )
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.server import create_app
+from omni_connector.testing import MemoryManager
 
 OAUTH = OAuthManifestConfig(
     provider="clickup",
@@ -193,13 +194,16 @@ def test_what_an_override_returns_is_looked_at_as_well(serve, manifest, problem)
 
 
 def test_mounting_stops_and_leaves_nothing_open():
+    manager = MemoryManager()
     with pytest.raises(
         ConfigurationError, match=r"scripted cannot be announced: action ping: input_schema\.if"
     ):
         create_app(
             of(actions=[ping(input_schema={"if": {}})]),
             settings=Settings(manager_url="http://manager", connector_url="http://me"),
+            manager=manager,
         )
+    assert manager.closed
 
 
 def test_checking_leaves_no_thread_behind(serve):

@@ -14,6 +14,7 @@ from omni_connector import SyncRefusedError, SyncUnavailableError
 from omni_connector.exceptions import SyncStartError
 from omni_connector.models import SyncConfig, SyncRequest
 from omni_connector.runtime.options import RuntimeOptions
+from omni_connector.runtime.validation import THREADS
 from omni_connector.testing import serve_connector
 
 QUICK = RuntimeOptions(validate_seconds=0.05)
@@ -254,12 +255,21 @@ def test_a_coroutine_that_hangs_is_cancelled(serve):
     assert cancelled.wait(WAIT)
 
 
-def test_hooks_that_hang_do_not_keep_others_waiting_for_ever(serve):
-    release = threading.Event()
-    service = serve(of(lambda self: release.wait(WAIT)), options=QUICK)
-    for number in range(10):
+def test_hooks_that_hang_keep_others_waiting_no_longer_and_are_not_called_late(serve):
+    release, called = threading.Event(), []
+
+    def hang(self, source_id):
+        called.append(source_id)
+        release.wait(WAIT)
+
+    connector = of(hang)
+    service = serve(connector, options=QUICK)
+    for number in range(THREADS + 2):
         assert refusal(service, run=f"run-{number}", source=f"source-{number}").status == 500
     release.set()
+    service.start_sync(sync_request("last", source="last"))
+    connector.meet()
+    assert called == [*(f"source-{number}" for number in range(THREADS)), "last"]
 
 
 @pytest.mark.parametrize("colour", ["blocking", "async"])
