@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, NewType, NotRequired, Optional, Requ
 import attrs
 import jsonschema_rs
 import pytest
+import typing_extensions
 
 from omni_connector.actions.schema import UndeclarableTypeError, schema_of, with_default
 from omni_connector.models.action_schema import schema_problems
@@ -129,6 +130,7 @@ SCHEMAS = [
     (Any, {}),
     (object, {}),
     (UserId, {"type": "string"}),
+    (typing_extensions.TypeAliasType("Count", int), {"type": "integer"}),
     (Annotated[int, 5, "how many", "more"], {"type": "integer", "description": "how many"}),
     (Annotated[Annotated[int, "inner"], "outer"], {"type": "integer", "description": "inner"}),
     (dt.datetime, {"type": "string", "format": "date-time"}),
@@ -225,6 +227,7 @@ def test_a_type_has_a_schema_that_the_manager_takes(kind, schema):
         (Node, "Node contains itself.*or take a dict"),
         (Even, "Even contains itself"),
         (int | complex, "complex has no JSON Schema"),
+        ([1], r"\[1\] has no JSON Schema"),
     ],
 )
 def test_a_type_without_a_schema_is_named(kind, message):

@@ -17,6 +17,7 @@ from omni_connector import (
     SearchOperator,
     Settings,
     SkillDefinition,
+    action,
 )
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.server import create_app
@@ -141,6 +142,25 @@ def test_an_oauth_configuration_that_cannot_be_made_is_told_beside_the_rest(serv
     assert problems(serve, of(oauth_config=oauth_config, version=1)) == [
         "OAuthManifestConfig.provider: '' cannot be used; give one",
         "ConnectorManifest.version: 1 cannot be used; give a string",
+    ]
+
+
+def test_a_list_that_is_none_is_told_beside_declared_actions(serve):
+    @action
+    def count(self):
+        """Count."""
+
+    assert problems(serve, of(count=count, actions=None)) == [
+        "ConnectorManifest.actions: None cannot be used; give a list of ActionDefinition"
+    ]
+
+
+def test_a_manifest_that_an_override_cannot_make_is_told(serve):
+    def get_manifest(self):
+        return ConnectorManifest(name="", version="1", display_name="S", sync_modes=[])
+
+    assert problems(serve, of(get_manifest=get_manifest)) == [
+        "ConnectorManifest.name: '' cannot be used; give a string that is not empty"
     ]
 
 
