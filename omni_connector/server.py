@@ -25,7 +25,7 @@ from omni_connector.web.asgi import AsgiApplication
 from omni_connector.web.blueprint import EXTENSION, build_blueprint
 from omni_connector.web.errors import register_error_handlers
 
-__all__ = ["as_asgi", "create_app", "create_blueprint", "serve", "services"]
+__all__ = ["as_asgi", "close_services", "create_app", "create_blueprint", "serve", "services"]
 
 
 def create_blueprint(

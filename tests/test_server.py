@@ -9,7 +9,16 @@ import pytest
 from support.scripted import Scripted
 
 from omni_connector import ConfigurationError
-from omni_connector.server import create_app_from_environ, serve, services, startup_error, startup_message
+from omni_connector.local import HttpServer
+from omni_connector.server import (
+    close_services,
+    create_app,
+    create_app_from_environ,
+    serve,
+    services,
+    startup_error,
+    startup_message,
+)
 
 MANAGER = {"CONNECTOR_MANAGER_URL": "http://manager:8090"}
 
@@ -28,6 +37,24 @@ def test_the_environment_names_connector_and_manager():
         assert app.test_client().get("/health").json == {"status": "healthy", "service": "scripted"}
     finally:
         service.close()
+
+
+def test_create_app_alone_begins_to_register(monkeypatch, omni_manager):
+    """In the process of whoever calls it; under gunicorn and uvicorn the tests of whole processes show it."""
+    apps = []
+
+    def serve(environ, start_response):  # The address is needed first.
+        return apps[0](environ, start_response)
+
+    with HttpServer(serve, name="test-connector") as server:
+        monkeypatch.setenv("CONNECTOR_MANAGER_URL", omni_manager.url)
+        monkeypatch.setenv("CONNECTOR_HOST_NAME", "127.0.0.1")
+        monkeypatch.setenv("PORT", server.url.rpartition(":")[2])
+        apps.append(create_app(Scripted()))
+        try:
+            omni_manager.wait_for_connector("web")
+        finally:
+            close_services(apps[0])
 
 
 def test_everything_that_is_missing_is_told_at_once():
