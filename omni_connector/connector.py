@@ -6,7 +6,6 @@ from typing import Any
 
 from omni_connector.announced import announced_manifest
 from omni_connector.awaitables import MayAwait, hook
-from omni_connector.event_loop import slow_hook
 from omni_connector.models import (
     ActionDefinition,
     ActionResponse,
@@ -16,6 +15,7 @@ from omni_connector.models import (
     SkillDefinition,
     SkillResponse,
 )
+from omni_connector.slow_hooks import slow_hook
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import ErrorLimits
 

@@ -6,16 +6,14 @@ holds (an ``httpx.AsyncClient``, say) are bound to their loop and must stay usab
 
 import asyncio
 import contextlib
-import functools
 import logging
 import threading
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
-from omni_connector.awaitables import Hook, hook
 from omni_connector.pool import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -152,23 +150,13 @@ class EventLoop:
             return self._loop
 
 
-def slow_hook(default: Hook) -> Hook:
-    """As ``awaitables.hook``, for a default that waits for something: a process, the network.
-
-    Called in a coroutine it returns an awaitable, and does its work in a thread, so that the loop goes on.
-    """
-    quick = hook(default)
-
-    @functools.wraps(default)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        loop = _running_loop()
-        if loop is None:
-            return quick(*args, **kwargs)
-        work = functools.partial(quick, *args, **kwargs)
-        owner = _owners.get(loop)
-        return asyncio.to_thread(work) if owner is None else owner.off_loop(work)
-
-    return cast("Hook", call)
+def beside_the_loop(work: Callable[[], T]) -> T | Awaitable[T]:
+    """Do ``work``, which may take long; called in a coroutine, in a thread: then an awaitable of its value is returned."""
+    loop = _running_loop()
+    if loop is None:
+        return work()
+    owner = _owners.get(loop)
+    return asyncio.to_thread(work) if owner is None else owner.off_loop(work)
 
 
 _owners: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, EventLoop]" = weakref.WeakKeyDictionary()

@@ -112,7 +112,7 @@ import sys
 before = set(sys.modules)
 from omni_connector import *
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "cheroot", "sqlite3"}))
+print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "cheroot", "sqlite3", "asyncio"}))
 """
     assert run(code).strip() == "[]"
 

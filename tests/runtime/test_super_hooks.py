@@ -18,10 +18,11 @@ from omni_connector.awaitables import (
     hook,
     plain,
 )
-from omni_connector.event_loop import EventLoop, slow_hook
+from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import call_hook
+from omni_connector.slow_hooks import slow_hook
 
 
 @pytest.fixture

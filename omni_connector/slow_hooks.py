@@ -1,0 +1,29 @@
+"""Defaults of hooks that wait for something, a process or the network: an override awaits them without holding its loop.
+
+In a module of its own, because the loop is loaded only when it is needed: importing ``Connector`` does without asyncio.
+"""
+
+import functools
+import sys
+from typing import Any, cast
+
+from omni_connector.awaitables import Hook, hook
+
+
+def slow_hook(default: Hook) -> Hook:
+    """As ``awaitables.hook``, for a default that waits for something.
+
+    Called in a coroutine it returns an awaitable, and does its work in a thread, so that the loop goes on. Elsewhere it
+    does its work and returns its value, which may be awaited as well.
+    """
+    quick = hook(default)
+
+    @functools.wraps(default)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if "asyncio" not in sys.modules:
+            return quick(*args, **kwargs)  # No coroutine can be calling.
+        from omni_connector.event_loop import beside_the_loop  # noqa: PLC0415 - see above.
+
+        return beside_the_loop(functools.partial(quick, *args, **kwargs))
+
+    return cast("Hook", call)
