@@ -5,6 +5,7 @@ The names are those that connectors written for pydantic's models call.
 
 import copy
 import datetime as dt
+import enum
 import functools
 import json
 import types
@@ -21,6 +22,12 @@ HIDDEN = {"omni_connector.hidden": True}
 """Metadata of a field that is no part of the model's dump."""
 
 Mode = Literal["json", "python"]
+
+
+class Absent(enum.Enum):
+    """Tells a key that was left out from one that was null."""
+
+    ABSENT = "absent"
 
 
 class Model:
@@ -43,6 +50,8 @@ class Model:
     ) -> dict[str, Any]:
         """Return the fields as a dict; models in it become dicts, lists and dicts are copied.
 
+        Keys that the wire left out are left out here as well.
+
         Args:
             mode: ``json`` makes every value one that JSON has, dates RFC 3339 text; ``python`` leaves them.
             include: names of the fields that are wanted; all unless given.
@@ -62,7 +71,8 @@ class Model:
         for attribute in _fields(type(self)):
             value = getattr(self, attribute.name)
             if (
-                attribute.metadata.get("omni_connector.hidden")
+                value is Absent.ABSENT
+                or attribute.metadata.get("omni_connector.hidden")
                 or (include is not None and attribute.name not in include)
                 or (exclude is not None and attribute.name in exclude)
                 or (exclude_none and value is None)

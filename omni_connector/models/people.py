@@ -12,6 +12,7 @@ from attrs import define, field
 
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models import fields
+from omni_connector.models.model import Model
 
 LONGEST_TEXT = 255
 LONGEST_NAME = 128
@@ -104,7 +105,7 @@ _DATE = fields.checked(fields.optional(calendar_date))
 
 
 @define(kw_only=True, on_setattr=fields.on_setattr)
-class PersonRecord:
+class PersonRecord(Model):
     """One person as a source knows them; replaces what this source said of them before.
 
     A person is known by the e-mail address, over all sources. What is None here vanishes from this source's entry.
@@ -192,7 +193,7 @@ def require_other_manager(person: PersonRecord) -> None:
 
 
 @define(kw_only=True, on_setattr=fields.on_setattr)
-class GroupMembership:
+class GroupMembership(Model):
     """All members of one group of a source; replaces the membership that the source said before.
 
     Attributes:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from omni_connector.models import fields
+from omni_connector.models.model import Absent, Model
 
 
 class SyncMode(enum.StrEnum):
@@ -37,17 +38,11 @@ class UserFilterMode(enum.StrEnum):
     BLACKLIST = "blacklist"
 
 
-class Absent(enum.Enum):
-    """Tells a key that was left out from one that was null."""
-
-    ABSENT = "absent"
-
-
 ABSENT: Final = Absent.ABSENT
 
 
 @frozen(kw_only=True)
-class SyncRequest:
+class SyncRequest(Model):
     """Body of ``POST /sync`` (connector.openapi.yaml).
 
     Attributes:
@@ -77,14 +72,14 @@ class SyncRequest:
 
 
 @frozen(kw_only=True)
-class CancelRequest:
+class CancelRequest(Model):
     """Body of ``POST /cancel``."""
 
     sync_run_id: str
 
 
 @frozen(kw_only=True)
-class SyncConfig:
+class SyncConfig(Model):
     """What one run needs to know about its source (``GET /sdk/source/{id}/sync-config``).
 
     Attributes:
@@ -109,7 +104,7 @@ class SyncConfig:
 
 
 @frozen(kw_only=True)
-class RunProgress:
+class RunProgress(Model):
     """What the manager knows of a run (manager.openapi.yaml, SyncProgress).
 
     Attributes:

@@ -8,6 +8,7 @@ import json
 
 import attrs
 import pytest
+from attrs import evolve
 
 import omni_connector.models as models_room
 from omni_connector.exceptions import InvalidValueError
@@ -23,7 +24,9 @@ from omni_connector.models import (
     McpPromptDefinition,
     OAuthManifestConfig,
     OAuthScopeSet,
+    PersonSyncRecord,
     SearchOperator,
+    SyncRequest,
 )
 from omni_connector.models.model import Model
 
@@ -151,6 +154,19 @@ def test_a_value_without_json_form_is_named():
 def test_an_action_response_is_dumped_as_it_is_sent():
     answer = ActionResponse.failure("no", status_code=409)
     assert answer.model_dump() == {"status": "error", "result": None, "error": "no"} == answer.to_wire()
+
+
+def test_what_the_wire_left_out_is_left_out_of_a_dump():
+    request = SyncRequest(sync_run_id="r", source_id="s", sync_mode="full")
+    assert "checkpoint" not in request.model_dump()
+    assert evolve(request, checkpoint=None).model_dump(mode="json")["checkpoint"] is None
+
+
+def test_a_person_is_dumped_with_dates_as_text():
+    person = PersonSyncRecord(external_id="1", email="Ann@x.org", employment_start_date="2026-08-01")
+    dumped = person.model_dump(mode="json", exclude_none=True)
+    assert dumped == {"external_id": "1", "email": "ann@x.org", "employment_start_date": "2026-08-01"}
+    assert PersonSyncRecord.model_validate(dumped) == person
 
 
 def test_a_dump_may_be_json_text():

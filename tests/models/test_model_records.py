@@ -9,7 +9,7 @@ import pickle
 import pytest
 from support.scripted import Scripted
 
-from omni_connector import ActionParameter, Source
+from omni_connector import ActionDefinition, ActionParameter, Source
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
 from omni_connector.models.codec import decode, encode
@@ -74,3 +74,22 @@ def test_a_parameter_says_what_was_said_of_it():
     parameter = ActionParameter(type="string", description="What to look for")
     assert parameter == {"type": "string", "description": "What to look for"}
     assert (parameter.type, parameter.required, ActionParameter().description) == ("string", False, None)
+
+
+def test_parameters_as_actions_once_declared_them_become_a_schema():
+    action = ActionDefinition(
+        name="search",
+        description="Search",
+        parameters={
+            "query": ActionParameter(type="string", required=True, description="What to look for"),
+            "limit": ActionParameter(type="integer"),
+        },
+    )
+    assert action.input_schema == {
+        "type": "object",
+        "properties": {
+            "query": {"type": "string", "description": "What to look for"},
+            "limit": {"type": "integer"},
+        },
+        "required": ["query"],
+    }
