@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import threading
 
 import pytest
 from support.scripted import Scripted
 
-from omni_connector import ActionResponse, Connector, ConnectorManifest
+from omni_connector import ActionResponse, Connector, ConnectorError, ConnectorManifest
 from omni_connector.awaitables import (
     AwaitableValue,
     MayAwait,
@@ -275,13 +276,60 @@ def test_the_defaults_can_be_awaited_by_a_connectors_own_tests():
     assert answer == ActionResponse.not_supported("x")
 
 
+EXEMPT = {"sync", "serve"}
+"""The one is abstract, the other is no hook."""
+
+HOOKS = {
+    name: member
+    for base in reversed(Connector.__mro__)
+    if base.__module__.startswith("omni_connector.")
+    for name, member in vars(base).items()
+    if inspect.isfunction(member) and not name.startswith("_") and name not in EXEMPT
+}
+GIVEN = {
+    "action": "a",
+    "sync_run_id": "r",
+    "connector_url": "http://me",
+    "skill_id": "s",
+    "uri": "x://y",
+    "name": "n",
+}
+"""What required parameters get; others get an empty dict."""
+
+
+def required(method):
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    kinds = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    needed = [one for one in parameters if one.kind not in kinds and one.default is one.empty]
+    return [GIVEN.get(one.name, {}) for one in needed]
+
+
+def overriding(name, colour):
+    """Return a connector that overrides a hook on top of its default."""
+
+    def blocking(self, *args):
+        return getattr(super(kind, self), name)(*args)
+
+    async def in_async(self, *args):
+        return await getattr(super(kind, self), name)(*args)
+
+    kind = type("Own", (Scripted,), {name: blocking if colour == "blocking" else in_async})
+    return kind()
+
+
 def test_every_public_method_with_a_default_is_a_hook():
     """A new one that is not cannot be awaited: decorate it with ``hook`` or ``slow_hook``."""
-    exempt = {"sync", "serve"}  # Abstract; no hook.
-    methods = {
-        name: member
-        for name, member in vars(Connector).items()
-        if callable(member) and not name.startswith("_") and name not in exempt
-    }
-    assert {"execute_action", "cancel", "get_manifest"} <= methods.keys()
-    assert [name for name, member in methods.items() if not hasattr(member, "__wrapped__")] == []
+    assert {"execute_action", "cancel", "get_manifest"} <= HOOKS.keys()
+    assert [name for name, member in HOOKS.items() if not hasattr(member, "__wrapped__")] == []
+
+
+@pytest.mark.parametrize("colour", ["blocking", "async"])
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_can_be_overridden_in_either_colour_on_top_of_its_default(name, colour, loop):
+    def value_of(connector):
+        try:
+            return call_hook(loop, getattr(connector, name), *required(HOOKS[name]))
+        except ConnectorError as error:  # What the default says of itself.
+            return type(error)
+
+    assert value_of(overriding(name, colour)) == value_of(Scripted())
