@@ -10,6 +10,7 @@ from omni_connector.models import (
     ActionDefinition,
     ActionResponse,
     ConnectorManifest,
+    CredentialReadyRequest,
     OAuthManifestConfig,
     SearchOperator,
     SkillDefinition,
@@ -208,7 +209,7 @@ class Connector(ABC):
         return None
 
     @hook
-    def on_credential_ready(self, *_args: Any, **_kwargs: Any) -> MayAwait[bool | ConnectorManifest | None]:
+    def on_credential_ready(self, *_args: Any, **kwargs: Any) -> MayAwait[bool | ConnectorManifest | None]:
         """Learn that an account was connected; refresh what depends on it.
 
         An override is given those that it accepts of ``source_id``, ``user_id`` (None for the source's own account),
@@ -218,7 +219,20 @@ class Connector(ABC):
         Returns:
             True or a manifest when the manifest has changed; that it has is also noticed by comparing.
         """
-        return None
+        return self.oauth_credential_ready(kwargs["request"]) if "request" in kwargs else None
+
+    @hook
+    def oauth_credential_ready(self, request: CredentialReadyRequest) -> MayAwait[bool]:
+        """The same by the name that existing connectors override; ``on_credential_ready`` calls it unless overridden.
+
+        Args:
+            request: what happened.
+
+        Returns:
+            True when the manifest has changed.
+        """
+        del request
+        return False
 
     @hook
     def get_manifest(self, connector_url: str = "") -> MayAwait[ConnectorManifest]:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError
@@ -50,12 +52,13 @@ def credential_ready(
 
 
 def _told(connector: Connector, request: CredentialReadyRequest, loop: EventLoop) -> Any:
+    request = evolve(request, credentials={} if request.credentials is None else request.credentials)
     given = {
         "source_id": request.source_id,
         "user_id": request.user_id,
         "provider": request.provider,
         "flow": request.flow,
-        "credentials": {} if request.credentials is None else request.credentials,
+        "credentials": request.credentials,
     }
     with guarded("on_credential_ready", request.credentials):
         return call_fitted(loop, connector.on_credential_ready, given, {"request": request})

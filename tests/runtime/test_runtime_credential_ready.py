@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from flask import Flask
 from support.openapi import problems as schema_problems
 from support.scripted import Scripted
@@ -73,6 +74,25 @@ def test_the_hook_is_told_everything(ready, colour):
 
 def test_a_connector_without_the_hook_has_nothing_to_say(ready):
     assert ready(Scripted()) is None
+
+
+@pytest.mark.parametrize("colour", ["blocking", "async"])
+def test_the_hook_has_the_name_that_existing_connectors_override(ready, colour):
+    seen = []
+
+    def look(self, request):
+        seen.append((request.source_id, dict(request.credentials)))
+        return True
+
+    async def look_async(self, request):
+        assert await Scripted.oauth_credential_ready(self, request) is False
+        return look(self, request)
+
+    members = {"oauth_credential_ready": look if colour == "blocking" else look_async}
+    connector = type("Existing", (Scripted,), members)()
+    assert ready(connector)["name"] == "scripted"
+    assert ready(connector, evolve(REQUEST, credentials=None))["name"] == "scripted"
+    assert seen == [("s", CREDENTIALS), ("s", {})]
 
 
 @pytest.mark.parametrize("value", [None, False, 0, "yes"])
