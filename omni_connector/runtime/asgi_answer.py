@@ -180,8 +180,10 @@ class Chunks:
             if not complete and not left:  # A kept error would keep alive what the response holds.
                 self._error = error or RuntimeError("the response ended before its body did")
                 self._changed.notify_all()
-        if error is not None and complete:
+        if error is None:
+            return
+        if complete and not call.cancelled():
             told = redacted_traceback(error, self._secrets)
             log.error("A background task of an action's response failed: %s", told)
-        elif error is not None and left:
-            log.debug("A response ended after its caller had left: %s", type(error).__name__)
+        elif complete or left:
+            log.debug("A response ended after its answer, or its caller, had left: %s", type(error).__name__)
