@@ -72,17 +72,7 @@ class Settings:
 
 def settings_problems(environ: Mapping[str, str]) -> list[str]:
     """Return one sentence for each variable that is missing or wrong."""
-    problems = []
-    if not _url(environ, "CONNECTOR_MANAGER_URL"):
-        problems.append(
-            "CONNECTOR_MANAGER_URL is not set: it is the address of the connector-manager. "
-            "Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"
-        )
-    elif not is_http_address(_url(environ, "CONNECTOR_MANAGER_URL")):
-        problems.append(
-            "CONNECTOR_MANAGER_URL is not an http or https address. "
-            "Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"
-        )
+    problems = _manager_problems(environ)
     if _url(environ, "CONNECTOR_URL") and not is_http_address(_url(environ, "CONNECTOR_URL")):
         problems.append(
             "CONNECTOR_URL is not an http or https address. "
@@ -90,6 +80,19 @@ def settings_problems(environ: Mapping[str, str]) -> list[str]:
         )
     problems += [*_host_problems(environ), *_port_problems(environ), *_number_problems(environ)]
     return problems
+
+
+def manager_url_from_environ(environ: Mapping[str, str] | None = None) -> str:
+    """Return ``CONNECTOR_MANAGER_URL``, without a trailing slash.
+
+    Raises:
+        ConfigurationError: it is missing or no address.
+    """
+    environ = os.environ if environ is None else environ
+    problems = _manager_problems(environ)
+    if problems:
+        raise ConfigurationError(problems)
+    return _url(environ, "CONNECTOR_MANAGER_URL")
 
 
 def port_from_environ(environ: Mapping[str, str] | None = None) -> int:
@@ -142,6 +145,18 @@ def _connector_url(environ: Mapping[str, str]) -> str | None:
     if whole or not host:
         return whole or None
     return f"http://{host}:{port_from_environ(environ)}"
+
+
+def _manager_problems(environ: Mapping[str, str]) -> list[str]:
+    url = _url(environ, "CONNECTOR_MANAGER_URL")
+    if is_http_address(url):
+        return []
+    problem = (
+        "is not an http or https address."
+        if url
+        else "is not set: it is the address of the connector-manager."
+    )
+    return [f"CONNECTOR_MANAGER_URL {problem} Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"]
 
 
 def _host_problems(environ: Mapping[str, str]) -> list[str]:

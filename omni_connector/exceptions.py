@@ -19,6 +19,11 @@
         ├── ManagerUnreachableError retry later: no answer came at all (``status`` is None)
         ├── ServiceOverloadedError  retry later: 429 or 503; ``retry_after`` in seconds, or None
         ├── ExtractionError         skip: the manager cannot extract the text of one file; the others can be
+        ├── ContentTooLargeError    cut: an older manager takes no text of that size; ``limit_bytes``
+        ├── NotFoundError           stop: the manager does not know the source, the credentials or the run
+        ├── RunConflictError        later: the source's slot is taken, or the manager runs as many syncs as it may
+        ├── UnsupportedByManagerError  do without: the manager is older than what was asked of it
+        ├── MalformedAnswerError    the manager answered something else than the protocol says; ``field``
         └── SyncRunEndedError       stop: the manager says that the run is over (400 on events)
 
 Grouped by what the caller will do. Facts are attributes; nobody has to read them out of a message.
@@ -244,6 +249,40 @@ class ServiceOverloadedError(SdkClientError):
 
 class ExtractionError(SdkClientError):
     """The manager cannot extract the text of this file: it is damaged, too large, or the manager extracts nothing."""
+
+
+class ContentTooLargeError(SdkClientError):
+    """This manager takes no text of that size; those before 3 June 2026 take 2 MiB.
+
+    Attributes:
+        limit_bytes: how long the text may be, as JSON.
+    """
+
+    limit_bytes = 2 * 1024 * 1024 - 1024
+
+
+class NotFoundError(SdkClientError):
+    """The manager does not know what was named: a source, its credentials, a run."""
+
+
+class RunConflictError(SdkClientError):
+    """No run was started: one of the same slot class is in progress, or a limit of the manager is reached."""
+
+
+class UnsupportedByManagerError(SdkClientError):
+    """The manager is older than what was asked of it: it has no such endpoint."""
+
+
+class MalformedAnswerError(SdkClientError):
+    """The manager answered something else than the protocol says.
+
+    Attributes:
+        field: path of the offending field, such as ``source_type``; ``body`` for the whole.
+    """
+
+    def __init__(self, message: str, *, field: str, operation: str, body: str = "") -> None:
+        super().__init__(message, operation=operation, status=200, body=body)
+        self.field = field
 
 
 class SyncRunEndedError(SdkClientError):

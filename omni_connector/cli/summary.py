@@ -210,4 +210,5 @@ def _entry(document_id: str, reason: str) -> Text:
 
 def _subject(event: EventRow) -> str:
     payload = event.payload
-    return str(payload.get("document_id") or payload.get("group_email") or payload.get("email") or event.id)
+    person = payload.get("person") or payload
+    return str(payload.get("document_id") or payload.get("group_email") or person.get("email") or event.id)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import BinaryIO, Protocol
 
-from omni_connector.models import RunProgress, SyncConfig
+from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
 from omni_connector.models.plain import JsonValue
 
 Rest = Callable[[], str]
@@ -12,7 +12,7 @@ Rest = Callable[[], str]
 
 
 class ManagerApi(Protocol):
-    """The calls that runs and the registration make. Every one raises SdkClientError when it fails for good."""
+    """Everything that a connector can ask of its manager. Every call raises SdkClientError when it fails for good."""
 
     def interruptible(self, stop: threading.Event) -> "ManagerApi":
         """Return the same manager whose waits between attempts end when ``stop`` is set."""
@@ -32,17 +32,68 @@ class ManagerApi(Protocol):
     def user_email(self, source_id: str) -> str:
         """Return the e-mail address of the user who made the source."""
 
+    def source(self, source_id: str) -> SourceRow:
+        """Return the source's row.
+
+        Raises:
+            NotFoundError: there is no such source.
+        """
+
+    def credentials(self, source_id: str) -> ServiceCredential:
+        """Return the credential of the source's owner, its OAuth token fresh.
+
+        Raises:
+            NotFoundError: there is no such source, or it has none.
+        """
+
+    def sources_by_type(self, source_type: str) -> list[SourceRow]:
+        """Return the active sources of a type, newest first."""
+
+    def connector_config(self, provider: str) -> JsonValue:
+        """Return what an administrator has set for a provider; empty when nothing."""
+
+    def notify_webhook(self, source_id: str, event_type: str) -> str:
+        """Have the manager start an incremental sync of a source in which something changed; return its run's id.
+
+        Raises:
+            NotFoundError: there is no such source.
+            RunConflictError: a sync of it is in progress, or a limit is reached.
+        """
+
+    def create_run(self, source_id: str, sync_mode: str = "incremental") -> str:
+        """Open a run that the connector drives by itself; return its id.
+
+        Raises:
+            NotFoundError: there is no such source.
+            RunConflictError: its slot is taken, or a limit is reached.
+        """
+
+    def cancel_run(self, sync_run_id: str) -> None:
+        """Mark a run cancelled; the connector is not told."""
+
     def send_events(
-        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool
-    ) -> None:
+        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
+    ) -> Sequence[int]:
         """Queue a list of encoded events, all or none.
+
+        Returns:
+            The positions of events that were left out, because the manager does not know their kind.
 
         Raises:
             SyncRunEndedError: the manager takes no more events for this run.
         """
 
+    def send_event(
+        self, sync_run_id: str, source_id: str, event: bytes, *, patient: bool = True
+    ) -> Sequence[int]:
+        """As ``send_events``, with one."""
+
     def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
-        """Store text; return its content id."""
+        """Store text; return its content id.
+
+        Raises:
+            ContentTooLargeError: an older manager takes no text of that size.
+        """
 
     def store_encoded(self, sync_run_id: str, content: bytes, content_type: str | None = None) -> str:
         """As ``store_content``, with a text that is a JSON string already (``models.codec.encode_text``)."""
@@ -86,8 +137,8 @@ class ManagerApi(Protocol):
     def progress(self, sync_run_id: str) -> RunProgress | None:
         """Return what the manager knows of the run now; None for a run that it does not know."""
 
-    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue) -> None:
-        """Replace the run's checkpoint."""
+    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue, *, source_id: str) -> None:
+        """Replace the run's checkpoint; ``source_id`` is for older managers, which keep it with the source."""
 
     def save_connector_state(self, source_id: str, state: JsonValue) -> None:
         """Replace the source's connector state."""

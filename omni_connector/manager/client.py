@@ -1,32 +1,52 @@
-"""The manager's endpoints, each in a few lines; how they are called is in ``transport``."""
+"""The manager as the rest of the package sees it: every endpoint, on managers of every age."""
 
-import copy
-import threading
-from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO, Self
-from urllib.parse import quote
+from collections.abc import Callable, Mapping, Sequence
+from typing import BinaryIO, NoReturn
 
 import requests
 
-from omni_connector.config import is_http_address
-from omni_connector.exceptions import ConfigurationError, ExtractionError, SdkClientError, SyncRunEndedError
-from omni_connector.manager.api import Rest
-from omni_connector.manager.multipart import MultipartForm
-from omni_connector.manager.retry import DEFAULT_POLICIES, Policies, RetryPolicy
-from omni_connector.manager.transport import HTTP_OK, Call, Interrupt, Transport
-from omni_connector.models import RunProgress, SyncConfig
-from omni_connector.models.codec import decode, encode, encode_text, structure
+from omni_connector.config import manager_url_from_environ
+from omni_connector.exceptions import (
+    ExtractionError,
+    NotFoundError,
+    SdkClientError,
+    UnsupportedByManagerError,
+)
+from omni_connector.manager.compatibility import Compatibility, Feature
+from omni_connector.manager.retry import DEFAULT_POLICIES, Policies
+from omni_connector.manager.run_calls import RunCalls
+from omni_connector.manager.source_calls import SourceCalls
+from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.models.plain import JsonValue
+from omni_connector.models.sync import ABSENT, SyncConfig
 
-EXTRACTION_FAILED = "Content extraction failed"
-"""How the manager says that the file is damaged (manager.openapi.yaml, ExtractFailed)."""
+NO_NATIVE_TYPE = "cannot be served to a native connector SDK"
+"""How sync-config refuses a source whose type is not one of the built-in ones."""
+
+NO_REGISTRATION = (
+    "{operation}: this manager is older than 23 March 2026 and takes no registrations. Tell it this connector's address "
+    "(CONNECTOR_GOOGLE_URL, CONNECTOR_WEB_URL, ...); it reads GET /manifest by itself"
+)
+NO_EXTRACTION = (
+    "{operation}: this manager is older than {since} and extracts no text from files: extract it in the connector, and "
+    "give it as Document(content=...)"
+)
 
 
-class SdkClient:
-    """Calls to one connector-manager.
+class SdkClient(RunCalls, SourceCalls):
+    """Calls to one connector-manager: one method for each endpoint under ``/sdk``.
 
-    Safe to use from many threads. It owns a ``requests.Session`` unless one is handed in; ``close`` it, or use it
-    as a context manager.
+    Safe to use from many threads, inside a run and outside of any. It owns a ``requests.Session`` unless one is handed
+    in; ``close`` it, or use it as a context manager. What a manager is too old for is done the old way, or left out, and
+    the log says so once; see ``compatibility``.
+
+    Every method raises:
+
+    - ``ManagerUnreachableError`` when no answer came, ``ServiceOverloadedError`` for 429 and 503, however often it was
+      tried;
+    - ``UnsupportedByManagerError`` where the manager is too old and nothing can be done instead;
+    - ``MalformedAnswerError`` when the answer is not what the protocol says;
+    - another ``SdkClientError`` for every other refusal.
 
     Args:
         manager_url: base address, such as ``http://localhost:8090``.
@@ -46,220 +66,232 @@ class SdkClient:
         connections: int = 32,
         policies: Policies = DEFAULT_POLICIES,
     ) -> None:
-        self.manager_url = manager_url.rstrip("/")
-        if not is_http_address(self.manager_url):
-            raise ConfigurationError(
-                "The address of the manager is not an http or https address; give one such as http://localhost:8090."
-            )
-        self._transport = Transport(self.manager_url, session, connections, policies)
-        self._policies = policies
-        self._interrupt = Interrupt()
+        super().__init__(manager_url, session=session, connections=connections, policies=policies)
+        self._compatibility = Compatibility()
 
-    def __enter__(self) -> Self:
-        return self
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> "SdkClient":
+        """Return a client of the manager that ``CONNECTOR_MANAGER_URL`` names.
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        Args:
+            environ: the process's own environment unless given.
 
-    def close(self) -> None:
-        """Release the connections, if this client opened them."""
-        self._transport.close()
+        Raises:
+            ConfigurationError: the variable is missing or no address.
+        """
+        return cls(manager_url_from_environ(environ))
 
-    def interruptible(self, stop: threading.Event) -> "SdkClient":
-        """Return a client of the same connections whose calls end when ``stop`` is set and ``abort`` is called."""
-        client = copy.copy(self)
-        client._interrupt = Interrupt(stop)  # noqa: SLF001 - of this class.
-        return client
-
-    def abort(self) -> None:
-        """Break the bulk calls of this client that are under way; to be used after its ``stop`` was set."""
-        self._interrupt.busy.abort()
-        if self._transport.multiplexer is not None:
-            self._transport.multiplexer.abort(self._interrupt.stop)
-
-    def when_overloaded(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` whenever contents or events are answered with 429 or 503."""
-        self._transport.overload_callbacks.append(callback)
+    from_env = from_environ
 
     def register(self, manifest: dict[str, JsonValue]) -> None:
-        """``POST /sdk/register``."""
-        self._call("POST", "/sdk/register", manifest, policy=self._policies.once)
+        """``POST /sdk/register``; tried once, because it is repeated anyway.
+
+        Raises:
+            UnsupportedByManagerError: the manager takes no registrations.
+        """
+        try:
+            super().register(self._registrable(manifest))
+        except UnsupportedByManagerError as error:
+            message = NO_REGISTRATION.format(operation=error.operation)
+            raise _retold(UnsupportedByManagerError, error, message) from error
+        except SdkClientError as error:
+            known = self._compatibility.lacks(Feature.SOURCE_TYPES)
+            found = self._compatibility.note_unknown(error)
+            if known or found is not Feature.SOURCE_TYPES:
+                raise
+            super().register(self._registrable(manifest))
+            return
+        self._compatibility.forget()
 
     def sync_config(self, source_id: str) -> SyncConfig:
-        """``GET /sdk/source/{id}/sync-config``."""
-        operation = f"/sdk/source/{_segment(source_id)}/sync-config"
-        answer = self._call("GET", operation, policy=self._policies.answering, bulk=True)
-        return structure(SyncConfig, answer)
+        """``GET /sdk/source/{id}/sync-config``; of the rows one by one where there is no such route, or not for this type.
 
-    def user_email(self, source_id: str) -> str:
-        """``GET /sdk/source/{id}/user-email``."""
-        path = f"/sdk/source/{_segment(source_id)}/user-email"
-        answer = self._call("GET", path, policy=self._policies.answering)
-        return _text(answer, "email", f"GET {path}")
+        Raises:
+            NotFoundError: there is no such source.
+        """
+        fetch = super().sync_config
+        try:
+            config = self._compatibility.attempt(
+                Feature.SYNC_CONFIG, lambda: fetch(source_id), lambda: self._config_of_rows(source_id)
+            )
+        except SdkClientError as error:
+            if NO_NATIVE_TYPE not in error.body:
+                raise
+            config = self._config_of_rows(source_id)
+        if config.checkpoint is ABSENT:
+            self._compatibility.note(Feature.CHECKPOINTS)
+        else:
+            self._compatibility.found(Feature.CHECKPOINTS)
+        return config
 
     def send_events(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
-    ) -> None:
-        """``POST /sdk/events/batch``. Without ``patient`` a refusal is reported after the first attempt."""
-        envelope = b'{"sync_run_id":%b,"source_id":%b,"events":[%b]}'
-        body = envelope % (encode(sync_run_id), encode(source_id), b",".join(events))
-        try:
-            policy = self._policies.bulk if patient else self._policies.once
-            self._call("POST", "/sdk/events/batch", body, policy=policy, bulk=True)
-        except SdkClientError as error:
-            if error.status == requests.codes.bad_request and _is_context_check(error.body):
-                raise SyncRunEndedError(
-                    str(error),
-                    operation=error.operation,
-                    status=error.status,
-                    body=error.body,
-                    attempts=error.attempts,
-                ) from error
-            raise
+    ) -> Sequence[int]:
+        """``POST /sdk/events/batch``, or one by one; events of kinds that the manager does not know are left out.
 
-    def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
-        """``POST /sdk/content``."""
-        return self.store_encoded(sync_run_id, encode_text(content), content_type)
+        Returns:
+            The positions of those.
 
-    def store_encoded(self, sync_run_id: str, content: bytes, content_type: str | None = None) -> str:
-        """``POST /sdk/content`` with a text that is a JSON string already."""
-        head = b'{"sync_run_id":%b,"content_type":%b,"content":' % (encode(sync_run_id), encode(content_type))
-        body = (head, content, b"}")
-        answer = self._call("POST", "/sdk/content", body, policy=self._policies.bulk, bulk=True)
-        return _text(answer, "content_id", "POST /sdk/content")
+        Raises:
+            SyncRunEndedError: the run is not running, or the source is gone.
+        """
+        batch, single = super().send_events, super().send_event
 
-    def store_soon(self, sync_run_id: str, content: bytes, done: Callable[[str, Rest | None], None]) -> bool:
-        """``POST /sdk/content`` as ``store_encoded``, without a thread that waits for the answer."""
-        head = b'{"sync_run_id":%b,"content_type":"text/plain","content":' % encode(sync_run_id)
-        call = Call("POST", "/sdk/content", (head, content, b"}"), self._policies.bulk, bulk=True)
+        def one_by_one(known: Sequence[bytes]) -> Sequence[int]:
+            for event in known:
+                single(sync_run_id, source_id, event, patient=patient)
+            if not known:  # Asked to find out whether the manager is well.
+                self.heartbeat(sync_run_id)
+            return ()
 
-        def answered(answer: JsonValue, rest: Callable[[], JsonValue] | None) -> None:
-            if rest is not None:
-                done("", lambda: _text(rest(), "content_id", call.operation))
-            elif type(answer) is dict and type(answer.get("content_id")) is str:
-                done(answer["content_id"], None)
-            else:
-                done("", lambda: _text(answer, "content_id", call.operation))
+        return self._known_only(
+            events,
+            lambda known: self._compatibility.attempt(
+                Feature.BATCHES,
+                lambda: batch(sync_run_id, source_id, known, patient=patient),
+                lambda: one_by_one(known),
+            ),
+        )
 
-        return self._transport.call_soon(call, self._interrupt, answered)
+    def send_event(
+        self, sync_run_id: str, source_id: str, event: bytes, *, patient: bool = True
+    ) -> Sequence[int]:
+        """``POST /sdk/events``: as ``send_events`` with one."""
+        single = super().send_event
 
-    def limit_contents(self, limit: int) -> None:
-        """Carry so many contents of ``store_soon`` at once."""
-        if self._transport.multiplexer is not None:
-            self._transport.multiplexer.limit = limit
+        def send(known: Sequence[bytes]) -> Sequence[int]:
+            return single(sync_run_id, source_id, known[0], patient=patient) if known else ()
 
-    @property
-    def waiting_contents(self) -> int:
-        """Contents of ``store_soon`` that are not under way yet; a snapshot."""
-        multiplexer = self._transport.multiplexer
-        return 0 if multiplexer is None else multiplexer.waiting
+        return self._known_only([event], send)
 
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
     ) -> str:
-        """``POST /sdk/extract-content``; ``file`` is streamed, and read again for another attempt."""
-        answer = self._extract("/sdk/extract-content", sync_run_id, file, mime_type, filename)
-        return _text(answer, "content_id", "POST /sdk/extract-content")
+        """``POST /sdk/extract-content``: store the text of a file, return its content id; see ``RunCalls``.
+
+        Raises:
+            ExtractionError: the file is damaged or too large, or the manager extracts nothing.
+        """
+        extract = super().extract_content
+        return self._compatibility.attempt(
+            Feature.EXTRACT_CONTENT,
+            lambda: extract(sync_run_id, file, mime_type=mime_type, filename=filename),
+            lambda: _extracts_nothing("POST /sdk/extract-content", Feature.EXTRACT_CONTENT),
+        )
 
     def extract_text(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
     ) -> str:
-        """``POST /sdk/extract-text``; the text is not stored."""
-        answer = self._extract("/sdk/extract-text", sync_run_id, file, mime_type, filename)
-        return _text(answer, "text", "POST /sdk/extract-text")
+        """``POST /sdk/extract-text``: return the text of a file; see ``RunCalls``.
 
-    def heartbeat(self, sync_run_id: str) -> None:
-        """``POST /sdk/sync/{id}/heartbeat``."""
-        self._call("POST", f"/sdk/sync/{_segment(sync_run_id)}/heartbeat", {}, policy=self._policies.once)
-
-    def add_scanned(self, sync_run_id: str, count: int) -> None:
-        """``POST /sdk/sync/{id}/scanned``."""
-        self._call(
-            "POST",
-            f"/sdk/sync/{_segment(sync_run_id)}/scanned",
-            {"count": count},
-            policy=self._policies.counters,
+        Raises:
+            ExtractionError: the file is damaged or too large, or the manager extracts nothing.
+        """
+        extract = super().extract_text
+        return self._compatibility.attempt(
+            Feature.EXTRACT_TEXT,
+            lambda: extract(sync_run_id, file, mime_type=mime_type, filename=filename),
+            lambda: _extracts_nothing("POST /sdk/extract-text", Feature.EXTRACT_TEXT),
         )
 
     def add_updated(self, sync_run_id: str, count: int) -> None:
-        """``POST /sdk/sync/{id}/updated``."""
-        self._call(
-            "POST",
-            f"/sdk/sync/{_segment(sync_run_id)}/updated",
-            {"count": count},
-            policy=self._policies.counters,
+        """``POST /sdk/sync/{id}/updated``; left out where the manager counts no updates."""
+        add = super().add_updated
+        self._compatibility.attempt(Feature.UPDATED, lambda: add(sync_run_id, count), _nothing)
+
+    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue, *, source_id: str) -> None:
+        """``PUT /sdk/sync/{id}/checkpoint``, else as the source's connector state, else only a heartbeat.
+
+        In the last case nothing can be saved during a run: ``complete`` hands the checkpoint over.
+        """
+        save_checkpoint, save_state = super().save_checkpoint, super().save_connector_state
+        self._compatibility.attempt(
+            Feature.CHECKPOINTS,
+            lambda: save_checkpoint(sync_run_id, checkpoint, source_id=source_id),
+            lambda: self._compatibility.attempt(
+                Feature.CONNECTOR_STATE,
+                lambda: save_state(source_id, checkpoint),
+                lambda: self.heartbeat(sync_run_id),
+            ),
         )
-
-    def progress(self, sync_run_id: str) -> RunProgress | None:
-        """``GET /sync/{id}/progress``: the first of its server-sent events."""
-        call = Call("GET", f"/sync/{_segment(sync_run_id)}/progress", None, self._policies.answering)
-        event = self._transport.first_event(call, self._interrupt)
-        return None if event is None else structure(RunProgress, event)
-
-    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue) -> None:
-        """``PUT /sdk/sync/{id}/checkpoint``."""
-        path = f"/sdk/sync/{_segment(sync_run_id)}/checkpoint"
-        self._call("PUT", path, encode(checkpoint), policy=self._policies.bulk, bulk=True)
 
     def save_connector_state(self, source_id: str, state: JsonValue) -> None:
-        """``PUT /sdk/source/{id}/connector-state``."""
-        path = f"/sdk/source/{_segment(source_id)}/connector-state"
-        self._call("PUT", path, encode(state), policy=self._policies.bulk, bulk=True)
+        """``PUT /sdk/source/{id}/connector-state``; nothing where the manager keeps its checkpoints there."""
+        if self._compatibility.is_doubtful(Feature.CHECKPOINTS):
+            return  # Also when the finding is old: the notes would take the place of the cursor.
+        save = super().save_connector_state
+        self._compatibility.attempt(Feature.CONNECTOR_STATE, lambda: save(source_id, state), _nothing)
 
-    def complete(self, sync_run_id: str, *, scanned: int, updated: int, new_state: JsonValue) -> None:
-        """``POST /sdk/sync/{id}/complete``; the body is for managers before 26 April 2026."""
-        body = {"documents_scanned": scanned, "documents_updated": updated, "new_state": new_state}
-        self._call("POST", f"/sdk/sync/{_segment(sync_run_id)}/complete", body, policy=self._policies.bulk)
+    def connector_config(self, provider: str) -> JsonValue:
+        """``GET /sdk/connector-configs/{provider}``: what an administrator has set for a provider; empty when nothing."""
+        fetch = super().connector_config
+        return self._compatibility.attempt(Feature.CONNECTOR_CONFIGS, lambda: fetch(provider), dict)
 
-    def fail(self, sync_run_id: str, error: str) -> None:
-        """``POST /sdk/sync/{id}/fail``."""
-        self._call(
-            "POST", f"/sdk/sync/{_segment(sync_run_id)}/fail", {"error": error}, policy=self._policies.bulk
+    # -- the old ways -------------------------------------------------------------------------------------------
+
+    def _known_only(
+        self, events: Sequence[bytes], send: Callable[[Sequence[bytes]], Sequence[int]]
+    ) -> Sequence[int]:
+        """Send without the events whose kind the manager does not know; return their positions."""
+        while True:
+            left_out = self._compatibility.unknown_events(events)
+            known = (
+                [event for place, event in enumerate(events) if place not in left_out] if left_out else events
+            )
+            if left_out and not known:
+                return left_out
+            try:
+                send(known)
+            except SdkClientError as error:
+                if self._compatibility.note_unknown(error) is None:
+                    raise
+                if self._compatibility.unknown_events(known) == []:
+                    raise  # It names a kind that is none of these events'.
+            else:
+                self._compatibility.found_events(known)
+                return left_out
+
+    def _config_of_rows(self, source_id: str) -> SyncConfig:
+        """Put together what sync-config would say."""
+        source = self.source(source_id)
+        try:
+            credentials = self.credentials(source_id).credentials
+        except NotFoundError:
+            credentials = {}
+        return SyncConfig(
+            config=source.config,
+            credentials=credentials,
+            connector_state=source.connector_state,
+            checkpoint=source.checkpoint,
+            source_type=source.source_type,
+            user_filter_mode=source.user_filter_mode,
+            user_whitelist=source.user_whitelist,
+            user_blacklist=source.user_blacklist,
         )
 
-    def _extract(
-        self, path: str, sync_run_id: str, file: BinaryIO, mime_type: str, filename: str | None
-    ) -> JsonValue:
-        fields = {"sync_run_id": sync_run_id, "mime_type": mime_type}
-        if filename is not None:
-            fields["filename"] = filename
-        call = Call("POST", path, None, self._policies.extraction, tell=_extraction_error)
-        return self._transport.upload(call, lambda: MultipartForm(fields, file), self._interrupt)
-
-    def _call(
-        self, method: str, path: str, body: Any = None, *, policy: RetryPolicy, bulk: bool = False
-    ) -> JsonValue:
-        data = body if isinstance(body, (bytes, tuple)) or method == "GET" else encode(body)
-        return self._transport.call(Call(method, path, data, policy, bulk), self._interrupt)
+    def _registrable(self, manifest: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Leave out the source types that the manager does not know, unless none would remain."""
+        if not self._compatibility.lacks(Feature.SOURCE_TYPES):
+            return manifest
+        known = [name for name in manifest.get("source_types") or () if name in BUILT_IN_SOURCE_TYPES]
+        return {**manifest, "source_types": known} if known else manifest
 
 
-def _segment(text: str) -> str:
-    return quote(text, safe="")
+def _extracts_nothing(operation: str, feature: Feature) -> NoReturn:
+    raise ExtractionError(
+        NO_EXTRACTION.format(operation=operation, since=feature.since), operation=operation, status=404
+    )
 
 
-def _is_context_check(body: str) -> bool:
-    """A refusal of the run is JSON; a refusal of the text is not (PROTOCOL, section 9)."""
-    try:
-        return isinstance(decode(body), dict)
-    except ValueError:
-        return False
+def _retold(kind: type[SdkClientError], error: SdkClientError, message: str) -> SdkClientError:
+    return kind(
+        message,
+        operation=error.operation,
+        status=error.status,
+        body=error.body,
+        attempts=error.attempts,
+    )
 
 
-def _extraction_error(error: SdkClientError) -> SdkClientError:
-    """Tell a file that will never be extracted, however often it is sent, from a manager in trouble."""
-    too_large = error.status == requests.codes.request_entity_too_large
-    if not too_large and not (
-        error.status == requests.codes.server_error and EXTRACTION_FAILED in error.body
-    ):
-        return error
-    return ExtractionError(str(error), operation=error.operation, status=error.status, body=error.body)
-
-
-def _text(answer: JsonValue, key: str, operation: str) -> str:
-    """Return the text that the answer has under ``key``."""
-    text = answer.get(key) if isinstance(answer, dict) else None
-    if not isinstance(text, str):
-        raise SdkClientError(
-            f"{operation}: the manager's answer has no {key}", operation=operation, status=HTTP_OK
-        )
-    return text
+def _nothing() -> None:
+    """There is no old way."""

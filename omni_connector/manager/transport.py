@@ -19,16 +19,12 @@ from requests.utils import get_netrc_auth
 from urllib3.exceptions import NewConnectionError
 
 from omni_connector._version import __version__
-from omni_connector.exceptions import (
-    ExtractionError,
-    ManagerUnreachableError,
-    SdkClientError,
-    ServiceOverloadedError,
-)
+from omni_connector.exceptions import ManagerUnreachableError, SdkClientError, ServiceOverloadedError
 from omni_connector.manager.answer import LaneError, LaneResponse
 from omni_connector.manager.lane import Body, Busy, Lane
 from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.multiplexer import Job, Multiplexer
+from omni_connector.manager.refusals import LASTING, meaning_of
 from omni_connector.manager.retry import (
     RETRIED_STATUSES,
     UNHANDLED_STATUSES,
@@ -360,7 +356,8 @@ def _refused(operation: str, answer: LaneResponse) -> SdkClientError:
         return ServiceOverloadedError(
             message, retry_after=after, operation=operation, status=answer.status, body=body
         )
-    return SdkClientError(message, operation=operation, status=answer.status, body=body)
+    refused = SdkClientError(message, operation=operation, status=answer.status, body=body)
+    return meaning_of(refused, is_empty=not answer.body and "content-type" not in answer.headers)
 
 
 def _shown(answer: LaneResponse) -> str:
@@ -383,7 +380,7 @@ def _may_have_arrived(error: BaseException) -> bool:
 
 def _delay(error: SdkClientError, attempt: int, policy: RetryPolicy) -> float | None:
     """Return the seconds until the next attempt, or None where none makes sense."""
-    if isinstance(error, ExtractionError):
+    if isinstance(error, LASTING):
         return None
     if isinstance(error, ServiceOverloadedError):
         return policy.delay_seconds(attempt, error.retry_after)

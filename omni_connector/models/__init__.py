@@ -14,6 +14,7 @@ from omni_connector.models.oauth import CredentialReadyRequest, OAuthManifestCon
 from omni_connector.models.people import GroupMembership, PersonRecord
 from omni_connector.models.records import ActionParameter, Source
 from omni_connector.models.skills import SkillDefinition, SkillRequest, SkillResponse
+from omni_connector.models.source import ServiceCredential, SourceRow
 from omni_connector.models.sync import (
     CancelRequest,
     RunProgress,
@@ -59,11 +60,13 @@ __all__ = [
     "ResourceRequest",
     "RunProgress",
     "SearchOperator",
+    "ServiceCredential",
     "SkillDefinition",
     "SkillRequest",
     "SkillResponse",
     "Slot",
     "Source",
+    "SourceRow",
     "SyncConfig",
     "SyncMode",
     "SyncRequest",

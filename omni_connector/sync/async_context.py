@@ -20,6 +20,7 @@ from omni_connector.models.people import PersonRecord
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.content import ContentStorage, checked_text
 from omni_connector.sync.context import SyncContext
+from omni_connector.sync.payloads import fits_every_manager
 
 T = TypeVar("T")
 
@@ -45,7 +46,8 @@ class AsyncContentStorage(ContentStorage):
         except ConnectorError as error:
             promise.fail(error)
         else:
-            if not self._manager.store_soon(self._run.sync_run_id, encoded, done):
+            soon = fits_every_manager(encoded)
+            if not soon or not self._manager.store_soon(self._run.sync_run_id, encoded, done):
                 blocking = super().save
                 self.loop.in_thread(lambda: promise.settle_with(lambda: str(blocking(content, content_type))))
         return cast("AwaitableStr", promise.value)

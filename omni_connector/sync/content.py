@@ -11,7 +11,14 @@ from typing import BinaryIO
 from omni_connector.awaitables import AwaitableStr
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.manager.api import ManagerApi
-from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, ExtractedPayload, extracted_payload, is_too_long
+from omni_connector.models.codec import encode_text
+from omni_connector.sync.payloads import (
+    TEXT_LIMIT_BYTES,
+    ExtractedPayload,
+    extracted_payload,
+    is_too_long,
+    store_text,
+)
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.run_info import RunInfo
 
@@ -104,7 +111,15 @@ class ContentStorage:
 
     def upload(self, content: str, content_type: str = "text/plain") -> str:
         """As ``save``, without looking at content or run again: for the threads that upload."""
-        return self._manager.store_content(self._run.sync_run_id, content, content_type)
+        encoded = encode_text(content)
+        content_id, was_cut = store_text(self._manager, self._run.sync_run_id, encoded, content_type)
+        if was_cut:
+            log.warning(
+                "A content of %d characters is longer than this manager takes and was cut",
+                len(content),
+                extra={"sync_run_id": self._run.sync_run_id},
+            )
+        return content_id
 
 
 def checked_text(content: str, run: RunInfo) -> str:

@@ -33,7 +33,7 @@ from omni_connector.sync.ledger import (
     ErrorLedger,
     ErrorLimits,
 )
-from omni_connector.sync.payloads import TEXT_LIMIT_BYTES, Payload, TextPayload, payload_of
+from omni_connector.sync.payloads import Payload, TextPayload, fits_every_manager, payload_of
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import error_text, redact
 from omni_connector.sync.run_info import RunInfo
@@ -281,7 +281,7 @@ class SyncContext(RunView):
         self._check("save_state")
         with self.pulse.inside("save_state"):
             self._delivery.barrier()
-            self._manager.save_checkpoint(self.sync_run_id, state)
+            self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
         self._state = state
         self._saved = True
         return DONE
@@ -338,7 +338,7 @@ class SyncContext(RunView):
             # A run that saves none erases the source's checkpoint (PROTOCOL, section 6).
             state = self._run.checkpoint
         if state is not None:
-            self._manager.save_checkpoint(self.sync_run_id, state)
+            self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
             self._state = state
             self._saved = True
         counters = self._delivery.counters
@@ -407,7 +407,7 @@ class SyncContext(RunView):
                 reason,
                 extra={"sync_run_id": self.sync_run_id},
             )
-            self._manager.save_checkpoint(self.sync_run_id, self._run.checkpoint)
+            self._manager.save_checkpoint(self.sync_run_id, self._run.checkpoint, source_id=self.source_id)
 
     def take_up(self) -> None:
         """Go on from the manager's figures, in a resumed run; to be called before its connector is."""
@@ -478,7 +478,7 @@ class SyncContext(RunView):
         return DONE
 
     def _begin_upload(self, payload: Payload, document_id: str) -> ContentId:
-        if isinstance(payload, TextPayload) and not payload.is_too_long:
+        if isinstance(payload, TextPayload) and fits_every_manager(payload.encoded):
             upload = self._uploads.store(self._manager, self.sync_run_id, payload.encoded)
             if upload is not None:
                 return upload
@@ -494,7 +494,7 @@ class SyncContext(RunView):
                 DocumentError(
                     document_id=document_id,
                     stage=TRUNCATED_STAGE,
-                    reason=f"its text is longer than the manager's limit of {TEXT_LIMIT_BYTES} bytes and was cut",
+                    reason="its text is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and was cut",
                 )
             )
         return content_id

@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 
 CONNECTOR_STAGE = "connector"
 TRUNCATED_STAGE = "truncated"
+UNSUPPORTED_STAGE = "unsupported"
 LONGEST_REASON = 1000
 """Characters of a reason that are kept."""
 
@@ -26,7 +27,8 @@ class DocumentError:
     Attributes:
         document_id: the document's id in its source; the address of a group or a person.
         stage: ``connector`` (reported by ``emit_error``), ``content`` or ``event`` (unusable, or refused by the
-            manager), ``truncated`` (arrived, but the manager has cut its text).
+            manager), ``truncated`` (arrived, but its text was cut), ``unsupported`` (of a kind that an older manager does
+            not know; one entry stands for all of them).
         reason: what happened.
         status: HTTP status of the manager's refusal, or None.
         kind: ``document``, ``group`` or ``person``.
@@ -73,9 +75,10 @@ class ErrorLedger:
         self._read = _Stream(self._limits)
         self._sent = _Stream(self._limits)
         self._lost = 0  # Without those that arrived truncated.
+        self._unsupported: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return self._count
+        return self._count + sum(self._unsupported.values())
 
     def add(self, error: DocumentError) -> None:
         """Note one error and say it in the log."""
@@ -97,6 +100,11 @@ class ErrorLedger:
             error.reason,
             extra={"sync_run_id": self._sync_run_id, "document_id": error.document_id},
         )
+
+    def left_out(self, kind: str) -> None:
+        """Note a group or a person that the manager is too old for; it says nothing about the others."""
+        with self._lock:
+            self._unsupported[kind] = self._unsupported.get(kind, 0) + 1
 
     def read(self) -> None:
         """Note a document that the connector has read well."""
@@ -129,9 +137,14 @@ class ErrorLedger:
             raise TooManyErrorsError(self._count, self._sent.exceeded)
 
     def entries(self) -> list[DocumentError]:
-        """Return the last errors, oldest first."""
+        """Return the last errors, oldest first; what the manager is too old for stands last."""
         with self._lock:
-            return list(self._entries)
+            return [*self._entries, *(_unsupported(kind, n) for kind, n in self._unsupported.items())]
+
+
+def _unsupported(kind: str, count: int) -> DocumentError:
+    reason = f"{count} {kind} events were left out: this manager is too old to know any"
+    return DocumentError(document_id="", kind=kind, stage=UNSUPPORTED_STAGE, reason=reason)
 
 
 class _Stream:

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, Self
 
 from attrs import define, frozen
 
-from omni_connector.exceptions import InvalidDocumentError
+from omni_connector.exceptions import ContentTooLargeError, InvalidDocumentError
 from omni_connector.manager.api import ManagerApi
-from omni_connector.models.codec import encode_text
+from omni_connector.models.codec import decode, encode_text
 from omni_connector.models.document import Document
 
 TEXT_LIMIT_BYTES = 5 * 1024 * 1024
@@ -24,9 +24,12 @@ UNKNOWN_TYPE = "application/octet-stream"
 """With it the manager goes by the extension of the file's name (PROTOCOL, section 13)."""
 
 
-@frozen
+@define
 class TextPayload:
-    """Text in memory, as the JSON string that travels: what is counted is what is kept."""
+    """Text in memory, as the JSON string that travels: what is counted is what is kept.
+
+    ``is_too_long`` may become true by ``upload``.
+    """
 
     encoded: bytes
     is_too_long: bool
@@ -45,7 +48,9 @@ class TextPayload:
 
     def upload(self, manager: ManagerApi, sync_run_id: str) -> str:
         """Store it; return its content id."""
-        return manager.store_encoded(sync_run_id, self.encoded, "text/plain")
+        content_id, was_cut = store_text(manager, sync_run_id, self.encoded)
+        self.is_too_long = self.is_too_long or was_cut
+        return content_id
 
     def close(self) -> None:
         """Nothing to release."""
@@ -74,8 +79,10 @@ class TextFilePayload:
         """
         with self.path.open("rb") as file:
             data = file.read(TEXT_LIMIT_BYTES + 4)
-        self.is_too_long = len(data) > TEXT_LIMIT_BYTES
-        return manager.store_content(sync_run_id, decoded(data, self.document_id), "text/plain")
+        encoded = encode_text(decoded(data, self.document_id))
+        content_id, was_cut = store_text(manager, sync_run_id, encoded)
+        self.is_too_long = was_cut or len(data) > TEXT_LIMIT_BYTES
+        return content_id
 
     def close(self) -> None:
         """Nothing to release."""
@@ -158,6 +165,33 @@ def extracted_payload(content: Any, mime_type: str | None, filename: str | None)
         return _spooled(content, mime_type, filename)
     data = bytes(content)
     return ExtractedPayload(lambda: io.BytesIO(data), mime_type, filename, len(data), _nothing)
+
+
+def store_text(
+    manager: ManagerApi, sync_run_id: str, encoded: bytes, content_type: str = "text/plain"
+) -> tuple[str, bool]:
+    """Store a text that is a JSON string already; return its content id, and whether only its beginning was stored.
+
+    Managers before 3 June 2026 take no body beyond 2 MiB (PROTOCOL, section 18).
+    """
+    try:
+        return manager.store_encoded(sync_run_id, encoded, content_type), False
+    except ContentTooLargeError as error:
+        shorter = _shortened(encoded, error.limit_bytes)
+        return manager.store_encoded(sync_run_id, shorter, content_type), True
+
+
+def fits_every_manager(encoded: bytes) -> bool:
+    """Say whether no manager, however old, cuts or refuses a text of this length, so that ``store_text`` is not needed."""
+    return len(encoded) <= ContentTooLargeError.limit_bytes
+
+
+def _shortened(encoded: bytes, limit_bytes: int) -> bytes:
+    """Return the beginning of a text, as a JSON string that is no longer than that."""
+    text = str(decode(encoded)).encode()[:limit_bytes].decode(errors="ignore")
+    while len(shorter := encode_text(text)) > limit_bytes:  # Quotes and line ends take two bytes.
+        text = text[: len(text) * 9 // 10]
+    return shorter
 
 
 def is_too_long(text: str) -> bool:

@@ -88,7 +88,11 @@ class Sender:
 
     def _post(self, events: list[EncodedEvent], *, patient: bool) -> None:
         bodies = [event.body for event in events]
-        self._manager.send_events(self._run.sync_run_id, self._run.source_id, bodies, patient=patient)
+        left_out = self._manager.send_events(
+            self._run.sync_run_id, self._run.source_id, bodies, patient=patient
+        )
+        for position in left_out:
+            self._ledger.left_out(events[position].subject)
 
     def _note(
         self, events: list[EncodedEvent], refused: list[tuple[EncodedEvent, SdkClientError]]

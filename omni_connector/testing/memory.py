@@ -13,17 +13,19 @@ from typing import Any, BinaryIO, NamedTuple, Self, cast
 import attrs
 from attrs import define, field
 
-from omni_connector.exceptions import SdkClientError, SyncRunEndedError
+from omni_connector.exceptions import NotFoundError, SdkClientError, SyncRunEndedError
 from omni_connector.manager import ManagerApi
 from omni_connector.manager.api import Rest
-from omni_connector.models import RunProgress, SyncConfig
+from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
 from omni_connector.models.codec import decode, encode
 from omni_connector.models.plain import JsonValue
 
 RUNNING = "running"
 COMPLETED = "completed"
 FAILED = "failed"
+CANCELLED = "cancelled"
 BAD_REQUEST = 400
+NOT_FOUND = 404
 ENDED_BODY = '{"error":"Events may only be emitted for a running sync run"}'
 """As the real manager answers (PROTOCOL, section 9)."""
 
@@ -53,6 +55,8 @@ class MemoryManager:
     Attributes:
         config: what ``sync_config`` answers; completed runs and saved connector states change it.
         owner_email: what ``user_email`` answers.
+        sources: what ``source`` and ``sources_by_type`` answer, by id; one that is not there is made of ``config``.
+        connector_configs: what ``connector_config`` answers, by provider.
         calls: every call, as (operation, arguments by name), in order; also those that a hook made fail.
         events: the accepted events, decoded, in order.
         contents: the stored texts by content id.
@@ -68,6 +72,8 @@ class MemoryManager:
 
     config: SyncConfig = field(factory=SyncConfig)
     owner_email: str = "owner@example.com"
+    sources: dict[str, SourceRow] = field(factory=dict)
+    connector_configs: dict[str, JsonValue] = field(factory=dict)
     calls: list[Call] = field(factory=list, init=False)
     events: list[dict[str, Any]] = field(factory=list, init=False)
     contents: dict[str, str] = field(factory=dict, init=False)
@@ -168,9 +174,69 @@ class MemoryManager:
         self._receive("user_email", source_id=source_id)
         return self.owner_email
 
+    def source(self, source_id: str) -> SourceRow:
+        """Return the source, or one made of ``config``."""
+        self._receive("source", source_id=source_id)
+        with self._changed:
+            return self.sources.get(source_id) or SourceRow(
+                id=source_id,
+                source_type=self.config.source_type or "web",
+                config=self.config.config,
+                connector_state=self.config.connector_state,
+                checkpoint=self.config.checkpoint,
+            )
+
+    def credentials(self, source_id: str) -> ServiceCredential:
+        """Return the credentials of ``config`` as a row.
+
+        Raises:
+            NotFoundError: it has none.
+        """
+        self._receive("credentials", source_id=source_id)
+        with self._changed:
+            if not self.config.credentials:
+                raise NotFoundError(f"Credentials not found for source: {source_id}", status=NOT_FOUND)
+            return ServiceCredential(source_id=source_id, credentials=self.config.credentials)
+
+    def sources_by_type(self, source_type: str) -> list[SourceRow]:
+        """Return the active ones of ``sources``, the last added first."""
+        self._receive("sources_by_type", source_type=source_type)
+        with self._changed:
+            found = [one for one in self.sources.values() if one.source_type == source_type]
+        return [one for one in reversed(found) if one.is_active and not one.is_deleted]
+
+    def connector_config(self, provider: str) -> JsonValue:
+        """Return what ``connector_configs`` has, empty when nothing."""
+        self._receive("connector_config", provider=provider)
+        with self._changed:
+            return self.connector_configs.get(provider, {})
+
+    def notify_webhook(self, source_id: str, event_type: str) -> str:
+        """Return the id of a run that nobody starts."""
+        self._receive("notify_webhook", source_id=source_id, event_type=event_type)
+        return self._new_run_id()
+
+    def create_run(self, source_id: str, sync_mode: str = "incremental") -> str:
+        """Return the id of a new run."""
+        self._receive("create_run", source_id=source_id, sync_mode=sync_mode)
+        return self._new_run_id()
+
+    def cancel_run(self, sync_run_id: str) -> None:
+        """End the run as cancelled."""
+        self._receive("cancel_run", sync_run_id=sync_run_id)
+        with self._changed:
+            self.statuses.setdefault(sync_run_id, CANCELLED)
+            self._changed.notify_all()
+
+    def send_event(
+        self, sync_run_id: str, source_id: str, event: bytes, *, patient: bool = True
+    ) -> Sequence[int]:
+        """As ``send_events`` with one, and noted as such."""
+        return self.send_events(sync_run_id, source_id, [event], patient=patient)
+
     def send_events(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
-    ) -> None:
+    ) -> Sequence[int]:
         """Keep the events.
 
         Raises:
@@ -190,6 +256,7 @@ class MemoryManager:
                 )
             self.events += decoded
             self._changed.notify_all()
+        return ()
 
     def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
         """Keep the text; equal texts share an id (PROTOCOL, section 12)."""
@@ -261,9 +328,9 @@ class MemoryManager:
             status = self.statuses.get(sync_run_id, RUNNING)
             return RunProgress(status=status, documents_scanned=self.scanned, documents_updated=self.updated)
 
-    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue) -> None:
+    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue, *, source_id: str) -> None:
         """Keep the checkpoint; nothing happens when the run has ended (PROTOCOL, section 9)."""
-        self._receive("save_checkpoint", sync_run_id=sync_run_id, checkpoint=checkpoint)
+        self._receive("save_checkpoint", sync_run_id=sync_run_id, checkpoint=checkpoint, source_id=source_id)
         with self._changed:
             if sync_run_id not in self.statuses:
                 self.checkpoints.pop(sync_run_id, None)  # The last one saved stands last.
@@ -302,6 +369,10 @@ class MemoryManager:
         with self._changed:
             self.closed = True
             self._changed.notify_all()
+
+    def _new_run_id(self) -> str:
+        with self._changed:
+            return f"run-of-call-{len(self.calls)}"
 
     # -- inside -------------------------------------------------------------------------------------------------
 

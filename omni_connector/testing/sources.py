@@ -54,7 +54,7 @@ def publish_state(manager: LocalManager, source_id: str, state: JsonValue) -> No
         raise LocalManagerError(answer.status_code, answer.get_data(as_text=True))
     run_id = answer.get_json()["sync_run_id"]
     with SdkClient(manager.url) as client:
-        client.save_checkpoint(run_id, state)
+        client.save_checkpoint(run_id, state, source_id=source_id)
         client.complete(run_id, scanned=0, updated=0, new_state=state)
 
 

@@ -8,7 +8,7 @@ from support.openapi import request_problems
 from support.scripted_manager import Answer
 
 from omni_connector import ConfigurationError, InvalidValueError, SdkClient, SdkClientError, __version__
-from omni_connector.exceptions import MalformedRequestError, SyncRunEndedError
+from omni_connector.exceptions import MalformedAnswerError, SyncRunEndedError
 from omni_connector.models import ActionDefinition, ConnectorManifest, SyncConfig
 from omni_connector.models.events import encode_delete
 from omni_connector.models.sync import ABSENT
@@ -41,8 +41,13 @@ OPERATIONS = [
     (lambda c: c.heartbeat(RUN), "POST", f"{RUN_PATH}/heartbeat", {}),
     (lambda c: c.add_scanned(RUN, 5), "POST", f"{RUN_PATH}/scanned", {"count": 5}),
     (lambda c: c.add_updated(RUN, -2), "POST", f"{RUN_PATH}/updated", {"count": -2}),
-    (lambda c: c.save_checkpoint(RUN, {"page": 7}), "PUT", f"{RUN_PATH}/checkpoint", {"page": 7}),
-    (lambda c: c.save_checkpoint(RUN, None), "PUT", f"{RUN_PATH}/checkpoint", None),
+    (
+        lambda c: c.save_checkpoint(RUN, {"page": 7}, source_id=SOURCE),
+        "PUT",
+        f"{RUN_PATH}/checkpoint",
+        {"page": 7},
+    ),
+    (lambda c: c.save_checkpoint(RUN, None, source_id=SOURCE), "PUT", f"{RUN_PATH}/checkpoint", None),
     (
         lambda c: c.save_connector_state(SOURCE, {"seen": [1]}),
         "PUT",
@@ -70,6 +75,22 @@ OPERATIONS = [
         },
     ),
     (
+        lambda c: c.send_event(RUN, SOURCE, EVENT),
+        "POST",
+        "/sdk/events",
+        {
+            "sync_run_id": RUN,
+            "source_id": SOURCE,
+            "event": {
+                "type": "document_deleted",
+                "sync_run_id": RUN,
+                "source_id": SOURCE,
+                "document_id": "doc-1",
+            },
+        },
+    ),
+    (lambda c: c.cancel_run(RUN), "POST", "/sdk/sync/cancel", {"sync_run_id": RUN}),
+    (
         lambda c: c.send_events(RUN, SOURCE, []),
         "POST",
         "/sdk/events/batch",
@@ -85,7 +106,7 @@ OPERATIONS = [
 )
 def test_an_operation_is_sent_as_documented(client, manager, operation):
     call, method, path, body = operation
-    assert call(client) is None
+    assert not call(client)
     (request,) = manager.requests
     assert (request.method, request.path, request.json) == (method, path, body)
     assert request.headers["content-type"] == "application/json"
@@ -117,7 +138,7 @@ def test_the_config_of_an_old_manager_is_read(client, manager):
 @pytest.mark.parametrize("body", [[], None, {"config": {}, "credentials": {}, "source_type": 5}])
 def test_a_config_of_another_shape_is_an_error_that_names_the_field(client, manager, body):
     manager.script(Answer(body=body))
-    with pytest.raises(MalformedRequestError) as caught:
+    with pytest.raises(MalformedAnswerError) as caught:
         client.sync_config(SOURCE)
     assert caught.value.field in {"body", "source_type"}
 
@@ -136,9 +157,10 @@ def test_it_says_who_it_is(client, manager):
 
 @pytest.mark.parametrize("state", [b"bytes", object(), {"when": b"x"}])
 def test_a_checkpoint_without_json_form_is_not_sent(client, manager, state):
-    for save in (client.save_checkpoint, client.save_connector_state):
-        with pytest.raises(InvalidValueError, match="has no JSON form"):
-            save("id", state)
+    with pytest.raises(InvalidValueError, match="has no JSON form"):
+        client.save_checkpoint(RUN, state, source_id=SOURCE)
+    with pytest.raises(InvalidValueError, match="has no JSON form"):
+        client.save_connector_state(SOURCE, state)
     assert manager.requests == []
 
 
@@ -187,8 +209,8 @@ def test_a_refusal_has_its_facts_as_attributes_and_a_message(client, manager):
 
 
 def test_an_empty_refusal_says_so_and_a_long_one_is_cut(client, manager):
-    manager.script(Answer(404, b""), Answer(422, b"x" * 5000))
-    with pytest.raises(SdkClientError, match=r"404: \(empty body\)$"):
+    manager.script(Answer(403, b""), Answer(422, b"x" * 5000))
+    with pytest.raises(SdkClientError, match=r"403: \(empty body\)$"):
         client.heartbeat(RUN)
     with pytest.raises(SdkClientError) as caught:
         client.heartbeat(RUN)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("quick")
 AT_ONCE = {"Retry-After": "0"}
 PATIENT = {
     "events": lambda c: c.send_events("r", "s", []),
-    "checkpoint": lambda c: c.save_checkpoint("r", {}),
+    "checkpoint": lambda c: c.save_checkpoint("r", {}, source_id="s"),
     "complete": lambda c: c.complete("r", scanned=0, updated=0, new_state=None),
     "fail": lambda c: c.fail("r", "no"),
 }

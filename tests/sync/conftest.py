@@ -69,17 +69,18 @@ def uploads(closing):
 
 @pytest.fixture
 def make_context(manager, closing, uploads):
-    def make(*, colour="blocking", **changes):
+    def make(*, colour="blocking", over=None, **changes):
+        manager_of_run = over or manager
         run = attrs.evolve(RUN, **changes)
         stop = StopSignal(run.sync_run_id)
         freed = []
         ending = Ending(run, stop, lambda: freed.append(True))
-        rig = Rig(manager=manager, stop=stop, run=run, ending=ending, freed=freed)
+        rig = Rig(manager=manager_of_run, stop=stop, run=run, ending=ending, freed=freed)
         if colour == "async":
             rig.loop = closing(EventLoop("test-loop"))
-            ctx = AsyncSyncContext(run, manager, stop, ending=ending, uploads=uploads).bind(rig.loop)
+            ctx = AsyncSyncContext(run, manager_of_run, stop, ending=ending, uploads=uploads).bind(rig.loop)
         else:
-            ctx = SyncContext(run, manager, stop, ending=ending, uploads=uploads)
+            ctx = SyncContext(run, manager_of_run, stop, ending=ending, uploads=uploads)
         rig.ctx = closing(ctx)
         return rig
 

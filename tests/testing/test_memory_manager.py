@@ -39,7 +39,7 @@ def test_counts_add_up():
 
 def test_a_completed_run_publishes_its_checkpoint():
     manager = MemoryManager(config=SyncConfig(checkpoint={"n": 0}))
-    manager.save_checkpoint("run", {"n": 1})
+    manager.save_checkpoint("run", {"n": 1}, source_id="source")
     assert (manager.status, manager.checkpoint) == ("running", {"n": 1})
     assert manager.sync_config("source").checkpoint == {"n": 0}
     manager.complete("run", scanned=0, updated=0, new_state=None)
@@ -55,7 +55,7 @@ def test_a_run_completed_without_a_checkpoint_erases_the_published_one():
 
 def test_a_failed_run_publishes_nothing():
     manager = MemoryManager(config=SyncConfig(checkpoint={"n": 0}))
-    manager.save_checkpoint("run", {"n": 1})
+    manager.save_checkpoint("run", {"n": 1}, source_id="source")
     manager.fail("run", "no more disk")
     assert (manager.status, manager.error) == ("failed", "no more disk")
     assert manager.sync_config("source").checkpoint == {"n": 0}
@@ -64,7 +64,7 @@ def test_a_failed_run_publishes_nothing():
 def test_nothing_changes_for_a_run_that_has_ended():
     manager = MemoryManager()
     manager.end_run("run")
-    manager.save_checkpoint("run", {"n": 1})
+    manager.save_checkpoint("run", {"n": 1}, source_id="source")
     manager.complete("run", scanned=0, updated=0, new_state=None)
     manager.fail("run", "late")
     assert (manager.status, manager.error, manager.checkpoints) == ("cancelled", None, {})
@@ -114,8 +114,8 @@ def test_an_exception_in_place_of_a_hook_is_raised_each_time():
 
 
 def test_a_hook_for_an_unknown_operation_is_refused():
-    with pytest.raises(AttributeError, match="send_event"):
-        MemoryManager().on("send_event", lambda args: None)
+    with pytest.raises(AttributeError, match="send_evens"):
+        MemoryManager().on("send_evens", lambda args: None)
 
 
 def test_waiting_ends_with_the_call_that_fulfils_it():
@@ -149,7 +149,7 @@ def test_a_run_shares_the_manager_until_it_is_stopped():
     [
         lambda api: api.send_events("run", "source", [], patient=True),
         lambda api: api.store_content("run", "text"),
-        lambda api: api.save_checkpoint("run", {}),
+        lambda api: api.save_checkpoint("run", {}, source_id="source"),
         lambda api: api.add_scanned("run", 1),
         lambda api: api.heartbeat("run"),
         lambda api: api.complete("run", scanned=0, updated=0, new_state=None),
