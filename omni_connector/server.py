@@ -25,7 +25,15 @@ from omni_connector.web.asgi import AsgiApplication
 from omni_connector.web.blueprint import EXTENSION, build_blueprint
 from omni_connector.web.errors import register_error_handlers
 
-__all__ = ["as_asgi", "close_services", "create_app", "create_blueprint", "serve", "services"]
+__all__ = [
+    "as_asgi",
+    "close_services",
+    "create_app",
+    "create_blueprint",
+    "serve",
+    "service_of",
+    "services",
+]
 
 
 def create_blueprint(
@@ -122,6 +130,30 @@ def services(app: Flask) -> dict[str, ConnectorService]:
     """Return the services mounted in ``app``, by blueprint name."""
     found: dict[str, ConnectorService] = app.extensions.get(EXTENSION, {})
     return found
+
+
+def service_of(app: Flask, connector_name: str | None = None) -> ConnectorService:
+    """Return a service mounted in ``app``: the only one, or that of the connector of this name.
+
+    Its ``manager`` has a method for everything that can be asked of the manager, and ``start_own_run`` opens a run: what
+    a webhook receiver beside the connector needs.
+
+    Raises:
+        ConfigurationError: there is none, or several and no name was given.
+    """
+    found = [
+        service
+        for service in services(app).values()
+        if connector_name is None or service.connector.name == connector_name
+    ]
+    if len(found) != 1:
+        names = ", ".join(sorted(service.connector.name for service in services(app).values())) or "none"
+        wanted = f"named {connector_name!r}" if connector_name else "alone"
+        raise ConfigurationError(
+            f"No connector {wanted} is mounted in this application. Mounted: {names}. "
+            "Mount one with create_blueprint, and give its name where there are several."
+        )
+    return found[0]
 
 
 def serve(connector: Connector, *, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import uuid
 from collections import OrderedDict
 
 from attrs import define, evolve, field, frozen
@@ -97,6 +98,29 @@ class RunRegistry:
                 raise SyncConflictError(source_id)
             run = Run(sync_run_id, source_id, slot, StopSignal(sync_run_id))
             self._slots[source_id, slot] = run
+            self._runs[sync_run_id] = run
+            self._threads.add(run)
+        run.stop.on_set(lambda: self._stopped(run))
+        return run
+
+    def claim_unnamed(self, source_id: str, slot: Slot) -> Run:
+        """Take the slot for a run whose id is not known yet; ``name`` it, or ``release`` it.
+
+        Raises:
+            SyncConflictError: another run holds the slot.
+        """
+        run = self.claim(f"unnamed-{uuid.uuid4().hex}", source_id, slot)
+        if run is None:  # pragma: no cover - the id is new.
+            raise SyncConflictError(source_id)
+        return run
+
+    def name(self, unnamed: Run, sync_run_id: str) -> Run:
+        """Return the run by its id, in the place of one that had none: from now on it is reported as running."""
+        run = Run(sync_run_id, unnamed.source_id, unnamed.slot, StopSignal(sync_run_id))
+        with self._lock:
+            self._runs.pop(unnamed.sync_run_id, None)
+            self._threads.discard(unnamed)
+            self._slots[run.source_id, run.slot] = run
             self._runs[sync_run_id] = run
             self._threads.add(run)
         run.stop.on_set(lambda: self._stopped(run))

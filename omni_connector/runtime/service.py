@@ -4,6 +4,7 @@ import atexit
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from omni_connector.config import Settings
@@ -22,6 +23,7 @@ from omni_connector.models import (
     SkillRequest,
     SkillResponse,
     SyncConfig,
+    SyncMode,
     SyncRequest,
 )
 from omni_connector.models.plain import JsonValue
@@ -33,11 +35,12 @@ from omni_connector.runtime.hooks import call_fitted, require_no_generator
 from omni_connector.runtime.manifest import make_checked_manifest, make_manifest, warn_of_undispatchable
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
-from omni_connector.runtime.runs import RunRegistry, RunReport
+from omni_connector.runtime.runs import Run, RunRegistry, RunReport
 from omni_connector.runtime.skills import PromptSource, load_skill
 from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch, WatchTimes
 from omni_connector.runtime.worker import SyncWorker
+from omni_connector.sync.context import SyncContext
 from omni_connector.sync.redaction import redact, secrets_in
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.uploads import UploadPool
@@ -189,22 +192,52 @@ class ConnectorService:
             repeated = time.monotonic() - self._born < self._options.dispatch_seconds
             info = _run_info(request, config, may_have_begun=request.is_resume or repeated)
             self._validation.check(run, request, config, info)
-            worker = SyncWorker(
-                self.connector,
-                run,
-                info,
-                (config.config or {}, config.credentials or {}, info.checkpoint),
-                registry=self._runs,
-                manager=self._manager,
-                loop=self._loop,
-                uploads=self._uploads,
-                options=self._options,
-            )
-            worker.start()
-            self._watch.start()
+            self._start(run, info, (config.config or {}, config.credentials or {}, info.checkpoint))
         except BaseException:
             self._runs.release(run, "not started")
             raise
+
+    @property
+    def manager(self) -> ManagerApi:
+        """The manager, for what is asked of it outside of ``sync()``: by a webhook, say. The service closes it."""
+        return self._manager
+
+    def start_own_run(
+        self, source_id: str, work: Callable[[SyncContext], Any], *, sync_mode: str = "incremental"
+    ) -> str:
+        """Open a run that nobody dispatched, and do ``work`` in it, in a thread of its own: what a webhook brings, say.
+
+        It is a run like any other: it holds the source's slot, is reported as running, can be cancelled, is completed
+        when ``work`` returns and failed when it raises. When the process ends before, the manager resumes it as a sync.
+
+        Args:
+            source_id: the source.
+            work: given the run's context; ``def``, or ``async def`` for the context whose calls are awaited.
+            sync_mode: ``full``, ``incremental`` or ``realtime``.
+
+        Returns:
+            The id of the run, which may be over already.
+
+        Raises:
+            SyncConflictError: a run of the source is in progress here.
+            RunConflictError: one is in progress elsewhere, or the manager runs as many syncs as it may.
+            NotFoundError: there is no such source.
+            SdkClientError: the manager cannot be reached, or refuses.
+        """
+        if self._closed:
+            raise SyncStartError("The connector shuts down", status=500)
+        run = self._runs.claim_unnamed(source_id, SyncMode(sync_mode).slot)
+        try:
+            config = self._manager.sync_config(source_id)
+            run = self._runs.name(run, self._manager.create_run(source_id, sync_mode))
+            if self._is_closed():  # Meanwhile; the manager finds the run lost and starts a sync elsewhere.
+                run.stop.interrupt()
+            request = SyncRequest(sync_run_id=run.sync_run_id, source_id=source_id, sync_mode=sync_mode)
+            self._start(run, _run_info(request, config, may_have_begun=False), (), work)
+        except BaseException:
+            self._runs.release(run, "not started")
+            raise
+        return run.sync_run_id
 
     def is_running(self, sync_run_id: str) -> bool:
         """Say whether the run is in progress in this process."""
@@ -250,12 +283,32 @@ class ConnectorService:
         url = self.settings.connector_url
         return "" if url is None else url + self._prefix
 
+    def _is_closed(self) -> bool:
+        return self._closed
+
     def _has_ended(self, sync_run_id: str) -> bool:
         """A first dispatch is repeated when its answer was lost; by then a short run may be over (PROTOCOL, section 3)."""
         if self._runs.is_running(sync_run_id):
             return False
         report = self._runs.report(sync_run_id)
         return report is not None and report.outcome in {"completed", "failed", "cancelled"}
+
+    def _start(
+        self, run: Run, info: RunInfo, arguments: tuple[Any, ...], work: Callable[..., Any] | None = None
+    ) -> None:
+        SyncWorker(
+            self.connector,
+            run,
+            info,
+            arguments,
+            work=work,
+            registry=self._runs,
+            manager=self._manager,
+            loop=self._loop,
+            uploads=self._uploads,
+            options=self._options,
+        ).start()
+        self._watch.start()
 
     def _fetch(self, source_id: str) -> SyncConfig:
         try:

@@ -3,6 +3,7 @@
 import inspect
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from omni_connector.connector import Connector
@@ -27,7 +28,7 @@ DRAIN_SECONDS = 10.0
 
 
 class SyncWorker(threading.Thread):
-    """Runs the connector's ``sync()`` once and ends the run as it deserves.
+    """Runs the connector's ``sync()``, or other ``work``, once and ends the run as it deserves.
 
     A daemon, so that a connector that waits for its source cannot keep a process from ending.
     """
@@ -37,8 +38,9 @@ class SyncWorker(threading.Thread):
         connector: Connector,
         run: Run,
         info: RunInfo,
-        arguments: tuple[Any, Any, Any],
+        arguments: tuple[Any, ...],
         *,
+        work: Callable[..., Any] | None = None,
         registry: RunRegistry,
         manager: ManagerApi,
         loop: EventLoop,
@@ -47,6 +49,7 @@ class SyncWorker(threading.Thread):
     ) -> None:
         super().__init__(name=f"omni-sync-{run.sync_run_id}", daemon=True)
         self._connector = connector
+        self._work = work or connector.sync
         self._run = run
         self._info = info
         self._arguments = arguments
@@ -54,7 +57,7 @@ class SyncWorker(threading.Thread):
         self._loop = loop
         self._extra = {"sync_run_id": info.sync_run_id, "source_id": info.source_id}
         self._ending = Ending(info, run.stop, lambda: registry.free_slot(run))
-        self._is_async = is_async_hook(connector.sync)
+        self._is_async = is_async_hook(self._work)
         kind = AsyncSyncContext if self._is_async else SyncContext
         self._options = options or RuntimeOptions()
         self._context = kind(
@@ -111,7 +114,7 @@ class SyncWorker(threading.Thread):
         elif self._info.may_have_begun:
             self._context.rewind()
         arguments = (*self._arguments, self._context)
-        result: Any = self._connector.sync(*arguments)
+        result: Any = self._work(*arguments)
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
             raise ConfigurationError(YIELDS.format(name=type(self._connector).__name__))
         if not must_be_awaited(result):
