@@ -82,7 +82,8 @@ def test_sync_config_has_what_one_sync_needs(api, manager):
 def test_custom_source_types_are_a_leniency_that_can_be_switched_off(api, manager, settings):
     if settings.allow_custom_source_types:
         source = manager.add_source(source_type="acme")
-        assert api.get(f"/sdk/source/{source.id}/sync-config").json()["source_type"] == "acme"
+        assert api.get(f"/sdk/source/{source.id}").json()["source_type"] == "acme"
+        assert "unknown source type: acme" in api.get(f"/sdk/source/{source.id}/sync-config").text
     else:
         answer = api.post("/local/sources", {"source_type": "acme"})
         assert refusal(answer) == (400, "unknown source type: acme")

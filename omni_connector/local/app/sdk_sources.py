@@ -73,9 +73,8 @@ def connector_config(provider: str) -> Response:
 
 
 def _check_native(found: SourceRow) -> None:
-    """Refuse sources that no native connector serves; custom types are let pass where they are allowed."""
-    allowed = services().settings.allow_custom_source_types
-    if not found.is_native or (found.source_type not in SOURCE_TYPES and not allowed):
+    """Refuse sources of remote MCP servers and of types that are not built in; their rows can be read all the same."""
+    if not found.is_native or found.source_type not in SOURCE_TYPES:
         raise LocalManagerError(
             400,
             f"Source {found.id} cannot be served to a native connector SDK:"
