@@ -46,6 +46,7 @@ class Counters:
         # The manager's own figures as far as we know them; used by the thread that reports only.
         known = not (run.is_resume or run.may_have_begun) or any(self._before.values())
         self._at_manager: dict[str, int] | None = dict(self._before) if known else None
+        self._in_doubt = dict.fromkeys(NAMES, 0)  # Reported, perhaps counted, and not part of those.
 
     @property
     def total_scanned(self) -> int:
@@ -97,6 +98,8 @@ class Counters:
             self._since = None
         if any(unreported.values()):
             self.carry_over()  # Where the manager could not be asked when the run began.
+        if any(self._in_doubt.values()):
+            self._resolve_doubts()
         for name, call in (("scanned", self._manager.add_scanned), ("updated", self._manager.add_updated)):
             count = unreported[name]
             if not count:
@@ -123,22 +126,47 @@ class Counters:
         for delay_seconds in (*SETTLE_DELAYS_SECONDS, None):
             self.report()
             if self._since is None or delay_seconds is None or stop.wait(delay_seconds):
-                return
+                break
+        for name, count in self._in_doubt.items():
+            if count:
+                log.warning(
+                    "%d %s documents may be missing from the figures: the manager could not be asked",
+                    count,
+                    name,
+                    extra={"sync_run_id": self._sync_run_id},
+                )
 
     def _doubt(self, name: str, count: int, error: SdkClientError) -> None:
-        """Find out whether a report was counted."""
-        before = self._at_manager
-        now = self._ask() if before is not None else None
-        if before is None or now is None:
+        """Note a report that may have been counted, and find out."""
+        if self._at_manager is None:
             self._say(name, count, error, "they may be missing from the figures")
-        elif now[name] == before[name]:
-            self._keep(name, count)
-            self._say(name, count, error, "they are reported later")
-        elif now[name] == before[name] + count:
-            self._arrived(name, count)
-        else:
-            self._say(name, count, error, f"the manager counts {now[name]}, which nobody here reported")
-            self._at_manager = now
+            return
+        self._say(name, count, error, "the manager is asked whether they were counted")
+        self._in_doubt[name] += count
+        self._resolve_doubts()
+
+    def _resolve_doubts(self) -> None:
+        """Ask how far the manager has counted; what it lacks of the doubtful is reported again. Else later."""
+        now = self._ask()
+        known = self._at_manager
+        if now is None or known is None:
+            with self._lock:
+                self._since = self._since or time.monotonic()
+            return
+        for name, doubtful in self._in_doubt.items():
+            counted = now[name] - known[name]
+            if not min(0, doubtful) <= counted <= max(0, doubtful):
+                log.warning(
+                    "The manager counts %d %s documents, of which nobody here knows %d",
+                    now[name],
+                    name,
+                    counted - doubtful,
+                    extra={"sync_run_id": self._sync_run_id},
+                )
+            elif doubtful != counted:
+                self._keep(name, doubtful - counted)
+            known[name] = now[name]
+            self._in_doubt[name] = 0
 
     def _ask(self) -> dict[str, int] | None:
         try:
