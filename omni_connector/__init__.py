@@ -22,6 +22,10 @@ if TYPE_CHECKING:
         InvalidValueError,
         MalformedAnswerError,
         ManagerUnreachableError,
+        McpError,
+        McpRefusedError,
+        McpTimeoutError,
+        McpUnavailableError,
         NotFoundError,
         RunConflictError,
         SdkClientError,
@@ -65,6 +69,8 @@ if TYPE_CHECKING:
         SyncMode,
         UserFilterMode,
     )
+    from omni_connector.models.mcp_answers import ToolResult
+    from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
     from omni_connector.sync.content import ContentStorage
     from omni_connector.sync.context import SyncContext
     from omni_connector.sync.ledger import ErrorLimits
@@ -86,15 +92,20 @@ __all__ = [
     "DocumentPermissions",
     "ErrorLimits",
     "ExtractionError",
+    "HttpMcpServer",
     "InvalidDocumentError",
     "InvalidValueError",
     "MalformedAnswerError",
     "ManagerUnreachableError",
+    "McpError",
     "McpPrompt",
     "McpPromptArgument",
     "McpPromptDefinition",
+    "McpRefusedError",
     "McpResource",
     "McpResourceDefinition",
+    "McpTimeoutError",
+    "McpUnavailableError",
     "NotFoundError",
     "OAuthCredentialReadyRequest",
     "OAuthManifestConfig",
@@ -114,6 +125,7 @@ __all__ = [
     "SkillResponse",
     "Source",
     "SourceRow",
+    "StdioMcpServer",
     "SyncCancelledError",
     "SyncContext",
     "SyncFinishedError",
@@ -122,6 +134,7 @@ __all__ = [
     "SyncRefusedError",
     "SyncUnavailableError",
     "TooManyErrorsError",
+    "ToolResult",
     "UnsupportedByManagerError",
     "UserFilterMode",
     "__version__",
@@ -137,6 +150,9 @@ _HOMES = {
     "Settings": "config",
     "SyncContext": "sync.context",
     "ErrorLimits": "sync.ledger",
+    "HttpMcpServer": "models.mcp_servers",
+    "StdioMcpServer": "models.mcp_servers",
+    "ToolResult": "models.mcp_answers",
     **dict.fromkeys(
         (
             "ActionDefinition",

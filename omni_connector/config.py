@@ -13,11 +13,14 @@ variable                       meaning                                          
 ``CONNECTOR_MAX_BODY_BYTES``   largest request body that is accepted, in bytes               67108864
 ``CONNECTOR_PARALLEL_UPLOADS`` contents uploaded at once; fixes what adapts by itself        adapts
 ``CONNECTOR_STALLED_SECONDS``  without a call on its context, a run is kept alive for so long   900
+``CATALOG_CACHE_DIR``          folder for what a mirrored MCP server offers                  kept in memory only
+``CATALOG_CACHE_TTL_SECONDS``  how long that may be used; 0 is not at all                    86400
 =============================  ============================================================  =========
 """
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -26,6 +29,7 @@ from omni_connector.exceptions import ConfigurationError
 
 DEFAULT_PORT = 8000
 DEFAULT_STALLED_SECONDS = 900
+DEFAULT_CATALOG_TTL_SECONDS = 86400
 DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024
 LARGEST_PORT = 65535
 
@@ -41,6 +45,9 @@ class Settings:
         registration_interval_seconds: PROTOCOL, section 2.
         parallel_uploads: contents uploaded at once; None adapts to the manager's speed.
         stalled_seconds: a run that has not called the SDK for so long is named in the log and no more kept alive.
+        catalog_cache_dir: where the catalogue of a mirrored MCP server is kept for the next start; None keeps it in
+            memory only.
+        catalog_cache_ttl_seconds: how long a kept one may be used; 0 is not at all.
     """
 
     manager_url: str
@@ -49,6 +56,8 @@ class Settings:
     registration_interval_seconds: float = 30.0
     parallel_uploads: int | None = None
     stalled_seconds: float = DEFAULT_STALLED_SECONDS
+    catalog_cache_dir: Path | None = None
+    catalog_cache_ttl_seconds: float = DEFAULT_CATALOG_TTL_SECONDS
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -66,6 +75,10 @@ class Settings:
             connector_url=_connector_url(environ),
             max_body_bytes=int(_text(environ, "CONNECTOR_MAX_BODY_BYTES") or DEFAULT_MAX_BODY_BYTES),
             stalled_seconds=int(_text(environ, "CONNECTOR_STALLED_SECONDS") or DEFAULT_STALLED_SECONDS),
+            catalog_cache_dir=_path(environ, "CATALOG_CACHE_DIR"),
+            catalog_cache_ttl_seconds=int(
+                _text(environ, "CATALOG_CACHE_TTL_SECONDS") or DEFAULT_CATALOG_TTL_SECONDS
+            ),
             parallel_uploads=int(_text(environ, "CONNECTOR_PARALLEL_UPLOADS") or 0) or None,
         )
 
@@ -139,6 +152,11 @@ def _url(environ: Mapping[str, str], name: str) -> str:
     return _text(environ, name).rstrip("/")
 
 
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    text = _text(environ, name)
+    return Path(text) if text else None
+
+
 def _connector_url(environ: Mapping[str, str]) -> str | None:
     whole = _url(environ, "CONNECTOR_URL")
     host = _text(environ, "CONNECTOR_HOST_NAME")
@@ -176,13 +194,14 @@ def _port_problems(environ: Mapping[str, str]) -> list[str]:
 
 def _number_problems(environ: Mapping[str, str]) -> list[str]:
     problems = []
-    for name, meaning, example in (
-        ("CONNECTOR_MAX_BODY_BYTES", "bytes", DEFAULT_MAX_BODY_BYTES),
-        ("CONNECTOR_PARALLEL_UPLOADS", "uploads", 16),
-        ("CONNECTOR_STALLED_SECONDS", "seconds", DEFAULT_STALLED_SECONDS),
+    for name, meaning, example, smallest in (
+        ("CONNECTOR_MAX_BODY_BYTES", "bytes", DEFAULT_MAX_BODY_BYTES, 1),
+        ("CONNECTOR_PARALLEL_UPLOADS", "uploads", 16, 1),
+        ("CONNECTOR_STALLED_SECONDS", "seconds", DEFAULT_STALLED_SECONDS, 1),
+        ("CATALOG_CACHE_TTL_SECONDS", "seconds", DEFAULT_CATALOG_TTL_SECONDS, 0),
     ):
         text = _text(environ, name)
-        if text and _whole_number(text) <= 0:
+        if text and _whole_number(text) < smallest:
             problems.append(f"{name}={text!r} is not a number of {meaning}. Type: export {name}={example}")
     return problems
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from omni_connector.announced import announced_manifest
 from omni_connector.awaitables import MayAwait, hook
+from omni_connector.mcp_hooks import McpHooks
 from omni_connector.models import (
     ActionDefinition,
     ActionResponse,
@@ -21,7 +22,7 @@ from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import ErrorLimits
 
 
-class Connector(ABC):
+class Connector(McpHooks, ABC):
     """Reads a source and hands over its documents.
 
     A subclass has a ``name``, a ``version`` and a ``sync``; everything else has a default. Names and lists may be
@@ -159,7 +160,9 @@ class Connector(ABC):
         *_args: Any,
         **_kwargs: Any,
     ) -> MayAwait[ActionResponse]:
-        """Run an action and return what the manager passes on.
+        """Run an action and return what the manager passes on; by default, of the MCP server if it has such a tool.
+
+        What an override does not support, ``ActionResponse.not_supported(action)``, is looked for there as well.
 
         An override may also take ``source`` (the source's row, a ``Source``, or None before a source exists) and
         ``actor_email`` (the acting user's address, or None); it is given those that it accepts.
@@ -174,7 +177,10 @@ class Connector(ABC):
             An ``ActionResponse``, a dict, a Flask response (a file, any status), or an object with
             ``status_code``, ``headers`` and ``body``.
         """
-        del params, credentials
+        port = self.mcp_port
+        if port is not None and port.offers(action, credentials):
+            source = _kwargs.get("source", _args[0] if _args else None)
+            return port.run_tool(action, params, credentials, source)
         return ActionResponse.not_supported(action)
 
     @hook

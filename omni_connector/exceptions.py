@@ -10,11 +10,16 @@
     │   ├── SyncRefusedError        answer 400: the source's configuration or credentials are unusable
     │   └── SyncUnavailableError    answer 404: the source cannot be synced in this mode; for realtime
     ├── UnknownSkillError           answer 404: there is no such skill; ``skill_id``
+    ├── McpDisabledError            answer 404: the connector has no MCP server
     ├── HookFailedError             answer 500: a method of the connector failed; ``hook``
     ├── SyncCancelledError          stop: the run was cancelled, or is over at the manager; ``sync_run_id``
     │   └── SyncInterruptedError    stop: this process shuts down; the manager resumes the run
     ├── TooManyErrorsError          stop: more documents failed than the connector allows; ``count``
     ├── SyncFinishedError           a bug in the connector: the run was used after its end; ``sync_run_id``
+    ├── McpError                    a call to the connector's MCP server failed; ``server``
+    │   ├── McpUnavailableError     retry later: it could not be started or reached, or it went away
+    │   ├── McpTimeoutError         retry later: it did not answer in time; ``seconds``
+    │   └── McpRefusedError         stop: it refused the request, or its tool failed; ``code``
     └── SdkClientError              the manager refused or did not answer; ``operation``, ``status``, ``body``
         ├── ManagerUnreachableError retry later: no answer came at all (``status`` is None)
         ├── ServiceOverloadedError  retry later: 429 or 503; ``retry_after`` in seconds, or None
@@ -142,6 +147,13 @@ class UnknownSkillError(ConnectorError):
         self.skill_id = skill_id
 
 
+class McpDisabledError(ConnectorError):
+    """The connector mirrors no MCP server."""
+
+    def __init__(self) -> None:
+        super().__init__("MCP not enabled for this connector")
+
+
 class HookFailedError(ConnectorError):
     """A method that the author of the connector wrote failed; the message has no secrets, the log the traceback.
 
@@ -194,6 +206,46 @@ class SyncFinishedError(ConnectorError):
             "Call complete() or fail() last."
         )
         self.sync_run_id = sync_run_id
+
+
+class McpError(ConnectorError):
+    """A call to the MCP server that the connector mirrors failed.
+
+    Attributes:
+        server: what the server is called in messages, such as ``npx``.
+    """
+
+    def __init__(self, message: str, *, server: str) -> None:
+        super().__init__(message)
+        self.server = server
+
+
+class McpUnavailableError(McpError):
+    """The server could not be started or reached, or it went away during the call."""
+
+
+class McpTimeoutError(McpError):
+    """The server did not answer in time.
+
+    Attributes:
+        seconds: how long it was waited for.
+    """
+
+    def __init__(self, message: str, *, server: str, seconds: float) -> None:
+        super().__init__(message, server=server)
+        self.seconds = seconds
+
+
+class McpRefusedError(McpError):
+    """The server refused the request, or the tool that was called reports an error.
+
+    Attributes:
+        code: of the JSON-RPC error, such as -32602 for unknown names and wrong arguments; None for a tool's own error.
+    """
+
+    def __init__(self, message: str, *, server: str, code: int | None = None) -> None:
+        super().__init__(message, server=server)
+        self.code = code
 
 
 class SdkClientError(ConnectorError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from omni_connector import ConfigurationError, Settings
@@ -121,6 +123,20 @@ def test_a_number_that_is_none_is_refused(name, value):
     (problem,) = problems({**URL, name: value})
     assert problem.startswith(f"{name}='{value}' is not a number of")
     assert f"export {name}=" in problem
+
+
+def test_the_folder_for_catalogues_and_how_long_they_are_good():
+    assert Settings.from_environ(URL).catalog_cache_dir is None
+    assert Settings.from_environ(URL).catalog_cache_ttl_seconds == 86400
+    given = {"CATALOG_CACHE_DIR": " /var/cache/omni ", "CATALOG_CACHE_TTL_SECONDS": "0"}
+    settings = Settings.from_environ({**URL, **given})
+    assert (settings.catalog_cache_dir, settings.catalog_cache_ttl_seconds) == (Path("/var/cache/omni"), 0)
+
+
+@pytest.mark.parametrize("value", ["-5", "a day", "1.5"])
+def test_a_time_to_live_that_is_no_number_is_refused(value):
+    (problem,) = problems({**URL, "CATALOG_CACHE_TTL_SECONDS": value})
+    assert "is not a number of seconds. Type: export CATALOG_CACHE_TTL_SECONDS=86400" in problem
 
 
 @pytest.mark.parametrize("host", ["http://me", "me:8000", "me/x", "user@me", "my host", "::1"])

@@ -29,7 +29,7 @@ class Sealed(type(real)):
 
 # What the interpreter's own modules and the libraries do when they are imported is not ours.
 import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, httptools, cheroot.wsgi, sqlite3
-import logging.config, importlib.metadata
+import logging.config, importlib.metadata, mcp, mcp.client.streamable_http
 os.environ = Sealed.__new__(Sealed)
 before = threading.active_count()
 """

@@ -192,7 +192,7 @@ class _Inliner:
         if self._replaced >= MAX_INLINED:
             return None, f"more than {MAX_INLINED} references would have to be written out; declare less"
         found = self._root
-        if not reference.startswith("#"):
+        if reference != "#" and not reference.startswith("#/"):  # An address, or an anchor.
             return None, f"{reference} is not part of the schema; write what it refers to in its place"
         for step in [unquote(step) for step in reference[1:].split("/")[1:]]:
             key = step.replace("~1", "/").replace("~0", "~")

@@ -7,10 +7,12 @@ from typing import Any
 from omni_connector.actions import declared_actions
 from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
+from omni_connector.mcp_calls import McpPort
 from omni_connector.models import ActionRequest, ActionResponse, Source
 from omni_connector.runtime.asgi_answer import RawResponse, asgi_answer, is_asgi
 from omni_connector.runtime.declared import UnusableParametersError, run_declared
 from omni_connector.runtime.hooks import call_fitted
+from omni_connector.runtime.unsupported import is_unsupported
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
 
 log = logging.getLogger(__name__)
@@ -18,12 +20,14 @@ log = logging.getLogger(__name__)
 INTERNAL_SERVER_ERROR = 500
 
 
-def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) -> Any:
+def run_action(
+    connector: Connector, request: ActionRequest, loop: EventLoop, *, mcp: McpPort | None = None
+) -> Any:
     """Run the action and return what the connector returned; responses of ASGI frameworks become RawResponse.
 
     An action that a method declares is run by it, every other by ``execute_action``. What is wrong with the parameters
     of a declared one answers 400; an action that raises answers 500 with the error's type and message. Secrets are
-    removed from both.
+    removed from both. What ``execute_action`` does not support, and the MCP server does, is run there.
     """
     declared = declared_actions(type(connector)).by_name.get(request.action)
     source = Source.model_validate(request.source) if isinstance(request.source, dict) else request.source
@@ -32,7 +36,10 @@ def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) ->
             result = _executed(connector, request, loop, source=source)
         else:
             result = run_declared(connector, declared, request, loop, source=source)
-        return _foreign(result, request, loop) if _looks_foreign(result) else result
+        result = _foreign(result, request, loop) if _looks_foreign(result) else result
+        if mcp is not None and is_unsupported(result, request.action):
+            return _by_server(result, request, mcp)
+        return result
     except UnusableParametersError as error:
         text = redact(str(error), secrets_in(request.credentials))
         log.info("Action %s was not run: %s", request.action, text)
@@ -43,6 +50,12 @@ def run_action(connector: Connector, request: ActionRequest, loop: EventLoop) ->
         log.error("Action %s failed: %s", request.action, told)  # noqa: TRY400 - the traceback is in it, redacted.
         text = redact(f"{type(error).__name__}: {error}", secrets)
         return ActionResponse.failure(text, status_code=INTERNAL_SERVER_ERROR)
+
+
+def _by_server(result: Any, request: ActionRequest, mcp: McpPort) -> Any:
+    if not mcp.offers(request.action, request.credentials):
+        return result
+    return mcp.run_tool(request.action, request.params, request.credentials, request.source)
 
 
 def _executed(connector: Connector, request: ActionRequest, loop: EventLoop, *, source: Any) -> Any:

@@ -18,7 +18,12 @@ Wire = dict[str, JsonValue]
 
 
 def credential_ready(
-    connector: Connector, request: CredentialReadyRequest, loop: EventLoop, *, manifest: Callable[[], Wire]
+    connector: Connector,
+    request: CredentialReadyRequest,
+    loop: EventLoop,
+    *,
+    manifest: Callable[[], Wire],
+    refresh: Callable[[], None] = lambda: None,
 ) -> Wire | None:
     """Call ``on_credential_ready`` and return the manifest, as it is sent, if it has changed; else None.
 
@@ -29,6 +34,7 @@ def credential_ready(
         request: what happened.
         loop: where async hooks run.
         manifest: makes the manifest as it is now.
+        refresh: called after the hook; brings up to date what else depends on the account.
 
     Raises:
         HookFailedError: the hook failed.
@@ -36,6 +42,7 @@ def credential_ready(
     """
     before = manifest()
     said = _told(connector, request, loop)
+    refresh()
     after = _wire(said)
     if after is None:
         after = manifest()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
+from omni_connector.mcp.limits import SessionLimits
 from omni_connector.models import SyncMode
 from omni_connector.runtime.watch import WatchTimes
 from omni_connector.sync.delivery import DeliveryLimits
@@ -22,6 +23,7 @@ class RuntimeOptions:
             is younger cannot tell whether one before it has worked on the run already, and asks.
         validate_seconds: how long the answer to ``POST /sync`` waits for the connector's ``validate_sync_request``; the
             manager waits 30 s for the whole.
+        mcp: how many sessions with the connector's MCP server are kept, and for how long.
     """
 
     limits: Callable[[SyncMode], DeliveryLimits] = field(default=DeliveryLimits.for_mode)
@@ -29,3 +31,4 @@ class RuntimeOptions:
     cancel_grace_seconds: float = 5.0
     dispatch_seconds: float = 150.0
     validate_seconds: float = 20.0
+    mcp: SessionLimits = field(factory=SessionLimits)

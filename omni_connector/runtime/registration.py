@@ -19,13 +19,15 @@ class Registrar:
     """Registers every 30 s, in a thread of its own, until it is closed.
 
     The first attempts follow each other faster: the server may not listen yet, or the manager may just be starting.
-    A manager that is down, or refuses, is said once; so is its return.
+    A manager that is down, or refuses, is said once; so is its return. When the manifest has changed, ``again`` does not
+    wait for the next time.
     """
 
     def __init__(
         self, manager: ManagerApi, manifest: Callable[[], dict[str, JsonValue]], interval_seconds: float
     ) -> None:
         self._stopped = threading.Event()
+        self._wake = threading.Event()  # Set to end a wait: the manifest has changed, or it is closed.
         self._manager = manager.interruptible(self._stopped)
         self._manifest = manifest
         self._interval_seconds = interval_seconds
@@ -37,9 +39,14 @@ class Registrar:
         """Start registering."""
         self._thread.start()
 
+    def again(self) -> None:
+        """Register at once, or right after the call that is under way; the manifest has changed."""
+        self._wake.set()
+
     def close(self) -> None:
         """Stop registering; the manager forgets the connector after 300 s."""
         self._stopped.set()
+        self._wake.set()
         self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
@@ -48,7 +55,9 @@ class Registrar:
             registered = self._register()
             if registered or self._registered:
                 delay = self._interval_seconds
-            if self._stopped.wait(delay):
+            self._wake.wait(delay)
+            self._wake.clear()
+            if self._stopped.is_set():
                 return
             delay = min(delay * 2, self._interval_seconds)
 

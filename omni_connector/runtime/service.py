@@ -13,6 +13,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import (
     ConfigurationError,
     ConnectorError,
+    McpDisabledError,
     SdkClientError,
     SyncStartError,
 )
@@ -20,6 +21,8 @@ from omni_connector.manager.api import ManagerApi
 from omni_connector.models import (
     ActionRequest,
     CredentialReadyRequest,
+    PromptRequest,
+    ResourceRequest,
     SkillRequest,
     SkillResponse,
     SyncConfig,
@@ -33,6 +36,7 @@ from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.credential_ready import credential_ready
 from omni_connector.runtime.hooks import call_fitted, require_no_generator
 from omni_connector.runtime.manifest import make_checked_manifest, make_manifest, warn_of_undispatchable
+from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import Run, RunRegistry, RunReport
@@ -53,6 +57,9 @@ SHUTDOWN_SECONDS = 10.0
 
 CANCEL_HOOK_SECONDS = 2.0
 """How long the answer to ``/cancel`` waits for the connector's own ``cancel``."""
+
+BOOTSTRAP_SECONDS = 20.0
+"""How long the answer to ``/oauth/credential-ready`` waits for an MCP server's lists; the manager gives it 30."""
 
 NOT_FOUND = 404
 
@@ -90,7 +97,10 @@ class ConnectorService:
         self._validation = SyncValidation(connector, self._loop, limit_seconds=self._options.validate_seconds)
         watch_times = self._options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self._watch = Watch(self._runs, watch_times)
-        self._prompts: PromptSource | None = None  # Of the MCP server, once there is one.
+        self.mirror = Mirror.of(
+            connector, settings, self._loop, on_change=self._announce_again, limits=self._options.mcp
+        )
+        self._prompts: PromptSource | None = self.mirror
         self._prefix = ""
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
@@ -126,11 +136,12 @@ class ConnectorService:
                     "Set CONNECTOR_HOST_NAME (with PORT) or CONNECTOR_URL to turn registration on.",
                     self.connector.name,
                 )
-                return
-            self._registrar = Registrar(
-                self._manager, self.manifest, self.settings.registration_interval_seconds
-            )
-            self._registrar.start()
+            else:
+                interval = self.settings.registration_interval_seconds
+                self._registrar = Registrar(self._manager, self.manifest, interval)
+                self._registrar.start()
+        if self.mirror is not None:
+            self.mirror.start()
 
     def close(self) -> None:
         """Stop in order: registration, runs (what they have buffered is delivered), threads, connections.
@@ -146,7 +157,12 @@ class ConnectorService:
         if registrar is not None:
             registrar.close()
         self._watch.close()
-        self._interrupt_runs()
+        runs = self._runs.alive()
+        for run in runs:
+            run.stop.interrupt()
+        if self.mirror is not None:  # After the runs were told: a call that fails now fails none of them.
+            self.mirror.close()
+        _drain(runs)
         self._uploads.close()
         self._hooks.close()
         self._validation.close()
@@ -157,7 +173,7 @@ class ConnectorService:
 
     def manifest(self) -> dict[str, JsonValue]:
         """Return the manifest as it is registered and served."""
-        return make_manifest(self.connector, self._loop, connector_url=self._url())
+        return self._announced(make_manifest(self.connector, self._loop, connector_url=self._url()))
 
     def checked_manifest(self) -> dict[str, JsonValue]:
         """As ``manifest``, of one that the manager does not refuse; leaves no thread behind, and so may be forked after.
@@ -167,7 +183,7 @@ class ConnectorService:
         """
         loop = EventLoop(f"omni-check-{self.connector.name}")
         try:
-            return make_checked_manifest(self.connector, loop, connector_url=self._url())
+            return self._announced(make_checked_manifest(self.connector, loop, connector_url=self._url()))
         finally:
             loop.close()
 
@@ -193,6 +209,8 @@ class ConnectorService:
             info = _run_info(request, config, may_have_begun=request.is_resume or repeated)
             self._validation.check(run, request, config, info)
             self._start(run, info, (config.config or {}, config.credentials or {}, info.checkpoint))
+            if self.mirror is not None:
+                self.mirror.bootstrap_later(config.credentials or {})
         except BaseException:
             self._runs.release(run, "not started")
             raise
@@ -266,7 +284,26 @@ class ConnectorService:
 
     def execute_action(self, request: ActionRequest) -> Any:
         """Run an action; return what ``runtime.actions.run_action`` does."""
-        return run_action(self.connector, request, self._loop)
+        mcp = None if self.mirror is None else self.mirror.bridge
+        return run_action(self.connector, request, self._loop, mcp=mcp)
+
+    def read_resource(self, request: ResourceRequest) -> dict[str, JsonValue]:
+        """Read a resource of the connector's MCP server.
+
+        Raises:
+            McpDisabledError: it has none.
+            McpError: the server does not know it, or failed.
+        """
+        return self._mirrored().bridge.read_resource(request.uri, request.credentials)
+
+    def get_prompt(self, request: PromptRequest) -> dict[str, JsonValue]:
+        """Fetch a prompt of the connector's MCP server.
+
+        Raises:
+            McpDisabledError: it has none.
+            McpError: the server does not know it or its arguments, or failed.
+        """
+        return self._mirrored().bridge.get_prompt(request.name, request.arguments, request.credentials)
 
     def load_skill(self, request: SkillRequest) -> SkillResponse:
         """Return a skill; see ``runtime.skills.load_skill``."""
@@ -275,9 +312,33 @@ class ConnectorService:
 
     def credential_ready(self, request: CredentialReadyRequest) -> dict[str, JsonValue] | None:
         """Return the manifest if it has changed by a new account; see ``runtime.credential_ready``."""
-        return credential_ready(self.connector, request, self._loop, manifest=self.manifest)
+
+        def refresh() -> None:
+            if self.mirror is not None:
+                self.mirror.bootstrap_within(BOOTSTRAP_SECONDS, request.credentials)
+
+        changed = credential_ready(
+            self.connector, request, self._loop, manifest=self.manifest, refresh=refresh
+        )
+        return None if changed is None else self._announced(changed)
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _announced(self, wire: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        return wire if self.mirror is None else self.mirror.announced(wire)
+
+    def _mirrored(self) -> Mirror:
+        if self.mirror is None:
+            raise McpDisabledError
+        return self.mirror
+
+    def _announce_again(self) -> None:
+        """The MCP server offers something else than before; its lists are known now."""
+        warn_of_undispatchable(self.connector, self.manifest())
+        with self._lock:
+            registrar = self._registrar
+        if registrar is not None:
+            registrar.again()
 
     def _url(self) -> str:
         url = self.settings.connector_url
@@ -323,17 +384,16 @@ class ConnectorService:
         except ConnectorError as error:
             raise SyncStartError(f"Failed to fetch source data: {error}", status=500) from error
 
-    def _interrupt_runs(self) -> None:
-        runs = self._runs.alive()
-        for run in runs:
-            run.stop.interrupt()
-        deadline = time.monotonic() + SHUTDOWN_SECONDS
-        for run in runs:
-            left = max(0.0, deadline - time.monotonic())
-            if run.context is not None:
-                run.context.drain(timeout_seconds=left)
-            if run.thread is not None and run.thread.is_alive():
-                run.thread.join(max(0.0, deadline - time.monotonic()))
+
+def _drain(runs: list[Run]) -> None:
+    """Deliver what runs that were interrupted have buffered, and wait for their threads, in the time there is."""
+    deadline = time.monotonic() + SHUTDOWN_SECONDS
+    for run in runs:
+        left = max(0.0, deadline - time.monotonic())
+        if run.context is not None:
+            run.context.drain(timeout_seconds=left)
+        if run.thread is not None and run.thread.is_alive():
+            run.thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _run_info(request: SyncRequest, config: SyncConfig, *, may_have_begun: bool) -> RunInfo:

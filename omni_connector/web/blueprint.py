@@ -10,6 +10,8 @@ from omni_connector.models import (
     ActionRequest,
     CancelRequest,
     CredentialReadyRequest,
+    PromptRequest,
+    ResourceRequest,
     SkillRequest,
     SyncRequest,
 )
@@ -85,6 +87,16 @@ def action() -> WerkzeugResponse:
     return action_response(_service().execute_action(json_body(ActionRequest)))
 
 
+def resource() -> Response:
+    """``POST /resource``: read a resource of the MCP server that the connector mirrors."""
+    return json_response(_service().read_resource(json_body(ResourceRequest)))
+
+
+def prompt() -> Response:
+    """``POST /prompt``: fetch a prompt of that server."""
+    return json_response(_service().get_prompt(json_body(PromptRequest)))
+
+
 def skill() -> Response:
     """``POST /skill``: the text of a skill that has no static content in the manifest."""
     return json_response(_service().load_skill(json_body(SkillRequest)).to_wire())
@@ -103,6 +115,8 @@ _ROUTES = (
     ("/sync/<sync_run_id>", sync_status, "GET"),
     ("/cancel", cancel, "POST"),
     ("/action", action, "POST"),
+    ("/resource", resource, "POST"),
+    ("/prompt", prompt, "POST"),
     ("/skill", skill, "POST"),
     ("/oauth/credential-ready", credential_ready, "POST"),
 )

@@ -9,6 +9,8 @@ from omni_connector.exceptions import (
     ConnectorError,
     HookFailedError,
     MalformedRequestError,
+    McpDisabledError,
+    McpError,
     SyncConflictError,
     SyncStartError,
     UnknownSkillError,
@@ -25,6 +27,8 @@ def register_error_handlers(owner: Blueprint | Flask) -> None:
     owner.register_error_handler(SyncStartError, _not_started)
     owner.register_error_handler(UnknownSkillError, _unknown_skill)
     owner.register_error_handler(HookFailedError, _hook_failed)
+    owner.register_error_handler(McpDisabledError, _mcp_disabled)
+    owner.register_error_handler(McpError, _mcp_failed)
     owner.register_error_handler(HTTPException, _http)
     owner.register_error_handler(Exception, _unexpected)
 
@@ -48,6 +52,16 @@ def _unknown_skill(error: UnknownSkillError) -> Response:
 def _hook_failed(error: HookFailedError) -> Response:
     """The log has it already, without the secrets that a traceback could show here."""
     return error_response(str(error), status=500)
+
+
+def _mcp_disabled(error: McpDisabledError) -> Response:
+    return json_response({"error": str(error)}, 404)
+
+
+def _mcp_failed(error: McpError) -> Response:
+    """A server that fails is none of ours: the log gets a line, not a traceback, which could show secrets."""
+    log.warning("%s %s failed: %s", request.method, request.path, error)
+    return json_response({"error": str(error)}, 500)
 
 
 def _http(error: HTTPException) -> Response:

@@ -67,6 +67,33 @@ def test_once_registered_it_waits_for_the_interval(register, manager):
         manager.wait_for(lambda manager: len(manager.registrations) > 1, 0.05)
 
 
+def test_a_changed_manifest_is_not_kept_waiting(register, manager):
+    registrar = register(interval_seconds=3600)
+    manager.wait_for(lambda manager: manager.registrations)
+    registrar.again()
+    manager.wait_for(lambda manager: len(manager.registrations) == 2)
+    with pytest.raises(TimeoutError):
+        manager.wait_for(lambda manager: len(manager.registrations) > 2, 0.05)
+
+
+def test_a_manifest_that_changes_while_it_is_registered_is_registered_once_more(register, manager):
+    made = []
+
+    def change_meanwhile(_):
+        if len(manager.registrations) == 0:
+            made[0].again()
+
+    manager.on("register", change_meanwhile)
+    made.append(Registrar(manager, lambda: {"name": "notes"}, 3600))
+    made[0].start()
+    try:
+        manager.wait_for(lambda manager: len(manager.registrations) == 2)
+        with pytest.raises(TimeoutError):
+            manager.wait_for(lambda manager: len(manager.registrations) > 2, 0.05)
+    finally:
+        made[0].close()
+
+
 def test_a_manager_that_is_down_is_said_once_and_so_is_its_return(register, manager, caplog):
     caplog.set_level(logging.INFO)
     manager.on("register", GONE)

@@ -279,9 +279,13 @@ def test_other_routes_and_methods_are_answered_in_json(client, method, path, sta
         assert response.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/resource", "/prompt"])
-def test_what_is_not_served_yet_is_404(client, path):
-    assert client.post(path, json={}).status_code == 404
+@pytest.mark.parametrize(
+    ("path", "body"), [("/resource", {"uri": "a://b"}), ("/prompt", {"name": "ask", "arguments": None})]
+)
+def test_a_connector_without_an_mcp_server_has_no_resources_and_prompts(client, path, body):
+    response = client.post(path, json={**body, "credentials": {}})
+    assert (response.status_code, response.json) == (404, {"error": "MCP not enabled for this connector"})
+    assert response_problems("post", path, 404, response.json) == []
 
 
 def test_a_bug_is_answered_without_a_traceback_and_logged_with_it(make_app, caplog):

@@ -1,0 +1,64 @@
+"""What an MCP server offers, in the manager's terms, and how a manifest tells it."""
+
+from typing import Any
+
+from attrs import Factory, field, frozen
+
+from omni_connector.models import ActionDefinition, McpPrompt, McpResource, SkillDefinition
+from omni_connector.models.plain import JsonValue
+
+
+@frozen(kw_only=True)
+class McpCatalogue:
+    """The lists of one server.
+
+    Attributes:
+        tools: as actions; their schemas are acceptable to the manager.
+        resources: resources and templates of resources.
+        prompts: prompts.
+        skills: the prompts once more, as skills.
+    """
+
+    tools: list[ActionDefinition] = field(default=Factory(list))
+    resources: list[McpResource] = field(default=Factory(list))
+    prompts: list[McpPrompt] = field(default=Factory(list))
+    skills: list[SkillDefinition] = field(default=Factory(list))
+
+    def tool(self, name: str) -> ActionDefinition | None:
+        """Return the tool of that name, or None."""
+        return next((tool for tool in self.tools if tool.name == name), None)
+
+    def counted(self) -> str:
+        """Return how much it holds, for the log."""
+        return f"{len(self.tools)} tools, {len(self.resources)} resources, {len(self.prompts)} prompts"
+
+
+def announced(wire: dict[str, JsonValue], catalogue: McpCatalogue | None) -> dict[str, JsonValue]:
+    """Return the manifest ``wire`` with what the server offers in it.
+
+    What the connector itself declares under the same name or id wins.
+
+    Args:
+        wire: the JSON object of the manifest.
+        catalogue: None when it is not known (yet).
+    """
+    if catalogue is None:
+        return {**wire, "mcp_enabled": True, "mcp_catalog_loaded": False}
+    source_types: list[str] = wire.get("source_types") or []
+    return {
+        **wire,
+        "mcp_enabled": True,
+        "mcp_catalog_loaded": True,
+        "actions": _joined(wire, "actions", "name", [tool.to_wire(source_types) for tool in catalogue.tools]),
+        "resources": _joined(
+            wire, "resources", "uri_template", [each.to_wire() for each in catalogue.resources]
+        ),
+        "prompts": _joined(wire, "prompts", "name", [each.to_wire() for each in catalogue.prompts]),
+        "skills": _joined(wire, "skills", "id", [each.to_wire() for each in catalogue.skills]),
+    }
+
+
+def _joined(wire: dict[str, JsonValue], part: str, key: str, more: list[dict[str, Any]]) -> list[JsonValue]:
+    own: list[JsonValue] = list(wire.get(part) or [])
+    taken = {each[key] for each in own if isinstance(each, dict) and key in each}
+    return own + [each for each in more if each[key] not in taken]

@@ -1,0 +1,186 @@
+"""Connections to MCP servers, with the official ``mcp`` package."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+import httpx2
+import mcp_types as types
+from mcp import Client, StdioServerParameters, stdio_client
+from mcp.client import IncomingMessage, Transport
+from mcp.client.session import MessageHandlerFnT
+from mcp.client.streamable_http import streamable_http_client
+
+from omni_connector._version import __version__
+from omni_connector.exceptions import McpUnavailableError
+from omni_connector.mcp.access import Access
+from omni_connector.mcp.failures import translated
+from omni_connector.mcp.stderr import ServerStderr
+from omni_connector.mcp.watched import watched
+from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
+
+T = TypeVar("T")
+
+FIRST_ERROR_STATUS = 400
+
+_LISTS_CHANGED = (
+    types.ToolListChangedNotification,
+    types.ResourceListChangedNotification,
+    types.PromptListChangedNotification,
+)
+
+_Opened = tuple[Transport, Callable[[], str]]
+"""A transport, and what tells more about a failure of it."""
+
+
+class Listener(Protocol):
+    """Learns what happens to a connection by itself; called on the loop."""
+
+    def on_started(self) -> None:
+        """The process runs, or there is none. Only from now on may the connecting be cancelled.
+
+        A cancellation while a process is being spawned leaves one behind that nobody waits for.
+        """
+
+    def on_lost(self) -> None:
+        """The server hung up."""
+
+    def on_lists_changed(self) -> None:
+        """The server says that it offers something else now."""
+
+
+@contextlib.asynccontextmanager
+async def connect(access: Access, listener: Listener) -> AsyncIterator["McpConnection"]:
+    """Start or reach the server, agree on a protocol version, and hand out the connection.
+
+    Has to be entered and left in one task: the ``mcp`` package keeps task groups open in between. Leaving ends a
+    stdio server: its input is closed, after 2 s it is asked to terminate, after 2 more it is killed, with all that it
+    has started in its process group.
+
+    Raises:
+        McpError: the server could not be started or reached, or refuses; or it went away meanwhile.
+    """
+    server = access.server
+    opened = (
+        _http(access, server, listener)
+        if isinstance(server, HttpMcpServer)
+        else _stdio(access, server, listener)
+    )
+    async with opened as (transport, more):
+        client = Client(
+            watched(transport, listener.on_lost),
+            cache=None,
+            client_info=types.Implementation(name="omni-connector", version=__version__),
+            message_handler=_handler(listener),
+            read_timeout_seconds=server.call_timeout_seconds,
+        )
+        try:
+            async with client:
+                connection = McpConnection(client, access, more)
+                try:
+                    yield connection
+                finally:
+                    connection.is_open = False
+        except Exception as error:
+            raise translated(error, access, more=more()) from error
+
+
+class McpConnection:
+    """An open connection: the requests that the bridge makes. Each raises an McpError when it fails.
+
+    Attributes:
+        is_open: False once it is being left.
+    """
+
+    def __init__(self, client: Client, access: Access, more: Callable[[], str]) -> None:
+        self.is_open = True
+        self._client = client
+        self._access = access
+        self._more = more
+
+    @property
+    def label(self) -> str:
+        """What the server is called in messages."""
+        return self._access.server.label
+
+    def offers(self, what: str) -> bool:
+        """Say whether the server declares ``tools``, ``resources`` or ``prompts``."""
+        return getattr(self._client.server_capabilities, what) is not None
+
+    async def list_tools(self, cursor: str | None) -> types.ListToolsResult:
+        """Return one page."""
+        return await self._answer(lambda: self._client.list_tools(cursor=cursor))
+
+    async def list_resources(self, cursor: str | None) -> types.ListResourcesResult:
+        """Return one page."""
+        return await self._answer(lambda: self._client.list_resources(cursor=cursor))
+
+    async def list_resource_templates(self, cursor: str | None) -> types.ListResourceTemplatesResult:
+        """Return one page."""
+        return await self._answer(lambda: self._client.list_resource_templates(cursor=cursor))
+
+    async def list_prompts(self, cursor: str | None) -> types.ListPromptsResult:
+        """Return one page."""
+        return await self._answer(lambda: self._client.list_prompts(cursor=cursor))
+
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
+        """Return what the tool returned, errors of its own included."""
+        return await self._answer(lambda: self._client.call_tool(name, arguments))
+
+    async def read_resource(self, uri: str) -> types.ReadResourceResult:
+        """Return the contents."""
+        return await self._answer(lambda: self._client.read_resource(uri))
+
+    async def get_prompt(self, name: str, arguments: dict[str, str]) -> types.GetPromptResult:
+        """Return the prompt, filled in."""
+        return await self._answer(lambda: self._client.get_prompt(name, arguments or None))
+
+    async def _answer(self, request: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await request()
+        except Exception as error:
+            if not self.is_open:
+                text = f"MCP server {self.label} went away during the call"
+                raise McpUnavailableError(text, server=self.label) from error
+            raise translated(error, self._access, more=self._more()) from error
+
+
+@contextlib.asynccontextmanager
+async def _stdio(access: Access, server: StdioMcpServer, listener: Listener) -> AsyncIterator[_Opened]:
+    parameters = StdioServerParameters(
+        command=server.command, args=list(server.args), env=dict(access.settings), cwd=server.cwd
+    )
+    async with ServerStderr(server.label, access.secrets) as stderr:
+
+        @contextlib.asynccontextmanager
+        async def transport() -> AsyncIterator[tuple[Any, Any]]:
+            async with stdio_client(parameters, errlog=stderr.writer) as streams:
+                stderr.handed_over()
+                listener.on_started()
+                yield streams
+
+        yield transport(), lambda: stderr.last_words and f"it said: {stderr.last_words}"
+
+
+@contextlib.asynccontextmanager
+async def _http(access: Access, server: HttpMcpServer, listener: Listener) -> AsyncIterator[_Opened]:
+    listener.on_started()
+    refusals: list[str] = []
+
+    async def note(response: httpx2.Response) -> None:
+        if response.status_code >= FIRST_ERROR_STATUS:
+            refusals[:] = [f"HTTP {response.status_code} {response.reason_phrase}".rstrip()]
+
+    timeout = httpx2.Timeout(server.timeout_seconds, read=server.sse_read_timeout_seconds)
+    async with httpx2.AsyncClient(
+        headers=dict(access.settings), timeout=timeout, event_hooks={"response": [note]}
+    ) as client:
+        yield streamable_http_client(server.url, http_client=client), lambda: "".join(refusals)
+
+
+def _handler(listener: Listener) -> MessageHandlerFnT:
+    async def handle(message: IncomingMessage) -> None:
+        if isinstance(message, _LISTS_CHANGED):
+            listener.on_lists_changed()
+
+    return handle

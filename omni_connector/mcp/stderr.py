@@ -1,0 +1,122 @@
+"""What a stdio server writes to its standard error: into the log, line by line, not to the terminal."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Self, TextIO
+
+from omni_connector.sync.redaction import redact
+
+log = logging.getLogger(__name__)
+
+LONGEST_LINE = 2000
+"""Characters of a line that are logged."""
+
+LINES_PER_MINUTE = 200
+"""Lines of one server that are logged; what a server that goes on and on says beyond that is counted."""
+
+KEPT_LINES = 10
+"""The last ones, for the message when the server fails."""
+
+MINUTE_SECONDS = 60.0
+
+
+class ServerStderr:
+    """A pipe for one server's standard error, read on the loop. An async context manager.
+
+    Args:
+        label: what the server is called.
+        secrets: what is replaced in its lines.
+
+    Attributes:
+        writer: the end that is given to the process; call ``handed_over`` once it has it.
+    """
+
+    writer: TextIO
+
+    def __init__(self, label: str, secrets: frozenset[str]) -> None:
+        self._label = label
+        self._secrets = secrets
+        self._kept: deque[str] = deque(maxlen=KEPT_LINES)
+        self._minute = 0.0
+        self._said = 0
+        self._unsaid = 0
+
+    async def __aenter__(self) -> Self:
+        reading, writing = os.pipe()
+        reader = os.fdopen(reading, "rb", buffering=0)
+        self.writer = os.fdopen(writing, "w")
+        loop = asyncio.get_running_loop()
+        try:
+            self._transport, _ = await loop.connect_read_pipe(lambda: _Lines(self._line), reader)
+        except BaseException:
+            reader.close()
+            self.writer.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop reading, also where a descendant of the server still holds the other end."""
+        self.handed_over()
+        await asyncio.sleep(0)  # What was written last is read first.
+        self._transport.close()
+        self._say_unsaid()
+
+    def handed_over(self) -> None:
+        """Close this process's copy of the writing end, so that the pipe ends with the server."""
+        with contextlib.suppress(OSError):
+            self.writer.close()
+
+    @property
+    def last_words(self) -> str:
+        """The last lines, joined; empty when it said nothing."""
+        return " | ".join(self._kept)
+
+    def _line(self, line: bytes) -> None:
+        text = redact(line.decode(errors="replace").rstrip(), self._secrets)
+        if len(text) > LONGEST_LINE:
+            text = f"{text[:LONGEST_LINE]}..."
+        if not text:
+            return
+        self._kept.append(text)
+        now = time.monotonic()
+        if now - self._minute >= MINUTE_SECONDS:
+            self._say_unsaid()
+            self._minute, self._said = now, 0
+        if self._said >= LINES_PER_MINUTE:
+            self._unsaid += 1
+            return
+        self._said += 1
+        log.info("MCP server %s: %s", self._label, text)
+
+    def _say_unsaid(self) -> None:
+        if self._unsaid:
+            log.info("MCP server %s: %d more lines", self._label, self._unsaid)
+        self._unsaid = 0
+
+
+class _Lines(asyncio.Protocol):
+    """Cuts what comes into lines; one without an end is cut where it gets too long to keep."""
+
+    def __init__(self, said: Callable[[bytes], None]) -> None:
+        self._said = said
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on every whole line."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._said(line)
+        if len(self._rest) > LONGEST_LINE * 8:
+            self._said(self._rest)
+            self._rest = b""
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Hand on what has no end of line."""
+        if self._rest:
+            self._said(self._rest)
+            self._rest = b""

@@ -1,0 +1,63 @@
+"""A transport that tells when the server hangs up: the ``mcp`` package keeps that to itself until the next request."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, Self
+
+from mcp.client import Transport
+
+
+@contextlib.asynccontextmanager
+async def watched(transport: Transport, on_lost: Callable[[], None]) -> AsyncIterator[tuple[Any, Any]]:
+    """Open ``transport``; call ``on_lost`` when what comes from the server ends, for whatever reason."""
+    async with transport as (incoming, outgoing):
+        yield WatchedStream(incoming, on_lost), outgoing
+
+
+class WatchedStream:
+    """A stream of messages that says when it ends; shaped as the ``mcp`` package wants one."""
+
+    def __init__(self, stream: Any, on_end: Callable[[], None]) -> None:
+        self._stream = stream
+        self._on_end = on_end
+
+    @property
+    def last_context(self) -> Any:
+        """As the stream's own: the dispatcher asks for it."""
+        return getattr(self._stream, "last_context", None)
+
+    async def receive(self) -> Any:
+        """Return the next message."""
+        try:
+            return await self._stream.receive()
+        except BaseException:
+            self._on_end()
+            raise
+
+    async def aclose(self) -> None:
+        """Close it."""
+        await self._stream.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await self._stream.__anext__()
+        except BaseException:  # The end is a StopAsyncIteration.
+            self._on_end()
+            raise
+
+    async def __aenter__(self) -> Self:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool | None:
+        handled: bool | None = await self._stream.__aexit__(exc_type, exc_val, exc_tb)
+        return handled

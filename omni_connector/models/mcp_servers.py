@@ -1,0 +1,142 @@
+"""How the MCP server that a connector mirrors is reached."""
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+from attrs import Factory, field, frozen
+
+from omni_connector.models import fields
+
+CONNECT_SECONDS = 20.0
+"""For starting or reaching a server and the handshake; ``npx`` may have to unpack a package first."""
+
+CALL_SECONDS = 25.0
+"""For one call, starting the server included; the manager waits 30 s for the answer of an action."""
+
+HTTP_SECONDS = 30.0
+"""For each step of an HTTP request, such as connecting."""
+
+SSE_SILENCE_SECONDS = 300.0
+"""How long a stream of answers may be silent."""
+
+
+def _to_plain_path(value: Any) -> Any:
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def _to_texts(value: Any) -> Any:
+    """Take paths as arguments as well; leave everything else for the validator."""
+    return [_to_plain_path(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _texts_by_name(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    fine = isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(each, str) for key, each in value.items()
+    )
+    if not fine:
+        # The value may hold secrets: what is shown of it is its type.
+        raise fields.refused(instance, attribute, type(value).__name__, "give a dict of strings")
+
+
+def _seconds(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        raise fields.refused(instance, attribute, value, "give a number of seconds above 0")
+
+
+def _address(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    fields.text(empty=False)(instance, attribute, value)
+    if not value.startswith(("http://", "https://")):
+        raise fields.refused(
+            instance, attribute, value, "give an address that begins with http:// or https://"
+        )
+
+
+@frozen
+class StdioMcpServer:
+    """An MCP server that is started as a process and spoken to over its standard input and output.
+
+        StdioMcpServer("npx", ["-y", "@modelcontextprotocol/server-github"])
+
+    Of the environment it is given only what a program needs to start (PATH, HOME and the like), ``env``, and what the
+    connector's ``prepare_mcp_env`` returns. What it writes to its standard error appears in the log.
+
+    Attributes:
+        command: the program.
+        args: its arguments.
+        env: more variables for its environment.
+        cwd: where it runs; None is where the connector does.
+        connect_timeout_seconds: for starting it and the handshake.
+        call_timeout_seconds: for one call.
+        needs_credentials: False when it answers without: what it offers is then asked for as soon as the connector
+            starts, not at the first sync.
+
+    Raises:
+        InvalidValueError: a value has the wrong type.
+    """
+
+    command: str = field(converter=_to_plain_path, validator=fields.text(empty=False))
+    args: list[str] = field(default=Factory(list), converter=_to_texts, validator=fields.text_list)
+    env: Mapping[str, str] | None = field(default=None, validator=fields.optional(_texts_by_name), repr=False)
+    cwd: str | None = field(
+        default=None, converter=_to_plain_path, validator=fields.optional(fields.text(empty=False))
+    )
+    connect_timeout_seconds: float = field(default=CONNECT_SECONDS, validator=_seconds, kw_only=True)
+    call_timeout_seconds: float = field(default=CALL_SECONDS, validator=_seconds, kw_only=True)
+    needs_credentials: bool = field(default=True, validator=fields.boolean, kw_only=True)
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages and logs; arguments are left out, they may hold secrets."""
+        return PurePath(self.command).name
+
+    @property
+    def identity(self) -> list[Any]:
+        """What tells it from another server, without its environment."""
+        return ["stdio", self.command, list(self.args), self.cwd]
+
+
+@frozen
+class HttpMcpServer:
+    """An MCP server that is reached over streamable HTTP.
+
+        HttpMcpServer("https://mcp.example.com/mcp")
+
+    Attributes:
+        url: its address.
+        headers: sent with each request, beside what the connector's ``prepare_mcp_headers`` returns.
+        timeout_seconds: for each step of a request, such as connecting.
+        sse_read_timeout_seconds: how long a stream of answers may be silent.
+        connect_timeout_seconds: for reaching it and the handshake.
+        call_timeout_seconds: for one call.
+        needs_credentials: as in ``StdioMcpServer``.
+
+    Raises:
+        InvalidValueError: a value has the wrong type.
+    """
+
+    url: str = field(validator=_address)
+    headers: Mapping[str, str] = field(default=Factory(dict), validator=_texts_by_name, repr=False)
+    timeout_seconds: float = field(default=HTTP_SECONDS, validator=_seconds)
+    sse_read_timeout_seconds: float = field(default=SSE_SILENCE_SECONDS, validator=_seconds)
+    connect_timeout_seconds: float = field(default=CONNECT_SECONDS, validator=_seconds, kw_only=True)
+    call_timeout_seconds: float = field(default=CALL_SECONDS, validator=_seconds, kw_only=True)
+    needs_credentials: bool = field(default=True, validator=fields.boolean, kw_only=True)
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages and logs: the address without what may be secret in it."""
+        parts = urlsplit(self.url)
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path}"
+
+    @property
+    def identity(self) -> list[Any]:
+        """What tells it from another server, without headers and whatever may be secret in the address."""
+        return ["http", self.label]
+
+
+McpServer = StdioMcpServer | HttpMcpServer
+"""What ``Connector.mcp_server`` may be."""

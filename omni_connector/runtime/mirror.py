@@ -1,0 +1,117 @@
+"""A connector that mirrors an MCP server: when the server is asked what it offers, and what becomes of it."""
+
+import concurrent.futures
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from omni_connector.config import Settings
+from omni_connector.connector import Connector
+from omni_connector.event_loop import EventLoop
+from omni_connector.mcp.answers import prompt_text
+from omni_connector.mcp.bridge import McpBridge, server_of
+from omni_connector.mcp.cache import CatalogueCache
+from omni_connector.mcp.catalogue import announced
+from omni_connector.mcp.limits import SessionLimits
+from omni_connector.models.plain import JsonValue
+from omni_connector.runtime.hooks import call_fitted
+from omni_connector.sync.redaction import error_text, redact, secrets_in
+
+log = logging.getLogger(__name__)
+
+
+class Mirror:
+    """Joins a connector's hooks with the bridge to its server. ``close`` it before the loop."""
+
+    @classmethod
+    def of(
+        cls,
+        connector: Connector,
+        settings: Settings,
+        loop: EventLoop,
+        *,
+        on_change: Callable[[], None],
+        limits: SessionLimits | None = None,
+    ) -> "Mirror | None":
+        """Return the mirror of a connector that declares a server; None for others.
+
+        Raises:
+            ConfigurationError: what it declares is no server, or the extra ``[mcp]`` is missing.
+        """
+        server = server_of(connector)
+        if server is None:
+            return None
+        cache = None
+        if settings.catalog_cache_dir is not None and settings.catalog_cache_ttl_seconds > 0:
+            cache = CatalogueCache(
+                settings.catalog_cache_dir,
+                settings.catalog_cache_ttl_seconds,
+                connector=connector.name,
+                server=server,
+            )
+        bridge = McpBridge(
+            connector,
+            server,
+            loop,
+            call_hook=functools.partial(call_fitted, loop),
+            on_change=on_change,
+            cache=cache,
+            limits=limits,
+        )
+        return cls(connector, bridge, loop)
+
+    def __init__(self, connector: Connector, bridge: McpBridge, loop: EventLoop) -> None:
+        self.bridge = bridge
+        self._connector = connector
+        self._loop = loop
+        connector.mcp_port = bridge
+
+    def start(self) -> None:
+        """Ask a server that needs no credentials at once."""
+        if not self.bridge.server.needs_credentials:
+            self.bootstrap_later({})
+
+    def bootstrap_later(self, credentials: Any) -> None:
+        """Have the connector ask its server in the background, unless that was done a moment ago."""
+
+        def bootstrap() -> None:
+            if not self.bridge.is_fresh:
+                self._bootstrap(credentials)
+
+        self.bridge.in_background(bootstrap)
+
+    def bootstrap_within(self, seconds: float, credentials: Any) -> None:
+        """Have the connector ask its server, and wait so long; it then goes on in the background."""
+        asking = self.bridge.in_background(lambda: self._bootstrap(credentials))
+        if asking is not None:
+            concurrent.futures.wait([asking], seconds)
+
+    def announced(self, wire: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the manifest with what the server offers."""
+        return announced(wire, self.bridge.catalogue)
+
+    def prompt_text(self, name: str, arguments: dict[str, Any], credentials: Any) -> str | None:
+        """Return a prompt as the text of a skill; None when the server has none of that name.
+
+        Raises:
+            McpError: the server does not know its arguments, or failed.
+        """
+        catalogue = self.bridge.catalogue
+        if catalogue is not None and all(prompt.name != name for prompt in catalogue.prompts):
+            return None
+        return prompt_text(self.bridge.get_prompt(name, arguments, credentials))
+
+    def close(self) -> None:
+        """End sessions and processes. Repeatable."""
+        if self._connector.mcp_port is self.bridge:  # Another service may serve it, too.
+            self._connector.mcp_port = None
+        self.bridge.close()
+
+    def _bootstrap(self, credentials: Any) -> None:
+        hook = self._connector.bootstrap_mcp
+        try:
+            call_fitted(self._loop, hook, {"credentials": credentials})
+        except Exception as error:  # noqa: BLE001 - the author's hook; the sync goes on, and the next one tries again.
+            text = redact(error_text(error), secrets_in(credentials))
+            log.warning("%s.bootstrap_mcp failed: %s", type(self._connector).__name__, text)
