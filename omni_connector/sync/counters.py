@@ -16,7 +16,8 @@ from omni_connector.sync.run_info import RunInfo
 log = logging.getLogger(__name__)
 
 
-SERVER_ERROR = 500
+BAD_REQUEST, SERVER_ERROR = 400, 500
+"""A refusal says that nothing was counted; anything else, a page of a gateway with 200 included, says nothing."""
 SETTLE_DELAYS_SECONDS = (0.1, 0.5, 2.0)
 """Before a count that did not arrive is reported again at a barrier."""
 
@@ -110,7 +111,7 @@ class Counters:
                 self._keep(name, count)
                 self._say(name, count, error, "they are reported later")
             except SdkClientError as error:
-                if error.status is not None and error.status < SERVER_ERROR:
+                if error.status is not None and BAD_REQUEST <= error.status < SERVER_ERROR:
                     self._say(name, count, error, "they are missing from the figures")
                 else:
                     self._doubt(name, count, error)

@@ -149,6 +149,18 @@ def test_where_the_manager_cannot_say_it_is_asked_again_before_the_next_report(
     assert counters.age_seconds() is None
 
 
+@pytest.mark.parametrize(("status", "counted"), [(200, 5), (502, 5), (400, 3)])
+def test_only_a_refusal_says_that_nothing_was_counted(manager, status, counted):
+    counters = Counters(RUN, manager)
+    counters.scanned(2)
+    manager.on("add_scanned", SdkClientError("odd", status=status))
+    counters.report()
+    manager.on("add_scanned", None)
+    counters.scanned(3)
+    counters.report()
+    assert manager.scanned == counted
+
+
 def test_a_doubt_that_stays_until_the_end_is_said(manager, caplog):
     counters = Counters(RUN, manager)
     counters.scanned(2)
