@@ -1,16 +1,19 @@
 """The embedded manager as a process of its own."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omni_connector.cli.command_name import command_name
 from omni_connector.cli.data import prepare_data_dir
+from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.signals import StopSignals
+from omni_connector.config import is_http_address
 from omni_connector.exceptions import ConfigurationError
-from omni_connector.local import LocalManager, LocalSettings, SourceRow
+from omni_connector.local import Era, LocalManager, LocalSettings, SourceRow
+from omni_connector.local.eras import to_era
 
 LOOK_SECONDS = 0.5
 """Between two looks whether a connector has registered."""
@@ -24,17 +27,31 @@ def run_manager(
     data_dir: Path,
     sources: Sequence[dict[str, Any]],
     tick_seconds: float,
+    day: Era,
+    addresses: Mapping[str, str],
 ) -> None:
     """Run the manager until a signal comes, and say how to use it.
+
+    Args:
+        output: where to say it.
+        host: address to listen on.
+        port: port to listen on.
+        data_dir: where the database is kept.
+        sources: to be added, or changed.
+        tick_seconds: how often the manager looks what is due.
+        day: whose manager it passes for.
+        addresses: of connectors by type of source, for a manager that takes no registrations.
 
     Raises:
         ConfigurationError: the address or a source cannot be used.
         StoreError: the data directory cannot be used.
     """
-    settings = LocalSettings(scheduler_interval_seconds=tick_seconds)
+    settings = LocalSettings(scheduler_interval_seconds=tick_seconds, revision=day)
     with StopSignals() as signals:
         manager = LocalManager(prepare_data_dir(data_dir), settings=settings, host=host, port=port)
         try:
+            for source_type, url in addresses.items():
+                manager.configure_connector(source_type, url)
             waiting = Waiting(manager, sources)
             signals.defer()
             _start(manager, f"{host}:{port}")
@@ -44,6 +61,27 @@ def run_manager(
         finally:
             manager.close()
         output.say("Stopped.")
+
+
+def parse_day(text: str | None) -> Era:
+    """Return the day that ``--as-of`` names; raises UnclearOptionError where it is none."""
+    try:
+        return to_era(text)
+    except ValueError as error:
+        raise UnclearOptionError(f"--as-of: {error}.") from error
+
+
+def parse_connectors(texts: Sequence[str]) -> dict[str, str]:
+    """Return the addresses that ``--connector`` gives, by type; raises UnclearOptionError where they are none."""
+    addresses = {}
+    for text in texts:
+        source_type, _, url = text.partition("=")
+        if not source_type or not is_http_address(url):
+            raise UnclearOptionError(
+                f"--connector {text}: give a type of source and an address, such as web=http://localhost:8000."
+            )
+        addresses[source_type] = url
+    return addresses
 
 
 def _start(manager: LocalManager, address: str) -> None:

@@ -37,6 +37,19 @@ DEFAULT_PORT = 8090
     show_default=True,
     help="How often the manager looks what is due.",
 )
+@click.option(
+    "--as-of",
+    metavar="DATE",
+    help="Pass for the manager of that day, such as 2026-02-13, to try a connector with an older one.",
+)
+@click.option(
+    "--connector",
+    "connectors",
+    metavar="TYPE=URL",
+    multiple=True,
+    help="With --as-of before 2026-03-24: the address of the connector for a type of source, because connectors do not"
+    " register there. Can be repeated.",
+)
 @verbose_option
 def manager(
     *,
@@ -45,6 +58,8 @@ def manager(
     data_dir: Path,
     sources: tuple[str, ...],
     tick_seconds: float,
+    as_of: str | None,
+    connectors: tuple[str, ...],
     verbose: bool,
 ) -> None:
     """Run the embedded manager until it is stopped with Ctrl-C.
@@ -54,14 +69,21 @@ def manager(
     listen on a public address.
     """
     # Loaded here, so that --help need not wait for all of it.
-    from omni_connector.cli.local_manager import run_manager  # noqa: PLC0415
+    from omni_connector.cli.local_manager import parse_connectors, parse_day, run_manager  # noqa: PLC0415
     from omni_connector.cli.logs import full_log, service_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.source import parse_sources  # noqa: PLC0415
 
-    wanted = parse_sources(sources)
+    wanted, day, addresses = parse_sources(sources), parse_day(as_of), parse_connectors(connectors)
     output = Output()
     with full_log(output) if verbose else service_log(output):
         run_manager(
-            output, host=host, port=port, data_dir=data_dir, sources=wanted, tick_seconds=tick_seconds
+            output,
+            host=host,
+            port=port,
+            data_dir=data_dir,
+            sources=wanted,
+            tick_seconds=tick_seconds,
+            day=day,
+            addresses=addresses,
         )

@@ -5,6 +5,7 @@ SDK cannot hide itself.
 """
 
 from omni_connector.local.clock import Clock, SystemClock
+from omni_connector.local.eras import Era, Since
 from omni_connector.local.errors import LocalError, LocalManagerError, StoredTextError, StoreError
 from omni_connector.local.http_server import HttpServer
 from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
@@ -18,6 +19,7 @@ __all__ = [
     "Clock",
     "CredentialRow",
     "DocumentRow",
+    "Era",
     "EventRow",
     "GroupRow",
     "HttpServer",
@@ -27,6 +29,7 @@ __all__ = [
     "LocalSettings",
     "PersonRow",
     "SearchHit",
+    "Since",
     "SourceRow",
     "StoreError",
     "StoreReader",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from omni_connector.local.action_eras import answer_of_its_day, request_of_its_day
 from omni_connector.local.catalogue import is_read_only
 from omni_connector.local.clock import Clock
 from omni_connector.local.connectors import Answer, ConnectorClient, ConnectorUnreachableError
 from omni_connector.local.credentials import Credentials
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.registry import Manifest, Registry
 from omni_connector.local.rows import SourceRow, UserRow
@@ -53,16 +55,21 @@ class Actions:
 
     def execute(self, request: Request) -> Answer:
         """Return the connector's answer; raises ``LocalManagerError`` when it does not come to that."""
+        if not self._settings.has(Since.ACTION_SOURCE_TYPES):
+            request = {**request, "source_type": None, "transient_credentials": None}
         if request["transient_credentials"] is not None:
             manifest, body = self._transient(request)
         else:
             manifest, body = self._stored(request)
         try:
-            return self._connectors.post(manifest["connector_url"], "/action", body)
+            answer = self._connectors.post(
+                manifest["connector_url"], "/action", request_of_its_day(body, self._settings)
+            )
         except ConnectorUnreachableError as error:
             raise LocalManagerError(500, str(error)) from error
+        return answer_of_its_day(answer, self._settings)
 
-    def _stored(self, request: Request) -> tuple[Manifest, JSON]:
+    def _stored(self, request: Request) -> tuple[Manifest, Request]:
         """Make the checks for stored credentials, in their order, and the connector's request."""
         if request["source_type"] is not None:
             raise LocalManagerError(400, "source_type is only valid with transient_credentials")
@@ -73,7 +80,7 @@ class Actions:
         if is_custom and not self._settings.allow_custom_source_types:
             raise LocalManagerError(500, f"unknown source type: {source.source_type}")
         manifest, action = self._find(source.source_type, request["action"])
-        if not is_custom:
+        if not is_custom and self._settings.has(Since.ACTION_SOURCE_TYPES):
             _check_type(action, source.source_type)
         if action["mode"] == "write" and (manifest["read_only"] or is_read_only(source)):
             raise LocalManagerError(400, f"Action '{action['name']}' is not allowed: source is read-only")
@@ -81,7 +88,7 @@ class Actions:
             source,
             request["user_id"],
             admin_only=action["admin_only"],
-            has_oauth=manifest["oauth"] is not None,
+            has_oauth=manifest["oauth"] is not None and self._settings.has(Since.FULL_CREDENTIALS),
         )
         if resolution.credential is None:
             raise _needs_user_auth(source, resolution.provider)
@@ -95,7 +102,7 @@ class Actions:
             "actor_email": None if actor is None else actor.email,
         }
 
-    def _transient(self, request: Request) -> tuple[Manifest, JSON]:
+    def _transient(self, request: Request) -> tuple[Manifest, Request]:
         """Make the checks for transient credentials, in their order, and the connector's request."""
         if request["source_type"] is None:
             raise LocalManagerError(400, "source_type is required when transient_credentials are provided")
@@ -135,12 +142,16 @@ class Actions:
         for action in manifest["actions"]:
             if action["name"] == name:
                 return manifest, action
+        if not self._settings.has(Since.REGISTRATION):  # Nothing is known of the connector but its address.
+            return manifest, {"name": name, "mode": "read", "source_types": [], "admin_only": False}
         raise LocalManagerError(400, f"Unknown action '{name}' for source type {shown}")
 
     def _params(self, params: JSON, source: SourceRow) -> JSON:
         """Resolve a document's id into the source's own, and add what the source's config says."""
         if params is None:
             params = {}
+        if not self._settings.has(Since.REGISTRATION):
+            return params
         if not isinstance(params, dict):
             return params
         resolved = dict(params)

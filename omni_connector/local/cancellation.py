@@ -38,9 +38,9 @@ class Canceller:
         if not self._runs.end(run_id, "cancelled", "Cancelled by user"):
             raise _not_running(run_id)  # It ended while the connector was being told.
 
-    def stop(self, run: SyncRunRow, status: str, error_message: str) -> None:
+    def stop(self, run: SyncRunRow, status: str, error_message: str, *, tell: bool = True) -> None:
         """End a run for a reason of the manager's, telling the connector if there is one."""
-        source = self._sources.find(run.source_id)
+        source = self._sources.find(run.source_id) if tell else None
         manifest = None if source is None else self._registry.find(source.source_type)
         if manifest is not None:
             self._tell(manifest, run.id)

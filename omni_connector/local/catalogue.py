@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from omni_connector.local.connectors import ConnectorClient
+from omni_connector.local.connectors import ConnectorAnswerError, ConnectorClient, ConnectorUnreachableError
+from omni_connector.local.eras import Since
+from omni_connector.local.manifest_shapes import OLD_ANSWER
 from omni_connector.local.registry import Manifest, Registry
 from omni_connector.local.rows import SourceRow
+from omni_connector.local.settings import LocalSettings
+from omni_connector.local.shapes import ShapeError
 from omni_connector.local.sources import Sources
 from omni_connector.local.strict_json import JSON
 
@@ -17,14 +21,17 @@ _PARALLEL_HEALTH_CHECKS = 16
 class Catalogue:
     """Listings over all manifests."""
 
-    def __init__(self, *, sources: Sources, registry: Registry, connectors: ConnectorClient) -> None:
+    def __init__(
+        self, *, sources: Sources, registry: Registry, connectors: ConnectorClient, settings: LocalSettings
+    ) -> None:
+        self._settings = settings
         self._sources = sources
         self._registry = registry
         self._connectors = connectors
 
     def connectors(self) -> list[JSON]:
         """Return ``ConnectorInfo`` per manifest and source type; asks every connector for its health now."""
-        manifests = self._registry.all()
+        manifests = self._manifests()
         with ThreadPoolExecutor(_PARALLEL_HEALTH_CHECKS, "local-manager-health") as pool:
             healthy = list(
                 pool.map(self._connectors.is_healthy, [each["connector_url"] for each in manifests])
@@ -53,7 +60,7 @@ class Catalogue:
                 "mode": action["mode"],
                 "admin_only": action["admin_only"],
             }
-            for manifest in self._registry.all()
+            for manifest in self._manifests()
             for source_type in manifest["source_types"]
             for action in manifest["actions"]
             if not action["hidden"]
@@ -72,6 +79,35 @@ class Catalogue:
     def skills(self) -> list[JSON]:
         """Return the skills, once per matching source, or once without one where there is none."""
         return [entry for manifest in self._registry.all() for entry in self._skills_of(manifest)]
+
+    def _manifests(self) -> list[Manifest]:
+        """Return all manifests; of connectors that are known by their address only, as they answer now."""
+        manifests = self._registry.all()
+        if self._settings.has(Since.REGISTRATION):
+            return manifests
+        answered = (self._asked(manifest) for manifest in manifests)
+        return [manifest for manifest in answered if manifest is not None]
+
+    def _asked(self, configured: Manifest) -> Manifest | None:
+        """Return what the connector says about itself; None when it is not what an older manager decodes."""
+        try:
+            answer = self._connectors.get(configured["connector_url"], "/manifest").checked_json()
+            said = OLD_ANSWER(answer, "")
+        except (ConnectorUnreachableError, ConnectorAnswerError, ShapeError):
+            return None
+        actions = [
+            {
+                "name": action["name"],
+                "description": action["description"],
+                "input_schema": action["parameters"],
+                "mode": "write",
+                "source_types": [],
+                "admin_only": False,
+                "hidden": False,
+            }
+            for action in said["actions"]
+        ]
+        return {**configured, **said, "actions": actions}
 
     def _mcp(self, key: str) -> Iterator[tuple[str, dict[str, JSON]]]:
         for manifest in self._registry.all():

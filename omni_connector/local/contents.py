@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from omni_connector.local.clock import Clock
+from omni_connector.local.eras import Since
 from omni_connector.local.ids import new_ulid
 from omni_connector.local.runs import renew_activity
 from omni_connector.local.settings import LocalSettings
@@ -43,17 +44,21 @@ class Contents:
     def save(self, text: str, run_id: str) -> str:
         """Store a text and return its id; renews the run's activity if that is running.
 
-        The same text, once normalised and cut, has the same id for ever.
+        The same text, once normalised and cut, has the same id for ever; not so at older managers.
         """
-        text = cut(normalised(text), self._settings.max_extracted_text_bytes)
-        digest = hashlib.sha256(text.encode()).digest()
+        text = normalised(text)
+        if self._settings.has(Since.TEXT_LIMIT):
+            text = cut(text, self._settings.max_extracted_text_bytes)
+        content_id = new_ulid()
+        shared = self._settings.has(Since.SHARED_CONTENT)
+        digest = hashlib.sha256(text.encode() if shared else content_id.encode()).digest()
         now = to_microseconds(self._clock.now())
         with self._store.transaction() as db:
             row = db.execute(
                 # The update changes nothing but keeps a content that the sweep had marked.
                 "INSERT INTO contents (id, sha256, content, created_at) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (sha256) DO UPDATE SET orphaned_at = NULL RETURNING id",
-                (new_ulid(), digest, text, now),
+                (content_id, digest, text, now),
             ).fetchone()
             renew_activity(db, run_id, now)
         return str(row["id"])

@@ -18,6 +18,7 @@ from omni_connector.local.connectors import (
     ConnectorClient,
     ConnectorUnreachableError,
 )
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.registry import Manifest, Registry
 from omni_connector.local.rows import SourceRow, SyncRunRow
@@ -67,6 +68,8 @@ class Dispatcher:
 
         Raises ``LocalManagerError`` as ``POST /sync`` would answer.
         """
+        if sync_mode == "realtime" and not self._settings.has(Since.REALTIME):
+            raise LocalManagerError(422, "unknown variant `realtime`, expected `full` or `incremental`")
         self._runs.check_slot(source_id, sync_mode)
         source = self._sources.get(source_id)
         check_active(source)
@@ -86,10 +89,11 @@ class Dispatcher:
         request: dict[str, JSON] = {
             "sync_run_id": run.id,
             **self._request(source, run.sync_type),
-            "is_resume": True,
         }
-        if run.has_checkpoint:
-            request["checkpoint"] = run.checkpoint
+        if self._settings.has(Since.CHECKPOINTS):
+            request["is_resume"] = True
+            if run.has_checkpoint:
+                request["checkpoint"] = run.checkpoint
         try:
             _check_accepted(self._post_sync(manifest["connector_url"], request))
         except (ConnectorUnreachableError, ConnectorAnswerError) as error:
@@ -109,7 +113,7 @@ class Dispatcher:
         last = self._runs.last_completed(source.id) if sync_type == "incremental" else None
         if last is not None and last.completed_at is not None:
             request["last_sync_at"] = rfc3339(to_microseconds(last.completed_at))
-        if source.has_checkpoint:
+        if source.has_checkpoint and self._settings.has(Since.CHECKPOINTS):
             request["checkpoint"] = source.checkpoint
         return request
 
@@ -117,7 +121,8 @@ class Dispatcher:
         """Send a new run to its connector and settle the run by the answer (connector.openapi.yaml)."""
         try:
             answer = self._post_sync(manifest["connector_url"], request)
-            if answer.status == HTTPStatus.NOT_FOUND and run.sync_type == "realtime":
+            declined = answer.status == HTTPStatus.NOT_FOUND and run.sync_type == "realtime"
+            if declined and self._settings.has(Since.SYNC_RETRIES):
                 self._runs.end(run.id, "cancelled", "Realtime sync not available for this source")
                 raise RealtimeUnavailableError(
                     400, f"realtime sync is not available for source: {run.source_id}"
@@ -136,7 +141,8 @@ class Dispatcher:
     def _post_sync(self, connector_url: str, request: JSON) -> Answer:
         """POST ``/sync``, again and again while no HTTP answer comes; raises ``ConnectorUnreachableError``."""
         deadline = time.monotonic() + self._settings.sync_trigger_timeout_seconds
-        for delay in (*self._settings.sync_retry_delays_seconds, None):
+        repeated = self._settings.has(Since.SYNC_RETRIES)
+        for delay in (*(self._settings.sync_retry_delays_seconds if repeated else ()), None):
             left = deadline - time.monotonic()
             try:
                 return self._connectors.post(

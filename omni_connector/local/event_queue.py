@@ -6,11 +6,13 @@ import sqlite3
 import zlib
 
 from omni_connector.local.clock import Clock
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError, StoredTextError
 from omni_connector.local.event_shapes import Event
 from omni_connector.local.ids import new_ulid
 from omni_connector.local.indexer import Outcome, index_batch
 from omni_connector.local.runs import Runs, find_run, renew_activity
+from omni_connector.local.settings import LocalSettings
 from omni_connector.local.sources import find_source
 from omni_connector.local.store import Store
 from omni_connector.local.strict_json import contains_nul, stored_json
@@ -29,7 +31,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 class Queue:
     """The ``queue`` table. Entries are indexed at once, so none stays ``pending``."""
 
-    def __init__(self, store: Store, clock: Clock, runs: Runs) -> None:
+    def __init__(self, store: Store, clock: Clock, runs: Runs, settings: LocalSettings) -> None:
+        self._checked = settings.has(Since.CONTEXT_CHECKS)
         self._store = store
         self._clock = clock
         self._runs = runs
@@ -43,7 +46,10 @@ class Queue:
         payloads = [stored_json(event) for event in events]
         now = to_microseconds(self._clock.now())
         with self._store.transaction() as db:
-            _check_context(db, sync_run_id, source_id, events)
+            if self._checked:
+                _check_context(db, sync_run_id, source_id, events)
+            elif find_source(db, source_id) is None:
+                return  # An older manager takes the events, and nobody ever finds them.
             for event, payload in zip(events, payloads, strict=True):
                 _check_storable(event, payload)
             renew_activity(db, sync_run_id, now)

@@ -221,16 +221,3 @@ _DECODERS: dict[str, Callable[[dict[str, JSON]], Event]] = {
     "person_sync": _struct("PersonSync", required("person", _PERSON)),
     "person_deleted": _struct("PersonDeleted", required("email", string)),
 }
-
-EMIT_EVENT = Struct(
-    "EmitEventRequest",
-    (required("sync_run_id", string), required("source_id", string), required("event", decode_event)),
-)
-EMIT_BATCH = Struct(
-    "EmitBatchRequest",
-    (
-        required("sync_run_id", string),
-        required("source_id", string),
-        required("events", list_of(decode_event)),
-    ),
-)

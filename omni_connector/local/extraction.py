@@ -18,6 +18,7 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 
 from omni_connector.local.contents import cut, normalised
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.settings import LocalSettings
 
@@ -77,6 +78,9 @@ class Extractor:
     @contextmanager
     def permit(self) -> Iterator[None]:
         """Hold one of the permits; raises ``LocalManagerError`` (429) when none is free."""
+        if not self._settings.has(Since.EXTRACTION_PERMITS):
+            yield
+            return
         if not self._permits.acquire(blocking=False):
             raise LocalManagerError(429, BUSY, retry_after=self._settings.extraction_retry_after_seconds)
         try:
@@ -90,14 +94,16 @@ class Extractor:
         Raises ``LocalManagerError``: 413 for too large a file, 500 for a damaged one or a missing extra.
         """
         limit = self._settings.max_extract_input_bytes
-        if len(data) > limit:
+        limited = self._settings.has(Since.TEXT_LIMIT)
+        if limited and len(data) > limit:
             raise LocalManagerError(
                 413, f"Extraction input too large: {len(data)} bytes exceeds {limit} byte limit"
             )
         if mime_type == "application/octet-stream":
             extension = (filename or "").rpartition(".")[2].lower()
             mime_type = _EXTENSION_TYPES.get(extension, mime_type)
-        return normalised(cut(self._text(data, mime_type), self._settings.max_extracted_text_bytes))
+        text = self._text(data, mime_type)
+        return normalised(cut(text, self._settings.max_extracted_text_bytes) if limited else text)
 
     def _text(self, data: bytes, mime_type: str) -> str:
         if mime_type in self._readers:

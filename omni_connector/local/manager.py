@@ -16,6 +16,7 @@ from flask import Flask
 from omni_connector.local.app import create_app
 from omni_connector.local.clock import Clock, SystemClock
 from omni_connector.local.configuration import configure_source
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.http_server import HttpServer
 from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
@@ -216,6 +217,18 @@ class LocalManager:
             expires_at=None if expires_at is None else to_microseconds(expires_at),
         )
 
+    def configure_connector(self, source_type: str, url: str) -> None:
+        """Name the connector of a source type by its address: what managers before 23 March 2026 need.
+
+        Later ones take registrations, and this changes nothing.
+        """
+        self._services.registry.configure(source_type, url)
+
+    @property
+    def takes_registrations(self) -> bool:
+        """Whether connectors register; if not, ``configure_connector`` names them."""
+        return self.settings.has(Since.REGISTRATION)
+
     def set_connector_config(self, provider: str, config: JSON) -> None:
         """Store what ``GET /sdk/connector-configs/{provider}`` answers."""
         self._services.credentials.put_config(provider, config)
@@ -264,6 +277,14 @@ class LocalManager:
     def source(self, source_id: str) -> SourceRow:
         """Return a source with its states; raises ``LocalManagerError`` (404)."""
         return self._services.sources.get(source_id)
+
+    def cursor(self, source_id: str) -> JSON:
+        """Return the checkpoint that the next run of a source is given: its connector state, at older managers.
+
+        Raises ``LocalManagerError`` (404).
+        """
+        source = self.source(source_id)
+        return source.checkpoint if self.settings.has(Since.CHECKPOINTS) else source.connector_state
 
     def sources(self) -> list[SourceRow]:
         """Return all sources, newest first, deleted ones included."""

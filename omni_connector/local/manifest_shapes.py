@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.shapes import (
+    Decoder,
     Struct,
     any_json,
     boolean,
@@ -76,31 +77,63 @@ SKILL = Struct(
         optional("mcp_prompt", string),
     ),
 )
-MANIFEST = Struct(
+
+
+def _manifest(source_type: Decoder) -> Struct:
+    return Struct(
+        "ConnectorManifest",
+        (
+            required("name", string),
+            required("display_name", string),
+            required("version", string),
+            required("sync_modes", list_of(one_of(SYNC_TYPES))),
+            required("connector_id", string),
+            required("connector_url", string),
+            defaulted("integration_type", one_of(INTEGRATION_TYPES), lambda: "connector"),
+            defaulted("source_types", list_of(source_type), list),
+            optional("description", string),
+            defaulted("actions", list_of(ACTION), list),
+            defaulted("search_operators", list_of(SEARCH_OPERATOR), list),
+            defaulted("read_only", boolean, lambda: False),
+            defaulted("extra_schema", any_json, lambda: None),
+            defaulted("attributes_schema", any_json, lambda: None),
+            defaulted("mcp_enabled", boolean, lambda: False),
+            defaulted("mcp_catalog_loaded", boolean, lambda: False),
+            defaulted("resources", list_of(RESOURCE), list),
+            defaulted("prompts", list_of(PROMPT), list),
+            defaulted("skills", list_of(SKILL), list),
+            defaulted("oauth", any_json, lambda: None),
+        ),
+    )
+
+
+MANIFEST = _manifest(string)
+OLD_MANIFEST = _manifest(one_of(SOURCE_TYPES))
+"""Before 24 July 2026: built-in types of sources only."""
+
+OLD_ANSWER = Struct(
     "ConnectorManifest",
     (
         required("name", string),
-        required("display_name", string),
         required("version", string),
-        required("sync_modes", list_of(one_of(SYNC_TYPES))),
-        required("connector_id", string),
-        required("connector_url", string),
-        defaulted("integration_type", one_of(INTEGRATION_TYPES), lambda: "connector"),
-        defaulted("source_types", list_of(string), list),
-        optional("description", string),
-        defaulted("actions", list_of(ACTION), list),
-        defaulted("search_operators", list_of(SEARCH_OPERATOR), list),
-        defaulted("read_only", boolean, lambda: False),
-        defaulted("extra_schema", any_json, lambda: None),
-        defaulted("attributes_schema", any_json, lambda: None),
-        defaulted("mcp_enabled", boolean, lambda: False),
-        defaulted("mcp_catalog_loaded", boolean, lambda: False),
-        defaulted("resources", list_of(RESOURCE), list),
-        defaulted("prompts", list_of(PROMPT), list),
-        defaulted("skills", list_of(SKILL), list),
-        defaulted("oauth", any_json, lambda: None),
+        required("sync_modes", list_of(string)),
+        defaulted(
+            "actions",
+            list_of(
+                Struct(
+                    "ActionDefinition",
+                    (
+                        required("name", string),
+                        required("description", string),
+                        required("parameters", any_json),
+                    ),
+                )
+            ),
+            list,
+        ),
     ),
 )
+"""``GET /manifest`` as managers without registration decode it: an action without ``parameters`` spoils it all."""
 
 _REFUSED_EVERYWHERE = frozenset(
     {

@@ -8,6 +8,8 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from omni_connector.local.errors import LocalManagerError
 
+UNREADABLE_FORM = "Failed to read multipart field: Error parsing `multipart/form-data` request"
+
 
 class NoBoundaryError(Exception):
     """The content type names no usable boundary; answered 400 in plain text."""
@@ -40,8 +42,7 @@ def read_extract_request(body: bytes, boundary: bytes) -> ExtractRequest:
             name: fields[name].decode() for name in ("sync_run_id", "mime_type", "filename") if name in fields
         }
     except ValueError as error:
-        reason = "Error parsing `multipart/form-data` request"
-        raise LocalManagerError(400, f"Failed to read multipart field: {reason}") from error
+        raise LocalManagerError(400, UNREADABLE_FORM) from error
     for name in ("sync_run_id", "mime_type", "data"):
         if name not in fields:
             raise LocalManagerError(400, f"Missing {name}")

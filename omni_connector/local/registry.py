@@ -11,12 +11,32 @@ import time
 from typing import Any
 
 from omni_connector.local.clock import Clock
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
-from omni_connector.local.manifest_shapes import check_action_schemas
+from omni_connector.local.manifest_shapes import MANIFEST, check_action_schemas
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.timestamps import to_microseconds
 
 Manifest = dict[str, Any]
+
+
+OLD_MODES = ("full", "incremental")
+
+
+def _of_address(source_type: str, url: str) -> Manifest:
+    manifest: Manifest = MANIFEST(
+        {
+            "name": source_type,
+            "display_name": source_type,
+            "version": "",
+            "sync_modes": list(OLD_MODES),
+            "connector_id": source_type,
+            "connector_url": url,
+            "source_types": [source_type],
+        },
+        "",
+    )
+    return manifest
 
 
 class Registry:
@@ -24,11 +44,13 @@ class Registry:
 
     def __init__(self, clock: Clock, settings: LocalSettings) -> None:
         self._clock = clock
-        self._lifetime = int(settings.registration_lifetime_seconds * 1_000_000)
+        self._lifetime = int(settings.lifetime_seconds * 1_000_000)
+        self._registers = settings.has(Since.REGISTRATION)
         self._changed = threading.Condition(
             threading.RLock()
         )  # Protects _entries; notified after each registration.
         self._entries: dict[str, tuple[Manifest, int]] = {}
+        self._addresses: dict[str, str] = {}
         self._closed = False
 
     def put(self, manifest: Manifest) -> None:
@@ -38,8 +60,20 @@ class Registry:
             self._entries[manifest["connector_id"]] = (manifest, expires_at)
             self._changed.notify_all()
 
+    def configure(self, source_type: str, url: str) -> None:
+        """Name the connector of a source type by its address, as managers without registration need it."""
+        with self._changed:
+            self._addresses[source_type] = url.rstrip("/")
+            self._changed.notify_all()
+
     def all(self) -> list[Manifest]:
-        """Return the manifests that have not expired."""
+        """Return the manifests that have not expired; without registration one for each address that is configured.
+
+        Those say no more than what such a manager knows by itself; ``catalogue`` asks the connectors for the rest.
+        """
+        if not self._registers:
+            with self._changed:
+                return [_of_address(source_type, url) for source_type, url in self._addresses.items()]
         now = to_microseconds(self._clock.now())
         with self._changed:
             self._entries = {key: entry for key, entry in self._entries.items() if entry[1] > now}
@@ -76,9 +110,10 @@ class Registry:
             self._changed.notify_all()
 
 
-def check_manifest(manifest: Manifest) -> None:
+def check_manifest(manifest: Manifest, *, schemas: bool = True) -> None:
     """Raise ``LocalManagerError`` (400) for the first thing about a manifest that the manager refuses."""
     for key in ("connector_id", "connector_url"):
         if not manifest[key]:
             raise LocalManagerError(400, f"{key} is required for registration")
-    check_action_schemas(manifest)
+    if schemas:
+        check_action_schemas(manifest)

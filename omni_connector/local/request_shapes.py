@@ -31,6 +31,15 @@ STORE_CONTENT = Struct(
 )
 COUNT = Struct("IncrementRequest", (defaulted("count", int32, lambda: 1),))
 FAIL = Struct("FailRequest", (required("error", string),))
+OLD_COMPLETE = Struct(
+    "CompleteRequest",
+    (
+        optional("documents_scanned", int32),
+        optional("documents_updated", int32),
+        defaulted("new_state", any_json, lambda: None),
+    ),
+)
+"""Body of ``complete``, as managers before 26 April 2026 need it."""
 CREATE_SYNC = Struct(
     "CreateSyncRequest", (required("source_id", string), required("sync_type", one_of(SYNC_TYPES)))
 )

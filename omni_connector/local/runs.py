@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from omni_connector.local.clock import Clock
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.ids import new_ulid
 from omni_connector.local.rows import SyncRunRow
@@ -34,6 +35,8 @@ class Runs:
         self._store = store
         self._clock = clock
         self._settings = settings
+        protected = settings.has(Since.ENDED_RUNS_PROTECTED)
+        self._only_running = " AND status = 'running'" if protected else ""
         self._changed = threading.Condition()  # Notified after every commit that touched a run.
         self._closed = False
 
@@ -55,7 +58,8 @@ class Runs:
             raise _slot_taken(source_id)
         if overall >= self._settings.max_concurrent_syncs:
             raise LocalManagerError(409, "Concurrency limit reached, try again later")
-        if in_class >= self._settings.max_concurrent_syncs_per_type:
+        limited = self._settings.has(Since.REALTIME)
+        if limited and in_class >= self._settings.max_concurrent_syncs_per_type:
             raise LocalManagerError(409, f"Concurrency limit reached for {slot} syncs, try again later")
 
     def create(self, source_id: str, sync_type: str, trigger_type: str) -> SyncRunRow:
@@ -83,16 +87,42 @@ class Runs:
         now = self._now()
         with self._changing() as db:
             row = db.execute(
-                "UPDATE runs SET status = 'completed', completed_at = ?, updated_at = ?"
-                " WHERE id = ? AND status = 'running' RETURNING source_id, checkpoint",
+                "UPDATE runs SET status = 'completed', completed_at = ?, updated_at = ?, error_message = NULL"  # noqa: S608 - our own text.
+                f" WHERE id = ?{self._only_running} RETURNING source_id, checkpoint",
                 (now, now, storable(run_id)),
             ).fetchone()
-            if row is not None:
+            if row is not None and self._settings.has(Since.CHECKPOINTS):
                 db.execute(
                     "UPDATE sources SET checkpoint = ?, updated_at = ? WHERE id = ?",
                     (row["checkpoint"], now, row["source_id"]),
                 )
         return row is not None
+
+    def complete_with(self, run_id: str, *, scanned: int, updated: int, new_state: JSON) -> None:
+        """End a run as managers before 26 April 2026 do: figures and the source's connector state are in the request."""
+        text = None if new_state is None else storable_json(new_state)
+        now = self._now()
+        with self._changing() as db:
+            row = db.execute(
+                "UPDATE runs SET status = 'completed', completed_at = ?, updated_at = ?, error_message = NULL,"
+                " documents_scanned = ?, documents_updated = ? WHERE id = ? RETURNING source_id",
+                (now, now, scanned, updated, storable(run_id)),
+            ).fetchone()
+            if row is not None and text is not None:
+                db.execute(
+                    "UPDATE sources SET connector_state = ?, updated_at = ? WHERE id = ?",
+                    (text, now, row["source_id"]),
+                )
+
+    def end_by_connector(self, run_id: str, status: str, error_message: str) -> None:
+        """End a run because its connector says so; ended ones too, where they are not protected."""
+        now = self._now()
+        with self._changing() as db:
+            db.execute(
+                "UPDATE runs SET status = ?, error_message = ?, completed_at = ?, updated_at = ?"  # noqa: S608 - our own text.
+                f" WHERE id = ?{self._only_running}",
+                (status, storable(error_message), now, now, storable(run_id)),
+            )
 
     def end(self, run_id: str, status: str, error_message: str) -> bool:
         """End a running run as failed or cancelled; tell whether it was running."""
@@ -120,9 +150,10 @@ class Runs:
         if counter not in _COUNTERS:
             raise ValueError(f"{counter} is not a counter of the connector's")
         now = self._now()
+        activity = "?" if self._settings.has(Since.ENDED_RUNS_PROTECTED) else "coalesce(last_activity_at, ?)"
         with self._changing() as db:
             row = db.execute(
-                f"UPDATE runs SET {counter} = {counter} + ?, last_activity_at = ?, updated_at = ?"  # noqa: S608 - one of two names.
+                f"UPDATE runs SET {counter} = {counter} + ?, last_activity_at = {activity}, updated_at = ?"  # noqa: S608 - our own text.
                 f" WHERE id = ? AND status = 'running' RETURNING {counter}",
                 (amount, now, now, storable(run_id)),
             ).fetchone()

@@ -17,6 +17,7 @@ from omni_connector.local.cancellation import Canceller
 from omni_connector.local.cleanup import Cleanup
 from omni_connector.local.clock import Clock
 from omni_connector.local.dispatch import Dispatcher, RealtimeUnavailableError
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.registry import Registry
 from omni_connector.local.resume import Resumer
@@ -67,14 +68,15 @@ class Scheduler:
         self._realtime_backoff = Backoff(settings, clock)
         self._start_backoff = Backoff(settings, clock)
         self._thread: threading.Thread | None = None
-        self._phases: tuple[Callable[[], None], ...] = (
-            self._start_realtime,
-            self._start_due,
-            self._stop_disabled,
-            lambda: self._each(resumer.probes(), resumer.probe),
-            self._sweep_stale,
-            cleanup.run,
+        phases: tuple[tuple[Since | None, Callable[[], None]], ...] = (
+            (Since.REALTIME, self._start_realtime),
+            (None, self._start_due),
+            (Since.DISABLED_RUNS_CANCELLED, self._stop_disabled),
+            (Since.PROBES, lambda: self._each(resumer.probes(), resumer.probe)),
+            (None, self._sweep_stale),
+            (None, cleanup.run),
         )
+        self._phases = tuple(phase for since, phase in phases if since is None or settings.has(since))
 
     def start(self) -> None:
         """Tick at once and then at every interval."""
@@ -150,14 +152,15 @@ class Scheduler:
 
     def _is_due(self, source: SourceRow) -> bool:
         now = to_microseconds(self._clock.now())
-        failures = self._runs.failures_in_a_row(source.id)
+        backs_off = self._settings.has(Since.SYNC_RETRIES)
+        failures = self._runs.failures_in_a_row(source.id) if backs_off else []
         if len(failures) >= self._settings.sync_max_consecutive_failures:
             return False
         if failures:
             wait = int(backoff_seconds(len(failures), self._settings) * 1_000_000)
             if _ended(failures[0]) + wait > now:
                 return False
-        if not self._start_backoff.is_over(source.id):
+        if backs_off and not self._start_backoff.is_over(source.id):
             return False
         last = self._runs.last_completed(source.id, scheduled_only=True)
         interval = int((source.sync_interval_seconds or 0) * 1_000_000)
@@ -186,7 +189,8 @@ class Scheduler:
         )
 
     def _sweep_stale(self) -> None:
-        limit = self._settings.stale_sync_timeout_minutes * 60
+        limit = self._settings.stale_minutes * 60
+        told = self._settings.has(Since.STALE_RUNS_CANCELLED)
         now = self._clock.now()
         self._each(
             [
@@ -194,7 +198,9 @@ class Scheduler:
                 for run in self._runs.running()
                 if run.last_activity_at is not None and (now - run.last_activity_at).total_seconds() > limit
             ],
-            lambda run: self._canceller.stop(run, "failed", "Sync timed out (no activity detected)"),
+            lambda run: self._canceller.stop(
+                run, "failed", "Sync timed out (no activity detected)", tell=told
+            ),
         )
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
+
+from omni_connector.local.eras import Era, Since, to_era
+
+OLD_STALE_MINUTES = 10.0
+OLD_LIFETIME_SECONDS = 90.0
 
 
 @frozen(kw_only=True)
@@ -36,6 +41,7 @@ class LocalSettings:
         deleted_documents_per_tick: documents of a deleted source that one tick removes.
         content_sweep_interval_seconds: time between two searches for contents nobody refers to.
         content_grace_seconds: how long such a content is kept.
+        revision: the day of an older manager to pass for, such as ``2026-02-13`` (see ``eras``); None is today's.
         allow_custom_source_types: accept source types outside the built-in list, which the real
             manager does not; for connectors that have no built-in type (yet).
     """
@@ -66,4 +72,23 @@ class LocalSettings:
     deleted_documents_per_tick: int = 500
     content_sweep_interval_seconds: float = 6 * 3600.0
     content_grace_seconds: float = 7 * 24 * 3600.0
+    revision: Era = field(default=None, converter=to_era)
     allow_custom_source_types: bool = True
+
+    def has(self, feature: Since) -> bool:
+        """Say whether the manager that this one passes for has a feature."""
+        return self.revision.has(feature)
+
+    @property
+    def stale_minutes(self) -> float:
+        """``stale_sync_timeout_minutes``, no longer than the older manager's."""
+        if self.has(Since.STALE_RUNS_CANCELLED):
+            return self.stale_sync_timeout_minutes
+        return min(self.stale_sync_timeout_minutes, OLD_STALE_MINUTES)
+
+    @property
+    def lifetime_seconds(self) -> float:
+        """``registration_lifetime_seconds``, no longer than the older manager's."""
+        if self.has(Since.LONG_REGISTRATIONS):
+            return self.registration_lifetime_seconds
+        return min(self.registration_lifetime_seconds, OLD_LIFETIME_SECONDS)

@@ -44,7 +44,7 @@ class Feature(enum.Enum):
     )
     EXTRACT_TEXT = ("extraction of text", "12 April 2026", "extract_text fails")
     BATCHES = ("batches of events", "23 April 2026", "events are sent one by one")
-    UPDATED = ("a count of updates", "26 April 2026", "it is sent when a run completes, where that is read")
+    UPDATED = ("count of updates", "26 April 2026", "it is sent when a run completes, where that is read")
     CHECKPOINTS = (
         "checkpoints",
         "8 June 2026",
@@ -131,7 +131,7 @@ class Compatibility:
         with self._lock:
             self._missing.pop(feature, None)
             self._said.discard(feature)
-        log.info("This manager has %s now", feature.title)
+        log.info("This manager knows %s now", feature.title)
 
     def forget(self) -> None:
         """Try everything again, after a registration: the manager may have been upgraded.

@@ -4,7 +4,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from omni_connector.local import DocumentRow, EventRow, LocalManager, SyncRunRow
+from omni_connector.local import DocumentRow, EventRow, LocalManager, Since, SyncRunRow
 from omni_connector.models.events import CREATED, DELETED, SUBJECTS, UPDATED
 from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.runs import RunReport
@@ -51,7 +51,8 @@ class SyncResult:
         groups: the source's groups now: the members' addresses by the group's.
         people: the records of the source's people now, by address; keys that are None are left out.
         state: the source's checkpoint now: what the next run is given.
-        saved_state: the last checkpoint that this run saved, published or not; None when there was none.
+        saved_state: the last checkpoint that this run saved, published or not; None when there was none. A manager that
+            passes for one before 8 June 2026 cannot tell it from ``state``.
         scanned: documents that the connector counted.
         emitted: documents given to ``emit`` and ``emit_updated``.
         updated: upserts and deletions that the manager accepted, as the SDK reported them.
@@ -90,6 +91,7 @@ def collect_result(manager: LocalManager, run: SyncRunRow, report: RunReport) ->
         report: the run's figures in the connector's process.
     """
     events = manager.events(run.id)
+    has_checkpoints = manager.settings.has(Since.CHECKPOINTS)
     index = {row.external_id: _document(row) for row in manager.documents(run.source_id)}
     upserts = {event.payload["document_id"] for event in events if event.type in {CREATED, UPDATED}}
     return SyncResult(
@@ -103,8 +105,8 @@ def collect_result(manager: LocalManager, run: SyncRunRow, report: RunReport) ->
         people={
             row.email: row.entries[run.source_id] for row in manager.people() if run.source_id in row.entries
         },
-        state=manager.source(run.source_id).checkpoint,
-        saved_state=run.checkpoint,
+        state=manager.cursor(run.source_id),
+        saved_state=run.checkpoint if has_checkpoints else manager.cursor(run.source_id),
         scanned=run.documents_scanned,
         emitted=report.emitted,
         updated=run.documents_updated,

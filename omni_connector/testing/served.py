@@ -188,8 +188,13 @@ class ServedConnector:
         )
         self.service = next(iter(services(self.app).values()))
         self._door.open(self.app)
-        with SdkClient(self.manager.url) as client:  # Here and now, so that a refusal is the caller's error.
-            client.register(self.service.checked_manifest())
+        if self.manager.takes_registrations:
+            with SdkClient(
+                self.manager.url
+            ) as client:  # Here and now, so that a refusal is the caller's error.
+                client.register(self.service.checked_manifest())
+        for source_type in self.connector.source_types:
+            self.manager.configure_connector(source_type, self.url)
         self.service.start()
 
 

@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import threading
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -130,3 +131,35 @@ def test_a_signal_to_this_process_stops_the_manager():
             cli(["manager", "--port", "0", "--source", "notes:web"])
     thread.join()
     assert end.value.code == 0
+
+
+def test_it_passes_for_an_older_manager(process, omni):
+    popen = process(
+        "manager", "--port", "0", "--as-of", "2026-02-13", "--connector", "web=http://127.0.0.1:9"
+    )
+    url = address(popen)
+    with pytest.raises(HTTPError) as caught:
+        urlopen(f"{url}/sdk/sources/by-type/web", timeout=10)
+    with caught.value as error:
+        assert (error.code, error.read()) == (404, b"")
+    with urlopen(f"{url}/connectors", timeout=10) as answer:
+        assert json.load(answer) == []  # Its connector does not answer.
+    popen.send_signal(signal.SIGTERM)
+    popen.communicate(timeout=30)
+    assert popen.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--as-of", "yesterday"], "'yesterday' is no day; give one as YYYY-MM-DD, such as 2026-02-13"),
+        (
+            ["--connector", "web"],
+            "--connector web: give a type of source and an address, such as web=http://",
+        ),
+    ],
+)
+def test_a_day_or_an_address_that_is_none_is_named(omni, options, message):
+    result = omni("manager", *options)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())

@@ -330,7 +330,7 @@ def test_a_registration_makes_the_client_try_again(client, manager, said):
     client.register({"name": "n"})
     client.add_updated("run-1", 5)
     assert [path for path in old.paths() if path.endswith("updated")] == ["POST /sdk/sync/run-1/updated"] * 3
-    assert said()[1:] == ["This manager has a count of updates now"]
+    assert said()[1:] == ["This manager knows count of updates now"]
 
 
 def test_a_failed_registration_changes_nothing(client, manager):
@@ -348,7 +348,7 @@ def test_kinds_of_events_are_found_again(client, manager, said):
     old.unknown_kinds.clear()
     client.register({"name": "n"})
     assert client.send_events("run-1", "s-1", [PERSON, delete(1)]) == []
-    assert said()[1:] == ["This manager has person events now"]
+    assert said()[1:] == ["This manager knows person events now"]
 
 
 def test_a_finding_is_believed_for_some_minutes():

@@ -83,9 +83,12 @@ class ManagerClient:
         assert len(found) == len(rows), "a document stands there twice"
         return found
 
+    def connectors(self) -> list[dict]:
+        """Return the connectors that the manager knows, asked for their health now."""
+        return self._session.get(f"{self.url}/connectors", timeout=60).json()
+
     def _is_registered(self, source_type: str) -> bool:
-        listed = self._session.get(f"{self.url}/connectors", timeout=60).json()
-        return any(one["source_type"] == source_type for one in listed)
+        return any(one["source_type"] == source_type for one in self.connectors())
 
     def _post(self, path: str, body: dict) -> dict:
         response = self._session.post(self.url + path, json=body, timeout=120)

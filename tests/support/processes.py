@@ -124,10 +124,10 @@ def start_gunicorn(
     )
 
 
-def start_manager(data: Path) -> tuple[Process, str]:
+def start_manager(data: Path, *options: str) -> tuple[Process, str]:
     """Start the embedded manager as a process of its own; return it and its address."""
     process = Process(
-        sys.executable, "-m", "omni_connector.cli", "manager", "--port", "0", "--data", str(data)
+        sys.executable, "-m", "omni_connector.cli", "manager", "--port", "0", "--data", str(data), *options
     )
     try:
         return process, process.wait_for(r"(http://127\.0\.0\.1:\d+)")[1]

@@ -3,6 +3,7 @@ import threading
 
 import pytest
 from note_connectors import EVERYBODY, Notes, Untyped
+from support.eras import omni_manager, pytest_generate_tests, since
 
 from omni_connector import (
     ActionDefinition,
@@ -11,8 +12,10 @@ from omni_connector import (
     ExtractionError,
     PersonRecord,
 )
-from omni_connector.local import LocalManagerError
+from omni_connector.local import LocalManagerError, Since
 from omni_connector.testing import run_sync as run_sync_alone
+
+__all__ = ["omni_manager", "pytest_generate_tests"]  # Every test here runs against managers of several days.
 
 TWO = {"notes": {"todo": "milk, bread", "idea": "a boat"}}
 
@@ -80,6 +83,7 @@ def test_connector_state_reaches_the_connector(run_sync):
     assert run_sync(Remembering(), connector_state={"since": 1}).state == {"found": {"since": 1}}
 
 
+@since(Since.CHECKPOINTS)
 def test_a_failed_run_tells_its_error_and_publishes_nothing(run_sync):
     class Breaking(Notes):
         def sync(self, source_config, credentials, state, ctx):
@@ -124,6 +128,7 @@ def test_a_cancelled_run_is_returned_as_cancelled(run_sync):
     assert (result.status, result.error) == ("cancelled", "Cancelled by user")
 
 
+@since(Since.REALTIME)
 def test_a_realtime_run_that_returns_is_still_running_for_the_manager(run_sync):
     class Watching(Notes):
         sync_modes = ["full", "realtime"]
@@ -184,6 +189,7 @@ def test_each_call_without_a_manager_starts_afresh():
     assert run_sync_alone(Notes(), config=TWO, mode="incremental").mode == "full"
 
 
+@since(Since.CUSTOM_SOURCE_TYPES)
 def test_a_type_of_source_that_no_real_manager_knows_is_fine(run_sync):
     assert run_sync(Untyped(), config=TWO).emitted == 2
 
@@ -222,6 +228,7 @@ def test_a_state_cannot_be_given_while_a_run_is_in_progress(run_sync):
     assert "LocalManagerError" in result.error
 
 
+@since(Since.PERSON_EVENTS)
 def test_people_and_groups_are_returned_as_the_manager_has_them(run_sync):
     class Directory(Notes):
         def sync(self, source_config, credentials, state, ctx):
@@ -240,6 +247,7 @@ def test_people_and_groups_are_returned_as_the_manager_has_them(run_sync):
     assert result.groups == {"eng@example.com": ["ada@example.com"]}
 
 
+@since(Since.CHECKPOINTS)
 def test_the_owner_the_filter_and_the_last_sync_reach_the_connector(run_sync):
     class Asking(Notes):
         def sync(self, source_config, credentials, state, ctx):
@@ -258,6 +266,7 @@ def test_the_owner_the_filter_and_the_last_sync_reach_the_connector(run_sync):
     }
 
 
+@since(Since.PROBES)
 def test_files_are_extracted_by_hand_and_with_their_documents(run_sync, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("name,age\nada,36\n", encoding="utf-8")

@@ -96,6 +96,7 @@ def test_a_connector_that_was_never_closed_complains(omni_manager):
 
 def test_a_manager_that_is_not_there_is_the_callers_error(tmp_path, omni_manager):
     class Nowhere:
+        takes_registrations = True
         url = "http://127.0.0.1:9"
 
     with pytest.raises(SdkClientError, match="register"):

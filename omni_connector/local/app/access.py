@@ -8,11 +8,15 @@ from typing import cast
 import orjson
 from flask import Response, current_app, request
 
+from omni_connector.local.eras import Since
 from omni_connector.local.services import Services
 from omni_connector.local.shapes import Decoder, NullVariantError, ShapeError
 from omni_connector.local.strict_json import JSON, JsonSyntaxError, end_position, parse_json
 
 EXTENSION = "omni_local_manager"
+
+OLD_BODY_LIMIT = 2_097_152
+"""Bytes of a request that managers before June 2026 take (PROTOCOL, section 18)."""
 
 _JSON_TYPE = re.compile(
     r"application/(?:[!#$%&'*.^_`|~0-9A-Za-z+-]+\+)?json[ \t]*(?:;[\x20-\x7e\t]*)?", re.IGNORECASE
@@ -43,6 +47,8 @@ def body(decode: Decoder) -> JSON:
     if not _JSON_TYPE.fullmatch(request.headers.get("Content-Type", "").strip()):
         raise BodyRefusedError(415, "Expected request with `Content-Type: application/json`")
     data = request.get_data(cache=False)
+    if len(data) > OLD_BODY_LIMIT and not services().settings.has(Since.LARGE_BODIES):
+        raise BodyRefusedError(413, "Failed to buffer the request body: length limit exceeded")
     try:
         return decode(parse_json(data), "")
     except (JsonSyntaxError, NullVariantError) as error:

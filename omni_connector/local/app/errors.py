@@ -1,7 +1,4 @@
-"""Exceptions become answers here, and every answer gets its CORS headers.
-
-This is also where routes could be switched off: ``_before`` sees every request first.
-"""
+"""Exceptions become answers here, every answer gets its CORS headers, and routes that an older manager lacks are none."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import sqlite3
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from omni_connector.local.app.access import BodyRefusedError, answer
+from omni_connector.local.app.access import BodyRefusedError, answer, services
 from omni_connector.local.errors import LocalManagerError, StoredTextError
 
 log = logging.getLogger(__name__)
@@ -38,12 +35,14 @@ def install(app: Flask) -> None:
 
 
 def _before() -> Response | None:
-    """Answer preflights, and refuse path segments that are not UTF-8."""
+    """Answer preflights, hide the routes of later days, and refuse path segments that are not UTF-8."""
     if request.method == "OPTIONS":
         response = Response(status=200)
         response.headers["access-control-allow-methods"] = "*"
         response.headers["access-control-allow-headers"] = "*"
         return response
+    if request.url_rule is not None and not services().settings.revision.has_route(request.url_rule.rule):
+        return _empty(404)
     if request.view_args:
         try:
             request.environ["PATH_INFO"].encode("latin-1").decode()

@@ -6,8 +6,9 @@ from flask import Blueprint, Response
 
 from omni_connector.local.app.access import answer, body, ok, services
 from omni_connector.local.dispatch import check_active
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
-from omni_connector.local.request_shapes import CANCEL_SYNC, COUNT, CREATE_SYNC, FAIL, WEBHOOK
+from omni_connector.local.request_shapes import CANCEL_SYNC, COUNT, CREATE_SYNC, FAIL, OLD_COMPLETE, WEBHOOK
 from omni_connector.local.shapes import any_json
 
 blueprint = Blueprint("sdk_runs", __name__, url_prefix="/sdk")
@@ -43,15 +44,24 @@ def checkpoint(sync_run_id: str) -> Response:
 
 @blueprint.post("/sync/<sync_run_id>/complete")
 def complete(sync_run_id: str) -> Response:
-    """Finish a run and publish its checkpoint; no body is read."""
-    services().runs.complete(sync_run_id)
+    """Finish a run and publish its checkpoint; no body is read, except by managers before 26 April 2026."""
+    if services().settings.has(Since.COMPLETE_IGNORES_BODY):
+        services().runs.complete(sync_run_id)
+        return ok()
+    outcome = body(OLD_COMPLETE)
+    services().runs.complete_with(
+        sync_run_id,
+        scanned=outcome["documents_scanned"] or 0,
+        updated=outcome["documents_updated"] or 0,
+        new_state=outcome["new_state"],
+    )
     return ok()
 
 
 @blueprint.post("/sync/<sync_run_id>/fail")
 def fail(sync_run_id: str) -> Response:
     """Finish a run as failed."""
-    services().runs.end(sync_run_id, "failed", body(FAIL)["error"])
+    services().runs.end_by_connector(sync_run_id, "failed", body(FAIL)["error"])
     return ok()
 
 
@@ -59,8 +69,10 @@ def fail(sync_run_id: str) -> Response:
 def create() -> Response:
     """Open a run that the connector drives itself."""
     wanted = body(CREATE_SYNC)
-    check_active(services().sources.get(wanted["source_id"]))
-    services().runs.check_slot(wanted["source_id"], wanted["sync_type"])
+    source = services().sources.get(wanted["source_id"])
+    if services().settings.has(Since.ENDED_RUNS_PROTECTED):
+        check_active(source)
+        services().runs.check_slot(wanted["source_id"], wanted["sync_type"])
     run = services().runs.create(wanted["source_id"], wanted["sync_type"], "manual")
     return answer({"sync_run_id": run.id})
 
@@ -68,7 +80,7 @@ def create() -> Response:
 @blueprint.post("/sync/cancel")
 def cancel() -> Response:
     """Mark a run cancelled without calling the connector."""
-    services().runs.end(body(CANCEL_SYNC)["sync_run_id"], "cancelled", "Cancelled by user")
+    services().runs.end_by_connector(body(CANCEL_SYNC)["sync_run_id"], "cancelled", "Cancelled by user")
     return answer({"success": True})
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from omni_connector.local.app.access import answer, body, ok, services
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.rows import SourceRow
 from omni_connector.local.shapes import any_json
 from omni_connector.local.store import storable
+from omni_connector.local.strict_json import JSON
 from omni_connector.local.vocabulary import SOURCE_TYPES
 
 blueprint = Blueprint("sdk_sources", __name__, url_prefix="/sdk")
@@ -17,7 +19,7 @@ blueprint = Blueprint("sdk_sources", __name__, url_prefix="/sdk")
 @blueprint.get("/source/<source_id>")
 def source(source_id: str) -> Response:
     """Return the whole row, inactive and deleted sources included."""
-    return answer(services().sources.get(source_id).to_wire())
+    return answer(_as_of_its_day(services().sources.get(source_id).to_wire()))
 
 
 @blueprint.get("/source/<source_id>/sync-config")
@@ -26,18 +28,19 @@ def sync_config(source_id: str) -> Response:
     found = services().sources.get(source_id)
     _check_native(found)
     credential = services().credentials.owner(found)
-    return answer(
-        {
-            "config": found.config,
-            "credentials": {} if credential is None else credential.credentials,
-            "connector_state": found.connector_state,
-            "checkpoint": found.checkpoint,
-            "source_type": found.source_type,
-            "user_filter_mode": found.user_filter_mode,
-            "user_whitelist": found.user_whitelist,
-            "user_blacklist": found.user_blacklist,
-        }
-    )
+    config = {
+        "config": found.config,
+        "credentials": {} if credential is None else credential.credentials,
+        "connector_state": found.connector_state,
+        "checkpoint": found.checkpoint,
+        "source_type": found.source_type,
+        "user_filter_mode": found.user_filter_mode,
+        "user_whitelist": found.user_whitelist,
+        "user_blacklist": found.user_blacklist,
+    }
+    if not services().settings.has(Since.USER_FILTERS):
+        del config["source_type"]
+    return answer(_as_of_its_day(config))
 
 
 @blueprint.put("/source/<source_id>/connector-state")
@@ -63,13 +66,22 @@ def credentials(source_id: str) -> Response:
 def sources_by_type(source_type: str) -> Response:
     """List the active sources of a type, newest first."""
     found = services().sources.all("is_active AND NOT is_deleted AND source_type = ?", storable(source_type))
-    return answer([each.to_wire() for each in found])
+    return answer([_as_of_its_day(each.to_wire()) for each in found])
 
 
 @blueprint.get("/connector-configs/<provider>")
 def connector_config(provider: str) -> Response:
     """Return the configuration that an administrator stored for a provider."""
     return answer(services().credentials.config(provider))
+
+
+def _as_of_its_day(wire: dict[str, JSON]) -> dict[str, JSON]:
+    """Leave out the keys that the manager of that day did not have yet."""
+    settings = services().settings
+    later = set() if settings.has(Since.CHECKPOINTS) else {"checkpoint"}
+    if not settings.has(Since.USER_FILTERS):
+        later |= {"user_filter_mode", "user_whitelist", "user_blacklist"}
+    return {key: value for key, value in wire.items() if key not in later}
 
 
 def _check_native(found: SourceRow) -> None:

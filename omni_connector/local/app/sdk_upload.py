@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from omni_connector.local.app.access import BodyRefusedError, answer, body, ok, services
+from omni_connector.local.app.access import OLD_BODY_LIMIT, BodyRefusedError, answer, body, ok, services
+from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
-from omni_connector.local.event_shapes import EMIT_BATCH, EMIT_EVENT
-from omni_connector.local.manifest_shapes import MANIFEST
-from omni_connector.local.multipart import NoBoundaryError, boundary_of, read_extract_request
+from omni_connector.local.event_eras import EventShapes, shapes_of
+from omni_connector.local.manifest_shapes import MANIFEST, OLD_MANIFEST
+from omni_connector.local.multipart import (
+    UNREADABLE_FORM,
+    NoBoundaryError,
+    boundary_of,
+    read_extract_request,
+)
 from omni_connector.local.registry import check_manifest
 from omni_connector.local.request_shapes import STORE_CONTENT
 
@@ -18,8 +24,9 @@ blueprint = Blueprint("sdk_upload", __name__, url_prefix="/sdk")
 @blueprint.post("/register")
 def register() -> Response:
     """Check a manifest, ask the connector for its health, and keep it for a while."""
-    manifest = body(MANIFEST)
-    check_manifest(manifest)
+    settings = services().settings
+    manifest = body(MANIFEST if settings.has(Since.CUSTOM_SOURCE_TYPES) else OLD_MANIFEST)
+    check_manifest(manifest, schemas=settings.has(Since.ACTION_SCHEMA_RULES))
     connector_url = manifest["connector_url"]
     if not services().connectors.is_healthy(connector_url):
         raise LocalManagerError(
@@ -33,7 +40,7 @@ def register() -> Response:
 @blueprint.post("/events")
 def emit_event() -> Response:
     """Queue one event."""
-    envelope = body(EMIT_EVENT)
+    envelope = body(event_shapes().single)
     services().queue.emit(
         sync_run_id=envelope["sync_run_id"], source_id=envelope["source_id"], events=[envelope["event"]]
     )
@@ -43,7 +50,7 @@ def emit_event() -> Response:
 @blueprint.post("/events/batch")
 def emit_batch() -> Response:
     """Queue a list of events, all or none."""
-    services().queue.emit(**body(EMIT_BATCH))
+    services().queue.emit(**body(event_shapes().batch))
     return ok()
 
 
@@ -71,11 +78,19 @@ def extract_text() -> Response:
         return answer({"text": text})
 
 
+def event_shapes() -> EventShapes:
+    """Return the shapes that this manager's day has."""
+    return shapes_of(services().settings.revision)
+
+
 def _extracted() -> tuple[str, str]:
     """Return the run id and the text of the request's file; the caller holds a permit."""
     try:
         boundary = boundary_of(request.headers.get("Content-Type", ""))
     except NoBoundaryError:
         raise BodyRefusedError(400, "Invalid `boundary` for `multipart/form-data` request") from None
-    fields = read_extract_request(request.get_data(cache=False), boundary)
+    data = request.get_data(cache=False)
+    if len(data) > OLD_BODY_LIMIT and not services().settings.has(Since.LARGE_EXTRACTIONS):
+        raise LocalManagerError(400, UNREADABLE_FORM)
+    fields = read_extract_request(data, boundary)
     return fields.sync_run_id, services().extractor.extract(fields.data, fields.mime_type, fields.filename)
