@@ -89,15 +89,18 @@ class Multiplexer:
         self._lock = threading.Lock()  # Protects the beginning and the end of the thread.
         self._thread: threading.Thread | None = None
         self._closing = False
-        self._bell, self._rope = socket.socketpair()  # Something written to the rope wakes the thread.
-        self._rope.setblocking(False)  # noqa: FBT003 - the socket's own signature.
         self._asleep = False  # The thread waits, or is about to: whoever brings work wakes it.
         # Filled by any thread, emptied by the multiplexer's; appending and popping are atomic.
         self._pending: deque[Job] = deque()
         self._made: deque[socket.socket | LaneError] = deque()
         self._aborted: deque[threading.Event] = deque()
-        # The thread's own.
-        self._selector = selectors.DefaultSelector()
+        # The thread's own. What belongs to the kernel is made with the thread: processes that are forked before
+        # (``gunicorn --preload``) would share it, and wait for each other's connections.
+        self._rope: socket.socket | None = (
+            None  # Something written to it comes out of the bell, and wakes the thread.
+        )
+        self._bell: socket.socket
+        self._selector: selectors.BaseSelector
         self._connectors = WorkerPool(f"{name}-connect", CONNECTING_THREADS)
         self._connecting = 0
         self._idle: list[_Connection] = []
@@ -120,6 +123,8 @@ class Multiplexer:
         self._pending.append(job)
         if self._asleep:
             self._wake()
+        if self._closing:  # Meanwhile: the thread may have looked for the last time.
+            self._refuse_pending()
 
     def abort(self, stop: threading.Event) -> None:
         """Break the requests of those whose ``stop`` this is; it has been set before."""
@@ -129,15 +134,12 @@ class Multiplexer:
     def close(self) -> None:
         """Break everything, close the connections and end the thread. Repeatable."""
         with self._lock:
-            if self._closing:
-                return
             self._closing = True
             thread = self._thread
         self._wake()
         if thread is not None:
             thread.join()
         self._connectors.close(timeout_seconds=0.1)
-        self._end()
 
     # -- called by any thread -----------------------------------------------------------------------------------
 
@@ -146,18 +148,32 @@ class Multiplexer:
             if self._closing:
                 raise RuntimeError(f"{self._name} is closed")
             if self._thread is None:
+                self._bell, self._rope = socket.socketpair()
+                self._rope.setblocking(False)  # noqa: FBT003 - the socket's own signature.
+                self._selector = selectors.DefaultSelector()
+                self._selector.register(self._bell, READ)
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
 
     def _wake(self) -> None:
         self._asleep = False  # One ring is enough.
-        with contextlib.suppress(BlockingIOError, OSError):  # Rung enough already, or closed.
-            self._rope.send(b"!")
+        if self._rope is not None:
+            with contextlib.suppress(BlockingIOError, OSError):  # Rung enough already, or closed.
+                self._rope.send(b"!")
 
     # -- the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        self._selector.register(self._bell, READ)
+        try:
+            self._carry()
+        except Exception:  # Nobody else carries what waits; whoever waits for it must hear of that.
+            log.exception("%s has ended; contents are uploaded by threads from now on", self._name)
+            with self._lock:
+                self._closing = True
+        finally:
+            self._end()
+
+    def _carry(self) -> None:
         while not self._closing:
             self._welcome_connections()
             self._break_aborted()
@@ -200,13 +216,13 @@ class Multiplexer:
                 self._begin(connection, job)
 
     def _begin(self, connection: _Connection, job: Job) -> None:
+        connection.job = job
+        self._busy.add(connection)  # Before anything that might fail, so that the job is not lost.
         head = self._lane.head(job.path, sum(map(len, job.parts)))
         now = time.monotonic()
-        connection.job = job
         connection.answer = Answer()
         connection.deadline = now + job.seconds
         connection.patience = now + self._read_seconds
-        self._busy.add(connection)
         if sum(map(len, job.parts)) <= ONE_SEND_BYTES:
             connection.unsent = [memoryview(b"".join((head, *job.parts)))]
         else:
@@ -369,17 +385,23 @@ class Multiplexer:
             self._break(connection, LaneError("TimeoutError: timed out", sent=True))
 
     def _end(self) -> None:
-        """Close what is open and say so to who waits; the thread has ended."""
+        """Close what is open and say so to who waits; the thread ends."""
         for connection in list(self._busy):
             self._break(connection, LaneError("closed", sent=True))
         for connection in self._idle:
             self._drop(connection)
         self._close_made()
-        while self._pending:
-            self._answer(self._pending.popleft(), LaneError("closed", sent=False))
+        self._refuse_pending()
         self._selector.close()
         self._bell.close()
-        self._rope.close()
+        if self._rope is not None:
+            self._rope.close()
+
+    def _refuse_pending(self) -> None:
+        """Say that they will not be sent; several threads may do so at once."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self._answer(self._pending.popleft(), LaneError("closed", sent=False))
 
     def _close_made(self) -> None:
         """Close connections that nobody will use; the one that is made last may come after the end."""

@@ -6,6 +6,7 @@ import contextlib
 import queue
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 from support.raw_server import RESET, RawServer, answering, ok, read_request
@@ -18,6 +19,8 @@ from omni_connector.manager.lane import Lane
 from omni_connector.manager.multiplexer import Job, Multiplexer
 
 WAIT = 10
+FILES = Path("/proc/self/fd")
+"""This process's open files."""
 
 
 class Rig:
@@ -275,6 +278,46 @@ def test_closing_answers_everybody_and_takes_no_more():
         }
         with pytest.raises(RuntimeError, match="closed"):
             wire.submit()
+
+
+def test_closing_what_was_never_used_or_is_used_at_this_moment_leaves_nobody_waiting():
+    unused = Rig("http://127.0.0.1:1")
+    unused.wire.abort(threading.Event())
+    unused.wire.close()
+    with ScriptedManager() as manager:
+        manager.script(HANG)
+        wire = Rig(manager.url)
+        wire.submit("first")
+        manager.wait_for(1)
+        wire.wire._start = lambda: None  # The submit that had passed its check when ``close`` was called.
+        wire.wire.close()
+        wire.submit("second")
+        assert {name: str(error) for name, error in (wire.next(), wire.next())} == {
+            "first": "closed",
+            "second": "closed",
+        }
+
+
+@pytest.mark.skipif(not FILES.is_dir(), reason="the platform does not list them")
+def test_nothing_of_the_kernel_s_is_there_before_the_first_job():
+    """Processes that are forked before share it (gunicorn --preload), and would take each other's events."""
+    before = set(FILES.iterdir())
+    made = Rig("http://127.0.0.1:1")
+    assert set(FILES.iterdir()) == before
+    made.wire.close()
+
+
+def test_a_thread_that_ends_by_a_bug_says_so_to_everybody(caplog):
+    with ScriptedManager() as manager:
+        wire = Rig(manager.url)
+        wire.wire.limit = 1
+        wire.submit("has no place in a \u20ac request line")
+        wire.submit("other")
+        assert (wire.error(), wire.error()) == ("closed", "closed")
+        wire.wire.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            wire.submit()
+    assert "uploaded by threads from now on" in caplog.text
 
 
 def test_a_callback_that_fails_ends_nothing(rig, caplog):

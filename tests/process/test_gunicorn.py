@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import site
 import sys
 import sysconfig
@@ -205,6 +206,22 @@ def test_gunicorns_bare_defaults_work(tmp_path, manager, address, options):
         manager.wait_until_registered("file_system")
         assert manager.wait(manager.trigger(source))["status"] == "completed"
         assert manager.documents(source) == {"one.md": normalised("# One\n\nHello.\n")}
+
+
+def test_a_preloaded_worker_that_dies_is_replaced_by_one_that_delivers(tmp_path, manager, address):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "one.md").write_text("# One")
+    with connector(address, manager, FILESYSTEM, "--preload") as process:
+        source = manager.add_source("file_system", {"path": str(tmp_path / "notes")})
+        for _ in range(2):
+            worker = int(process.wait_for(r"Booting worker with pid: (\d+)")[1])
+            manager.wait_until_registered("file_system")
+            run = manager.trigger(source)
+            process.wait_for(f"Sync of source {source} completed")
+            assert manager.wait(run)["status"] == "completed"
+            process.forget_output()
+            os.kill(worker, signal.SIGKILL)
+        assert manager.documents(source) == {"one.md": "# One"}
 
 
 def test_a_wrong_configuration_stops_the_start_with_one_readable_message(address):

@@ -57,6 +57,11 @@ class Process:
                     self.lines
                 )
 
+    def forget_output(self) -> None:
+        """Wait for what is yet to come only."""
+        with self._changed:
+            self.lines.clear()
+
     def terminate(self) -> int:
         """Ask the process to end (SIGTERM) and return its exit code."""
         self.popen.terminate()
