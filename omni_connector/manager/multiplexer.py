@@ -235,6 +235,9 @@ class Multiplexer:
         try:
             while unsent:
                 sent = connection.socket.sendmsg(unsent)
+                connection.patience = (
+                    time.monotonic() + self._read_seconds
+                )  # The manager takes it, however slowly.
                 while unsent and sent >= len(unsent[0]):
                     sent -= len(unsent.pop(0))
                 if sent:

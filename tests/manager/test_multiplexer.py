@@ -173,6 +173,24 @@ def test_a_body_beyond_the_socket_s_buffer_is_sent_whole(rig):
     assert seen == [20_000_000]
 
 
+def test_a_manager_that_takes_a_large_body_slowly_is_waited_for(rig):
+    def script(connection):
+        read = 0
+        for portion in (*range(2_000_000, 10_000_000, 2_000_000), 30_000_000):
+            while read < portion:
+                data = connection.recv(65536)
+                if not data:
+                    return
+                read += len(data)
+            threading.Event().wait(0.3)
+        connection.sendall(ok(b"1"))
+
+    with RawServer(script) as server:
+        wire = rig(server.url, read_seconds=0.7)
+        wire.submit(body=b"x" * 30_000_000)
+        assert wire.response() == (200, b"1")
+
+
 def test_an_answer_before_everything_was_sent_is_taken(rig):
     def script(connection):
         connection.recv(1000)
