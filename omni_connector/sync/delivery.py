@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
+from concurrent.futures import CancelledError
 
 from attrs import frozen
 
@@ -101,6 +102,7 @@ class Delivery:
         )
         self._asleep = True  # The sender waits, or is about to, without a time at which it wakes by itself.
         self._waiting: deque[_Waiting] = deque()
+        self._batch: list[_Waiting] = []  # What is being sent.
         self._bytes = 0
         self._put = 0  # Events taken so far ...
         self._done = 0  # ... and those that are accepted, or refused and in the ledger.
@@ -252,7 +254,7 @@ class Delivery:
                 wait_seconds = self._seconds_until_due()
                 self._asleep = wait_seconds is None
                 if wait_seconds is not None and wait_seconds <= 0:
-                    batch = self._take()
+                    batch = self._batch = self._take()
                     last = self._done + len(batch) >= self._barrier
                     return batch, self._counts_asked if last and self._counts_wanted() else 0
                 self._listening = True
@@ -291,6 +293,9 @@ class Delivery:
             if upload is not None:
                 try:
                     event = event.with_content_id(upload.result())  # noqa: PLW2901 - the same event, whole.
+                except CancelledError:
+                    self._stop.raise_if_set()
+                    raise
                 except (SdkClientError, InvalidValueError, OSError) as error:
                     status = error.status if isinstance(error, SdkClientError) else None
                     if isinstance(error, SdkClientError) and not costs_its_document(error):
@@ -306,6 +311,7 @@ class Delivery:
 
     def _finished(self, batch: list[_Waiting], counts_asked: int) -> None:
         with self._changed:
+            self._batch = []
             self._done += len(batch)
             self._bytes = max(0, self._bytes - sum(size for _, size, _, _ in batch))
             self._counts_answered = max(self._counts_answered, counts_asked)
@@ -336,7 +342,7 @@ class Delivery:
         """The run was cancelled (drop what waits) or the process shuts down (send it now)."""
         with self._changed:
             if self._stop.fence.is_set():
-                for _, _, upload, _ in self._waiting:
+                for _, _, upload, _ in (*self._batch, *self._waiting):
                     if upload is not None:
                         upload.cancel()
                 self._waiting.clear()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Protocol
 
 from omni_connector.manager.api import ManagerApi, Rest
@@ -64,17 +65,19 @@ class Upload:
         return self._content_id
 
     def cancel(self) -> object:
-        """Nothing to do: an upload that has not begun is dropped when its turn comes, because its run was stopped."""
+        """Let nobody wait any longer: the run was stopped, and what waits for a thread may wait behind other runs."""
+        self.finish(error=CancelledError())
         return None
 
     def finish(self, content_id: str = "", error: BaseException | None = None) -> None:
-        """Set the result, once; called by whoever uploaded it."""
+        """Set the result; called by whoever uploaded it, or cancelled it."""
         self._content_id = content_id
         self._error = error
         self._done = True
         waiter = self._waiter
         if waiter is not None:
-            waiter.release()
+            with suppress(RuntimeError):  # Released already, by a cancellation at the same moment.
+                waiter.release()
 
 
 class UploadPool:
