@@ -87,9 +87,13 @@ class Compatibility:
         self._lock = threading.Lock()  # Protects both while they change; single looks need no lock.
         self._missing: dict[Feature, float] = {}  # Until when each finding is believed.
         self._said: set[Feature] = set()  # Found missing, and not found since.
+        self._known: set[Feature] = set()  # Found, and not missed since.
 
     def attempt(self, feature: Feature, call: Callable[[], T], instead: Callable[[], T]) -> T:
         """Call, or do it the old way where the manager has no such route.
+
+        A route that was there a moment ago does not make a manager old: something before it answered in its place, or it
+        is just being replaced. The first such answer is an error like any other; a second one is believed.
 
         Raises:
             SdkClientError: of either way.
@@ -98,6 +102,9 @@ class Compatibility:
             try:
                 value = call()
             except UnsupportedByManagerError:
+                if feature in self._known:
+                    self._known.discard(feature)
+                    raise
                 self.note(feature)
             else:
                 self.found(feature)
@@ -115,6 +122,7 @@ class Compatibility:
 
     def note(self, feature: Feature) -> None:
         """Remember that the feature is missing; said once."""
+        self._known.discard(feature)
         with self._lock:
             self._missing[feature] = self._clock() + self._forgotten_seconds
             if feature in self._said:
@@ -126,6 +134,7 @@ class Compatibility:
 
     def found(self, feature: Feature) -> None:
         """Learn that the feature is there."""
+        self._known.add(feature)
         if feature not in self._said:
             return
         with self._lock:

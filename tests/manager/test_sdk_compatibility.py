@@ -373,3 +373,16 @@ def test_runs_share_what_their_client_has_found(client, manager):
     client.interruptible(threading.Event()).add_updated("run-1", 1)
     client.interruptible(threading.Event()).add_updated("run-2", 1)
     assert len(old.paths()) == 1
+
+
+def test_a_route_that_was_there_a_moment_ago_is_missed_twice_before_that_is_believed(client, manager, said):
+    """A proxy that answers in the manager's place once must not turn it into an old one."""
+    old = OldManager(manager)
+    client.save_checkpoint("run-1", {"page": 1}, source_id="source-1")
+    old.lacks.append("/checkpoint")
+    with pytest.raises(UnsupportedByManagerError):
+        client.save_checkpoint("run-1", {"page": 2}, source_id="source-1")
+    assert said() == []
+    client.save_checkpoint("run-1", {"page": 2}, source_id="source-1")
+    assert old.paths()[-1] == "PUT /sdk/source/source-1/connector-state"
+    assert len(said()) == 1
