@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from attrs import field, frozen
 
@@ -68,7 +69,9 @@ def access_for(connector: Connector, server: McpServer, credentials: Any, call_h
     return Access(
         server=server,
         settings=settings,
-        secrets=secrets_in(credentials) | secrets_in(settings),
+        secrets=secrets_in(credentials)
+        | secrets_in(settings)
+        | secrets_in(_values_in(_whole_address(server))),
     )
 
 
@@ -91,6 +94,11 @@ def _is_wrapper(credentials: Any) -> bool:
 
 def _declared(server: McpServer) -> Mapping[str, str]:
     return (server.env or {}) if isinstance(server, StdioMcpServer) else server.headers
+
+
+def _values_in(url: str) -> list[str]:
+    """Return what may be secret in an address beside its user, which is hidden in any case."""
+    return [value for _, value in parse_qsl(urlsplit(url).query)]
 
 
 def _whole_address(server: McpServer) -> str:

@@ -32,6 +32,12 @@ T = TypeVar("T")
 FRESH_SECONDS = 300.0
 """A server that was asked for its lists so recently is not asked again because of another sync."""
 
+OLD_SECONDS = 86400.0
+"""After which a server is asked again because of a call; one that is never synced would never be."""
+
+AGAIN_SECONDS = 600.0
+"""Between two such attempts, should the first one fail."""
+
 INTERNAL_SERVER_ERROR = 500
 
 
@@ -91,9 +97,12 @@ class McpBridge:
         )
         self._on_change = on_change
         self._cache = cache
-        self._lock = threading.Lock()  # Protects the four below.
+        self._lock = threading.Lock()  # Protects the five below.
         self._catalogue: McpCatalogue | None = None
         self._asked_at: float | None = None  # When the server was asked last, on the monotonic clock.
+        self._old_from = (
+            0.0  # From when on a call has the server asked again; a kept catalogue is old at once.
+        )
         self._complaint = ""
         self._closed = False
         self._asking = threading.Lock()  # One discovery at a time.
@@ -156,6 +165,7 @@ class McpBridge:
         tool = self._tool(action)
         if tool is None:
             return ActionResponse.not_supported(action)
+        self._refresh_if_old(credentials)
         try:
             told = self.call_tool(action, tool_arguments(tool, params, source), credentials)
         except McpRefusedError as error:
@@ -200,6 +210,7 @@ class McpBridge:
             changed = found != self._catalogue
             self._catalogue = found
             self._asked_at = time.monotonic()
+            self._old_from = self._asked_at + OLD_SECONDS
             self._complaint = ""
         if self._cache is not None:
             self._cache.save(found, access.secrets)
@@ -207,6 +218,15 @@ class McpBridge:
             log.info("MCP server %s offers %s", self.server.label, found.counted())
             self._on_change()
         return changed
+
+    def _refresh_if_old(self, credentials: Any) -> None:
+        now = time.monotonic()
+        with self._lock:
+            is_old = now >= self._old_from
+            if is_old:
+                self._old_from = now + AGAIN_SECONDS
+        if is_old:
+            self.in_background(lambda: self.bootstrap(credentials))
 
     def _ask_again(self, access: Access) -> None:
         """The server says that its lists have changed; called on the loop, and so asked in a thread."""

@@ -142,7 +142,7 @@ class McpConnection:
             if not self.is_open:
                 text = f"MCP server {self.label} went away during the call"
                 raise McpUnavailableError(text, server=self.label) from error
-            raise translated(error, self._access, more=self._more()) from error
+            raise translated(error, self._access, more=self._more(), established=True) from error
 
 
 @contextlib.asynccontextmanager
@@ -168,8 +168,10 @@ async def _http(access: Access, server: HttpMcpServer, listener: Listener) -> As
     refusals: list[str] = []
 
     async def note(response: httpx2.Response) -> None:
-        if response.status_code >= FIRST_ERROR_STATUS:
-            refusals[:] = [f"HTTP {response.status_code} {response.reason_phrase}".rstrip()]
+        if response.request.method == "POST":
+            refused = response.status_code >= FIRST_ERROR_STATUS
+            told = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
+            refusals[:] = [told] if refused else []
 
     timeout = httpx2.Timeout(server.timeout_seconds, read=server.sse_read_timeout_seconds)
     async with httpx2.AsyncClient(

@@ -3,45 +3,57 @@
 from collections.abc import Iterator
 
 from mcp import MCPError
-from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, REQUEST_TIMEOUT
+from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_REQUEST, REQUEST_TIMEOUT
 
 from omni_connector.exceptions import McpError, McpRefusedError, McpTimeoutError, McpUnavailableError
 from omni_connector.mcp.access import Access
 from omni_connector.sync.redaction import error_text, redact
 
 SESSION_UNKNOWN = "Session terminated"
-"""How the ``mcp`` package says that an HTTP server does not know the session any more, after a restart, say."""
+"""How the ``mcp`` package tells a 404: the HTTP server does not know the session any more, after a restart, say."""
+
+TURNED_AWAY = ("HTTP 400", "HTTP 401", "HTTP 403")
+"""What servers answer in its place. Errors of a request itself are told in JSON, and not by these."""
+
+CONNECTION_LOST = ("Connection closed", "SSE stream")
+"""How the ``mcp`` package begins to say that the connection ended; servers use its code for errors of their own."""
 
 
 class SessionForgottenError(McpUnavailableError):
     """The server turned the request away unseen: it may be sent again in a new session, whatever it is."""
 
 
-def translated(error: BaseException, access: Access, *, more: str = "") -> McpError:
+def translated(
+    error: BaseException, access: Access, *, more: str = "", established: bool = False
+) -> McpError:
     """Return ``error``, whatever library it comes from, as one of ours.
 
     Args:
         error: a group of errors is told by its members.
         access: the server, and what must not be told.
-        more: what else is known, such as what a process has said last.
+        more: what else is known, such as what a process has said last, or the status of an HTTP answer.
+        established: it is about a request in a session that stood.
     """
     if isinstance(error, McpError):
         return error
     label = access.server.label
     causes = list(_causes(error))
     told = "; ".join(dict.fromkeys(_told(cause) for cause in causes))
-    text = redact(f"{told} ({more})" if more else told, access.secrets)
-    codes = [cause.code for cause in causes if isinstance(cause, MCPError)]
-    if REQUEST_TIMEOUT in codes:
+    with_more = redact(f"{told} ({more})" if more else told, access.secrets)
+    text = with_more if more.startswith("HTTP") else redact(told, access.secrets)
+    refusals = [cause for cause in causes if isinstance(cause, MCPError)]
+    if any(cause.code == REQUEST_TIMEOUT for cause in refusals):
         return timed_out(access, access.server.call_timeout_seconds)
-    if any(_is_unknown_session(cause) for cause in causes):
-        return SessionForgottenError(f"MCP server {label} does not know the session any more", server=label)
-    for code in codes:
-        if code != CONNECTION_CLOSED:
-            return McpRefusedError(f"MCP server {label}: {text}", server=label, code=code)
+    if established and any(_is_turned_away(cause, more) for cause in refusals):
+        return SessionForgottenError(
+            f"MCP server {label} does not know the session any more: {with_more}", server=label
+        )
+    for cause in refusals:
+        if not _is_lost(cause, more):
+            return McpRefusedError(f"MCP server {label}: {text}", server=label, code=cause.code)
     if any(isinstance(cause, (ValueError, RuntimeError)) for cause in causes):
         return McpRefusedError(f"MCP server {label} gave an unusable answer: {text}", server=label)
-    return McpUnavailableError(f"MCP server {label} cannot be reached: {text}", server=label)
+    return McpUnavailableError(f"MCP server {label} cannot be reached: {with_more}", server=label)
 
 
 def timed_out(access: Access, seconds: float) -> McpTimeoutError:
@@ -52,8 +64,16 @@ def timed_out(access: Access, seconds: float) -> McpTimeoutError:
     )
 
 
-def _is_unknown_session(error: BaseException) -> bool:
-    return isinstance(error, MCPError) and error.code == INVALID_REQUEST and error.message == SESSION_UNKNOWN
+def _is_turned_away(error: MCPError, more: str) -> bool:
+    if error.code == INTERNAL_ERROR:
+        return more.startswith(TURNED_AWAY)
+    return error.code == INVALID_REQUEST and error.message == SESSION_UNKNOWN
+
+
+def _is_lost(error: MCPError, more: str) -> bool:
+    if error.code == INTERNAL_ERROR and more.startswith("HTTP 5"):
+        return True
+    return error.code == CONNECTION_CLOSED and error.message.startswith(CONNECTION_LOST)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -54,6 +54,11 @@ def _address(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> No
         )
 
 
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
 @frozen
 class StdioMcpServer:
     """An MCP server that is started as a process and spoken to over its standard input and output.
@@ -117,7 +122,7 @@ class HttpMcpServer:
         InvalidValueError: a value has the wrong type.
     """
 
-    url: str = field(validator=_address)
+    url: str = field(validator=_address, repr=lambda url: repr(_shown(url)))
     headers: Mapping[str, str] = field(default=Factory(dict), validator=_texts_by_name, repr=False)
     timeout_seconds: float = field(default=HTTP_SECONDS, validator=_seconds)
     sse_read_timeout_seconds: float = field(default=SSE_SILENCE_SECONDS, validator=_seconds)
@@ -128,9 +133,7 @@ class HttpMcpServer:
     @property
     def label(self) -> str:
         """What it is called in messages and logs: the address without what may be secret in it."""
-        parts = urlsplit(self.url)
-        host = parts.netloc.rpartition("@")[2]
-        return f"{parts.scheme}://{host}{parts.path}"
+        return _shown(self.url)
 
     @property
     def identity(self) -> list[Any]:

@@ -9,8 +9,16 @@ import subprocess
 import time
 
 import pytest
-from support.mcp_servers import SERVERS, Bridged, Mirror, children, http_library, python_server
-from support.processes import ROOT, Process
+from support.mcp_servers import (
+    SERVERS,
+    Bridged,
+    Mirror,
+    children,
+    everything_server,
+    http_library,
+    python_server,
+)
+from support.processes import ROOT
 
 from omni_connector import Connector, Settings
 from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
@@ -104,11 +112,9 @@ def free_port():
 
 @pytest.fixture
 def everything_over_http(npm_servers, free_port):
-    """The address of the everything server over streamable HTTP."""
-    script = npm_servers / "server-everything" / "dist" / "index.js"
-    with Process("node", str(script), "streamableHttp", env={"PORT": str(free_port)}) as process:
-        process.wait_for("listening on port")
-        yield HttpMcpServer(f"http://127.0.0.1:{free_port}/mcp")
+    """The everything server over streamable HTTP."""
+    with everything_server(npm_servers, free_port) as url:
+        yield HttpMcpServer(url)
 
 
 @pytest.fixture

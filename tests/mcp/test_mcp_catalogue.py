@@ -9,6 +9,7 @@ import time
 
 import attrs
 import pytest
+from support.mcp_servers import WAIT
 
 from omni_connector import ActionDefinition, McpPrompt, McpResource, SkillDefinition
 from omni_connector.mcp.cache import CatalogueCache
@@ -248,6 +249,19 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(cache, monkeypatch):
     one.save(McpCatalogue(), frozenset())
     assert [entry.name for entry in one.path.parent.iterdir()] == [one.path.name]
     assert cache().load() == CATALOGUE
+
+
+def test_a_kept_catalogue_is_asked_for_again_at_the_first_call(bridge_to, awkward, tmp_path):
+    kept = CatalogueCache(tmp_path, DAY, connector="mirror", server=awkward)
+    kept.save(McpCatalogue(tools=[ActionDefinition(name="pid", description="Old")]), frozenset())
+    bridged = bridge_to(awkward, cache=CatalogueCache(tmp_path, DAY, connector="mirror", server=awkward))
+    assert bridged.catalogue.tool("pid").description == "Old"
+    assert bridged.run_tool("pid", {}).status == "success"
+    assert bridged.changed(1)
+    assert bridged.catalogue.tool("pid").description == "pid"
+    bridged.run_tool("pid", {})
+    bridged.in_background(lambda: None).result(WAIT)
+    assert bridged.changes == 1
 
 
 def test_a_bridge_knows_at_once_what_another_process_has_written(bridge_to, awkward, tmp_path):

@@ -26,6 +26,7 @@ from omni_connector import (
     SkillDefinition,
 )
 from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
+from omni_connector.runtime import service
 from omni_connector.testing import serve_connector
 
 CREDENTIALS = {"token": "t0p-secret"}
@@ -368,6 +369,15 @@ def test_a_new_account_has_the_catalogue_loaded_and_announced(omni, mirrored, aw
     until(lambda: omni.registrations[-1]["mcp_catalog_loaded"])
     answer = requests.post(f"{served.url}/oauth/credential-ready", json=body, timeout=WAIT)
     assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_a_server_that_takes_long_is_announced_when_it_is_there(omni, mirrored, monkeypatch):
+    monkeypatch.setattr(service, "BOOTSTRAP_SECONDS", 0.05)
+    served = mirrored(WithOAuth(python_server("awkward", "slow")), sync=False, credentials=None)
+    body = {"source_id": SOURCE, "provider": "acme", "flow": "user_read", "credentials": WRAPPER}
+    answer = requests.post(f"{served.url}/oauth/credential-ready", json=body, timeout=WAIT)
+    assert answer.status_code == 204
+    until(lambda: omni.registrations[-1]["mcp_catalog_loaded"])
 
 
 def test_a_manager_that_knows_an_account_recovers_the_catalogue_and_that_is_the_end_of_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import gc
 import os
@@ -15,6 +16,7 @@ from support.mcp_servers import (
     WAIT,
     Mirror,
     children,
+    everything_server,
     http_library,
     is_alive,
     open_descriptors,
@@ -23,7 +25,10 @@ from support.mcp_servers import (
 )
 
 from omni_connector import McpError, McpRefusedError, McpTimeoutError, McpUnavailableError
+from omni_connector.event_loop import EventLoop
+from omni_connector.mcp.access import Access
 from omni_connector.mcp.limits import SessionLimits
+from omni_connector.mcp.session import Session
 from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
 
 
@@ -213,6 +218,15 @@ def test_an_http_server_that_was_started_again_is_asked_in_a_new_session(bridge_
         assert bridged.call_tool("who_are_you", {}).content != first
 
 
+def test_a_session_that_a_server_has_forgotten_is_opened_anew_even_for_a_write(
+    bridge_to, npm_servers, free_port
+):
+    bridged = bridge_to(HttpMcpServer(f"http://127.0.0.1:{free_port}/mcp"))
+    for _ in range(2):
+        with everything_server(npm_servers, free_port):
+            assert "logging" in bridged.call_tool("toggle-simulated-logging", {}).content
+
+
 def test_a_refused_token_is_told_with_its_status(bridge_to):
     with http_library("--token", "t0p-secret") as url:
         bridged = bridge_to(HttpMcpServer(url))
@@ -289,12 +303,20 @@ def test_many_sessions_leave_no_descriptors(bridge_to, awkward):
     assert len(open_descriptors()) == before
 
 
-def test_closing_while_processes_are_being_started_leaves_none(bridge_to, awkward):
-    for _ in range(8):
-        bridged = bridge_to(awkward)
-        bridged.in_background(bridged.bootstrap)
-        bridged.in_background(threading.Event().set)
-        bridged.close()
+@pytest.mark.parametrize("steps", range(12))
+def test_a_session_that_is_given_up_while_its_process_starts_leaves_nothing(awkward, steps):
+    async def begin_and_leave():
+        session = Session(
+            Access(server=awkward, settings={}), on_end=lambda _: None, on_lists_changed=lambda _: None
+        )
+        for _ in range(steps):  # Each is a turn of the loop; the process is spawned in one of them.
+            await asyncio.sleep(0)
+        session.leave()
+        await session.ended()
+
+    loop = EventLoop("test-mcp")
+    loop.run(begin_and_leave())
+    loop.close()
     gc.collect()  # A process that nobody waits for, or a pipe that nobody closes, is complained of here.
 
 

@@ -87,6 +87,15 @@ def http_library(*args):
         yield f"http://127.0.0.1:{port}/mcp"
 
 
+@contextlib.contextmanager
+def everything_server(servers, port):
+    """Run the everything server over streamable HTTP on a port; ``servers`` is the folder of those from npm."""
+    script = servers / "server-everything" / "dist" / "index.js"
+    with Process("node", str(script), "streamableHttp", env={"PORT": str(port)}) as process:
+        process.wait_for("listening on port")
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
 def children(pid="self"):
     found = set()
     for task in Path(f"/proc/{pid}/task").iterdir():

@@ -143,6 +143,8 @@ def serve():
 if __name__ == "__main__":
     if "mute" in sys.argv:  # Starts and never answers.
         time.sleep(3600)
+    if "slow" in sys.argv:
+        time.sleep(1)
     if "broken" in sys.argv:
         print("cannot find the key t0p-secret", file=sys.stderr)
         sys.exit(1)
