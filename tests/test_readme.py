@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from flask import Flask
+from support.mcp_servers import python_server
 
 from omni_connector import Connector, Settings
 from omni_connector.cli.main import COMMANDS, cli
 from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
-from omni_connector.testing import call_action, run_sync
+from omni_connector.testing import call_action, run_sync, serve_connector
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-BLOCKING, ITEMS, ASYNC, ACTION, HANDMADE, MOUNT, TEST = BLOCKS
+BLOCKING, ITEMS, ASYNC, ACTION, HANDMADE, SERVER, MOUNT, TEST = BLOCKS
 ASYNC_ITEMS = ITEMS.replace("Iterator", "AsyncIterator").replace("def fetch_items", "async def fetch_items")
 
 PUBLIC_CONTRACT = """\
@@ -170,6 +171,20 @@ def test_the_actions_can_be_called(omni_manager, block, name, action, params, re
     assert answer.result == result
 
 
+def test_the_mcp_server_is_given_the_token_and_its_tools_are_actions(omni_manager):
+    namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
+    exec(compile(SERVER, "README.md", "exec"), namespace)
+
+    class WithServerOfTheTests(namespace["ConnectorWithServer"]):
+        mcp_server = python_server("awkward")
+
+    with serve_connector(WithServerOfTheTests(), omni_manager) as served:
+        served.put_source(credentials={"token": "t0p-secret"})
+        served.load_mcp_catalogue({"token": "t0p-secret"})
+        answer = served.call_action("environment", {"name": "GITHUB_PERSONAL_ACCESS_TOKEN"})
+    assert answer.result == {"content": "t0p-secret"}
+
+
 def test_an_action_says_what_is_wrong_with_its_parameters(omni_manager):
     namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
     exec(compile(ACTION, "README.md", "exec"), namespace)
@@ -179,7 +194,7 @@ def test_an_action_says_what_is_wrong_with_its_parameters(omni_manager):
 
 def test_the_actions_pass_mypy_strict_with_bare_dicts(tmp_path):
     program = tmp_path / "actions.py"
-    program.write_text(ITEMS + BLOCKING + ACTION + HANDMADE)
+    program.write_text(ITEMS + BLOCKING + ACTION + HANDMADE + SERVER)
     command = [sys.executable, "-m", "mypy", "--strict", "--allow-any-generics", str(program)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -205,7 +220,7 @@ def test_the_built_in_source_types_are_where_the_readme_says():
 
 def test_every_environment_variable_is_documented():
     source = (ROOT / "omni_connector" / "config.py").read_text()
-    named = set(re.findall(r"\b(?:CONNECTOR_[A-Z_]+|OMNI_CONNECTOR|PORT)\b", source))
+    named = set(re.findall(r"\b(?:(?:CONNECTOR|CATALOG)_[A-Z_]+|OMNI_CONNECTOR|PORT)\b", source))
     missing = {name for name in named if f"`{name}`" not in README}
     assert not missing
     assert Settings.__name__ in source

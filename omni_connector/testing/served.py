@@ -9,6 +9,7 @@ from flask import Flask
 
 from omni_connector.config import Settings
 from omni_connector.connector import Connector
+from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import HttpServer, LocalManager
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.models.plain import JsonValue
@@ -160,6 +161,22 @@ class ServedConnector:
         """
         source_id = self.put_source(source_id=source_id)
         return post_action(self.manager, source_id, action, params, actor_email)
+
+    def load_mcp_catalogue(self, credentials: JsonValue = None) -> None:
+        """Have the connector ask its MCP server what it offers, and register that: its tools are then actions.
+
+        Args:
+            credentials: what the server is asked with; as a sync would be given them.
+
+        Raises:
+            McpError: the server could not be asked.
+            ConfigurationError: the connector declares no server.
+        """
+        if self.service.mirror is None:
+            raise ConfigurationError(f"{self.connector.name} declares no MCP server (mcp_server)")
+        self.service.mirror.bridge.discover(credentials)
+        with SdkClient(self.manager.url) as client:
+            client.register(self.service.manifest())
 
     def close(self) -> None:
         """Stop: runs in progress are interrupted as when a process shuts down, then the server ends. Repeatable."""
