@@ -15,7 +15,7 @@ from flask import Flask
 
 from omni_connector.local.app import create_app
 from omni_connector.local.clock import Clock, SystemClock
-from omni_connector.local.configuration import configure_source
+from omni_connector.local.configuration import configure_source, store_credential
 from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.http_server import HttpServer
@@ -26,7 +26,6 @@ from omni_connector.local.services import build_services
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.strict_json import JSON
 from omni_connector.local.timestamps import to_microseconds
-from omni_connector.local.vocabulary import NEUTRAL_PROVIDER, PROVIDER_OF_SOURCE_TYPE
 
 log = logging.getLogger(__name__)
 
@@ -205,14 +204,14 @@ class LocalManager:
         expires_at: datetime | None = None,
     ) -> CredentialRow:
         """Store the credential of a user (None: org-wide) for a source, replacing a former one."""
-        source_type = self.source(source_id).source_type
-        return self._services.credentials.put(
-            source_id,
+        return store_credential(
+            self._services,
+            self.source(source_id),
             user_id=user_id,
-            provider=provider or PROVIDER_OF_SOURCE_TYPE.get(source_type) or NEUTRAL_PROVIDER,
+            provider=provider,
             auth_type=auth_type,
             credentials=credentials,
-            config={} if config is None else config,
+            config=config,
             principal_email=principal_email,
             expires_at=None if expires_at is None else to_microseconds(expires_at),
         )

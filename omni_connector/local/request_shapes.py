@@ -124,6 +124,28 @@ ADD_SOURCE = Struct(
 )
 """Body of ``POST /local/sources``: the arguments of ``LocalManager.add_source``."""
 
+ADD_USER = Struct(
+    "AddUser",
+    (required("email", string), optional("is_admin", boolean), optional("user_id", string)),
+    closed=True,
+)
+"""Body of ``POST /local/users``: the arguments of ``LocalManager.add_user``."""
+
+ADD_CREDENTIAL = Struct(
+    "AddCredential",
+    (
+        required("source_id", string),
+        optional("user_id", string),
+        required("credentials", any_json),
+        optional("provider", one_of(PROVIDERS)),
+        defaulted("auth_type", one_of(AUTH_TYPES), lambda: "api_key"),
+        defaulted("config", json_object, dict),
+        optional("principal_email", string),
+    ),
+    closed=True,
+)
+"""Body of ``POST /local/credentials``: the arguments of ``LocalManager.add_credential``."""
+
 SOURCE_CHANGES = {
     "name": string,
     "is_active": boolean,

@@ -30,6 +30,8 @@ def test_sources_are_added_listed_and_changed(api, manager):
         ("POST", "/local/sources", {}, "missing field `source_type`"),
         ("POST", "/local/sources", {"source_type": "web", "intervall": 5}, "unknown field `intervall`"),
         ("POST", "/local/sources", {"source_type": "web", "config": []}, "config: invalid type: sequence"),
+        ("POST", "/local/users", {"mail": "a@b.c"}, "unknown field `mail`"),
+        ("POST", "/local/credentials", {"source_id": "x"}, "missing field `credentials`"),
         ("PATCH", "/local/sources/x", {"is_activ": True}, "unknown field `is_activ`, expected one of `name`"),
         ("PATCH", "/local/sources/x", {"is_active": 1}, "is_active: invalid type: integer `1`"),
         ("PATCH", "/local/sources/x", [], "invalid type: sequence, expected a map"),
@@ -42,6 +44,34 @@ def test_typing_errors_are_named(api, method, path, body, text):
 
 def test_an_unknown_source_cannot_be_changed(api):
     assert refusal(api("PATCH", "/local/sources/x", json={})) == (404, "Source not found: x")
+
+
+def test_people_connect_accounts_of_their_own(api, manager, source):
+    user = api.post("/local/users", {"email": "ann@example.com", "is_admin": False}).json()
+    assert (user["email"], user["is_admin"]) == ("ann@example.com", False)
+    assert api.post("/local/users", {"email": "ann@example.com"}).json() == user
+    account = {
+        "source_id": source.id,
+        "user_id": user["id"],
+        "credentials": {"token": "t"},
+        "auth_type": "oauth",
+    }
+    stored = api.post("/local/credentials", account).json()
+    assert (stored["user_id"], stored["auth_type"], stored["credentials"]) == (user["id"], "oauth", None)
+    api.post("/local/credentials", {"source_id": source.id, "credentials": {"token": "of all"}})
+    assert api.get(f"/sdk/credentials/{source.id}").json()["credentials"] == {"token": "of all"}
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"source_id": "nowhere"}, "Source not found: nowhere"),
+        ({"user_id": "nobody"}, "User not found: nobody"),
+    ],
+)
+def test_credentials_belong_to_what_is_known(api, source, given, text):
+    body = {"source_id": source.id, "credentials": {}, **given}
+    assert refusal(api.post("/local/credentials", body)) == (404, text)
 
 
 def test_documents_are_listed_page_by_page(api, emitter, source):
@@ -69,6 +99,14 @@ def test_search(api, emitter):
     (hit,) = api.get("/local/search", params={"q": "world"}).json()["hits"]
     assert (hit["external_id"], hit["snippet"], hit["highlights"]) == ("page-1", "hello world", [[6, 11]])
     assert api.get("/local/search").json() == {"hits": []}
+
+
+def test_a_search_finds_what_a_person_may_find(api, emitter):
+    permissions = {"public": False, "users": ["ann@example.com"], "groups": []}
+    emitter.emit(emitter.event(text="hello world", permissions=permissions))
+    for person, count in (("ann@example.com", 1), ("bob@example.com", 0)):
+        hits = api.get("/local/search", params={"q": "world", "person": person}).json()["hits"]
+        assert len(hits) == count, person
 
 
 def test_runs_are_listed_and_shown(api, manager, source, run_id):

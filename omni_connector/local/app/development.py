@@ -3,9 +3,11 @@
 POST  /local/sources                             configure a source (``LocalManager.add_source``)
 GET   /local/sources                             all sources, deleted ones included
 PATCH /local/sources/{id}                        change is_active, is_deleted, config, …
+POST  /local/users                               add a user, or say who is an administrator
+POST  /local/credentials                         store what a user has for a source, as connecting an account does
 GET   /local/documents?source_id=&limit=&after=  documents by order of arrival; ``after`` is an ``id``
 GET   /local/documents/{source_id}/{external_id} one document
-GET   /local/search?q=&limit=&source_id=         full-text search
+GET   /local/search?q=&limit=&source_id=&person= full-text search; ``person``, an address, says whose
 POST  /local/tick                                one tick of the scheduler, now
 GET   /local/runs?source_id=                     runs of a source, newest last
 GET   /local/runs/{id}                           a run, its checkpoint, its dead-lettered events
@@ -20,10 +22,10 @@ import attrs
 from flask import Blueprint, Response, request
 
 from omni_connector.local.app.access import answer, body, ok, services
-from omni_connector.local.configuration import configure_source
+from omni_connector.local.configuration import configure_source, store_credential
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.indexed_rows import DocumentRow
-from omni_connector.local.request_shapes import ADD_SOURCE, SOURCE_CHANGES
+from omni_connector.local.request_shapes import ADD_CREDENTIAL, ADD_SOURCE, ADD_USER, SOURCE_CHANGES
 from omni_connector.local.rows import SyncRunRow
 from omni_connector.local.shapes import ShapeError, child, json_object
 from omni_connector.local.store import storable
@@ -56,6 +58,23 @@ def change_source(source_id: str) -> Response:
     return answer(services().sources.change(source_id, **changes).to_wire())
 
 
+@blueprint.post("/users")
+def add_user() -> Response:
+    """Add a user, or find the one with the address."""
+    return answer(attrs.asdict(services().users.put(**body(ADD_USER))))
+
+
+@blueprint.post("/credentials")
+def add_credential() -> Response:
+    """Store the credential of a user for a source; the secrets are not answered."""
+    wanted = body(ADD_CREDENTIAL)
+    source = services().sources.get(wanted.pop("source_id"))
+    if wanted["user_id"] is not None:
+        services().users.get(wanted["user_id"])
+    stored = store_credential(services(), source, **wanted)
+    return answer({**stored.to_wire(), "credentials": None})
+
+
 @blueprint.get("/documents")
 def documents() -> Response:
     """List documents page by page."""
@@ -84,6 +103,7 @@ def search() -> Response:
         request.args.get("q", ""),
         limit=_count("limit", _DEFAULT_HITS),
         source_id=request.args.get("source_id"),
+        person=request.args.get("person"),
     )
     return answer({"hits": [attrs.asdict(hit) for hit in hits]})
 
