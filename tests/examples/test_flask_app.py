@@ -3,7 +3,7 @@ import sys
 import urllib.request
 
 import pytest
-from support.processes import ListeningSocket, Process
+from support.processes import ListeningSocket, Process, start_application
 
 
 def flask(address, env):
@@ -15,9 +15,7 @@ def flask(address, env):
 
 def gunicorn(address, env):
     """Start gunicorn as the example's docstring says."""
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:omni_connector.gunicorn_conf"]
-    options = ["--pythonpath", "examples", "--bind", f"fd://{address.fd}", "flask_app:create_app()"]
-    return Process(*command, *options, env=env, pass_fds=(address.fd,))
+    return start_application(address, "flask_app:create_app()", env=env)
 
 
 @pytest.mark.parametrize("server", [flask, gunicorn])

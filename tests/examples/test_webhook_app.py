@@ -2,13 +2,12 @@ import hashlib
 import hmac
 import http.server
 import json
-import sys
 import threading
 import urllib.error
 import urllib.request
 
 import pytest
-from support.processes import ListeningSocket, Process
+from support.processes import ListeningSocket, start_application
 
 TICKETS = [{"id": "1", "subject": "Printer", "text": "It smokes."}]
 SECRET = "s3cret"
@@ -41,10 +40,8 @@ def tickets():
 def app(omni_manager):
     """The application under gunicorn, as its docstring says; its address."""
     with ListeningSocket() as address:
-        env = {"CONNECTOR_MANAGER_URL": omni_manager.url, "CONNECTOR_URL": f"{address.url}"}
-        command = [sys.executable, "-m", "gunicorn", "-c", "python:omni_connector.gunicorn_conf"]
-        options = ["--pythonpath", "examples", "--bind", f"fd://{address.fd}", "webhook_app:create_app()"]
-        with Process(*command, *options, env=env, pass_fds=(address.fd,)):
+        env = {"CONNECTOR_MANAGER_URL": omni_manager.url}
+        with start_application(address, "webhook_app:create_app()", env=env):
             omni_manager.wait_for_connector("web")
             yield address.url
 

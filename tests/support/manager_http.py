@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlencode
 
 import requests
 
-from omni_connector.local import open_store
+from omni_connector.local import StoreReader, open_store
 
 
 class ManagerClient:
@@ -27,12 +28,16 @@ class ManagerClient:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def add_source(self, source_type: str, config: dict) -> str:
+    def request(self, method: str, path: str, body: object = None) -> requests.Response:
+        """Return the answer to any request, whatever its status is."""
+        return self._session.request(method, self.url + path, json=body, timeout=120)
+
+    def add_source(
+        self, source_type: str, config: dict, credentials: dict | None = None, **more: object
+    ) -> str:
         """Add a source; return its id."""
-        answer = self._post(
-            "/local/sources", {"source_type": source_type, "config": config, "credentials": {}}
-        )
-        return answer["id"]
+        body = {"source_type": source_type, "config": config, "credentials": credentials or {}, **more}
+        return self._post("/local/sources", body)["id"]
 
     def trigger(self, source_id: str, mode: str = "full") -> str:
         """Start a run; return its id."""
@@ -42,9 +47,25 @@ class ManagerClient:
         """Cancel a run."""
         self._post(f"/sync/{run_id}/cancel", {})
 
+    def manifest(self, source_type: str) -> dict:
+        """Return the manifest that is registered for a type, ``{}`` when there is none."""
+        listed = self.request("GET", "/connectors").json()
+        return next((one["manifest"] for one in listed if one["source_type"] == source_type), {})
+
+    def search(self, query: str, source_id: str, person: str) -> list[str]:
+        """Return the ids of the documents of a source that a person finds, sorted."""
+        params = urlencode({"q": query, "source_id": source_id, "person": person})
+        hits = self.request("GET", f"/local/search?{params}").json()["hits"]
+        return sorted(hit["external_id"] for hit in hits)
+
+    @property
+    def store(self) -> StoreReader:
+        """What the manager has stored, read beside it."""
+        return open_store(self._data)
+
     def count_events(self, run_id: str) -> int:
         """Return how many events of a run came, repeated ones included."""
-        return len(open_store(self._data).events(run_id))
+        return len(self.store.events(run_id))
 
     def tick(self) -> None:
         """Let the scheduler look once."""
@@ -78,7 +99,7 @@ class ManagerClient:
 
     def documents(self, source_id: str) -> dict[str, str]:
         """Return what arrived, content by document id, as the store holds it."""
-        rows = list(open_store(self._data).documents(source_id))
+        rows = list(self.store.documents(source_id))
         found = {row.external_id: row.content for row in rows}
         assert len(found) == len(rows), "a document stands there twice"
         return found

@@ -129,6 +129,13 @@ def start_gunicorn(
     )
 
 
+def start_application(address: ListeningSocket, application: str, *, env: dict[str, str]) -> Process:
+    """Start gunicorn with an application of the examples, as their docstrings say."""
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:omni_connector.gunicorn_conf"]
+    options = ["--pythonpath", "examples", "--bind", f"fd://{address.fd}", application]
+    return Process(*command, *options, env={"CONNECTOR_URL": address.url, **env}, pass_fds=(address.fd,))
+
+
 def start_manager(data: Path, *options: str) -> tuple[Process, str]:
     """Start the embedded manager as a process of its own; return it and its address."""
     process = Process(
