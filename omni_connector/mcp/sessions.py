@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+TURNS = 20
+"""Of the loop, from the end of a pipe to the end of the session: it is handed on from task to task, one a turn."""
+
 CLOSE_SECONDS = 10.0
 """How long ``close`` waits for sessions; a process that ignores its end of input is killed after 4."""
 
@@ -104,7 +107,7 @@ class Sessions:
     async def _take(self, access: Access) -> Session:
         """Return a session for one more call, waiting for room if need be."""
         while True:
-            await asyncio.sleep(0)  # A server that has gone is noticed now, not by the request.
+            await self._look_around()
             if self._closed:
                 raise McpUnavailableError("The connector shuts down", server=access.server.label)
             session = self._kept(access) or self._new(access)
@@ -115,6 +118,11 @@ class Sessions:
                     timer.cancel()
                 return session
             await self._changed.wait()
+
+    async def _look_around(self) -> None:
+        """Let the loop notice what has happened, so that a server that has gone is noticed now, not by the request."""
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     def _kept(self, access: Access) -> Session | None:
         usable = (each for each in self._sessions if each.access.key == access.key and not each.is_retired)

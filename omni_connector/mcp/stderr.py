@@ -52,7 +52,7 @@ class ServerStderr:
         self.writer = os.fdopen(writing, "w")
         loop = asyncio.get_running_loop()
         try:
-            self._transport, _ = await loop.connect_read_pipe(lambda: _Lines(self._line), reader)
+            self._transport, _ = await loop.connect_read_pipe(lambda: Lines(self._line), reader)
         except BaseException:
             reader.close()
             self.writer.close()
@@ -99,7 +99,7 @@ class ServerStderr:
         self._unsaid = 0
 
 
-class _Lines(asyncio.Protocol):
+class Lines(asyncio.Protocol):
     """Cuts what comes into lines; one without an end is cut where it gets too long to keep."""
 
     def __init__(self, said: Callable[[bytes], None]) -> None:

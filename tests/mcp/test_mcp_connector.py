@@ -245,6 +245,13 @@ def test_a_prompt_is_fetched_also_as_a_skill(whole):
     assert whole.post("/skill", skill_id="mcp:nothing")[0] == 404
 
 
+def test_a_skill_that_is_no_prompt_of_the_server_is_unknown(mirrored, awkward):
+    served = mirrored(Mirror(awkward))
+    body = {"skill_id": "mcp:nothing", "arguments": None, "credentials": CREDENTIALS}
+    answer = requests.post(f"{served.url}/skill", json=body, timeout=WAIT)
+    assert (answer.status_code, answer.json()) == (404, {"error": "Unknown skill: mcp:nothing"})
+
+
 def test_failures_are_answered_in_the_documented_shape(mirrored, awkward):
     served = mirrored(Mirror(awkward), sync=False)
     for path, body in [("/resource", {"uri": "a://b"}), ("/prompt", {"name": "x", "arguments": [1]})]:

@@ -29,6 +29,8 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.mcp.access import Access
 from omni_connector.mcp.limits import SessionLimits
 from omni_connector.mcp.session import Session
+from omni_connector.mcp.sessions import Sessions
+from omni_connector.mcp.stderr import LONGEST_LINE, Lines
 from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
 
 
@@ -107,25 +109,45 @@ def test_sessions_are_few_and_the_one_used_longest_ago_makes_room(bridge_to, awk
     assert not is_alive(second)
 
 
-def test_a_call_waits_for_a_free_session_and_says_so_when_none_gets_free(bridge_to):
-    server = python_server("awkward", call_timeout_seconds=1)
-    bridged = bridge_to(server, limits=SessionLimits(most=1))
-    pid_of(bridged, {"token": "one"})
-    began = threading.Event()
-
-    def hang():
-        began.set()
-        bridged.call_tool("hang", {}, {"token": "one"})
-
-    def wait():
-        began.wait(WAIT)
-        time.sleep(0.1)  # Behind the one that hangs; should it come first the test shows less.
-        return pid_of(bridged, {"token": "two"})
-
-    hung, waited = in_threads(hang, wait)
+def test_a_call_waits_for_a_free_session(bridge_to):
+    bridged = bridge_to(python_server("awkward", call_timeout_seconds=1), limits=SessionLimits(most=1))
+    first = pid_of(bridged, {"token": "one"})
+    hung, waited = in_threads(
+        lambda: bridged.call_tool("hang", {}, {"token": "one"}), lambda: pid_of(bridged, {"token": "two"})
+    )
     assert isinstance(hung, McpTimeoutError)
-    assert isinstance(waited, (int, McpUnavailableError))
-    assert pid_of(bridged, {"token": "three"})
+    assert isinstance(waited, (int, McpUnavailableError))  # It may have been too late by then.
+    assert pid_of(bridged, {"token": "two"}) != first
+
+
+def test_a_call_says_so_when_no_session_gets_free(awkward):
+    def access(token):
+        return Access(server=awkward, settings={"TOKEN": token})
+
+    async def hold_one_and_ask_for_another():
+        sessions = Sessions(SessionLimits(most=1), on_lists_changed=lambda _: None)
+        held = asyncio.Event()
+
+        async def hold(connection):
+            held.set()
+            await asyncio.Event().wait()
+
+        holding = asyncio.ensure_future(
+            sessions.request(access("one"), hold, timeout_seconds=WAIT, repeatable=False)
+        )
+        await held.wait()
+        try:
+            await sessions.request(access("two"), hold, timeout_seconds=0.1, repeatable=False)
+        finally:
+            holding.cancel()
+            await sessions.close()
+
+    loop = EventLoop("test-mcp")
+    try:
+        with pytest.raises(McpUnavailableError, match="All 1 sessions with MCP servers are in use"):
+            loop.run(hold_one_and_ask_for_another())
+    finally:
+        loop.close()
 
 
 # -- hanging ----------------------------------------------------------------------------------------------------
@@ -346,6 +368,15 @@ def test_a_process_that_talks_without_end_is_cut_short_and_not_held_up(bridge_to
     assert len(lines) <= 202
     assert any(re.search(r"\d+ more lines", line) for line in lines)
     assert max(len(line) for line in lines) < 2100
+
+
+def test_lines_are_cut_where_they_end_and_where_they_do_not():
+    said = []
+    lines = Lines(said.append)
+    for piece in (b"one\ntw", b"o\n", b"x" * (LONGEST_LINE * 8), b"y", b"rest"):
+        lines.data_received(piece)
+    lines.connection_lost(None)
+    assert [line[:4] for line in said] == [b"one", b"two", b"xxxx", b"rest"]
 
 
 # -- what the author gets wrong ---------------------------------------------------------------------------------
