@@ -69,7 +69,7 @@ def test_calls_at_once_start_one_process(bridge_to, awkward):
 
 
 def test_a_slow_call_does_not_hold_up_another_of_the_same_session(bridge_to):
-    bridged = bridge_to(python_server("awkward", call_timeout_seconds=1))
+    bridged = bridge_to(python_server("awkward", call_timeout_seconds=2))
     first = pid_of(bridged)
     began = threading.Event()
 
@@ -110,7 +110,7 @@ def test_sessions_are_few_and_the_one_used_longest_ago_makes_room(bridge_to, awk
 
 
 def test_a_call_waits_for_a_free_session(bridge_to):
-    bridged = bridge_to(python_server("awkward", call_timeout_seconds=1), limits=SessionLimits(most=1))
+    bridged = bridge_to(python_server("awkward", call_timeout_seconds=2), limits=SessionLimits(most=1))
     first = pid_of(bridged, {"token": "one"})
     hung, waited = in_threads(
         lambda: bridged.call_tool("hang", {}, {"token": "one"}), lambda: pid_of(bridged, {"token": "two"})
@@ -172,7 +172,7 @@ def test_a_server_that_never_answers_is_given_up_and_ended(bridge_to):
 
 
 def test_no_thread_waits_for_a_hung_server_once_its_time_is_up(bridge_to):
-    bridged = bridge_to(python_server("awkward", call_timeout_seconds=1))
+    bridged = bridge_to(python_server("awkward", call_timeout_seconds=2))
     pid_of(bridged)
     before = threading.active_count()
     errors = in_threads(*[lambda: bridged.call_tool("hang", {})] * 8)
@@ -281,7 +281,7 @@ def test_closing_ends_processes_and_their_children_and_leaks_no_descriptor(bridg
 
 
 def test_a_process_that_ignores_its_end_of_input_is_killed_with_its_children(bridge_to):
-    bridged = bridge_to(python_server("awkward", call_timeout_seconds=1))
+    bridged = bridge_to(python_server("awkward", call_timeout_seconds=2))
     first = pid_of(bridged)
     grandchild = int(bridged.call_tool("spawn", {}).content)
     with pytest.raises(McpTimeoutError):
