@@ -12,10 +12,7 @@ from omni_connector.connector import Connector
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import (
     ConfigurationError,
-    ConnectorError,
     McpDisabledError,
-    SdkClientError,
-    SyncStartError,
 )
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import (
@@ -25,12 +22,9 @@ from omni_connector.models import (
     ResourceRequest,
     SkillRequest,
     SkillResponse,
-    SyncConfig,
-    SyncMode,
     SyncRequest,
 )
 from omni_connector.models.plain import JsonValue
-from omni_connector.models.sync import ABSENT
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.credential_ready import credential_ready
@@ -41,14 +35,11 @@ from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import Run, RunRegistry, RunReport
 from omni_connector.runtime.skills import PromptSource, load_skill
+from omni_connector.runtime.starting import SyncStarter
 from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch, WatchTimes
-from omni_connector.runtime.worker import SyncWorker
 from omni_connector.sync.context import SyncContext
-from omni_connector.sync.redaction import redact, secrets_in
-from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.uploads import UploadPool
-from omni_connector.sync.user_filter import UserFilter
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +51,6 @@ CANCEL_HOOK_SECONDS = 2.0
 
 BOOTSTRAP_SECONDS = 20.0
 """How long the answer to ``/oauth/credential-ready`` waits for an MCP server's lists; the manager gives it 30."""
-
-NOT_FOUND = 404
 
 
 class ConnectorService:
@@ -106,7 +95,18 @@ class ConnectorService:
         self._registrar: Registrar | None = None
         self._started = False
         self._closed = False
-        self._born = time.monotonic()
+        self._starter = SyncStarter(
+            connector,
+            manager,
+            runs=self._runs,
+            watch=self._watch,
+            validation=self._validation,
+            mirror=self.mirror,
+            loop=self._loop,
+            uploads=self._uploads,
+            options=self._options,
+            closed=lambda: self._closed,
+        )
 
     # -- its own life -------------------------------------------------------------------------------------------
 
@@ -188,32 +188,8 @@ class ConnectorService:
             loop.close()
 
     def start_sync(self, request: SyncRequest) -> None:
-        """Claim the slot, fetch what the run needs and start its thread.
-
-        A repeat of a run that is in progress is no error and starts nothing (PROTOCOL, section 3).
-
-        Raises:
-            SyncConflictError: another run holds the slot.
-            SyncStartError: the source's data could not be fetched, or the connector refuses the run.
-        """
-        if self._closed:
-            raise SyncStartError("The connector shuts down", status=500)
-        if not request.is_resume and self._has_ended(request.sync_run_id):
-            return
-        run = self._runs.claim(request.sync_run_id, request.source_id, request.mode.slot)
-        if run is None:
-            return
-        try:
-            config = self._fetch(request.source_id)
-            repeated = time.monotonic() - self._born < self._options.dispatch_seconds
-            info = _run_info(request, config, may_have_begun=request.is_resume or repeated)
-            self._validation.check(run, request, config, info)
-            self._start(run, info, (config.config or {}, config.credentials or {}, info.checkpoint))
-            if self.mirror is not None:
-                self.mirror.bootstrap_later(config.credentials or {})
-        except BaseException:
-            self._runs.release(run, "not started")
-            raise
+        """Start the run that the manager dispatches; see ``SyncStarter.start``."""
+        self._starter.start(request)
 
     @property
     def manager(self) -> ManagerApi:
@@ -223,39 +199,8 @@ class ConnectorService:
     def start_own_run(
         self, source_id: str, work: Callable[[SyncContext], Any], *, sync_mode: str = "incremental"
     ) -> str:
-        """Open a run that nobody dispatched, and do ``work`` in it, in a thread of its own: what a webhook brings, say.
-
-        It is a run like any other: it holds the source's slot, is reported as running, can be cancelled, is completed
-        when ``work`` returns and failed when it raises. When the process ends before, the manager resumes it as a sync.
-
-        Args:
-            source_id: the source.
-            work: given the run's context; ``def``, or ``async def`` for the context whose calls are awaited.
-            sync_mode: ``full``, ``incremental`` or ``realtime``.
-
-        Returns:
-            The id of the run, which may be over already.
-
-        Raises:
-            SyncConflictError: a run of the source is in progress here.
-            RunConflictError: one is in progress elsewhere, or the manager runs as many syncs as it may.
-            NotFoundError: there is no such source.
-            SdkClientError: the manager cannot be reached, or refuses.
-        """
-        if self._closed:
-            raise SyncStartError("The connector shuts down", status=500)
-        run = self._runs.claim_unnamed(source_id, SyncMode(sync_mode).slot)
-        try:
-            config = self._manager.sync_config(source_id)
-            run = self._runs.name(run, self._manager.create_run(source_id, sync_mode))
-            if self._is_closed():  # Meanwhile; the manager finds the run lost and starts a sync elsewhere.
-                run.stop.interrupt()
-            request = SyncRequest(sync_run_id=run.sync_run_id, source_id=source_id, sync_mode=sync_mode)
-            self._start(run, _run_info(request, config, may_have_begun=False), (), work)
-        except BaseException:
-            self._runs.release(run, "not started")
-            raise
-        return run.sync_run_id
+        """Open a run that nobody dispatched, and do ``work`` in it; see ``SyncStarter.start_own``."""
+        return self._starter.start_own(source_id, work, sync_mode=sync_mode)
 
     def is_running(self, sync_run_id: str) -> bool:
         """Say whether the run is in progress in this process."""
@@ -344,46 +289,6 @@ class ConnectorService:
         url = self.settings.connector_url
         return "" if url is None else url + self._prefix
 
-    def _is_closed(self) -> bool:
-        return self._closed
-
-    def _has_ended(self, sync_run_id: str) -> bool:
-        """A first dispatch is repeated when its answer was lost; by then a short run may be over (PROTOCOL, section 3)."""
-        if self._runs.is_running(sync_run_id):
-            return False
-        report = self._runs.report(sync_run_id)
-        return report is not None and report.outcome in {"completed", "failed", "cancelled"}
-
-    def _start(
-        self, run: Run, info: RunInfo, arguments: tuple[Any, ...], work: Callable[..., Any] | None = None
-    ) -> None:
-        SyncWorker(
-            self.connector,
-            run,
-            info,
-            arguments,
-            work=work,
-            registry=self._runs,
-            manager=self._manager,
-            loop=self._loop,
-            uploads=self._uploads,
-            options=self._options,
-        ).start()
-        self._watch.start()
-
-    def _fetch(self, source_id: str) -> SyncConfig:
-        try:
-            return self._manager.sync_config(source_id)
-        except SdkClientError as error:
-            if error.status == NOT_FOUND:
-                raise SyncStartError(f"Source not found: {source_id}", status=NOT_FOUND) from error
-            log.warning("The source's data could not be fetched: %s", error, extra={"source_id": source_id})
-            raise SyncStartError(
-                f"Failed to fetch source data: {redact(str(error), frozenset())}", status=500
-            ) from error
-        except ConnectorError as error:
-            raise SyncStartError(f"Failed to fetch source data: {error}", status=500) from error
-
 
 def _drain(runs: list[Run]) -> None:
     """Deliver what runs that were interrupted have buffered, and wait for their threads, in the time there is."""
@@ -394,25 +299,3 @@ def _drain(runs: list[Run]) -> None:
             run.context.drain(timeout_seconds=left)
         if run.thread is not None and run.thread.is_alive():
             run.thread.join(max(0.0, deadline - time.monotonic()))
-
-
-def _run_info(request: SyncRequest, config: SyncConfig, *, may_have_begun: bool) -> RunInfo:
-    """Join what the manager dispatched with what the source says; the cursor as in PROTOCOL, section 18."""
-    checkpoint = request.checkpoint
-    if checkpoint is ABSENT:
-        checkpoint = config.connector_state if config.checkpoint is ABSENT else config.checkpoint
-    return RunInfo(
-        sync_run_id=request.sync_run_id,
-        source_id=request.source_id,
-        source_type=config.source_type,
-        mode=request.mode,
-        checkpoint=checkpoint,
-        connector_state=config.connector_state,
-        last_sync_at=request.last_sync_at,
-        is_resume=request.is_resume,
-        may_have_begun=may_have_begun,
-        documents_scanned=request.documents_scanned,
-        documents_updated=request.documents_updated,
-        user_filter=UserFilter.of(config),
-        secrets=secrets_in(config.credentials),
-    )
