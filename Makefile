@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FOLDER ?= docs
 QUERY ?= checkpoint
 
-.PHONY: demo test lint types contract wheel check clean
+.PHONY: demo test lint types contract coverage protocol-coverage wheel check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
 	$(BIN)/omni-connector run examples/filesystem_connector.py --set path="$(FOLDER)" --set public=true
@@ -30,6 +30,9 @@ coverage: $(VENV)/.installed-dev  ## The suite under coverage, processes include
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage combine
 	$(BIN)/python -m coverage report --fail-under=95
+
+protocol-coverage: $(VENV)/.installed-dev  ## Write docs/protocol-coverage.md anew
+	cd tests && ../$(BIN)/python -m support.protocol_coverage
 
 wheel: $(VENV)/.installed-dev  ## Build the wheel and try it in an environment of its own
 	rm -rf build/wheel build/wheel-venv
