@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from support.manager_http import ManagerClient
+from support.pausing import meet
 from support.processes import ListeningSocket, start_gunicorn, start_manager
 from support.waiting import eventually
 
 FILESYSTEM = "filesystem_connector:FilesystemConnector"
+PAUSING = "support.pausing:PausingFilesystem"
+PROBING = "2026-05-01"
+"""A day on which lost runs were sent again, although without checkpoints."""
 FILES = 120
 
 
@@ -25,7 +31,7 @@ def expected(root):
     return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("day", ["2026-02-13", "2026-05-01"])
+@pytest.mark.parametrize("day", ["2026-02-13", PROBING])
 def test_a_folder_is_synced_fully_and_then_incrementally(tmp_path, root, day):
     with ListeningSocket() as address:
         options = ["--as-of", day, "--connector", f"file_system={address.url}"]
@@ -48,6 +54,38 @@ def test_a_folder_is_synced_fully_and_then_incrementally(tmp_path, root, day):
             log = "\n".join(connector.lines)
     assert log.count("This manager is older than 8 June 2026 and has no checkpoints") == 1
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("day", ["2026-02-13", PROBING])
+def test_what_a_killed_process_left_is_made_good(tmp_path, root, day):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ListeningSocket() as address:
+        options = ["--as-of", day, "--connector", f"file_system={address.url}"]
+        manager, url = start_manager(tmp_path / "data", *options)
+        env = {
+            "CONNECTOR_MANAGER_URL": url,
+            "TEST_MEETING_POINT": str(pipe),
+            "TEST_PAUSE_AT": str(FILES // 2),
+        }
+        with manager, ManagerClient(url, tmp_path / "data") as client:
+            with start_gunicorn(address, PAUSING, env=env) as connector:
+                wait_until_known(client, connector, day)
+                source = client.add_source("file_system", {"path": str(root)})
+                run = client.trigger(source, "full")
+                meet(pipe)
+                connector.kill()
+            pipe.unlink()
+            with start_gunicorn(address, PAUSING, env=env) as connector:
+                wait_until_known(client, connector, day)
+                if day == PROBING:
+                    client.tick()
+                else:  # Nobody asks about the run; whoever waits for it gives up.
+                    client.cancel(run)
+                    run = client.trigger(source, "full")
+                ended = client.wait(run)
+                assert ended["status"] == "completed"
+                assert client.documents(source) == expected(root)
 
 
 def wait_until_known(client, connector, day):
