@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Iterable
 from typing import Any
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone, AwaitableStr
@@ -15,12 +14,8 @@ from omni_connector.models.events import (
     UPDATED,
     EncodedEvent,
     encode_delete,
-    encode_group,
-    encode_person,
-    encode_person_deletion,
     encode_upsert,
 )
-from omni_connector.models.people import GroupMembership, PersonRecord, person_email, require_other_manager
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.content import ContentStorage
@@ -34,10 +29,10 @@ from omni_connector.sync.ledger import (
     ErrorLimits,
 )
 from omni_connector.sync.payloads import Payload, TextPayload, fits_every_manager, payload_of
+from omni_connector.sync.people import PeopleEvents
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import error_text, redact
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.run_view import RunView
 from omni_connector.sync.uploads import ContentId, Uploads
 
 log = logging.getLogger(__name__)
@@ -46,7 +41,7 @@ LARGEST_COUNT = 2**31 - 1
 """The manager's counters have 32 bits (PROTOCOL, section 10)."""
 
 
-class SyncContext(RunView):
+class SyncContext(PeopleEvents):
     """One run, as its connector sees it.
 
     In a blocking connector every method does its work and returns its value. In an ``async def sync`` the same
@@ -170,44 +165,7 @@ class SyncContext(RunView):
         self._wait_for_room()
         return DONE
 
-    # -- people and groups --------------------------------------------------------------------------------------
-
-    def emit_group_membership(
-        self, group_email: str, member_emails: Iterable[str], group_name: str | None = None
-    ) -> AwaitableNone:
-        """Say who is in a group, whole: the list replaces the former one. Delivered in its order among the documents.
-
-        Args:
-            group_email: what documents name in ``DocumentPermissions.groups``.
-            member_emails: all members; written in lower case, each once. An empty list empties the group.
-            group_name: shown to people; None keeps the old name.
-
-        Raises:
-            InvalidValueError: a value has the wrong type or more than 255 characters.
-        """
-        self._take_group(group_email, member_emails, group_name)
-        self._wait_for_room()
-        return DONE
-
-    def emit_person_sync(self, person: PersonRecord) -> AwaitableNone:
-        """Say what the source knows of a person, whole: it replaces what this source said before.
-
-        Raises:
-            InvalidValueError: ``person`` is no PersonRecord, or was made unusable after its creation.
-        """
-        self._take_person(person)
-        self._wait_for_room()
-        return DONE
-
-    def emit_person_deleted(self, email: str) -> AwaitableNone:
-        """Say that the source does not know a person any more. One that the manager does not know is no error.
-
-        Raises:
-            InvalidValueError: ``email`` is no e-mail address.
-        """
-        self._take_person_deletion(email)
-        self._wait_for_room()
-        return DONE
+    # -- counts, errors, the owner -------------------------------------------------------------------------------
 
     def user_email(self) -> AwaitableStr:
         """Return the e-mail address of the user who made the source. Asked for once a run.
@@ -220,8 +178,6 @@ class SyncContext(RunView):
                 self._check("user_email")
                 self._user_email = self._manager.user_email(self.source_id)
             return AwaitableStr(self._user_email)
-
-    # -- counts, errors -----------------------------------------------------------------------------------------
 
     def emit_error(self, external_id: str, error: str | BaseException) -> AwaitableNone:
         """Note that a document could not be read; the run goes on. Counted, logged and shown with the run.
@@ -505,33 +461,6 @@ class SyncContext(RunView):
         )
         self._put("emit_deleted", event)
         self._deleted += 1
-
-    def _take_group(self, group_email: str, member_emails: Iterable[str], group_name: str | None) -> None:
-        group = GroupMembership(
-            group_email=group_email,
-            member_emails=member_emails,
-            group_name=group_name,
-        )
-        self._put(
-            "emit_group_membership",
-            encode_group(group, sync_run_id=self.sync_run_id, source_id=self.source_id),
-        )
-
-    def _take_person(self, person: PersonRecord) -> None:
-        if not isinstance(person, PersonRecord):
-            raise InvalidValueError(
-                model="SyncContext", field="emit_person_sync", value=person, remedy="give a PersonRecord(...)"
-            )
-        require_other_manager(person)
-        self._put(
-            "emit_person_sync", encode_person(person, sync_run_id=self.sync_run_id, source_id=self.source_id)
-        )
-
-    def _take_person_deletion(self, email: str) -> None:
-        event = encode_person_deletion(
-            person_email(email), sync_run_id=self.sync_run_id, source_id=self.source_id
-        )
-        self._put("emit_person_deleted", event)
 
     def _put(self, what: str, event: EncodedEvent) -> None:
         """Queue an event that has no content; memory only."""
