@@ -38,7 +38,7 @@ class AsyncContentStorage(ContentStorage):
             if rest is None:
                 promise.keep(content_id)
             else:
-                self.loop.in_thread(lambda: promise.settle_with(rest))
+                self.loop.in_thread(lambda: promise.settle_with(lambda: self._told(rest)))
 
         try:
             self._check()

@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from omni_connector.exceptions import SyncCancelledError, SyncInterruptedError
+from omni_connector.exceptions import SdkClientError, SyncCancelledError, SyncInterruptedError
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,20 @@ class StopSignal:
         if isinstance(error, SyncInterruptedError):
             raise SyncInterruptedError(self._sync_run_id)
         raise SyncCancelledError(self._sync_run_id, self.reason)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Around a call to the manager: tell one that a cancellation has broken as such, not as a manager that is away.
+
+        Raises:
+            SyncCancelledError: in place of an SdkClientError of a run that is cancelled.
+        """
+        try:
+            yield
+        except SdkClientError as error:
+            if self.fence.is_set():
+                raise SyncCancelledError(self._sync_run_id, self.reason) from error
+            raise
 
     def on_set(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call ``callback`` when the signal is set, at once if it is; return how to forget it."""

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import BinaryIO
 
 from omni_connector.awaitables import AwaitableStr
-from omni_connector.exceptions import InvalidValueError
+from omni_connector.exceptions import InvalidValueError, SdkClientError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.codec import encode_text
 from omni_connector.sync.payloads import (
@@ -56,7 +56,7 @@ class ContentStorage:
             SdkClientError: the manager refused it or cannot be reached.
         """
         self._check()
-        return AwaitableStr(self.upload(checked_text(content, self._run), content_type))
+        return AwaitableStr(self._told(lambda: self.upload(checked_text(content, self._run), content_type)))
 
     def save_binary(self, content: bytes, content_type: str = "application/octet-stream") -> AwaitableStr:
         """Store bytes as base64 text and return its content id.
@@ -71,7 +71,7 @@ class ContentStorage:
             SdkClientError: the manager refused it or cannot be reached.
         """
         self._check()
-        return AwaitableStr(self.upload(binary_text(content), content_type))
+        return AwaitableStr(self._told(lambda: self.upload(binary_text(content), content_type)))
 
     def extract_and_store_content(
         self, data: bytes | os.PathLike[str] | BinaryIO, mime_type: str, filename: str | None = None
@@ -95,7 +95,7 @@ class ContentStorage:
         """
         payload = self._file(data, mime_type, filename)
         with self._pulse.inside("extract_and_store_content"), closing(payload):
-            return AwaitableStr(payload.upload(self._manager, self._run.sync_run_id))
+            return AwaitableStr(self._told(lambda: payload.upload(self._manager, self._run.sync_run_id)))
 
     def extract_text(
         self, data: bytes | os.PathLike[str] | BinaryIO, mime_type: str, filename: str | None = None
@@ -103,11 +103,19 @@ class ContentStorage:
         """Return the text of a file without storing it; all else is as for ``extract_and_store_content``."""
         payload = self._file(data, mime_type, filename)
         with self._pulse.inside("extract_text"), closing(payload):
-            return AwaitableStr(payload.text(self._manager, self._run.sync_run_id))
+            return AwaitableStr(self._told(lambda: payload.text(self._manager, self._run.sync_run_id)))
 
     def _file(self, data: object, mime_type: str | None, filename: str | None) -> ExtractedPayload:
         self._check()
         return extracted_payload(checked_file(data), mime_type, filename)
+
+    def _told(self, call: Callable[[], str]) -> str:
+        """Return what ``call`` returns; tell one that a cancellation has broken as such, not as a manager that is away."""
+        try:
+            return call()
+        except SdkClientError:
+            self._check()
+            raise
 
     def upload(self, content: str, content_type: str = "text/plain") -> str:
         """As ``save``, without looking at content or run again: for the threads that upload."""

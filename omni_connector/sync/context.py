@@ -176,7 +176,8 @@ class SyncContext(PeopleEvents):
         with self._asking:
             if self._user_email is None:
                 self._check("user_email")
-                self._user_email = self._manager.user_email(self.source_id)
+                with self._stop.telling():
+                    self._user_email = self._manager.user_email(self.source_id)
             return AwaitableStr(self._user_email)
 
     def emit_error(self, external_id: str, error: str | BaseException) -> AwaitableNone:
@@ -235,7 +236,7 @@ class SyncContext(PeopleEvents):
 
     def _save(self, state: dict[str, Any]) -> AwaitableNone:
         self._check("save_state")
-        with self.pulse.inside("save_state"):
+        with self.pulse.inside("save_state"), self._stop.telling():
             self._delivery.barrier()
             self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
         self._state = state
@@ -264,7 +265,8 @@ class SyncContext(PeopleEvents):
     def _save_connector_state(self, state: dict[str, Any]) -> AwaitableNone:
         self.pulse.touch("save_connector_state")
         self._stop.raise_if_set()
-        self._manager.save_connector_state(self.source_id, state)
+        with self._stop.telling():
+            self._manager.save_connector_state(self.source_id, state)
         self._connector_state = state
         return DONE
 
@@ -294,7 +296,8 @@ class SyncContext(PeopleEvents):
             # A run that saves none erases the source's checkpoint (PROTOCOL, section 6).
             state = self._run.checkpoint
         if state is not None:
-            self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
+            with self._stop.telling():
+                self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
             self._state = state
             self._saved = True
         counters = self._delivery.counters

@@ -403,6 +403,35 @@ def test_after_a_cancellation_nothing_of_the_run_reaches_the_manager(run, manage
     assert manager.calls == []
 
 
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("store_content", lambda ctx: ctx.content_storage.save("x")),
+        ("store_content", lambda ctx: ctx.content_storage.save_binary(b"x")),
+        ("extract_text", lambda ctx: ctx.content_storage.extract_text(b"x", "application/pdf")),
+        (
+            "extract_content",
+            lambda ctx: ctx.content_storage.extract_and_store_content(b"x", "application/pdf"),
+        ),
+        ("save_checkpoint", lambda ctx: ctx.save_state({})),
+        ("save_connector_state", lambda ctx: ctx.save_connector_state({})),
+        ("user_email", lambda ctx: ctx.user_email()),
+    ],
+)
+def test_a_call_that_a_cancellation_breaks_says_that_and_not_that_the_manager_is_away(
+    run, manager, operation, call
+):
+    colours = run()
+
+    def broken(_):
+        colours.rig.stop.cancel()
+        raise ManagerUnreachableError("aborted")
+
+    manager.on(operation, broken)
+    with pytest.raises(SyncCancelledError):
+        colours.do(call)
+
+
 @pytest.mark.parametrize("call", AFTER.values(), ids=AFTER)
 def test_after_an_interruption_every_call_tells_to_stop(run, manager, call):
     colours = run()
