@@ -68,7 +68,14 @@ class TextFilePayload:
     is_too_long: bool = False
 
     extracted = False
-    buffered_bytes = 0
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Memory that it will take: dozens may be read at once."""
+        try:
+            return min(self.path.stat().st_size, TEXT_LIMIT_BYTES)
+        except OSError:  # Said by ``upload``.
+            return 0
 
     def upload(self, manager: ManagerApi, sync_run_id: str) -> str:
         """Read and store it; return its content id.
@@ -77,12 +84,17 @@ class TextFilePayload:
             InvalidDocumentError: it is not UTF-8.
             OSError: it cannot be read.
         """
+        # Bytes, text and JSON one after the other, not all at once.
+        encoded = encode_text(decoded(self._read(), self.document_id))
+        content_id, was_cut = store_text(manager, sync_run_id, encoded)
+        self.is_too_long = self.is_too_long or was_cut
+        return content_id
+
+    def _read(self) -> bytes:
         with self.path.open("rb") as file:
             data = file.read(TEXT_LIMIT_BYTES + 4)
-        encoded = encode_text(decoded(data, self.document_id))
-        content_id, was_cut = store_text(manager, sync_run_id, encoded)
-        self.is_too_long = was_cut or len(data) > TEXT_LIMIT_BYTES
-        return content_id
+        self.is_too_long = len(data) > TEXT_LIMIT_BYTES
+        return data
 
     def close(self) -> None:
         """Nothing to release."""

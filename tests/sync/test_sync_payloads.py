@@ -8,7 +8,7 @@ import pytest
 
 from omni_connector import Connector, Document, DocumentPermissions, InvalidDocumentError, InvalidValueError
 from omni_connector.local.contents import normalised
-from omni_connector.sync.payloads import SPOOLED_BYTES, TEXT_LIMIT_BYTES
+from omni_connector.sync.payloads import SPOOLED_BYTES, TEXT_LIMIT_BYTES, payload_of
 from omni_connector.testing import run_sync
 
 PUBLIC = DocumentPermissions(public=True)
@@ -59,6 +59,17 @@ def test_bytes_paths_and_files_of_text_arrive_as_that_text(tmp_path):
         "d4": "On a päth",
         "d5": "On a päth",
     }
+
+
+def test_files_of_text_take_their_share_of_the_buffer_while_they_are_read(tmp_path):
+    """Dozens are read at once: 64 threads with 5 MiB each would take a gigabyte."""
+    path = tmp_path / "note.txt"
+    path.write_bytes(b"x" * 1000)
+    assert payload_of(doc(path)).buffered_bytes == 1000
+    with path.open("r+b") as file:
+        file.truncate(100 * TEXT_LIMIT_BYTES)
+    assert payload_of(doc(path)).buffered_bytes == TEXT_LIMIT_BYTES
+    assert payload_of(doc(tmp_path / "gone")).buffered_bytes == 0
 
 
 HTML = b"<html><body><h1>Head</h1><p>Some <b>bold</b> words</p></body></html>"
