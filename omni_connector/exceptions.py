@@ -342,5 +342,8 @@ class SyncRunEndedError(SdkClientError):
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - nested without end, or broken: what is wrong with it is to be told all the same.
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - one line of a terminal

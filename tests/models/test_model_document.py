@@ -9,9 +9,10 @@ import attrs
 import pytest
 
 from omni_connector.awaitables import AwaitableStr
-from omni_connector.exceptions import InvalidValueError
+from omni_connector.exceptions import InvalidDocumentError, InvalidValueError
 from omni_connector.models import Document, DocumentMetadata, DocumentPermissions
 from omni_connector.models.document import document_id, title_of
+from omni_connector.models.events import CREATED, encode_upsert
 
 
 def doc(**changes):
@@ -36,6 +37,25 @@ def test_an_empty_title_and_empty_content_are_allowed():
 
 def test_the_content_id_of_a_save_is_taken_as_it_is():
     assert doc(content=None, content_id=AwaitableStr("c-1")).content_id == "c-1"
+
+
+class Unshowable:
+    def __repr__(self):
+        raise ZeroDivisionError
+
+
+def nested(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(("value", "shown"), [(nested(100_000), "a list"), (Unshowable(), "a Unshowable")])
+def test_a_value_that_cannot_be_shown_is_refused_like_any_other(value, shown):
+    document = doc(content="x", attributes={"a": value})
+    with pytest.raises(InvalidDocumentError, match=f"{shown} cannot be used"):
+        encode_upsert(CREATED, document, sync_run_id="r", source_id="s")
 
 
 def test_the_content_is_not_part_of_the_repr():
