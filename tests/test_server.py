@@ -72,6 +72,13 @@ def test_a_connector_that_cannot_be_loaded_is_told_beside_the_rest():
     assert target.startswith("OMNI_CONNECTOR=no_such_module:X: no_such_module:X: there is no module")
 
 
+@pytest.mark.parametrize("name", [5, "", " ", None])
+def test_a_connector_without_a_usable_name_is_told(name, monkeypatch):
+    monkeypatch.setattr(Scripted, "name", name)
+    (problem,) = problems({**MANAGER, "OMNI_CONNECTOR": "support.scripted:Scripted"})
+    assert problem.startswith(f"Scripted.name is {name!r}: give it text")
+
+
 def test_a_start_that_fails_is_one_readable_message():
     error = ConfigurationError(["PORT is wrong. Type: export PORT=8000", "X is not set."])
     assert startup_message(error) == (

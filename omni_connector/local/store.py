@@ -170,4 +170,7 @@ def _hold(path: Path) -> sqlite3.Connection:
         raise StoreError(
             f"{path.parent} is in use by another manager; stop that one or use another data directory"
         ) from error
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StoreError(f"{path} is not a lock file of ours ({error}); delete it") from error
     return connection

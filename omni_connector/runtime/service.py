@@ -72,6 +72,7 @@ class ConnectorService:
         options: RuntimeOptions | None = None,
     ) -> None:
         require_no_generator(connector.sync, type(connector).__name__)
+        _require_name(connector)
         self.connector = connector
         self.settings = settings
         self._manager = manager
@@ -288,6 +289,14 @@ class ConnectorService:
     def _url(self) -> str:
         url = self.settings.connector_url
         return "" if url is None else url + self._prefix
+
+
+def _require_name(connector: Connector) -> None:
+    name: object = connector.name
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigurationError(
+            f"{type(connector).__name__}.name is {name!r}: give it text that is not empty, such as my-connector."
+        )
 
 
 def _drain(runs: list[Run]) -> None:

@@ -36,6 +36,12 @@ def test_a_file_that_is_no_database_is_refused_clearly(tmp_path):
         open_store(tmp_path)
 
 
+def test_a_lock_file_that_is_none_is_refused_clearly(tmp_path):
+    (tmp_path / "manager.lock").write_bytes(b"This is not a database, it is a text." * 100)
+    with pytest.raises(StoreError, match=r"not a lock file of ours .*; delete it"):
+        Store(tmp_path)
+
+
 def test_a_directory_that_cannot_be_made_or_opened_is_refused_clearly(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot make the data directory"):
