@@ -174,7 +174,7 @@ class Lane:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             wrapped = self._tls.wrap_socket(plain, server_hostname=self._host) if self._tls else plain
             wrapped.settimeout(None)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # The latter for what can be no host name.
             raise LaneError(f"{type(error).__name__}: {error}", sent=False) from error
         return wrapped
 

@@ -231,8 +231,9 @@ def test_an_answer_that_is_not_http_is_none(rig):
         assert "not HTTP" in wire.error()
 
 
-def test_a_manager_that_is_not_there_is_said_for_each_job(rig):
-    wire = rig(f"http://127.0.0.1:{refused_port()}")
+@pytest.mark.parametrize("host", ["127.0.0.1", "no..host", "x" * 64])
+def test_a_manager_that_is_not_there_is_said_for_each_job(rig, host):
+    wire = rig(f"http://{host}:{refused_port()}")
     for number in range(5):
         wire.submit(f"{number}")
     outcomes = dict(wire.next() for _ in range(5))
