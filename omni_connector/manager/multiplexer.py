@@ -260,13 +260,13 @@ class Multiplexer:
 
     def _receive(self, connection: _Connection) -> None:
         answer = connection.answer
-        trouble = "connection closed in the middle of the answer"
+        trouble, in_order = "connection closed in the middle of the answer", True
         try:
             data = connection.socket.recv(RECEIVE_BYTES)
         except BlockingIOError:
             return
         except OSError as error:
-            data, trouble = b"", f"{type(error).__name__}: {error}"
+            data, trouble, in_order = b"", f"{type(error).__name__}: {error}", False
         if connection.job is None:  # Closed by the manager, as idle connections are.
             self._idle.remove(connection)
             self._drop(connection)
@@ -280,7 +280,7 @@ class Multiplexer:
                 return
             if answer.complete:
                 self._finish(connection)
-        elif answer.ends_with_connection:
+        elif answer.ends_with_connection and in_order:
             self._finish(connection)
         elif connection.used and not answer.begun:  # It was closed while it was idle: take another.
             job = self._take_job(connection)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.raw_server import RESET, RawServer, answering, ok, read_request
 from support.scripted_manager import HANG, Answer, ScriptedManager, refused_port
+from support.waiting import eventually
 
 from omni_connector import SdkClient, SdkClientError
 from omni_connector.manager import Policies, RetryPolicy
@@ -222,6 +223,23 @@ def test_a_connection_that_breaks_gives_no_answer(rig, said, reset):
         assert wire.error()
         wire.submit()
         assert wire.response() == (200, b"2")
+
+
+def test_an_answer_without_a_length_is_not_over_when_the_connection_is_reset(rig):
+    begun = threading.Event()
+
+    def script(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of it")
+        assert begun.wait(WAIT)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    with RawServer(script) as server:
+        wire = rig(server.url)
+        wire.submit()
+        eventually(lambda: any(one.answer.begun for one in list(wire.wire._busy)))
+        begun.set()
+        assert "ConnectionResetError" in wire.error()
 
 
 def test_an_answer_that_is_not_http_is_none(rig):
