@@ -131,9 +131,20 @@ def _serve(server: wsgi.Server, prepared: Future[None]) -> None:
     server.serve()
 
 
+class _Connection(HTTPConnection):
+    """A connection whose end is quiet also when its client has left in the middle of an answer."""
+
+    def close(self) -> None:
+        """Close, and forget what could not be sent: from Python 3.13 on the writer would try, and complain, when it is freed."""
+        super().close()
+        unsent: bytearray = self.wfile._write_buf  # noqa: SLF001 - cheroot leaves it there (its issue 734).
+        unsent.clear()
+
+
 class _Server(wsgi.Server):
     """Cheroot's server with its log in ours and its one unnamed thread kept for joining."""
 
+    ConnectionClass = _Connection
     expiration_interval = WAKE_INTERVAL_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
