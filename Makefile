@@ -8,7 +8,7 @@ QUERY ?= checkpoint
 .PHONY: demo test lint types contract coverage protocol-coverage wheel check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
-	$(BIN)/omni-connector run examples/filesystem_connector.py --set path="$(FOLDER)" --set public=true
+	$(BIN)/omni-connector run examples/filesystem_connector.py --source "demo of $(FOLDER)" --set path="$(FOLDER)" --set public=true
 	$(BIN)/omni-connector search "$(QUERY)"
 
 test: $(VENV)/.installed-dev  ## Run the whole suite

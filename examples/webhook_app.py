@@ -1,18 +1,21 @@
 """A connector and the receiver of its source's webhooks in one Flask application.
 
     export CONNECTOR_MANAGER_URL=http://localhost:8090
-    export CONNECTOR_URL=http://localhost:8000/connectors/tickets
+    export CONNECTOR_URL=http://localhost:8000
     flask --app examples/webhook_app.py run --port 8000
 
 or, as in production:
 
     gunicorn -c python:omni_connector.gunicorn_conf --pythonpath examples 'webhook_app:create_app()'
 
+The connector registers under http://localhost:8000/connectors/tickets.
+
 The connector indexes the tickets of a JSON API: ``GET {url}/tickets`` answers a list of ``{"id": ..., "subject": ...,
 "text": ...}``. Settings of a source: ``url``. Credentials: ``{"webhook_secret": "..."}``.
 
 The ticket system is told to send what happens to ``/webhooks/tickets/<id of the source>``, signed with the secret: the
-header ``X-Signature`` is ``sha256=`` and the HMAC of the body in hexadecimal digits. A ticket that comes with its
+header ``X-Signature`` is ``sha256=`` and the HMAC of the body in hexadecimal digits. The body is ``{"type": ...}``, with
+``"ticket": {...}`` where one was made or changed, and ``"id"`` where one was deleted (``ticket.deleted``). A ticket that comes with its
 webhook is indexed at once, in a run of its own; for everything else the manager is asked for an incremental sync.
 """
 
@@ -82,6 +85,8 @@ def receive(source_id: str) -> ResponseReturnValue:
     if not is_signed(request.get_data(), request.headers.get("X-Signature", ""), secret):
         return {"error": "the signature is wrong"}, 401
     event: Json = request.get_json()
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        return {"error": "the body has no type"}, 400
     ticket = event.get("ticket")
     try:
         if event["type"] == "ticket.deleted":

@@ -11,6 +11,7 @@ from omni_connector.models.plain import JsonValue
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.25
+BAD_REQUEST = 400
 CLOSE_SECONDS = 2.0
 """How long ``close`` waits for a call in progress; its thread is a daemon, and runs wait to be delivered."""
 
@@ -32,6 +33,7 @@ class Registrar:
         self._manifest = manifest
         self._interval_seconds = interval_seconds
         self._registered = False
+        self._refused = False
         self._said: tuple[type[ConnectorError], int | None] | None = None  # The last kind of failure.
         self._thread = threading.Thread(target=self._run, name="omni-register", daemon=True)
 
@@ -63,7 +65,8 @@ class Registrar:
 
     def _register(self) -> bool:
         try:
-            self._manager.register(self._manifest())
+            manifest = self._manifest()
+            self._manager.register(manifest)
         except ConnectorError as error:
             self._say_failure(error)
             return False
@@ -71,7 +74,7 @@ class Registrar:
             log.exception("The manifest could not be made")
             return False
         if not self._registered or self._said is not None:
-            log.info("Registered with the manager")
+            log.info("Registered with the manager: %s", manifest.get("name"))
         self._registered, self._said = True, None
         return True
 
@@ -79,6 +82,10 @@ class Registrar:
         if self._stopped.is_set():
             return
         kind = type(error), getattr(error, "status", None)
+        if kind[1] == BAD_REQUEST and not self._registered and not self._refused:
+            self._refused = True  # Under some servers the first attempt is made a moment before they listen.
+            log.info("The manager does not reach the connector yet; it is tried again by itself: %s", error)
+            return
         level = logging.DEBUG if kind == self._said else logging.WARNING
         log.log(level, "Not registered with the manager; it is tried again by itself: %s", error)
         self._said = kind

@@ -104,7 +104,7 @@ def test_a_manager_that_is_down_is_said_once_and_so_is_its_return(register, mana
     messages = said(caplog)
     assert messages[:2] == [
         "Not registered with the manager; it is tried again by itself: POST /sdk/register: no answer",
-        "Registered with the manager",
+        "Registered with the manager: notes",
     ]
     assert len(messages) == 2
     manager.on("register", GONE)
@@ -343,3 +343,16 @@ def test_a_service_watches_over_its_runs(serve, manager):
     connector.meet()
     manager.wait_for(lambda manager: "heartbeat" in [call.operation for call in manager.calls])
     connector.release.set()
+
+
+def test_a_manager_that_does_not_reach_the_connector_yet_is_no_warning_the_first_time(
+    register, manager, caplog
+):
+    caplog.set_level(logging.INFO)
+    manager.on("register", SdkClientError("Connector health check failed", status=400))
+    register()
+    attempts(manager, 4)
+    first, second, *_ = [record for record in caplog.records if "omni_connector.runtime" in record.name]
+    assert first.levelno == logging.INFO
+    assert "does not reach the connector yet" in first.getMessage()
+    assert second.levelno == logging.WARNING
