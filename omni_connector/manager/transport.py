@@ -228,15 +228,18 @@ class Transport:
             SdkClientError: as for ``call``.
         """
 
-        def attempt(_deadline: float) -> LaneResponse:
-            with self._exchange(
-                call, data=None, headers={}, read_seconds=self._policies.read_seconds
-            ) as response:
+        def attempt(deadline: float) -> LaneResponse:
+            left = max(0.1, min(self._policies.read_seconds, deadline - time.monotonic()))
+            with self._exchange(call, data=None, headers={}, read_seconds=left) as response:
                 if response.status_code != HTTP_OK:
                     return _whole(response)
-                lines = response.iter_lines(chunk_size=1)
-                event = next((line[5:] for line in lines if line.startswith(b"data:")), b"")
-                return LaneResponse(HTTP_OK, {}, event.strip())
+                for line in response.iter_lines(chunk_size=1):
+                    if line.startswith(b"data:"):
+                        return LaneResponse(HTTP_OK, {}, line[5:].strip())
+                    # A manager in trouble may go on sending comments, which keep the connection alive, for ever.
+                    if time.monotonic() > deadline or interrupt.stop.is_set():
+                        raise requests.ReadTimeout("no event in time")
+                return LaneResponse(HTTP_OK, {}, b"")
 
         return self.repeat(call, interrupt, attempt)
 

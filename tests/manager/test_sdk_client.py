@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import requests
 from support.openapi import request_problems
+from support.raw_server import RawServer
 from support.scripted_manager import Answer
 
-from omni_connector import ConfigurationError, InvalidValueError, SdkClient, SdkClientError, __version__
+from omni_connector import (
+    ConfigurationError,
+    InvalidValueError,
+    ManagerUnreachableError,
+    SdkClient,
+    SdkClientError,
+    __version__,
+)
 from omni_connector.exceptions import MalformedAnswerError, SyncRunEndedError
+from omni_connector.manager import Policies, RetryPolicy
 from omni_connector.models import ActionDefinition, ConnectorManifest, SyncConfig
 from omni_connector.models.events import encode_delete
 from omni_connector.models.sync import ABSENT
@@ -327,3 +338,20 @@ def test_progress_that_is_refused_is_an_error(client, manager):
     with pytest.raises(SdkClientError) as caught:
         client.progress("r")
     assert caught.value.status == 404
+
+
+def test_progress_without_an_event_is_given_up_although_the_manager_goes_on_talking():
+    def script(connection):
+        assert connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        while True:
+            connection.sendall(b": keep-alive\n\n")
+            threading.Event().wait(0.02)
+
+    policies = Policies(answering=RetryPolicy(attempts=1, total_seconds=0.2, is_deadline=True))
+    with (
+        RawServer(script) as server,
+        SdkClient(server.url, policies=policies) as client,
+        pytest.raises(ManagerUnreachableError, match="/progress"),
+    ):
+        client.progress("r")
