@@ -128,7 +128,8 @@ class RunCalls(Caller):
 
     def heartbeat(self, sync_run_id: str) -> None:
         """``POST /sdk/sync/{id}/heartbeat``: the run is alive; tried once."""
-        self._call("POST", f"/sdk/sync/{segment(sync_run_id)}/heartbeat", {}, policy=self._policies.once)
+        path = f"/sdk/sync/{segment(sync_run_id)}/heartbeat"
+        self._call("POST", path, {}, policy=self._policies.once, bulk=True)
 
     def add_scanned(self, sync_run_id: str, count: int) -> None:
         """``POST /sdk/sync/{id}/scanned``; not repeated when it may have arrived."""
@@ -153,12 +154,13 @@ class RunCalls(Caller):
     def complete(self, sync_run_id: str, *, scanned: int, updated: int, new_state: JsonValue) -> None:
         """``POST /sdk/sync/{id}/complete``; the body is for managers before 26 April 2026."""
         body = {"documents_scanned": scanned, "documents_updated": updated, "new_state": new_state}
-        self._call("POST", f"/sdk/sync/{segment(sync_run_id)}/complete", body, policy=self._policies.bulk)
+        path = f"/sdk/sync/{segment(sync_run_id)}/complete"
+        self._call("POST", path, body, policy=self._policies.bulk, bulk=True)
 
     def fail(self, sync_run_id: str, error: str) -> None:
         """``POST /sdk/sync/{id}/fail``."""
         path = f"/sdk/sync/{segment(sync_run_id)}/fail"
-        self._call("POST", path, {"error": error}, policy=self._policies.bulk)
+        self._call("POST", path, {"error": error}, policy=self._policies.bulk, bulk=True)
 
     def create_run(self, source_id: str, sync_mode: str = "incremental") -> str:
         """``POST /sdk/sync/create``: open a run that the connector drives by itself; return its id.

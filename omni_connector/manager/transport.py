@@ -1,6 +1,7 @@
 """Sends one call to the manager, repeats it as its policy says, and translates what comes back.
 
-Contents, event batches and checkpoints travel over the bulk lane; everything else, and everything where the lane would
+What a run sends and may send twice (contents, events, checkpoints, heartbeats, its end) travels over the bulk lane, where a
+call has a deadline of its own and can be broken off; everything else, and everything where the lane would
 not honour what the session is configured with, through the requests session.
 """
 
@@ -301,6 +302,9 @@ class Transport:
 def _new_session(manager_url: str, connections: int) -> requests.Session:
     """Return a session that looks at the environment (proxies, CA bundle, netrc) now and never again."""
     session = requests.Session()
+    session.headers["User-Agent"] = _HEADERS[
+        "User-Agent"
+    ]  # Of the lane as well, which sends the session's headers.
     found = session.merge_environment_settings(manager_url, {}, None, None, None)
     # A proxy cannot reach this machine's own loopback addresses; requests only knows that from NO_PROXY.
     session.proxies = {} if _is_loopback(manager_url) else found["proxies"]
