@@ -298,6 +298,7 @@ class Multiplexer:
             self._idle.append(connection)
         else:
             self._drop(connection)
+        self._begin_jobs()  # Before anything else: the manager works on the next request while this answer is taken.
         self._answer(job, answer.response())
 
     def _break(self, connection: _Connection, error: LaneError) -> None:
