@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import tracemalloc
 from collections import Counter
@@ -79,7 +80,8 @@ def test_after_fifty_syncs_threads_sockets_files_and_memory_are_where_they_were(
         assert len([name for name in after[0] if name.startswith("omni-upload")]) <= 64
         assert after[1]["socket"] - settled[1]["socket"] <= BOTH_ENDS * MOST_CONNECTIONS
         assert {**after[1], "socket": 0} == {**settled[1], "socket": 0}
-        assert grown < SYNCS * KEPT_BYTES_A_RUN, f"{grown} bytes are kept"
+        if sys.gettrace() is None:  # A coverage tracer keeps notes of its own about our code.
+            assert grown < SYNCS * KEPT_BYTES_A_RUN, f"{grown} bytes are kept"
         assert arrived(manager, source) == expected(steps)
     assert (threads(), descriptors()) == before
 
