@@ -12,10 +12,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 
-from omni_connector import gunicorn_settings
 from omni_connector.config import Settings, port_from_environ, wsgi_target
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.gunicorn_server import settings as gunicorn_settings
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
@@ -37,7 +37,7 @@ __all__ = [
 
 
 def create_blueprint(
-    connector: Connector,
+    connector: ConnectorBase,
     *,
     settings: Settings | None = None,
     manager: ManagerApi | None = None,
@@ -72,7 +72,7 @@ def create_blueprint(
 
 
 def create_app(
-    connector: Connector,
+    connector: ConnectorBase,
     *,
     settings: Settings | None = None,
     manager: ManagerApi | None = None,
@@ -156,7 +156,7 @@ def service_of(app: Flask, connector_name: str | None = None) -> ConnectorServic
     return found[0]
 
 
-def serve(connector: Connector, *, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104
+def serve(connector: ConnectorBase, *, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104
     """Serve ``connector`` with gunicorn and the settings of ``gunicorn_conf`` until the process is told to stop.
 
     Args:
@@ -193,7 +193,7 @@ def startup_error(error: ConfigurationError) -> BaseException:
 class _Gunicorn(BaseApplication):
     """Gunicorn, set up from Python."""
 
-    def __init__(self, connector: Connector, settings: Settings, bind: str) -> None:
+    def __init__(self, connector: ConnectorBase, settings: Settings, bind: str) -> None:
         self._connector = connector
         self._settings = settings
         self._bind = bind

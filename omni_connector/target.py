@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.places import place_of
 
 
-def load_connector(target: str) -> Connector:
+def load_connector(target: str) -> ConnectorBase:
     """Return an instance of the connector that ``target`` names.
 
     Args:
@@ -26,9 +26,9 @@ def load_connector(target: str) -> Connector:
     where, _, name = target.partition(":")
     module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where, target)
     found = _named(module, name, target) if name else _only_one(module, target)
-    if isinstance(found, Connector):
+    if isinstance(found, ConnectorBase):
         return found
-    if not (inspect.isclass(found) and issubclass(found, Connector)):
+    if not (inspect.isclass(found) and issubclass(found, ConnectorBase)):
         raise ConfigurationError(f"{target} is not a Connector: name a subclass of omni_connector.Connector.")
     if inspect.isabstract(found):
         raise ConfigurationError(f"{target}: {_unfinished(found)}")
@@ -124,24 +124,24 @@ def _only_one(module: ModuleType, target: str) -> object:
     raise ConfigurationError(f"{target} holds no Connector: subclass omni_connector.Connector in it.")
 
 
-def _unfinished(connector: type[Connector]) -> str:
+def _unfinished(connector: type[ConnectorBase]) -> str:
     """Say what a connector lacks, and what may be meant for it."""
     missing = sorted(connector.__abstractmethods__)
     text = f"{connector.__name__} lacks {', '.join(missing)}: give it what is missing."
-    own = [name for name in vars(connector) if not hasattr(Connector, name)]
+    own = [name for name in vars(connector) if not hasattr(ConnectorBase, name)]
     for name in missing:
         for close in difflib.get_close_matches(name, own, n=1):
             text += f" Is {close} meant to be {name}?"
     return text
 
 
-def _connectors(module: ModuleType, *, abstract: bool = False) -> dict[str, type[Connector]]:
+def _connectors(module: ModuleType, *, abstract: bool = False) -> dict[str, type[ConnectorBase]]:
     """Return the connectors that the module defines itself, by name; or those that cannot be made yet."""
     return {
         name: member
         for name, member in vars(module).items()
         if inspect.isclass(member)
-        and issubclass(member, Connector)
+        and issubclass(member, ConnectorBase)
         and member.__module__ == module.__name__
         and inspect.isabstract(member) is abstract
     }

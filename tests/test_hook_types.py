@@ -107,5 +107,5 @@ def test_what_is_wrong_is_found(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(FINE + WRONG)
     told = mypy(program).stdout
-    assert 'incompatible with supertype "omni_connector.connector.Connector"' in told
+    assert 'incompatible with supertype "omni_connector.connector_base.base.ConnectorBase"' in told
     assert '"actoins"' in told

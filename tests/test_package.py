@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import inspect
 import pkgutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 import omni_connector
@@ -98,6 +101,7 @@ def test_every_error_is_of_the_family_and_in_its_tree():
 def test_importing_the_package_loads_nothing_heavy():
     code = """
 import sys
+import tomllib
 before = set(sys.modules)
 import omni_connector
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
@@ -109,6 +113,7 @@ print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "cheroo
 def test_all_that_an_author_imports_loads_no_web_framework_and_no_command_line():
     code = """
 import sys
+import tomllib
 before = set(sys.modules)
 from omni_connector import *
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
@@ -133,3 +138,27 @@ def test_the_seal_on_the_environment_holds():
         timeout=60,
     )
     assert "AssertionError: read PORT" in done.stderr
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = grimp.build_graph("omni_connector")
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    list(graphlib.TopologicalSorter(imports).static_order())  # Raises CycleError, which names the circle.
+
+
+def test_the_contract_for_the_embedded_manager_names_everything_of_ours():
+    contracts = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]
+    (contract,) = [
+        each for each in contracts["contracts"] if each.get("source_modules") == ["omni_connector.local"]
+    ]
+    ours = {module.name for module in pkgutil.iter_modules([str(ROOT)], "omni_connector.")}
+    assert set(contract["forbidden_modules"]) == ours - {"omni_connector.local"}
+
+
+def test_the_contract_of_the_rooms_has_no_exceptions():
+    contracts = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]
+    assert not any(each.get("ignore_imports") for each in contracts["contracts"])

@@ -1,7 +1,7 @@
 """A connector's manifest, checked by our own rules, which say everything, and by those of the embedded manager."""
 
 from omni_connector.config import Settings
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.manifest_shapes import MANIFEST
@@ -14,7 +14,7 @@ SOMEWHERE = "http://localhost"
 """An address to check with; the manifest shows none, because none is known yet."""
 
 
-def checked_manifest(connector: Connector) -> dict[str, JsonValue]:
+def checked_manifest(connector: ConnectorBase) -> dict[str, JsonValue]:
     """Return the manifest as the connector would register it, with an empty ``connector_url``.
 
     Raises:

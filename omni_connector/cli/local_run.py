@@ -15,13 +15,13 @@ from omni_connector.cli.signals import StopSignals
 from omni_connector.cli.source import SourceOptions, put_source
 from omni_connector.cli.source_types import note_on
 from omni_connector.cli.summary import RunSummary
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError, SdkClientError
 from omni_connector.local import LocalManager, LocalSettings, SourceRow, open_store
+from omni_connector.local_service import LocalService
 from omni_connector.models import SyncMode
 from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.runs import RunReport
-from omni_connector.testing.served import ServedConnector, serve_connector
 
 UNLIMITED = 10_000
 """Runs at a time: one that a killed process left behind must not keep this one from starting."""
@@ -55,7 +55,7 @@ class LocalRun:
     """
 
     def __init__(
-        self, connector: Connector, options: RunOptions, *, output: Output, signals: StopSignals
+        self, connector: ConnectorBase, options: RunOptions, *, output: Output, signals: StopSignals
     ) -> None:
         self._connector = connector
         self._options = options
@@ -99,11 +99,11 @@ class LocalRun:
             yield manager
 
     @contextmanager
-    def _served(self, manager: LocalManager) -> Iterator[ServedConnector]:
+    def _served(self, manager: LocalManager) -> Iterator[LocalService]:
         """Serve the connector and register it."""
         name = self._connector.name
         try:
-            served = serve_connector(self._connector, manager)
+            served = LocalService(self._connector, manager)
         except SdkClientError as error:
             raise ConfigurationError(f"{name}: the manager refuses its manifest. {error}") from error
         with served:
@@ -135,7 +135,7 @@ class LocalRun:
         return wished
 
     def _start(
-        self, manager: LocalManager, served: ServedConnector, source: SourceRow, mode: str
+        self, manager: LocalManager, served: LocalService, source: SourceRow, mode: str
     ) -> tuple[str, bool]:
         """Return the run to follow: one that a killed process left behind, or a new one; and which of the two."""
         calls = ManagerCalls(manager.url)
@@ -151,7 +151,7 @@ class LocalRun:
         return calls.start_sync(source.id, mode), False
 
     def _follow(
-        self, manager: LocalManager, served: ServedConnector, run_id: str
+        self, manager: LocalManager, served: LocalService, run_id: str
     ) -> tuple[RunFollower, RunReport]:
         view = progress_view(self._output)
         self._signals.before_end = view.abandon

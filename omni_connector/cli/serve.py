@@ -19,6 +19,7 @@ def serve(*, target: str, host: str, port: int | None, verbose: bool) -> None:
     """
     # Loaded here, so that --help need not wait for all of it.
     from omni_connector.cli.source_types import note_on  # noqa: PLC0415
+    from omni_connector.server import serve as serve_with_gunicorn  # noqa: PLC0415
     from omni_connector.target import load_connector  # noqa: PLC0415
 
     del verbose  # Concerns errors only.
@@ -28,7 +29,7 @@ def serve(*, target: str, host: str, port: int | None, verbose: bool) -> None:
     if note is not None:
         click.echo(note, err=True)
     try:
-        connector.serve(port=port, host=host)
+        serve_with_gunicorn(connector, port=port, host=host)
     except SystemExit as end:
         if isinstance(end.code, str):  # What is missing in the environment, as a message.
             raise CommandError(end.code) from None

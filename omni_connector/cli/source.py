@@ -8,7 +8,7 @@ from attrs import frozen
 
 from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.inputs import parse_argument
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, SourceRow
 from omni_connector.local.request_shapes import ADD_SOURCE
@@ -40,7 +40,7 @@ class SourceOptions:
 
 
 def put_source(
-    manager: LocalManager, connector: Connector, source_types: list[str], options: SourceOptions
+    manager: LocalManager, connector: ConnectorBase, source_types: list[str], options: SourceOptions
 ) -> tuple[SourceRow, list[str]]:
     """Add the source, or give the known one its configuration; its checkpoint stays.
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import field, frozen
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.codec import encode
 from omni_connector.models.mcp_servers import HttpMcpServer, McpServer, StdioMcpServer
@@ -38,7 +38,7 @@ class Access:
         object.__setattr__(self, "key", hashlib.sha256(told).hexdigest())
 
 
-def access_for(connector: Connector, server: McpServer, credentials: Any, call_hook: CallHook) -> Access:
+def access_for(connector: ConnectorBase, server: McpServer, credentials: Any, call_hook: CallHook) -> Access:
     """Ask the connector's ``prepare_mcp_env`` or ``prepare_mcp_headers`` and return the way in.
 
     Args:

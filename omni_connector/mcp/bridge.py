@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError, McpError, McpRefusedError
 from omni_connector.mcp.access import Access, CallHook
@@ -41,7 +41,7 @@ AGAIN_SECONDS = 600.0
 INTERNAL_SERVER_ERROR = 500
 
 
-def server_of(connector: Connector) -> McpServer | None:
+def server_of(connector: ConnectorBase) -> McpServer | None:
     """Return the MCP server that the connector declares, or None.
 
     Raises:
@@ -76,7 +76,7 @@ class McpBridge:
 
     def __init__(
         self,
-        connector: Connector,
+        connector: ConnectorBase,
         server: McpServer,
         loop: EventLoop,
         *,

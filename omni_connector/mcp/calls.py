@@ -5,7 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import McpRefusedError, McpUnavailableError
 from omni_connector.mcp.access import Access, CallHook, access_for
@@ -47,7 +47,7 @@ class ServerCalls:
 
     def __init__(
         self,
-        connector: Connector,
+        connector: ConnectorBase,
         server: McpServer,
         loop: EventLoop,
         *,

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from omni_connector.actions import declared_actions
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
+from omni_connector.connector_base.mcp_calls import McpPort
 from omni_connector.event_loop import EventLoop
-from omni_connector.mcp_calls import McpPort
 from omni_connector.models import ActionRequest, ActionResponse, Source
 from omni_connector.runtime.asgi_answer import RawResponse, asgi_answer, is_asgi
 from omni_connector.runtime.declared import UnusableParametersError, run_declared
@@ -21,7 +21,7 @@ INTERNAL_SERVER_ERROR = 500
 
 
 def run_action(
-    connector: Connector, request: ActionRequest, loop: EventLoop, *, mcp: McpPort | None = None
+    connector: ConnectorBase, request: ActionRequest, loop: EventLoop, *, mcp: McpPort | None = None
 ) -> Any:
     """Run the action and return what the connector returned; responses of ASGI frameworks become RawResponse.
 
@@ -58,7 +58,7 @@ def _by_server(result: Any, request: ActionRequest, mcp: McpPort) -> Any:
     return mcp.run_tool(request.action, request.params, request.credentials, request.source)
 
 
-def _executed(connector: Connector, request: ActionRequest, loop: EventLoop, *, source: Any) -> Any:
+def _executed(connector: ConnectorBase, request: ActionRequest, loop: EventLoop, *, source: Any) -> Any:
     required = {
         "action": request.action,
         "params": {} if request.params is None else request.params,

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import evolve
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models import ConnectorManifest, CredentialReadyRequest
@@ -18,7 +18,7 @@ Wire = dict[str, JsonValue]
 
 
 def credential_ready(
-    connector: Connector,
+    connector: ConnectorBase,
     request: CredentialReadyRequest,
     loop: EventLoop,
     *,
@@ -58,7 +58,7 @@ def credential_ready(
     return after
 
 
-def _told(connector: Connector, request: CredentialReadyRequest, loop: EventLoop) -> Any:
+def _told(connector: ConnectorBase, request: CredentialReadyRequest, loop: EventLoop) -> Any:
     request = evolve(request, credentials={} if request.credentials is None else request.credentials)
     given = {
         "source_id": request.source_id,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from omni_connector.actions import DeclaredAction
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models import ActionRequest, ActionResponse
@@ -19,7 +19,7 @@ class UnusableParametersError(Exception):
 
 
 def run_declared(
-    connector: Connector, action: DeclaredAction, request: ActionRequest, loop: EventLoop, *, source: Any
+    connector: ConnectorBase, action: DeclaredAction, request: ActionRequest, loop: EventLoop, *, source: Any
 ) -> Any:
     """Call the action's method and return its answer: responses as they are, values as the result of a success.
 

@@ -3,7 +3,7 @@
 import logging
 from typing import Any, cast
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError, InvalidValueError
 from omni_connector.models import ConnectorManifest
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 Wire = dict[str, JsonValue]
 
 
-def make_manifest(connector: Connector, loop: EventLoop, *, connector_url: str) -> Wire:
+def make_manifest(connector: ConnectorBase, loop: EventLoop, *, connector_url: str) -> Wire:
     """Return what ``get_manifest`` returns, as it is sent."""
     manifest: Any = call_fitted(loop, connector.get_manifest, {"connector_url": connector_url})
     if not isinstance(manifest, ConnectorManifest):
@@ -26,7 +26,7 @@ def make_manifest(connector: Connector, loop: EventLoop, *, connector_url: str) 
     return manifest.to_wire()
 
 
-def make_checked_manifest(connector: Connector, loop: EventLoop, *, connector_url: str) -> Wire:
+def make_checked_manifest(connector: ConnectorBase, loop: EventLoop, *, connector_url: str) -> Wire:
     """As ``make_manifest``, of one that the manager does not refuse.
 
     Raises:
@@ -42,7 +42,7 @@ def make_checked_manifest(connector: Connector, loop: EventLoop, *, connector_ur
     return wire
 
 
-def warn_of_undispatchable(connector: Connector, manifest: Wire) -> None:
+def warn_of_undispatchable(connector: ConnectorBase, manifest: Wire) -> None:
     """Say which actions no real manager can run: it wants the source's type in the action's own list."""
     names = undispatchable_actions(manifest)
     if names:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from omni_connector.config import Settings
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.mcp.answers import prompt_text
 from omni_connector.mcp.bridge import McpBridge, server_of
@@ -27,7 +27,7 @@ class Mirror:
     @classmethod
     def of(
         cls,
-        connector: Connector,
+        connector: ConnectorBase,
         settings: Settings,
         loop: EventLoop,
         *,
@@ -61,7 +61,7 @@ class Mirror:
         )
         return cls(connector, bridge, loop)
 
-    def __init__(self, connector: Connector, bridge: McpBridge, loop: EventLoop) -> None:
+    def __init__(self, connector: ConnectorBase, bridge: McpBridge, loop: EventLoop) -> None:
         self.bridge = bridge
         self._connector = connector
         self._loop = loop

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from omni_connector.config import Settings
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import (
     ConfigurationError,
@@ -65,7 +65,7 @@ class ConnectorService:
 
     def __init__(
         self,
-        connector: Connector,
+        connector: ConnectorBase,
         settings: Settings,
         manager: ManagerApi,
         *,
@@ -291,7 +291,7 @@ class ConnectorService:
         return "" if url is None else url + self._prefix
 
 
-def _require_name(connector: Connector) -> None:
+def _require_name(connector: ConnectorBase) -> None:
     name: object = connector.name
     if not isinstance(name, str) or not name.strip():
         raise ConfigurationError(

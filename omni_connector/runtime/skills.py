@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import UnknownSkillError
 from omni_connector.models import SkillRequest, SkillResponse
@@ -31,7 +31,7 @@ class PromptSource(Protocol):
 
 
 def load_skill(
-    connector: Connector,
+    connector: ConnectorBase,
     request: SkillRequest,
     loop: EventLoop,
     *,
@@ -70,7 +70,9 @@ def load_skill(
     return SkillResponse(skill_id=request.skill_id, title=title, content=content)
 
 
-def _of_connector(connector: Connector, request: SkillRequest, loop: EventLoop) -> str | SkillResponse | None:
+def _of_connector(
+    connector: ConnectorBase, request: SkillRequest, loop: EventLoop
+) -> str | SkillResponse | None:
     given = {
         "skill_id": request.skill_id,
         "arguments": _arguments(request),

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConnectorError, SdkClientError, SyncStartError
 from omni_connector.manager.api import ManagerApi
@@ -46,7 +46,7 @@ class SyncStarter:
 
     def __init__(
         self,
-        connector: Connector,
+        connector: ConnectorBase,
         manager: ManagerApi,
         *,
         runs: RunRegistry,

@@ -4,7 +4,7 @@ import concurrent.futures
 import logging
 from typing import Any
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import SyncRefusedError, SyncStartError
 from omni_connector.models import SyncConfig, SyncRequest
@@ -32,12 +32,12 @@ class SyncValidation:
         limit_seconds: how long the answer to the manager waits for the hook.
     """
 
-    def __init__(self, connector: Connector, loop: EventLoop, *, limit_seconds: float) -> None:
+    def __init__(self, connector: ConnectorBase, loop: EventLoop, *, limit_seconds: float) -> None:
         self._connector = connector
         self._loop = loop
         self._limit_seconds = limit_seconds
         self._pool = WorkerPool(f"omni-validate-{connector.name}", limit=THREADS)
-        overridden = type(connector).validate_sync_request is not Connector.validate_sync_request
+        overridden = type(connector).validate_sync_request is not ConnectorBase.validate_sync_request
         self._is_asked_for = overridden
 
     def check(self, run: Run, request: SyncRequest, config: SyncConfig, info: RunInfo) -> None:

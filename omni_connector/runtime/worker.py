@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError, ConnectorError, SyncInterruptedError
 from omni_connector.manager.api import ManagerApi
@@ -35,7 +35,7 @@ class SyncWorker(threading.Thread):
 
     def __init__(
         self,
-        connector: Connector,
+        connector: ConnectorBase,
         run: Run,
         info: RunInfo,
         arguments: tuple[Any, ...],

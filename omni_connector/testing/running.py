@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from types import CoroutineType, FrameType
 from typing import Any
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.local import LocalManager, LocalManagerError
 from omni_connector.manager import ManagerApi
 from omni_connector.models.plain import JsonValue
@@ -24,7 +24,7 @@ SHOWN_FRAMES = 12
 
 
 def run_sync(
-    connector: Connector,
+    connector: ConnectorBase,
     *,
     config: JsonValue = None,
     credentials: JsonValue = None,
@@ -91,7 +91,7 @@ class SyncRunner:
 
     def __call__(
         self,
-        connector: Connector,
+        connector: ConnectorBase,
         *,
         config: JsonValue = None,
         credentials: JsonValue = None,
@@ -162,7 +162,7 @@ def _unfinished(
     )
 
 
-def _where(connector: Connector, thread: threading.Thread) -> str:
+def _where(connector: ConnectorBase, thread: threading.Thread) -> str:
     """Return the stack of a sync, innermost call last: its coroutine's, or its thread's."""
     code = inspect.unwrap(connector.sync).__code__
     # The collector is the one registry of coroutines that needs no access to the loop on which they run.

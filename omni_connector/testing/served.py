@@ -1,32 +1,18 @@
 """A connector behind a real HTTP server, registered with a manager: for tests of actions, cancellation, resuming."""
 
-import threading
-import warnings
-from collections.abc import Callable, Iterable
-from typing import Any, Self
-
-from flask import Flask
-
-from omni_connector.config import Settings
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
-from omni_connector.local import HttpServer, LocalManager
+from omni_connector.local import LocalManager
+from omni_connector.local_service import LocalService
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.options import RuntimeOptions
-from omni_connector.runtime.service import ConnectorService
-from omni_connector.server import create_app, services
 from omni_connector.testing.actions import ActionAnswer, post_action
 from omni_connector.testing.sources import put_source
 
-THREADS = 8
-"""Requests that a served connector answers at once; the manager sends few."""
-
-OPENING_SECONDS = 10.0
-
 
 def serve_connector(
-    connector: Connector,
+    connector: ConnectorBase,
     manager: LocalManager,
     *,
     client: ManagerApi | None = None,
@@ -52,7 +38,7 @@ def serve_connector(
 
 
 def call_action(
-    connector: Connector,
+    connector: ConnectorBase,
     action: str,
     params: JsonValue = None,
     *,
@@ -82,41 +68,8 @@ def call_action(
         return served.call_action(action, params, source_id=source_id, actor_email=actor_email)
 
 
-class ServedConnector:
-    """Owns the server, the application and the service of one connector. ``close`` it.
-
-    Attributes:
-        connector: the connector.
-        manager: the manager that it is registered with.
-        url: base address, without a trailing slash.
-        app: the Flask application that serves the connector protocol.
-        service: the connector at work: its runs and their figures.
-    """
-
-    app: Flask
-    service: ConnectorService
-
-    def __init__(
-        self,
-        connector: Connector,
-        manager: LocalManager,
-        *,
-        client: ManagerApi | None = None,
-        options: RuntimeOptions | None = None,
-    ) -> None:
-        self.connector = connector
-        self.manager = manager
-        self._client = client
-        self._options = options
-        self._closed = False
-        self._door = _Door()
-        self._server = HttpServer(self._door, threads=THREADS, name="served-connector").start()
-        self.url = self._server.url
-        try:
-            self._open()
-        except BaseException:
-            self.close()
-            raise
+class ServedConnector(LocalService):
+    """A ``LocalService`` with what tests do: sources, actions, the lists of an MCP server. ``close`` it."""
 
     def put_source(
         self,
@@ -177,55 +130,3 @@ class ServedConnector:
         self.service.mirror.bridge.discover(credentials)
         with SdkClient(self.manager.url) as client:
             client.register(self.service.manifest())
-
-    def close(self) -> None:
-        """Stop: runs in progress are interrupted as when a process shuts down, then the server ends. Repeatable."""
-        if self._closed:
-            return
-        self._closed = True
-        if hasattr(self, "service"):
-            self.service.close()
-        self._server.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
-            warnings.warn("ServedConnector was never closed", ResourceWarning, stacklevel=1, source=self)
-
-    def _open(self) -> None:
-        """Make the application for the address that the server got, then register it, now and every 30 s."""
-        settings = Settings(manager_url=self.manager.url, connector_url=self.url)
-        self.app = create_app(
-            self.connector, settings=settings, manager=self._client, options=self._options, register=False
-        )
-        self.service = next(iter(services(self.app).values()))
-        self._door.open(self.app)
-        if self.manager.takes_registrations:
-            with SdkClient(
-                self.manager.url
-            ) as client:  # Here and now, so that a refusal is the caller's error.
-                client.register(self.service.checked_manifest())
-        for source_type in self.connector.source_types:
-            self.manager.configure_connector(source_type, self.url)
-        self.service.start()
-
-
-class _Door:
-    """The application has to know its address, which the server knows only once it listens."""
-
-    def __init__(self) -> None:
-        self._opened = threading.Event()
-        self._app: Flask
-
-    def open(self, app: Flask) -> None:
-        self._app = app
-        self._opened.set()
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        self._opened.wait(OPENING_SECONDS)
-        return self._app(environ, start_response)

@@ -1,6 +1,6 @@
 """The sources of tests: one for each connector unless told otherwise, so that a second run continues the first."""
 
-from omni_connector.connector import Connector
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.local import LocalManager, LocalManagerError, SourceRow
 from omni_connector.manager import SdkClient
 from omni_connector.models.plain import JsonValue
@@ -10,7 +10,7 @@ OK = 200
 
 def put_source(
     manager: LocalManager,
-    connector: Connector,
+    connector: ConnectorBase,
     *,
     source_id: str | None = None,
     config: JsonValue = None,

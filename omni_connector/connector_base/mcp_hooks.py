@@ -3,8 +3,9 @@
 from typing import Any
 
 from omni_connector.awaitables import MayAwait, hook
+from omni_connector.connector_base.mcp_calls import McpCalls, McpPort
+from omni_connector.connector_base.overridable import overridable
 from omni_connector.exceptions import ConfigurationError
-from omni_connector.mcp_calls import McpCalls, McpPort
 from omni_connector.models.mcp_servers import McpServer
 from omni_connector.slow_hooks import slow_hook
 
@@ -15,7 +16,7 @@ class McpHooks:
     mcp_port: McpPort | None = None
     """The way to the server; lent by the SDK while it serves the connector."""
 
-    @property
+    @overridable
     def mcp_server(self) -> McpServer | None:
         """The MCP server that it mirrors, a ``StdioMcpServer`` or an ``HttpMcpServer``; none by default.
 

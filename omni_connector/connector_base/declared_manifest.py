@@ -30,7 +30,7 @@ _VALID = {"name": "name", "version": "1", "display_name": "name", "sync_modes": 
 """Stands in for the rest of a manifest while one value is looked at."""
 
 
-def announced_manifest(connector: Any, *, base: type, connector_url: str) -> ConnectorManifest:
+def read_manifest(connector: Any, *, base: type, connector_url: str) -> ConnectorManifest:
     """Return the manifest of a connector, the actions that its methods declare after those of ``actions``.
 
     What ``oauth_config`` returns only when it is awaited is left out; ``runtime/manifest.py`` adds it.
@@ -58,7 +58,9 @@ def announced_manifest(connector: Any, *, base: type, connector_url: str) -> Con
         except InvalidValueError as error:
             problems.append(str(error))
             del values[name]
-    manifest = ConnectorManifest(**{**_VALID, **values})
+    manifest = ConnectorManifest(
+        **{**_VALID, **values}, mcp_enabled=getattr(connector, "mcp_server", None) is not None
+    )
     if problems:
         problems += manifest_problems(manifest.to_wire())  # What is wrong with the rest is said as well.
         raise ConfigurationError(
@@ -77,7 +79,7 @@ def _with_declared(actions: Any, kind: type, base: type) -> tuple[Any, list[str]
         return actions, problems
     handmade = {action.name for action in actions if isinstance(action, ActionDefinition)}
     for name, action in declared.by_name.items():
-        if hasattr(base, action.attribute):
+        if action.attribute == "serve" or hasattr(base, action.attribute):
             problems.append(
                 f"action {name}: {action.attribute} is a member of every connector; give {action.place} another name, and "
                 f'the action its own with @action(name="{name}")'

@@ -1,12 +1,13 @@
-"""What an author subclasses."""
+"""Everything that a connector says about itself and does, each with its default."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from typing import Any
 
-from omni_connector.announced import announced_manifest
 from omni_connector.awaitables import MayAwait, hook
-from omni_connector.mcp_hooks import McpHooks
+from omni_connector.connector_base.declared_manifest import read_manifest
+from omni_connector.connector_base.mcp_hooks import McpHooks
+from omni_connector.connector_base.overridable import overridable
 from omni_connector.models import (
     ActionDefinition,
     ActionResponse,
@@ -22,48 +23,35 @@ from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import ErrorLimits
 
 
-class Connector(McpHooks, ABC):
-    """Reads a source and hands over its documents.
+class ConnectorBase(McpHooks, ABC):
+    """The base of ``omni_connector.Connector``, where its attributes and hooks are documented."""
 
-    A subclass has a ``name``, a ``version`` and a ``sync``; everything else has a default. Names and lists may be
-    properties or plain class attributes; every method may be ``def`` or ``async def``. There is nothing to set up:
-    a subclass with an ``__init__`` of its own need not call this one's.
-
-        class Notes(Connector):
-            name = "notes"
-            version = "1.0.0"
-
-            def sync(self, source_config, credentials, state, ctx):
-                for note in read_notes(source_config["folder"]):
-                    ctx.emit(Document(external_id=note.id, title=note.title, content=note.text))
-    """
-
-    @property
+    @overridable
     @abstractmethod
     def name(self) -> str:
         """Name of the connector, unique at the manager; also its id there."""
 
-    @property
+    @overridable
     @abstractmethod
     def version(self) -> str:
         """Version of the connector."""
 
-    @property
-    def display_name(self) -> str:
+    @overridable
+    def display_name(self) -> Any:
         """Name for people; the connector's name unless overridden."""
         return self.name
 
-    @property
+    @overridable
     def description(self) -> str | None:
         """What it connects, in a sentence, or None."""
         return None
 
-    @property
+    @overridable
     def sync_modes(self) -> list[str]:
         """Modes that the manager may schedule: ``full``, ``incremental``, ``realtime``. Just ``full`` by default."""
         return ["full"]
 
-    @property
+    @overridable
     def source_types(self) -> list[str]:
         """Types of sources that it reads; the connector's name unless overridden.
 
@@ -71,27 +59,27 @@ class Connector(McpHooks, ABC):
         """
         return [self.name]
 
-    @property
+    @overridable
     def actions(self) -> list[ActionDefinition]:
         """Actions that ``execute_action`` knows; none by default. Methods with ``@action`` are added to them."""
         return []
 
-    @property
+    @overridable
     def search_operators(self) -> list[SearchOperator]:
         """Words for searches in the documents' attributes; none by default."""
         return []
 
-    @property
+    @overridable
     def read_only(self) -> bool:
         """Whether the manager shall refuse actions that write; False by default."""
         return False
 
-    @property
+    @overridable
     def extra_schema(self) -> dict[str, Any] | None:
         """JSON Schema of ``DocumentMetadata.extra``, or None."""
         return None
 
-    @property
+    @overridable
     def attributes_schema(self) -> dict[str, Any] | None:
         """JSON Schema of ``Document.attributes``, or None.
 
@@ -100,7 +88,7 @@ class Connector(McpHooks, ABC):
         """
         return None
 
-    @property
+    @overridable
     def skills(self) -> list[SkillDefinition]:
         """Texts that tell a model how to do something with a source; none by default.
 
@@ -108,7 +96,7 @@ class Connector(McpHooks, ABC):
         """
         return []
 
-    @property
+    @overridable
     def error_limits(self) -> ErrorLimits:
         """How many documents may fail before the run does; see ``ErrorLimits`` for the defaults."""
         return ErrorLimits()
@@ -250,16 +238,4 @@ class Connector(McpHooks, ABC):
         Raises:
             ConfigurationError: properties have wrong types or contradict each other; lists everything.
         """
-        return announced_manifest(self, base=Connector, connector_url=connector_url)
-
-    def serve(self, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104 - a service is to be reached.
-        """Serve the connector protocol with gunicorn until the process is told to stop.
-
-        Args:
-            port: where to listen; left out, the variable ``PORT``, then 8000.
-            host: address to listen on.
-        """
-        # The one import against the arrows of the layers: authors expect this method here.
-        from omni_connector.server import serve  # noqa: PLC0415
-
-        serve(self, port=port, host=host)
+        return read_manifest(self, base=ConnectorBase, connector_url=connector_url)
