@@ -66,10 +66,11 @@ class FilesystemConnector(Connector):
     # A file that may not be read costs itself, however many there are: the next run would fail over them again.
     error_limits = ErrorLimits(share=None)
 
-    def sync(self, source_config: State, _credentials: State, state: State | None, ctx: SyncContext) -> None:
+    def sync(self, source_config: State, _credentials: State, _state: State | None, ctx: SyncContext) -> None:
         """Emit new and changed files, then delete what was not found any more."""
         folder = Folder.from_config(source_config)
-        known = known_files(source_config, state or {}, ctx)
+        # Not the state, which is None in a full run: what is gone is found by what earlier runs have sent.
+        known = known_files(source_config, ctx.checkpoint or {}, ctx)
         found: set[str] = set()
 
         def snapshot() -> State:

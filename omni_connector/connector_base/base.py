@@ -118,7 +118,8 @@ class ConnectorBase(McpHooks, ABC):
         Args:
             source_config: the source's settings.
             credentials: the source's secrets, as its provider defines them; empty when it has none.
-            state: the last checkpoint, or None for a fresh start.
+            state: the last checkpoint, or None for a fresh start. A full run of a connector that also lists
+                ``incremental`` in ``sync_modes`` starts with None, unless it is resumed from a checkpoint of its own.
             ctx: the run: its mode, what to emit to, whether it is cancelled.
         """
 
@@ -130,7 +131,7 @@ class ConnectorBase(McpHooks, ABC):
         run is refused.
 
         An override is given those that it accepts of ``source_config``, ``credentials``, ``sync_mode``, ``source_id``,
-        ``source_type``, ``checkpoint`` (also as ``state``), ``connector_state``, ``sync_run_id``, ``is_resume``,
+        ``source_type``, ``checkpoint``, ``state`` (what ``sync()`` will be given), ``connector_state``, ``sync_run_id``, ``is_resume``,
         ``last_sync_at``, and ``request``, the manager's.
 
         Raises:

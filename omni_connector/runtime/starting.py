@@ -89,9 +89,9 @@ class SyncStarter:
         try:
             config = self._fetch(request.source_id)
             repeated = time.monotonic() - self._born < self._options.dispatch_seconds
-            info = _run_info(request, config, may_have_begun=request.is_resume or repeated)
+            info = self._run_info(request, config, may_have_begun=request.is_resume or repeated)
             self._validation.check(run, request, config, info)
-            self._begin(run, info, (config.config or {}, config.credentials or {}, info.checkpoint))
+            self._begin(run, info, (config.config or {}, config.credentials or {}, info.state))
             if self._mirror is not None:
                 self._mirror.bootstrap_later(config.credentials or {})
         except BaseException:
@@ -129,7 +129,7 @@ class SyncStarter:
             if self._closed():  # Meanwhile; the manager finds the run lost and starts a sync elsewhere.
                 run.stop.interrupt()
             request = SyncRequest(sync_run_id=run.sync_run_id, source_id=source_id, sync_mode=sync_mode)
-            self._begin(run, _run_info(request, config, may_have_begun=False), (), work)
+            self._begin(run, self._run_info(request, config, may_have_begun=False), (), work)
         except BaseException:
             self._runs.release(run, "not started")
             raise
@@ -172,24 +172,26 @@ class SyncStarter:
         except ConnectorError as error:
             raise SyncStartError(f"Failed to fetch source data: {error}", status=500) from error
 
-
-def _run_info(request: SyncRequest, config: SyncConfig, *, may_have_begun: bool) -> RunInfo:
-    """Join what the manager dispatched with what the source says; the cursor as in PROTOCOL, section 18."""
-    checkpoint = request.checkpoint
-    if checkpoint is ABSENT:
-        checkpoint = config.connector_state if config.checkpoint is ABSENT else config.checkpoint
-    return RunInfo(
-        sync_run_id=request.sync_run_id,
-        source_id=request.source_id,
-        source_type=config.source_type,
-        mode=request.mode,
-        checkpoint=checkpoint,
-        connector_state=config.connector_state,
-        last_sync_at=request.last_sync_at,
-        is_resume=request.is_resume,
-        may_have_begun=may_have_begun,
-        documents_scanned=request.documents_scanned,
-        documents_updated=request.documents_updated,
-        user_filter=UserFilter.of(config),
-        secrets=secrets_in(config.credentials),
-    )
+    def _run_info(self, request: SyncRequest, config: SyncConfig, *, may_have_begun: bool) -> RunInfo:
+        """Join what the manager dispatched with what the source says; the cursor as in PROTOCOL, section 18."""
+        published = config.connector_state if config.checkpoint is ABSENT else config.checkpoint
+        checkpoint = published if request.checkpoint is ABSENT else request.checkpoint
+        # The dispatch of a resumed run carries its own checkpoint, else the source's: one that equals it was not its own.
+        has_own = request.is_resume and checkpoint != published
+        chooses = request.mode is SyncMode.FULL and SyncMode.INCREMENTAL in self._connector.sync_modes
+        return RunInfo(
+            sync_run_id=request.sync_run_id,
+            source_id=request.source_id,
+            source_type=config.source_type,
+            mode=request.mode,
+            checkpoint=checkpoint,
+            starts_from_nothing=chooses and not has_own,
+            connector_state=config.connector_state,
+            last_sync_at=request.last_sync_at,
+            is_resume=request.is_resume,
+            may_have_begun=may_have_begun,
+            documents_scanned=request.documents_scanned,
+            documents_updated=request.documents_updated,
+            user_filter=UserFilter.of(config),
+            secrets=secrets_in(config.credentials),
+        )

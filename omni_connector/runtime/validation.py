@@ -111,7 +111,7 @@ def _offered(
         "source_id": info.source_id,
         "source_type": info.source_type,
         "checkpoint": info.checkpoint,
-        "state": info.checkpoint,
+        "state": info.state,
         "connector_state": info.connector_state,
         "sync_run_id": info.sync_run_id,
         "is_resume": info.is_resume,

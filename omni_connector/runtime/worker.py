@@ -145,8 +145,20 @@ class SyncWorker(threading.Thread):
             reason = redact(error_text(error), secrets)
             log.info("Sync of source %s stops: %s", self._info.source_id, reason, extra=self._extra)
             return
-        told = redacted_traceback(error, secrets)
-        log.error("Sync of source %s failed: %s", self._info.source_id, told, extra=self._extra)
+        shown = redacted_traceback(error, secrets)
+        ended = self._ending.reported
+        if ended is not None:
+            # The manager takes no other end: the run stays what it is, and its report says what came after.
+            self._context.note_after_the_end(error)
+            log.error(
+                "Sync of source %s %s, but its sync() went on and raised: %s",
+                self._info.source_id,
+                ended,
+                shown,
+                extra=self._extra,
+            )
+            return
+        log.error("Sync of source %s failed: %s", self._info.source_id, shown, extra=self._extra)
         if self._ending.ended:
             return  # The final call itself failed; the manager finds the run lost and resumes it.
         try:

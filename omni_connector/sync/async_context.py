@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import BinaryIO, TypeVar, cast
 
-from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone, AwaitableStr
+from omni_connector.awaitables import DONE, AwaitableBool, AwaitableList, AwaitableNone, AwaitableStr
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConnectorError
 from omni_connector.manager.api import Rest
@@ -20,6 +20,7 @@ from omni_connector.models.people import PersonRecord
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.content import ContentStorage, checked_text
 from omni_connector.sync.context import SyncContext
+from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.payloads import fits_every_manager
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ class AsyncSyncContext(SyncContext):
         blocking = super().user_email
         return self._off(lambda: cast("AwaitableStr", str(blocking())))
 
-    def flush(self) -> AwaitableNone:
+    def flush(self) -> AwaitableList[DocumentError]:
         """As in the blocking context, to be awaited."""
         return self._off(super().flush)
 

@@ -4,7 +4,7 @@ import logging
 import threading
 from typing import Any
 
-from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone, AwaitableStr
+from omni_connector.awaitables import DONE, AwaitableBool, AwaitableList, AwaitableNone, AwaitableStr
 from omni_connector.exceptions import ConnectorError, InvalidValueError, SdkClientError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.codec import checkpoint_of
@@ -23,6 +23,7 @@ from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ending import Ending
 from omni_connector.sync.ledger import (
     CONNECTOR_STAGE,
+    ENDED_STAGE,
     TRUNCATED_STAGE,
     DocumentError,
     ErrorLedger,
@@ -84,7 +85,8 @@ class SyncContext(PeopleEvents):
         self._forget_abort = stop.on_set(self._abort_if_fenced)
         self.pulse = Pulse()
         self.content_storage = ContentStorage(run, self._manager, self._check, pulse=self.pulse)
-        self._state: Any = run.checkpoint
+        self._state: Any = run.state
+        self._checkpoint: Any = run.checkpoint
         self._connector_state: Any = run.connector_state
         self._saved = False
         self._wanted_state: JsonValue = None
@@ -98,13 +100,17 @@ class SyncContext(PeopleEvents):
 
     @property
     def state(self) -> Any:
-        """The last checkpoint: what this run saved, else what it was given; None when there is none."""
+        """Where to go on: the last checkpoint of this run, else what ``sync()`` was given as ``state``, or None.
+
+        A fresh full run of a connector that also lists ``incremental`` starts from nothing: it is None until this run
+        saves one. ``checkpoint`` still shows the source's.
+        """
         return self._state
 
     @property
     def checkpoint(self) -> Any:
-        """The same as ``state``, by its name in the current protocol."""
-        return self._state
+        """The last checkpoint that this run saved, else the source's, or None; also in a full run."""
+        return self._checkpoint
 
     @property
     def connector_state(self) -> Any:
@@ -211,12 +217,20 @@ class SyncContext(PeopleEvents):
         self._ledger.looked_at(count)
         return DONE
 
-    def flush(self) -> AwaitableNone:
-        """Wait until everything emitted so far was accepted by the manager."""
+    def flush(self) -> AwaitableList[DocumentError]:
+        """Wait until everything emitted so far was accepted or refused; return what was refused since the last flush.
+
+        After it a checkpoint that leaves those documents out is safe (docs/refused-documents.md). Documents that the
+        connector itself reported with ``emit_error`` are not among them.
+
+        Raises:
+            TooManyErrorsError: more documents were refused than the connector's ``error_limits`` allow, or more than
+                10,000 since the last flush, which cannot all be named.
+        """
         self._check("flush")
         with self.pulse.inside("flush"):
             self._delivery.barrier()
-        return DONE
+        return AwaitableList(self._ledger.take_refused())
 
     # -- the end, and the way there -----------------------------------------------------------------------------
 
@@ -231,6 +245,7 @@ class SyncContext(PeopleEvents):
 
         Raises:
             InvalidValueError: it is no dict, or holds something without a JSON form.
+            TooManyErrorsError: of ten or more documents so far, more failed than the connector's ``error_limits`` allow.
         """
         return self._save(checkpoint_of(state))
 
@@ -238,8 +253,9 @@ class SyncContext(PeopleEvents):
         self._check("save_state")
         with self.pulse.inside("save_state"), self._stop.telling():
             self._delivery.barrier()
+            self._ledger.judge()
             self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
-        self._state = state
+        self._state = self._checkpoint = state
         self._saved = True
         return DONE
 
@@ -290,7 +306,7 @@ class SyncContext(PeopleEvents):
         self._wanted_state = self._wanted_state if state is None else checkpoint_of(state)
         with self.pulse.inside("complete"):
             self._delivery.barrier(final=True)
-        self._ledger.check()  # Also for a connector that did not listen.
+        self._ledger.judge()  # Also for a connector that went on after TooManyErrorsError.
         state = self._wanted_state
         if state is None and not self._saved:
             # A run that saves none erases the source's checkpoint (PROTOCOL, section 6).
@@ -298,7 +314,7 @@ class SyncContext(PeopleEvents):
         if state is not None:
             with self._stop.telling():
                 self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
-            self._state = state
+            self._state = self._checkpoint = state
             self._saved = True
         counters = self._delivery.counters
         with self._ending.claim("completed") as claimed:
@@ -307,7 +323,7 @@ class SyncContext(PeopleEvents):
                     self.sync_run_id,
                     scanned=counters.total_scanned,
                     updated=counters.total_updated,
-                    new_state=self._state,
+                    new_state=self._checkpoint,
                 )
         return DONE
 
@@ -387,6 +403,13 @@ class SyncContext(PeopleEvents):
         """
         if not self._ending.ended:
             self._manager.heartbeat(self.sync_run_id)
+
+    def note_after_the_end(self, error: BaseException) -> None:
+        """Note what ``sync()`` raised after the run had ended; the run's report shows it."""
+        reason = redact(error_text(error), self._run.secrets)
+        self._ledger.note(
+            DocumentError(document_id=self.sync_run_id, kind="run", stage=ENDED_STAGE, reason=reason)
+        )
 
     def close(self) -> None:
         """End the run's own threads, after its end."""

@@ -12,26 +12,38 @@ log = logging.getLogger(__name__)
 
 CONNECTOR_STAGE = "connector"
 TRUNCATED_STAGE = "truncated"
+DECODED_STAGE = "decoded"
 UNSUPPORTED_STAGE = "unsupported"
+ENDED_STAGE = "ended"
+ARRIVED_STAGES = frozenset({TRUNCATED_STAGE, DECODED_STAGE})
+"""Notes on documents that did arrive."""
+
 LONGEST_REASON = 1000
 """Characters of a reason that are kept."""
 
 KEPT = 1000
 """Entries that a ledger keeps; its count goes on beyond."""
 
+KEPT_FOR_FLUSH = 10_000
+"""Refused documents that are kept for the next ``ctx.flush()``, which has to name all of them."""
+
+LEAST_JUDGED = 10
+"""Documents from which on the share of failures is judged before a checkpoint and at the end of a run."""
+
 
 @frozen(kw_only=True)
 class DocumentError:
-    """One document, group or person that did not arrive as it should.
+    """One document, group or person that did not arrive as it should; or what a run met after its end.
 
     Attributes:
         document_id: the document's id in its source; the address of a group or a person.
         stage: ``connector`` (reported by ``emit_error``), ``content`` or ``event`` (unusable, or refused by the
-            manager), ``truncated`` (arrived, but its text was cut), ``unsupported`` (of a kind that an older manager does
-            not know; one entry stands for all of them).
+            manager), ``truncated`` (arrived, but its text was cut), ``decoded`` (arrived; its text is not UTF-8 and was
+            taken as windows-1252), ``unsupported`` (of a kind that an older manager does not know; one entry stands for
+            all of them), ``ended`` (what ``sync()`` raised after it had ended its run; it belongs to no single document).
         reason: what happened.
         status: HTTP status of the manager's refusal, or None.
-        kind: ``document``, ``group`` or ``person``.
+        kind: ``document``, ``group``, ``person`` or ``run``.
     """
 
     document_id: str
@@ -45,16 +57,19 @@ class DocumentError:
 class ErrorLimits:
     """How many documents may fail before the run does; None switches a limit off.
 
-    A document costs one document; but when nearly all fail, something is wrong with all of them (expired
-    credentials, a changed format), and a run that "completes" without them would hide it. Documents that the connector
-    reports with ``emit_error`` and documents that the manager refuses are looked at apart, each in their order.
+    A document that fails is skipped and the run goes on. When most of them fail, something is wrong with all of them
+    (expired credentials, a changed format), and a run that "completes" without them would hide it. Documents that the
+    connector reports with ``emit_error`` and documents that the manager refuses are judged apart, each in their order;
+    the share of the whole run is also judged for both together.
 
     Attributes:
         total: in the whole run.
         consecutive: one after the other, with no other document between them.
-        share: of the last ``recent`` documents, from 0 to 1.
-        recent: how many documents ``share`` looks at; it is not judged before so many were seen. Seen are, on the
-            connector's side, as many as it counted with ``increment_scanned``, or emitted and reported if that is more.
+        share: from 0 to 1. Judged over the last ``recent`` documents while the run goes on, and over the whole run
+            before each checkpoint and at the end, where it saw at least ten documents. Smaller runs complete with errors.
+        recent: how many documents ``share`` looks at while the run goes on; not judged before so many were seen. Seen
+            are, on the connector's side, as many as it counted with ``increment_scanned``, or emitted and reported if
+            that is more.
     """
 
     total: int | None = None
@@ -76,6 +91,8 @@ class ErrorLedger:
         self._sent = _Stream(self._limits)
         self._lost = 0  # Without those that arrived truncated.
         self._unsupported: dict[str, int] = {}
+        self._refused: list[DocumentError] = []  # Since they were last taken.
+        self._forgotten = 0  # Refused since then, and no longer kept.
 
     def __len__(self) -> int:
         return self._count + sum(self._unsupported.values())
@@ -86,9 +103,11 @@ class ErrorLedger:
         with self._lock:
             self._entries.append(error)
             self._count += 1
-            if error.stage != TRUNCATED_STAGE:  # It arrived.
+            if error.stage not in ARRIVED_STAGES:
                 stream = self._read if error.stage == CONNECTOR_STAGE else self._sent
                 stream.failed()
+                if stream is self._sent:
+                    self._keep_refused(error)
                 self._lost += 1
                 if self._limits.total is not None and self._lost > self._limits.total:
                     stream.exceeded = stream.exceeded or f"{self._lost} in this run"
@@ -100,6 +119,12 @@ class ErrorLedger:
             error.reason,
             extra={"sync_run_id": self._sync_run_id, "document_id": error.document_id},
         )
+
+    def note(self, error: DocumentError) -> None:
+        """Keep and count an entry that no limit is about, and that is in the log already."""
+        with self._lock:
+            self._entries.append(evolve(error, reason=error.reason[:LONGEST_REASON]))
+            self._count += 1
 
     def left_out(self, kind: str) -> None:
         """Note a group or a person that the manager is too old for; it says nothing about the others."""
@@ -136,10 +161,55 @@ class ErrorLedger:
         if self._sent.exceeded is not None:
             raise TooManyErrorsError(self._count, self._sent.exceeded)
 
+    def judge(self) -> None:
+        """End the run when too many of all its documents so far failed; called before a checkpoint and at the end.
+
+        Raises:
+            TooManyErrorsError: one of the limits is exceeded, or the share over the whole run is.
+        """
+        self.check()
+        self.check_refused()
+        share = self._limits.share
+        if share is None:
+            return
+        with self._lock:
+            read, sent = self._read, self._sent
+            seen = max(read.seen, read.failures + sent.seen)
+            for failed, of in (
+                (read.failures, read.seen),
+                (sent.failures, sent.seen),
+                (read.failures + sent.failures, seen),
+            ):
+                if of >= min(LEAST_JUDGED, self._limits.recent) and failed > share * of:
+                    raise TooManyErrorsError(self._count, f"{failed} of {of}")
+
+    def take_refused(self) -> list[DocumentError]:
+        """Return the documents, groups and people that were refused since the last call.
+
+        Raises:
+            TooManyErrorsError: there are more than are kept, so that they cannot all be named.
+        """
+        with self._lock:
+            refused, self._refused = self._refused, []
+            forgotten, self._forgotten = self._forgotten, 0
+        if forgotten:
+            raise TooManyErrorsError(
+                self._count,
+                f"{len(refused) + forgotten} since the last flush(), which can name {KEPT_FOR_FLUSH}: call it more often",
+            )
+        return refused
+
     def entries(self) -> list[DocumentError]:
         """Return the last errors, oldest first; what the manager is too old for stands last."""
         with self._lock:
             return [*self._entries, *(_unsupported(kind, n) for kind, n in self._unsupported.items())]
+
+    def _keep_refused(self, error: DocumentError) -> None:
+        """Keep it for ``take_refused``; the lock is held."""
+        if len(self._refused) < KEPT_FOR_FLUSH:
+            self._refused.append(error)
+        else:
+            self._forgotten += 1
 
 
 def _unsupported(kind: str, count: int) -> DocumentError:
@@ -159,6 +229,16 @@ class _Stream:
         self.succeeded = 0
         self.counted = 0
         self.exceeded: str | None = None
+
+    @property
+    def failures(self) -> int:
+        """Documents that failed."""
+        return self._failed
+
+    @property
+    def seen(self) -> int:
+        """Documents that came by."""
+        return max(self.counted, self.succeeded + self._failed)
 
     def failed(self) -> None:
         """Note a failure, and which limit is exceeded by it."""

@@ -21,6 +21,9 @@ CONTENT_REFUSALS = frozenset(
 EVENT_REFUSALS = CONTENT_REFUSALS | {http.HTTPStatus.INTERNAL_SERVER_ERROR}
 """For events also 500, when it comes again and again: oversized index entries (PROTOCOL, section 19)."""
 
+SEVERAL = 2
+"""Events in a row refused with a 500, and none accepted since: then the manager is in trouble, not each event wrong."""
+
 
 class Sender:
     """Sends the events of one run, in order; refused ones go into the ledger, the others arrive."""
@@ -29,13 +32,15 @@ class Sender:
         self._run = run
         self._manager = manager
         self._ledger = ledger
+        self._failing = 0  # Events refused with a 500 since one was last accepted.
 
     def send(self, events: list[EncodedEvent], counters: Counters) -> None:
         """Deliver ``events``; count the documents that were accepted.
 
         Raises:
             SyncRunEndedError: the manager takes no more events for this run.
-            SdkClientError: the manager cannot be reached, or refuses everything with a 5xx.
+            SdkClientError: the manager cannot be reached, or has refused several events with a 500 and accepted none.
+                That it accepts an empty batch says nothing: it has nothing to store then.
         """
         if not events:
             return
@@ -47,12 +52,23 @@ class Sender:
             if not is_refusal(error):
                 raise
             refused = self._split(events, error)
-            if len(refused) == len(events) and error.status not in CONTENT_REFUSALS:
-                self._post([], patient=False)  # Raises if not the events are wrong but the manager.
+            self._require_a_manager_that_works(events, refused)
             events = self._note(events, refused)
         else:
+            self._failing = 0
             self._ledger.accepted(len(events))
         counters.updated(sum(event.kind in UPSERTS for event in events))
+
+    def _require_a_manager_that_works(
+        self, events: list[EncodedEvent], refused: list[tuple[EncodedEvent, SdkClientError]]
+    ) -> None:
+        failing = [cause for _, cause in refused if cause.status not in CONTENT_REFUSALS]
+        if len(refused) < len(events):
+            self._failing = 0
+            return
+        self._failing += len(failing)
+        if failing and self._failing >= SEVERAL:
+            raise failing[-1]
 
     def _split(
         self, events: list[EncodedEvent], cause: SdkClientError

@@ -18,7 +18,9 @@ class RunInfo:
         source_id: id of the source.
         source_type: such as ``web``, or None from managers before 11 March 2026.
         mode: full, incremental or realtime.
-        checkpoint: where to go on, or None; normally a dict.
+        checkpoint: the run's own where it has saved one, else the source's, or None; normally a dict.
+        starts_from_nothing: a full run that has saved no checkpoint yet, of a connector that also has incremental runs:
+            it reads everything, whatever the source's checkpoint says.
         connector_state: durable notes of the source, or None.
         last_sync_at: when the source's last completed run completed, with its offset, or None.
         is_resume: the manager takes up again a run that was lost.
@@ -34,6 +36,7 @@ class RunInfo:
     source_type: str | None = None
     mode: SyncMode = SyncMode.FULL
     checkpoint: Any = None
+    starts_from_nothing: bool = False
     connector_state: Any = None
     last_sync_at: dt.datetime | None = None
     is_resume: bool = False
@@ -42,3 +45,8 @@ class RunInfo:
     documents_updated: int = 0
     user_filter: UserFilter = field(factory=UserFilter)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def state(self) -> Any:
+        """Where the connector goes on: the checkpoint, or None for a run that starts from nothing."""
+        return None if self.starts_from_nothing else self.checkpoint

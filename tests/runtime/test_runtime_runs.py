@@ -88,6 +88,70 @@ def test_the_checkpoint_is_the_request_s_else_the_source_s_else_an_old_manager_s
     assert connector.ctx.state == given
 
 
+class Incremental(Scripted):
+    sync_modes = ["full", "incremental"]
+
+
+OWN, PUBLISHED = {"cursor": "own"}, {"cursor": "published"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "sent", "given"),
+    [
+        (Incremental, "full", {"checkpoint": PUBLISHED}, None),
+        (Incremental, "full", {}, None),
+        (Incremental, "full", {"checkpoint": OWN, "is_resume": True}, OWN),
+        (Incremental, "full", {"checkpoint": PUBLISHED, "is_resume": True}, None),
+        (Incremental, "full", {"is_resume": True}, None),
+        (Incremental, "incremental", {"checkpoint": PUBLISHED}, PUBLISHED),
+        (Incremental, "incremental", {"checkpoint": PUBLISHED, "is_resume": True}, PUBLISHED),
+        (Scripted, "full", {"checkpoint": PUBLISHED}, PUBLISHED),
+        (Scripted, "full", {"checkpoint": PUBLISHED, "is_resume": True}, PUBLISHED),
+    ],
+)
+def test_a_full_run_starts_from_nothing_where_there_are_incremental_ones(
+    serve, manager, ended, kind, mode, sent, given
+):
+    manager.config = SyncConfig(checkpoint=PUBLISHED)
+    seen = []
+    connector = kind(lambda ctx: seen.append((ctx.state, ctx.checkpoint)))
+    service = serve(connector)
+    service.start_sync(sync_request(mode=mode, **sent))
+    ended(service)
+    assert connector.syncs[0][2] == given
+    assert seen == [(given, sent.get("checkpoint", PUBLISHED))]
+    assert manager.config.checkpoint == sent.get("checkpoint", PUBLISHED), "a run without news keeps it"
+
+
+def test_what_a_full_run_saves_is_its_state_from_then_on(serve, manager, ended):
+    manager.config = SyncConfig(checkpoint=PUBLISHED)
+    seen = []
+
+    def script(ctx):
+        ctx.save_state(OWN)
+        seen.append((ctx.state, ctx.checkpoint))
+
+    service = serve(Incremental(script))
+    service.start_sync(sync_request())
+    ended(service)
+    assert seen == [(OWN, OWN)]
+    assert manager.config.checkpoint == OWN
+
+
+def test_validation_is_told_the_state_that_sync_is_given(serve, manager, ended):
+    manager.config = SyncConfig(checkpoint=PUBLISHED)
+    asked = []
+
+    class Asking(Incremental):
+        def validate_sync_request(self, state, checkpoint):
+            asked.append((state, checkpoint))
+
+    service = serve(Asking())
+    service.start_sync(sync_request())
+    ended(service)
+    assert asked == [(None, PUBLISHED)]
+
+
 def test_one_of_many_that_ask_at_once_starts_and_the_others_conflict(serve, manager):
     connector = Holding()
     service = serve(connector)
@@ -918,3 +982,22 @@ def test_a_slow_cancel_hook_does_not_hold_up_the_answer(serve, caplog, monkeypat
     assert not service.cancel("unknown")
     assert "short.cancel takes long; it goes on by itself" in caplog.text
     release.set()
+
+
+@pytest.mark.parametrize("end", ["complete", "fail"])
+def test_what_sync_raises_after_the_end_is_in_the_report_and_in_the_log(serve, manager, ended, caplog, end):
+    def script(ctx):
+        ctx.complete() if end == "complete" else ctx.fail("no use")
+        emit(ctx, 1)
+
+    service = serve(Scripted(script))
+    service.start_sync(sync_request())
+    report = ended(service)
+    outcome = {"complete": "completed", "fail": "failed"}[end]
+    assert (report.outcome, report.error_count, finals(manager)) == (outcome, 1, [end])
+    (error,) = report.errors
+    assert (error.kind, error.stage) == ("run", "ended")
+    assert "SyncFinishedError" in error.reason
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1
+    assert told[0].startswith(f"Sync of source source-1 {outcome}, but its sync() went on and raised")

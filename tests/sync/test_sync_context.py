@@ -587,7 +587,7 @@ def test_of_two_ends_on_their_way_the_first_to_arrive_counts(make_context, manag
 
 def test_every_method_of_the_context_has_an_async_form_or_touches_only_memory():
     in_memory = {"is_cancelled", "raise_if_cancelled", "emit_error", "increment_scanned", "save_checkpoint"}
-    of_the_runtime = {"rewind", "take_up", "drain", "close", "beat"}
+    of_the_runtime = {"rewind", "take_up", "drain", "close", "beat", "note_after_the_end"}
     from omni_connector.sync.async_context import AsyncSyncContext
 
     public = {

@@ -191,3 +191,179 @@ def test_refused_documents_are_judged_in_their_order_among_the_accepted(make_str
     ctx.emit(doc(9))  # The second in a row.
     with pytest.raises(TooManyErrorsError, match="2 one after the other"):
         ctx.flush()
+
+
+# -- judged before every checkpoint, and at the end ---------------------------------------------------------------
+
+
+@pytest.fixture
+def make_usual(manager, uploads, closing):
+    """Make a context with the usual limits; ``refuse`` is given the ids of a batch and may raise."""
+
+    def make(refuse=lambda ids: None, **limits):
+        run, stop = RunInfo(sync_run_id="run-1", source_id="s", checkpoint={"cursor": 0}), StopSignal("run-1")
+        manager.on(
+            "send_events", lambda args: refuse([decode(event)["document_id"] for event in args["events"]])
+        )
+        ending = Ending(run, stop, lambda: None)
+        return closing(
+            SyncContext(
+                run, manager, stop, ending=ending, uploads=uploads, error_limits=ErrorLimits(**limits)
+            )
+        )
+
+    return make
+
+
+def refuse_all(status):
+    def refuse(ids):
+        if ids:
+            raise SdkClientError(f"refused with {status}", status=status)
+
+    return refuse
+
+
+ENDS = {
+    "complete": lambda ctx: ctx.complete({"cursor": 1}),
+    "save_state": lambda ctx: ctx.save_state({"cursor": 1}),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("seen", [10, 400])
+def test_a_run_whose_documents_the_connector_could_not_read_saves_no_checkpoint(
+    make_usual, manager, end, seen
+):
+    ctx = make_usual()
+    for number in range(seen):
+        ctx.increment_scanned()
+        ctx.emit_error(str(number), "no")
+    with pytest.raises(TooManyErrorsError, match=f"{seen} of {seen}"):
+        ENDS[end](ctx)
+    assert (manager.checkpoints, manager.statuses) == ({}, {})
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_run_whose_documents_the_manager_refuses_saves_no_checkpoint(make_usual, manager, end, status):
+    ctx = make_usual(refuse_all(status))
+    for number in range(10):
+        ctx.emit(doc(number))
+    with pytest.raises(TooManyErrorsError, match="10 of 10"):
+        ENDS[end](ctx)
+    assert (manager.checkpoints, manager.statuses) == ({}, {})
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("seen", [2, 10, 400])
+def test_a_manager_that_answers_500_to_every_event_fails_the_run(make_usual, manager, end, seen):
+    ctx = make_usual(refuse_all(500))
+    for number in range(seen):
+        ctx.emit(doc(number))
+    with pytest.raises(SdkClientError, match="refused with 500"):
+        ENDS[end](ctx)
+    assert (manager.checkpoints, manager.statuses) == ({}, {})
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_contents_that_are_all_refused_are_judged_alike(make_usual, manager, status):
+    manager.on("store_content", SdkClientError("refused", status=status))
+    ctx = make_usual()
+    for number in range(10):
+        ctx.emit(doc(number))
+    with pytest.raises(TooManyErrorsError, match="10 of 10"):
+        ctx.complete({"cursor": 1})
+    assert manager.checkpoints == {}
+
+
+def test_a_run_of_fewer_than_ten_documents_completes_with_errors(make_usual, manager):
+    """One bad document must not stop a source for ever: the manager gives a source up after ten failures."""
+    ctx = make_usual(refuse_all(422))
+    for number in range(4):
+        ctx.emit(doc(number))
+        ctx.emit_error(f"unread {number}", "no")
+    ctx.complete({"cursor": 1})
+    assert (manager.status, manager.checkpoint, ctx.error_count) == ("completed", {"cursor": 1}, 8)
+
+
+@pytest.mark.parametrize(("failed", "passes"), [(5, True), (6, False)])
+def test_half_of_the_documents_may_fail(make_usual, manager, failed, passes):
+    ctx = make_usual()
+    for number in range(10 - failed):
+        ctx.emit(doc(number))
+    for number in range(failed):
+        ctx.emit_error(str(number), "no")
+    with contextlib.nullcontext() if passes else pytest.raises(TooManyErrorsError):
+        ctx.complete()
+    assert manager.status == ("completed" if passes else "running")
+
+
+def test_unread_and_refused_documents_are_also_judged_together(make_usual):
+    def refuse_some(ids):
+        if any(int(external_id) % 5 < 2 for external_id in ids):
+            raise SdkClientError("refused", status=422)
+
+    ctx = make_usual(refuse_some)
+    for number in range(60):
+        ctx.emit(doc(number))
+    for number in range(40):
+        ctx.emit_error(str(number), "no")
+    with pytest.raises(TooManyErrorsError, match="64 of 100"):
+        ctx.complete()
+
+
+def test_few_unread_among_many_that_were_only_looked_at_are_no_reason(make_usual, manager):
+    ctx = make_usual()
+    ctx.increment_scanned(1000)
+    for number in range(20):
+        ctx.emit_error(str(number), "no")
+    ctx.complete()
+    assert manager.status == "completed"
+
+
+def test_without_a_share_everything_may_fail(make_usual, manager):
+    ctx = make_usual(share=None)
+    for number in range(20):
+        ctx.emit_error(str(number), "no")
+    ctx.complete()
+    assert manager.status == "completed"
+
+
+# -- what was refused, named by flush -----------------------------------------------------------------------------
+
+
+def test_flush_names_what_was_refused_since_the_last_one(make_usual, manager):
+    def refuse_odd(ids):
+        if any(int(external_id) % 2 for external_id in ids):
+            raise SdkClientError("refused", status=422)
+
+    ctx = make_usual(refuse_odd)
+    for number in range(4):
+        ctx.emit(doc(number))
+    ctx.emit_error("unread", "known to the connector already")
+    refused = ctx.flush()
+    assert [(error.document_id, error.stage, error.status) for error in refused] == [
+        ("1", "event", 422),
+        ("3", "event", 422),
+    ]
+    assert ctx.flush() == []
+    ctx.emit(doc(5))
+    assert [error.document_id for error in ctx.flush()] == ["5"]
+    assert ctx.error_count == 4
+
+
+def test_flush_says_so_when_it_cannot_name_them_all(monkeypatch):
+    monkeypatch.setattr("omni_connector.sync.ledger.KEPT_FOR_FLUSH", 3)
+    ledger = ledger_of()
+    fail(ledger, 4, stage="event")
+    with pytest.raises(TooManyErrorsError, match="4 since the last flush"):
+        ledger.take_refused()
+    assert ledger.take_refused() == []
+
+
+def test_what_arrived_all_the_same_is_no_refusal():
+    ledger = ledger_of(total=0)
+    fail(ledger, 1, stage="truncated")
+    fail(ledger, 1, stage="decoded")
+    ledger.judge()
+    assert ledger.take_refused() == []

@@ -111,19 +111,38 @@ def test_all_bad_ones_are_noted_where_the_answer_is_about_what_was_sent(manager)
     assert (len(ledger), sent(manager)) == (3, [])
 
 
-def test_all_refused_with_500_is_the_manager_s_trouble_if_an_empty_batch_is_refused_too(manager):
-    manager.on("send_events", refusal(500))
+def test_several_events_all_refused_with_500_are_the_manager_s_trouble(manager):
+    """An empty batch that is accepted proves nothing: there is nothing to store in it."""
+    strict = Strict(manager, {"doc-0", "doc-1", "doc-2"}, 500)
     ledger = ErrorLedger("run-1")
     with pytest.raises(SdkClientError) as caught:
-        Sender(RUN, manager, ledger).send(events(2), Counters(RUN, manager))
+        Sender(RUN, manager, ledger).send(events(3), Counters(RUN, manager))
     assert (caught.value.status, len(ledger)) == (500, 0)
-    assert len(manager.calls[-1].args["events"]) == 0
+    assert [] not in [ids for ids, _ in strict.calls]
+    assert strict.calls[0][1], "the batch as a whole is retried first"
 
 
-def test_all_refused_with_500_is_the_events_fault_if_an_empty_batch_passes(manager):
-    Strict(manager, {"doc-0", "doc-1"}, 500)
-    ledger, _ = run(manager, events(2))
-    assert noted(ledger) == ["doc-0", "doc-1"]
+def test_single_events_refused_with_500_one_after_the_other_are_the_manager_s_trouble_too(manager):
+    Strict(manager, {"doc-0", "doc-1", "doc-3"}, 500)
+    ledger, counters = ErrorLedger("run-1"), Counters(RUN, manager)
+    sender = Sender(RUN, manager, ledger)
+    first, second, third, fourth = ([event] for event in events(4))
+    sender.send(first, counters)
+    sender.send(third, counters)  # Accepted: the first one was to blame for itself.
+    sender.send(fourth, counters)
+    with pytest.raises(SdkClientError):
+        sender.send(second, counters)
+    assert noted(ledger) == ["doc-0", "doc-3"]
+
+
+def test_one_event_refused_with_500_among_others_refused_for_what_they_are_is_noted(manager):
+    def refuse(args):
+        ids = [decode(event)["document_id"] for event in args["events"]]
+        raise refusal(500 if ids == ["doc-1"] else 422)
+
+    manager.on("send_events", refuse)
+    ledger, _ = run(manager, events(3))
+    assert noted(ledger) == ["doc-0", "doc-1", "doc-2"]
 
 
 def test_only_documents_that_were_accepted_are_counted(manager):
