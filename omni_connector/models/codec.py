@@ -16,7 +16,14 @@ from cattrs.errors import ClassValidationError, IterableValidationError
 
 from omni_connector.exceptions import InvalidValueError, MalformedRequestError
 from omni_connector.models.moments import parse_moment
-from omni_connector.models.plain import MAX_DEPTH, JsonValue, clean_text, json_stand_in, plain_json
+from omni_connector.models.plain import (
+    MAX_DEPTH,
+    JsonValue,
+    clean_text,
+    json_stand_in,
+    plain_json,
+    require_lasting,
+)
 
 T = TypeVar("T")
 
@@ -24,6 +31,9 @@ T = TypeVar("T")
 # Keys that are not text take the way through plain_json: OPT_NON_STR_KEYS would cost every object.
 _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_PASSTHROUGH_DATACLASS
 
+
+LARGEST_STATE_BYTES = 250_000_000
+"""PostgreSQL keeps at most 268,435,455 bytes in one JSONB value, whose form is a little larger than the text."""
 
 BACKSLASH = ord("\\")
 
@@ -70,14 +80,31 @@ def checkpoint_of(state: Any, *, name: str = "checkpoint") -> dict[str, JsonValu
         name: what it is, for messages.
 
     Raises:
-        InvalidValueError: it is no dict (PROTOCOL, section 6), or holds something without a JSON form.
+        InvalidValueError: it is no dict (PROTOCOL, section 6), holds something without a JSON form or that would come back
+            as something else, or is larger than the manager's database takes.
     """
     if not isinstance(state, Mapping):
         raise InvalidValueError(
             model=name, field="state", value=state, remedy='give a dict, such as {"cursor": ...}'
         )
-    copy: dict[str, JsonValue] = decode(encode(state))
+    encoded = encode(state)
+    if len(encoded) > LARGEST_STATE_BYTES:
+        raise too_large(name, len(encoded), LARGEST_STATE_BYTES)
+    copy: dict[str, JsonValue] = decode(encoded)
+    if copy != state:  # A glance: tuples and dates, which may pass, are told from the rest by a closer look.
+        require_lasting(state, path=name)
     return copy
+
+
+def too_large(name: str, size_bytes: int, limit_bytes: int | None = None) -> InvalidValueError:
+    """Return the error for a checkpoint or connector state that the manager does not take."""
+    limit = "" if limit_bytes is None else f" (at most {limit_bytes:,} bytes)"
+    return InvalidValueError(
+        model=name,
+        field="state",
+        value=f"{size_bytes:,} bytes of JSON",
+        remedy=f"this is more than the manager takes{limit}: keep a cursor in it, and data of your own elsewhere",
+    )
 
 
 def decode(body: bytes | str) -> JsonValue:

@@ -98,6 +98,43 @@ def json_stand_in(value: Any, *, path: str = "value") -> Any:  # noqa: PLR0911 -
     )
 
 
+def require_lasting(value: Any, *, path: str) -> None:
+    """Refuse what would come back from the manager as something else; tuples, sets and what has a usual text may.
+
+    Raises:
+        InvalidValueError: ``value`` holds a key that is no text, a datetime without offset, a number or a text that JSON
+            or the manager cannot keep; ``field`` is its path.
+    """
+    remedy = _lost_in_json(value)
+    if remedy is not None:
+        raise InvalidValueError(model="JSON", field=path, value=value, remedy=remedy)
+    if attrs.has(type(value)) or dataclasses.is_dataclass(value):
+        value = json_stand_in(value, path=path)
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                remedy = f"keys of JSON objects are text: this one would come back as {_key(key)!r}"
+                raise InvalidValueError(model="JSON", field=path, value=key, remedy=remedy)
+            require_lasting(str(key), path=f"{path}, key")
+            require_lasting(item, path=f"{path}.{key}")
+    elif isinstance(value, (list, tuple, AbstractSet)):
+        for number, item in enumerate(value):
+            require_lasting(item, path=f"{path}[{number}]")
+
+
+def _lost_in_json(value: Any) -> str | None:
+    """Return what to do about a scalar that would come back as something else; None where it would not."""
+    if isinstance(value, dt.datetime) and value.utcoffset() is None:
+        return "it has no offset and would come back with one: give it one (tzinfo=datetime.UTC), or text"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "JSON has no such number, it would come back as None: leave it out"
+    if type(value) is int and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+        return "numbers beyond 64 bits would come back as text: give text"
+    if isinstance(value, str) and clean_text(value) != value:
+        return "it would come back without its NUL characters and lone surrogates: remove or quote them"
+    return None
+
+
 def clean_text(text: str) -> str:
     """Return ``text`` without NUL characters and with lone surrogates replaced by U+FFFD."""
     if "\x00" in text:

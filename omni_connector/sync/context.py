@@ -2,12 +2,15 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableList, AwaitableNone, AwaitableStr
 from omni_connector.exceptions import ConnectorError, InvalidValueError, SdkClientError
 from omni_connector.manager.api import ManagerApi
-from omni_connector.models.codec import checkpoint_of
+from omni_connector.models.codec import checkpoint_of, encode, too_large
 from omni_connector.models.document import Document, document_id, require_one_content
 from omni_connector.models.events import (
     CREATED,
@@ -37,6 +40,9 @@ from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.uploads import ContentId, Uploads
 
 log = logging.getLogger(__name__)
+
+LARGE_STATE_BYTES = 10_000_000
+"""A checkpoint beyond this is warned of."""
 
 LARGEST_COUNT = 2**31 - 1
 """The manager's counters have 32 bits (PROTOCOL, section 10)."""
@@ -244,7 +250,8 @@ class SyncContext(PeopleEvents):
             state: a dict of JSON values. It is saved as it is at the call, whatever happens to it afterwards.
 
         Raises:
-            InvalidValueError: it is no dict, or holds something without a JSON form.
+            InvalidValueError: it is no dict, holds something without a JSON form or that would come back as something
+                else (a datetime without offset, a key that is a number), or is larger than the manager takes.
             TooManyErrorsError: of ten or more documents so far, more failed than the connector's ``error_limits`` allow.
         """
         return self._save(checkpoint_of(state))
@@ -254,10 +261,32 @@ class SyncContext(PeopleEvents):
         with self.pulse.inside("save_state"), self._stop.telling():
             self._delivery.barrier()
             self._ledger.judge()
-            self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
+            self._save_checkpoint(state)
         self._state = self._checkpoint = state
         self._saved = True
         return DONE
+
+    def _save_checkpoint(self, state: JsonValue) -> None:
+        with self._naming_what_is_too_large("checkpoint", state):
+            self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
+
+    @contextmanager
+    def _naming_what_is_too_large(self, name: str, state: JsonValue) -> Iterator[None]:
+        size = len(encode(state))
+        if size > LARGE_STATE_BYTES:
+            log.warning(
+                "The %s has %d bytes: it travels with every save and every dispatch of a run. Keep a cursor in it, and "
+                "data of the connector elsewhere.",
+                name,
+                size,
+                extra={"sync_run_id": self.sync_run_id},
+            )
+        try:
+            yield
+        except SdkClientError as error:
+            if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise too_large(name, size) from error
+            raise
 
     def save_checkpoint(self, checkpoint: JsonValue) -> AwaitableNone:
         """The same as ``save_state``, by its name in the current protocol."""
@@ -274,14 +303,15 @@ class SyncContext(PeopleEvents):
             state: a dict of JSON values. It is saved as it is at the call, whatever happens to it afterwards.
 
         Raises:
-            InvalidValueError: it is no dict, or holds something without a JSON form.
+            InvalidValueError: it is no dict, holds something without a JSON form or that would come back as something
+                else (a datetime without offset, a key that is a number), or is larger than the manager takes.
         """
         return self._save_connector_state(checkpoint_of(state, name="connector state"))
 
     def _save_connector_state(self, state: dict[str, Any]) -> AwaitableNone:
         self.pulse.touch("save_connector_state")
         self._stop.raise_if_set()
-        with self._stop.telling():
+        with self._stop.telling(), self._naming_what_is_too_large("connector state", state):
             self._manager.save_connector_state(self.source_id, state)
         self._connector_state = state
         return DONE
@@ -296,7 +326,8 @@ class SyncContext(PeopleEvents):
             checkpoint: the same, by its name in the current protocol.
 
         Raises:
-            InvalidValueError: it is no dict, or holds something without a JSON form.
+            InvalidValueError: it is no dict, holds something without a JSON form or that would come back as something
+                else (a datetime without offset, a key that is a number), or is larger than the manager takes.
         """
         return self._complete(new_state if new_state is not None else checkpoint)
 
@@ -313,7 +344,7 @@ class SyncContext(PeopleEvents):
             state = self._run.checkpoint
         if state is not None:
             with self._stop.telling():
-                self._manager.save_checkpoint(self.sync_run_id, state, source_id=self.source_id)
+                self._save_checkpoint(state)
             self._state = self._checkpoint = state
             self._saved = True
         counters = self._delivery.counters
