@@ -2,20 +2,21 @@
 
 Nothing reads the environment at import, and nothing else in the package reads it at all.
 
-=============================  ============================================================  =========
-variable                       meaning                                                       default
-=============================  ============================================================  =========
-``CONNECTOR_MANAGER_URL``      address of the connector-manager                              required
-``OMNI_CONNECTOR``             the connector class, for the modules ``wsgi`` and ``asgi``    required there
-``PORT``                       port to listen on                                             8000
-``CONNECTOR_HOST_NAME``        host by which the manager reaches this connector              no registration
-``CONNECTOR_URL``              the same as a whole address, instead of host and port         from the two
-``CONNECTOR_MAX_BODY_BYTES``   largest request body that is accepted, in bytes               67108864
-``CONNECTOR_PARALLEL_UPLOADS`` contents uploaded at once; fixes what adapts by itself        adapts
-``CONNECTOR_STALLED_SECONDS``  without a call on its context, a run is kept alive for so long   900
-``CATALOG_CACHE_DIR``          folder for what a mirrored MCP server offers                  kept in memory only
-``CATALOG_CACHE_TTL_SECONDS``  how long that may be used; 0 is not at all                    86400
-=============================  ============================================================  =========
+================================== ============================================================  ==========
+variable                           meaning                                                       default
+================================== ============================================================  ==========
+``CONNECTOR_MANAGER_URL``          address of the connector-manager                              required
+``OMNI_CONNECTOR``                 the connector class, for the modules ``wsgi`` and ``asgi``    required there
+``PORT``                           port to listen on                                             8000
+``CONNECTOR_HOST_NAME``            host by which the manager reaches this connector              no registration
+``CONNECTOR_URL``                  the same as a whole address, instead of host and port         from the two
+``CONNECTOR_MAX_BODY_BYTES``       largest request body that is accepted, in bytes               1073741824
+``CONNECTOR_MAX_TOTAL_BODY_BYTES`` bytes of all request bodies in progress; more have to wait    1073741824
+``CONNECTOR_PARALLEL_UPLOADS``     contents uploaded at once; fixes what adapts by itself        adapts
+``CONNECTOR_STALLED_SECONDS``      without a call on its context, a run is kept alive for so long  900
+``CATALOG_CACHE_DIR``              folder for what a mirrored MCP server offers                  kept in memory only
+``CATALOG_CACHE_TTL_SECONDS``      how long that may be used; 0 is not at all                    86400
+================================== ============================================================  ==========
 """
 
 import os
@@ -30,7 +31,8 @@ from omni_connector.exceptions import ConfigurationError
 DEFAULT_PORT = 8000
 DEFAULT_STALLED_SECONDS = 900
 DEFAULT_CATALOG_TTL_SECONDS = 86400
-DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024
+DEFAULT_MAX_BODY_BYTES = 1024 * 1024 * 1024
+DEFAULT_MAX_TOTAL_BODY_BYTES = 1024 * 1024 * 1024
 LARGEST_PORT = 65535
 
 
@@ -42,6 +44,7 @@ class Settings:
         manager_url: base address of the manager, without a trailing slash.
         connector_url: base address of this connector as the manager sees it, or None: then it is not registered.
         max_body_bytes: largest request body, in bytes; 413 beyond it.
+        max_total_body_bytes: bytes that the bodies of all requests in progress may have together; more have to wait.
         registration_interval_seconds: PROTOCOL, section 2.
         parallel_uploads: contents uploaded at once; None adapts to the manager's speed.
         stalled_seconds: a run that has not called the SDK for so long is named in the log and no more kept alive.
@@ -53,6 +56,7 @@ class Settings:
     manager_url: str
     connector_url: str | None = None
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+    max_total_body_bytes: int = DEFAULT_MAX_TOTAL_BODY_BYTES
     registration_interval_seconds: float = 30.0
     parallel_uploads: int | None = None
     stalled_seconds: float = DEFAULT_STALLED_SECONDS
@@ -74,6 +78,9 @@ class Settings:
             manager_url=_url(environ, "CONNECTOR_MANAGER_URL"),
             connector_url=_connector_url(environ),
             max_body_bytes=int(_text(environ, "CONNECTOR_MAX_BODY_BYTES") or DEFAULT_MAX_BODY_BYTES),
+            max_total_body_bytes=int(
+                _text(environ, "CONNECTOR_MAX_TOTAL_BODY_BYTES") or DEFAULT_MAX_TOTAL_BODY_BYTES
+            ),
             stalled_seconds=int(_text(environ, "CONNECTOR_STALLED_SECONDS") or DEFAULT_STALLED_SECONDS),
             catalog_cache_dir=_path(environ, "CATALOG_CACHE_DIR"),
             catalog_cache_ttl_seconds=int(
@@ -196,6 +203,7 @@ def _number_problems(environ: Mapping[str, str]) -> list[str]:
     problems = []
     for name, meaning, example, smallest in (
         ("CONNECTOR_MAX_BODY_BYTES", "bytes", DEFAULT_MAX_BODY_BYTES, 1),
+        ("CONNECTOR_MAX_TOTAL_BODY_BYTES", "bytes", DEFAULT_MAX_TOTAL_BODY_BYTES, 1),
         ("CONNECTOR_PARALLEL_UPLOADS", "uploads", 16, 1),
         ("CONNECTOR_STALLED_SECONDS", "seconds", DEFAULT_STALLED_SECONDS, 1),
         ("CATALOG_CACHE_TTL_SECONDS", "seconds", DEFAULT_CATALOG_TTL_SECONDS, 0),

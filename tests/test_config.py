@@ -22,7 +22,8 @@ def test_only_the_address_of_the_manager_is_required():
     assert Settings.from_environ(URL) == Settings(
         manager_url="http://manager:8090",
         connector_url=None,
-        max_body_bytes=64 * 1024 * 1024,
+        max_body_bytes=1024 * 1024 * 1024,
+        max_total_body_bytes=1024 * 1024 * 1024,
         registration_interval_seconds=30.0,
         parallel_uploads=None,
     )
@@ -116,7 +117,13 @@ def test_the_port_is_8000_unless_said_otherwise(environ):
 
 
 @pytest.mark.parametrize(
-    "name", ["CONNECTOR_MAX_BODY_BYTES", "CONNECTOR_PARALLEL_UPLOADS", "CONNECTOR_STALLED_SECONDS"]
+    "name",
+    [
+        "CONNECTOR_MAX_BODY_BYTES",
+        "CONNECTOR_MAX_TOTAL_BODY_BYTES",
+        "CONNECTOR_PARALLEL_UPLOADS",
+        "CONNECTOR_STALLED_SECONDS",
+    ],
 )
 @pytest.mark.parametrize("value", ["0", "-5", "many", "1e6", "64MB"])
 def test_a_number_that_is_none_is_refused(name, value):

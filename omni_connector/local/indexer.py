@@ -32,7 +32,7 @@ INSERT INTO documents (id, source_id, external_id, title, url, content_id, conte
 VALUES (:id, :source_id, :external_id, :title, :url, :content_id, :content_type, :file_size,
     :metadata, :permissions, :attributes, :run_id, :run_id, :now, :now)
 ON CONFLICT (source_id, external_id) DO UPDATE SET
-    title = excluded.title, content_id = excluded.content_id,
+    title = coalesce(nullif(excluded.title, ''), title), content_id = excluded.content_id,
     url = coalesce(excluded.url, url),
     content_type = coalesce(excluded.content_type, content_type),
     file_size = coalesce(excluded.file_size, file_size),
@@ -133,6 +133,7 @@ def _upsert(db: sqlite3.Connection, upserts: list[Event], source_id: str, run_id
 def _row(event: Event, source_id: str, run_id: str, now: int) -> dict[str, Any]:
     metadata = event["metadata"]
     title = metadata["title"]
+    size = _file_size(metadata["size"])
     return {
         "id": new_ulid(),
         "source_id": source_id,
@@ -141,8 +142,8 @@ def _row(event: Event, source_id: str, run_id: str, now: int) -> dict[str, Any]:
         "url": metadata["url"],
         "content_id": event["content_id"],
         "content_type": _content_type(event),
-        "file_size": _file_size(metadata["size"]),
-        "metadata": stored_json(metadata),
+        "file_size": size,
+        "metadata": stored_json(metadata if size is None else {**metadata, "size": size}),
         # An update without permissions ends up with JSON null: nobody finds it (PROTOCOL, section 19).
         "permissions": stored_json(event["permissions"]),
         "attributes": stored_json(event["attributes"] or {}),

@@ -20,14 +20,14 @@ class ActionRequest(Model):
 
     Attributes:
         action: name of the action.
-        params: normally an object; the source's config is merged into it by the manager.
+        params: an object or None; the source's config is merged into it by the manager.
         credentials: a full ServiceCredential row today, the bare blob from older managers, or None.
         source: the whole source row, or None before a source exists (transient actions).
         actor_email: address of the acting user, or None.
     """
 
     action: str
-    params: Any = None
+    params: dict[str, Any] | None = None
     credentials: Any = None
     source: Any = None
     actor_email: str | None = None

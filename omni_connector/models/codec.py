@@ -107,7 +107,7 @@ def too_large(name: str, size_bytes: int, limit_bytes: int | None = None) -> Inv
     )
 
 
-def decode(body: bytes | str) -> JsonValue:
+def decode(body: bytes | bytearray | str) -> JsonValue:
     """Return the JSON value in ``body``.
 
     Raises:

@@ -86,10 +86,10 @@ class PromptRequest(Model):
 
     Attributes:
         name: of the prompt.
-        arguments: normally an object by argument name, or None.
+        arguments: an object by argument name, or None.
         credentials: as in ``ResourceRequest``.
     """
 
     name: str
-    arguments: Any = None
+    arguments: dict[str, Any] | None = None
     credentials: Any = field(default=None, repr=False)

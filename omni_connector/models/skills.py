@@ -47,12 +47,12 @@ class SkillRequest(Model):
 
     Attributes:
         skill_id: which skill.
-        arguments: normally an object by argument name, or None.
+        arguments: an object by argument name, or None.
         credentials: the owner's McpCredentials: ``credentials``, ``config``, ``auth_type``, maybe ``principal_email``.
     """
 
     skill_id: str
-    arguments: Any = None
+    arguments: dict[str, Any] | None = None
     credentials: Any = field(default=None, repr=False)
 
 

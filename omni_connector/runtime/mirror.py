@@ -15,8 +15,9 @@ from omni_connector.mcp.cache import CatalogueCache
 from omni_connector.mcp.catalogue import announced
 from omni_connector.mcp.limits import SessionLimits
 from omni_connector.models.plain import JsonValue
+from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
 from omni_connector.runtime.hooks import call_fitted
-from omni_connector.sync.redaction import error_text, redact, secrets_in
+from omni_connector.sync.redaction import redact, secrets_in
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +113,6 @@ class Mirror:
         hook = self._connector.bootstrap_mcp
         try:
             call_fitted(self._loop, hook, {"credentials": credentials})
-        except Exception as error:  # noqa: BLE001 - the author's hook; the sync goes on, and the next one tries again.
-            text = redact(error_text(error), secrets_in(credentials))
+        except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the author's hook; the sync goes on, and the next one tries again.
+            text = redact(reason_of(error), secrets_in(credentials))
             log.warning("%s.bootstrap_mcp failed: %s", type(self._connector).__name__, text)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from omni_connector.exceptions import ConnectorError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.plain import JsonValue
+from omni_connector.runtime.guarding import ENDS_A_PROCESS
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,10 @@ class Registrar:
         except ConnectorError as error:
             self._say_failure(error)
             return False
-        except Exception:  # The thread must survive a manifest that an override gets wrong.
+        except (
+            Exception,
+            *ENDS_A_PROCESS,
+        ):  # The thread must survive a manifest that an override gets wrong.
             log.exception("The manifest could not be made")
             return False
         if not self._registered or self._said is not None:

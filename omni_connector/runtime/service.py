@@ -28,6 +28,7 @@ from omni_connector.models.plain import JsonValue
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.credential_ready import credential_ready
+from omni_connector.runtime.guarding import ENDS_A_PROCESS
 from omni_connector.runtime.hooks import call_fitted, require_no_generator
 from omni_connector.runtime.manifest import make_checked_manifest, make_manifest, warn_of_undispatchable
 from omni_connector.runtime.mirror import Mirror
@@ -224,7 +225,7 @@ class ConnectorService:
                 self.connector.name,
                 extra={"sync_run_id": sync_run_id},
             )
-        except Exception:  # The run is stopped whatever the author's hook does.
+        except (Exception, *ENDS_A_PROCESS):  # The run is stopped whatever the author's hook does.
             log.exception("%s.cancel failed", self.connector.name, extra={"sync_run_id": sync_run_id})
         return known
 

@@ -10,9 +10,10 @@ from omni_connector.exceptions import SyncRefusedError, SyncStartError
 from omni_connector.models import SyncConfig, SyncRequest
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.arguments import fitted
+from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
 from omni_connector.runtime.hooks import must_be_awaited
 from omni_connector.runtime.runs import Run
-from omni_connector.sync.redaction import error_text, redact, redacted_traceback
+from omni_connector.sync.redaction import redact, redacted_traceback
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class SyncValidation:
             answer = asked.result()
         except SyncStartError as error:
             raise SyncStartError(redact(str(error), info.secrets), status=error.status) from error
-        except (Exception, SystemExit) as error:
+        except (Exception, *ENDS_A_PROCESS) as error:
             if run.stop.event.is_set():
                 raise SyncStartError(
                     "The run was stopped before it was accepted", status=INTERNAL_SERVER_ERROR
@@ -90,7 +91,7 @@ class SyncValidation:
 
 def _failed(error: BaseException, info: RunInfo) -> SyncStartError:
     log.error("validate_sync_request failed: %s", redacted_traceback(error, info.secrets), extra=_named(info))
-    text = redact(error_text(error), info.secrets)
+    text = redact(reason_of(error), info.secrets)
     return SyncStartError(f"validate_sync_request failed: {text}", status=INTERNAL_SERVER_ERROR)
 
 

@@ -22,7 +22,7 @@ class ArrivedDocument:
         title: ``Untitled`` where it had none.
         content: its text, as the manager normalises it (PROTOCOL, section 12).
         url: where a person opens it, or None.
-        metadata: as it was stored; dates are RFC 3339 text, ``size`` is text.
+        metadata: as it was stored; dates are RFC 3339 text, ``size`` is a number (text where it is not one).
         permissions: ``{"public": ..., "users": [...], "groups": [...]}``.
         attributes: for search operators and filters.
     """

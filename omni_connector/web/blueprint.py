@@ -16,7 +16,8 @@ from omni_connector.models import (
     SyncRequest,
 )
 from omni_connector.runtime.service import ConnectorService
-from omni_connector.web.errors import register_error_handlers
+from omni_connector.web.bodies import RequestBodies
+from omni_connector.web.errors import register_error_handlers, surviving
 from omni_connector.web.parsing import json_body
 from omni_connector.web.responses import action_response, json_response
 
@@ -39,9 +40,11 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
         state.app.extensions.setdefault(EXTENSION, {})[name] = service
 
     blueprint.record(mount)
-    blueprint.before_request(_limit_body)
+    bodies = RequestBodies(service.settings)
+    blueprint.before_request(bodies.begin_request)
+    blueprint.teardown_request(bodies.end_request)
     for rule, view, method in _ROUTES:
-        blueprint.add_url_rule(rule, view_func=view, methods=[method])
+        blueprint.add_url_rule(rule, view_func=surviving(view), methods=[method])
     register_error_handlers(blueprint)
     return blueprint
 
@@ -49,10 +52,6 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
 def _service() -> ConnectorService:
     services: dict[str, ConnectorService] = current_app.extensions[EXTENSION]
     return services[request.blueprint or ""]
-
-
-def _limit_body() -> None:
-    request.max_content_length = _service().settings.max_body_bytes
 
 
 def health() -> Response:

@@ -1,8 +1,11 @@
 """Exceptions become statuses here, and only here."""
 
+import functools
 import logging
+from collections.abc import Callable
 
 from flask import Blueprint, Flask, Response, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from omni_connector.exceptions import (
@@ -15,9 +18,12 @@ from omni_connector.exceptions import (
     SyncStartError,
     UnknownSkillError,
 )
+from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
 from omni_connector.web.responses import error_response, json_response
 
 log = logging.getLogger(__name__)
+
+View = Callable[..., ResponseReturnValue]
 
 
 def register_error_handlers(owner: Blueprint | Flask) -> None:
@@ -31,6 +37,20 @@ def register_error_handlers(owner: Blueprint | Flask) -> None:
     owner.register_error_handler(McpError, _mcp_failed)
     owner.register_error_handler(HTTPException, _http)
     owner.register_error_handler(Exception, _unexpected)
+
+
+def surviving(view: View) -> View:
+    """Return a view in which an exception that would end the process is an error of that request."""
+
+    @functools.wraps(view)
+    def answer(**arguments: str) -> ResponseReturnValue:
+        try:
+            return view(**arguments)
+        except ENDS_A_PROCESS as error:
+            log.error("%s %s failed", request.method, request.path, exc_info=error)  # noqa: TRY400 - with its traceback.
+            return error_response(f"The connector failed: {reason_of(error)}", status=500)
+
+    return answer
 
 
 def _malformed(error: MalformedRequestError) -> Response:

@@ -42,7 +42,7 @@ def test_every_file_arrives_with_what_is_known_about_it(sync, folder):
     }
     plan = result.documents["plans/2026.txt"]
     assert (plan.title, plan.url) == ("2026.txt", (folder / "plans" / "2026.txt").as_uri())
-    assert (plan.metadata["path"], plan.metadata["size"]) == ("plans/2026.txt", "6")
+    assert (plan.metadata["path"], plan.metadata["size"]) == ("plans/2026.txt", 6)
     assert (plan.metadata["mime_type"], plan.permissions["public"]) == ("text/plain", True)
     assert plan.metadata["updated_at"].endswith("Z")
 

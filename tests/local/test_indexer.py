@@ -62,10 +62,23 @@ def test_an_update_keeps_some_values_and_replaces_others(emitter, manager, sourc
     assert document.created_at < document.updated_at
 
 
-@pytest.mark.parametrize(("size", "stored"), [("-5", -5), (str(2**63), None), ("12 ", None), ("", None)])
+@pytest.mark.parametrize(("size", "stored"), [("-5", -5), ("+7", 7), ("0012", 12), (str(2**63), None), ("12 ", None), ("", None)])
 def test_a_size_is_kept_only_if_it_is_a_number_of_64_bits(emitter, manager, source, size, stored):
     emitter.emit(emitter.event(metadata={"size": size}))
-    assert manager.document(source.id, "page-1").file_size == stored
+    document = manager.document(source.id, "page-1")
+    assert document.file_size == stored
+    assert document.metadata["size"] == (size if stored is None else stored)
+
+
+def test_an_update_with_an_empty_title_keeps_the_old_one(emitter, manager, source):
+    emitter.emit(emitter.event(metadata={"title": ""}))
+    assert manager.document(source.id, "page-1").title == ""
+    emitter.emit(emitter.event(metadata={"title": "Plan"}))
+    emitter.emit(emitter.event("document_updated", metadata={"title": ""}, text="new words"))
+    assert manager.document(source.id, "page-1").title == "Plan"
+    assert [hit.title for hit in manager.search("plan words")] == ["Plan"]
+    emitter.emit(emitter.event("document_updated", metadata={}))
+    assert manager.document(source.id, "page-1").title == "Untitled"
 
 
 def test_the_last_event_of_a_document_wins(emitter, manager):

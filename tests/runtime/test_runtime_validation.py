@@ -155,7 +155,7 @@ def test_a_connector_without_it_needs_no_thread_for_it(serve, ended):
         (SyncStartError("later", status=503), 503, "later"),
         (ValueError("t0p-secret is no token"), 500, "validate_sync_request failed: ValueError: *** is no token"),
         (TimeoutError("source"), 500, "validate_sync_request failed: TimeoutError: source"),
-        (SystemExit(3), 500, "validate_sync_request failed: SystemExit: 3"),
+        (SystemExit(3), 500, "validate_sync_request failed: it tried to end the process (SystemExit: 3); raise another exception to report an error"),
     ],
 )  # fmt: skip
 def test_what_it_raises_is_the_answer_and_the_slot_is_free(serve, caplog, colour, raised, status, message):

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import quote
 
 import pytest
+from flask import request
 from support.openapi import response_problems
 from support.scripted import Holding, Scripted, sync_request
 
 from omni_connector import ActionDefinition, ActionResponse, ManagerUnreachableError, SdkClientError
 from omni_connector.local import HttpServer
 from omni_connector.server import services
+from omni_connector.web.bodies import RequestBodies
 
 SYNC = {"sync_run_id": "run-1", "source_id": "source-1", "sync_mode": "full"}
+JSON = {"Content-Type": "application/json"}
 ACTION = {"action": "ping", "params": {}, "credentials": None, "source": None, "actor_email": None}
 
 
@@ -131,9 +137,7 @@ def test_an_action_is_given_all_five_keys(client, connector):
     assert connector.asked == ("ping", {"a": 1}, {"id": "c"}, {"id": "s"}, "a@b.c")
 
 
-@pytest.mark.parametrize(
-    "body", [{"action": "ping"}, ACTION, {**ACTION, "params": None}, {**ACTION, "params": [1]}]
-)
+@pytest.mark.parametrize("body", [{"action": "ping"}, ACTION, {**ACTION, "params": None}])
 def test_actions_of_every_manager_are_taken(client, body):
     assert answer(client, "post", "/action", body)[0] == 200
 
@@ -221,6 +225,11 @@ MISTAKES = [
     ("/action", {}, "action"),
     ("/action", {"action": None}, "action"),
     ("/action", {**ACTION, "actor_email": 5}, "actor_email"),
+    ("/action", {**ACTION, "params": [1]}, "params"),
+    ("/action", {**ACTION, "params": "text"}, "params"),
+    ("/action", {**ACTION, "params": 5}, "params"),
+    ("/prompt", {"name": "ask", "arguments": [1]}, "arguments"),
+    ("/skill", {"skill_id": "s", "arguments": "text"}, "arguments"),
 ]
 
 
@@ -232,17 +241,67 @@ def test_a_missing_or_mistyped_field_is_400_and_named(client, path, body, field)
 
 def test_a_body_beyond_the_limit_is_413_and_one_at_it_is_taken(make_app):
     client = make_app(Acting(), max_body_bytes=1000).test_client()
-    fill = 1000 - len(json.dumps({**ACTION, "params": ""}))
-    assert (
-        client.post(
-            "/action", data=json.dumps({**ACTION, "params": "x" * fill}), content_type="application/json"
-        ).status_code
-        == 200
-    )
-    response = client.post(
-        "/action", data=json.dumps({**ACTION, "params": "x" * (fill + 1)}), content_type="application/json"
-    )
-    refused(response, 413, "body")
+    assert client.post("/action", data=padded(1000), content_type="application/json").status_code == 200
+    response = client.post("/action", data=padded(1001), content_type="application/json")
+    message = refused(response, 413, "body")
+    assert "it has 1,001 bytes, and CONNECTOR_MAX_BODY_BYTES allows 1,000" in message
+    assert "checkpoint" in message
+
+
+def padded(size):
+    """An action's body of that size."""
+    body = {**ACTION, "params": {"text": ""}}
+    return json.dumps({**body, "params": {"text": "x" * (size - len(json.dumps(body)))}})
+
+
+def test_large_bodies_share_one_budget_and_small_ones_pass_beside_them(make_app):
+    """While an action works with a large body, a second one waits for it; then both are done."""
+    entered, release = threading.Event(), threading.Event()
+
+    class Slow(Acting):
+        def execute_action(self, action, params, credentials):
+            if len(params["text"]) > 1000:
+                entered.set()
+                assert release.wait(10)
+            return ActionResponse.success(len(params["text"]))
+
+    app = make_app(Slow(), max_body_bytes=5_000_000, max_total_body_bytes=5_000_000)
+    post = partial(app.test_client().post, "/action", content_type="application/json")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(post, data=padded(4_000_000))
+        assert entered.wait(10)
+        second = pool.submit(post, data=padded(4_000_000))
+        assert post(data=padded(500)).status_code == 200
+        assert not second.done()
+        release.set()
+        assert (first.result(10).status_code, second.result(10).status_code) == (200, 200)
+
+
+def test_a_body_that_finds_no_room_in_time_is_503_and_names_the_variable(make_app, monkeypatch):
+    monkeypatch.setattr(RequestBodies.__init__, "__kwdefaults__", {"wait_seconds": 0.01})
+    entered, release = threading.Event(), threading.Event()
+
+    class Slow(Acting):
+        def execute_action(self, action, params, credentials):
+            entered.set()
+            assert release.wait(10)
+            return ActionResponse.success()
+
+    app = make_app(Slow(), max_body_bytes=5_000_000, max_total_body_bytes=5_000_000)
+    post = partial(app.test_client().post, "/action", content_type="application/json")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(post, data=padded(4_000_000))
+        assert entered.wait(10)
+        assert "CONNECTOR_MAX_TOTAL_BODY_BYTES" in refused(post(data=padded(4_000_000)), 503, "body")
+        release.set()
+        assert first.result(10).status_code == 200
+    assert post(data=padded(4_000_000)).status_code == 200  # What was taken was given back.
+
+
+def test_a_body_that_the_hosting_application_has_read_is_taken(make_app, connector):
+    app = make_app(connector)
+    app.before_request(lambda: request.get_data() and None)
+    assert app.test_client().post("/action", json=ACTION).status_code == 200
 
 
 def test_tens_of_megabytes_are_normal(client, connector):
@@ -329,15 +388,20 @@ def test_the_same_over_a_real_server(make_app):
         assert session.get(f"{server.url}/health", timeout=10).json()["status"] == "healthy"
         assert session.post(f"{server.url}/sync", json=SYNC, timeout=10).status_code == 200
         assert session.get(f"{server.url}/sync/run-1", timeout=10).json() == {"running": True}
-        large = session.post(f"{server.url}/action", json={**ACTION, "params": "x" * 100_000}, timeout=10)
+        large = session.post(f"{server.url}/action", data=padded(100_001), headers=JSON, timeout=10)
         assert (large.status_code, large.json()["field"]) == (413, "body")
         chunked = session.post(
             f"{server.url}/cancel",
             data=iter([b'{"sync_run_id":', b'"run-1"}']),
-            headers={"Content-Type": "application/json"},
+            headers=JSON,
             timeout=10,
         )
         assert chunked.json() == {"status": "cancelled"}
+        endless = session.post(
+            f"{server.url}/cancel", data=iter([b"x" * 50_000] * 3), headers=JSON, timeout=10
+        )
+        assert (endless.status_code, endless.json()["field"]) == (413, "body")
+        assert "CONNECTOR_MAX_BODY_BYTES allows 100,000" in endless.json()["message"]
     connector.release.set()
     assert not services(app)["omni_connector_scripted"].is_running("run-1")
 

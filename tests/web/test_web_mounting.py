@@ -161,7 +161,7 @@ def test_the_connector_has_its_own_limits_and_json(host):
     client = host.test_client()
     response = client.post(
         "/connector/action",
-        data=json.dumps({**ACTION, "params": "x" * 1000}),
+        data=json.dumps({**ACTION, "params": {"text": "x" * 1000}}),
         content_type="application/json",
     )
     assert (response.status_code, response.json["status"]) == (404, "error")

@@ -1,0 +1,116 @@
+"""Reads request bodies: of any size up to a limit, and all bodies in progress within one budget of memory.
+
+The manager sends a source's checkpoint and connector state with ``/sync`` and the whole source row with ``/action``, so
+one body may have hundreds of megabytes. What must be bounded is what all of them take together.
+"""
+
+import threading
+from http import HTTPStatus
+
+from flask import g, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from omni_connector.config import Settings
+from omni_connector.exceptions import MalformedRequestError
+
+PIECE_BYTES = 1024 * 1024
+WAIT_SECONDS = 20.0
+"""How long a body waits for others to end; the manager gives a call 30 s."""
+
+
+class RequestBodies:
+    """The bodies of one connector's requests.
+
+    The first ``PIECE_BYTES`` of a body are not counted, so that ``/cancel`` never waits for a large one.
+
+    Args:
+        settings: the limits.
+        wait_seconds: how long a body waits until there is room for it.
+    """
+
+    def __init__(self, settings: Settings, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._largest = settings.max_body_bytes
+        self._total = max(settings.max_total_body_bytes, settings.max_body_bytes)
+        self._wait_seconds = wait_seconds
+        self._taken = 0
+        self._changed = threading.Condition()  # Protects _taken.
+
+    def begin_request(self) -> None:
+        """Make these limits those of the current request; for ``before_request``."""
+        request.max_content_length = self._largest + 1  # In place of the hosting application's own.
+        g.omni_bodies = self
+        g.omni_body_bytes = 0
+
+    def end_request(self, error: BaseException | None = None) -> None:
+        """Give back what the current request has taken; for ``teardown_request``."""
+        del error
+        with self._changed:
+            self._taken -= g.pop("omni_body_bytes", 0)
+            self._changed.notify_all()
+
+    def read(self) -> bytearray:
+        """Return the body of the current request.
+
+        Raises:
+            MalformedRequestError: it is too large (413), breaks off or is wrongly encoded (400), or other requests have
+                taken all memory there is for bodies (503).
+        """
+        if (request.content_length or 0) > self._largest:
+            raise self._too_large()
+        body = bytearray()
+        try:
+            while piece := _next_piece():
+                if len(body) + len(piece) > self._largest:
+                    raise self._too_large()
+                if body:
+                    self._take(len(piece))
+                body += piece
+        except RequestEntityTooLarge:  # Werkzeug's, for chunked bodies.
+            raise self._too_large() from None
+        # The stream is empty also when the hosting application has read, and kept, the body.
+        body = body or bytearray(request.get_data())
+        if len(body) < (request.content_length or 0):
+            raise _broken(f"it ended after {len(body):,} of {request.content_length:,} bytes")
+        return body
+
+    def _take(self, size: int) -> None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._taken + size <= self._total, self._wait_seconds):
+                raise MalformedRequestError(
+                    f"body: the requests in progress have bodies of {self._taken:,} bytes already, and "
+                    f"CONNECTOR_MAX_TOTAL_BODY_BYTES allows {self._total:,}. Try again later, or raise it.",
+                    field="body",
+                    status=HTTPStatus.SERVICE_UNAVAILABLE,
+                )
+            self._taken += size
+        g.omni_body_bytes += size
+
+    def _too_large(self) -> MalformedRequestError:
+        size = "it has more" if request.content_length is None else f"it has {request.content_length:,}"
+        return MalformedRequestError(
+            f"body: {size} bytes, and CONNECTOR_MAX_BODY_BYTES allows {self._largest:,}. The manager sends the source's "
+            "checkpoint and connector state along: save less in them, or raise the variable.",
+            field="body",
+            status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
+
+
+def request_body() -> bytearray:
+    """Return the body of the current request; see ``RequestBodies.read``."""
+    bodies: RequestBodies = g.omni_bodies
+    return bodies.read()
+
+
+def _next_piece() -> bytes:
+    try:
+        return request.stream.read(PIECE_BYTES)
+    except RequestEntityTooLarge:
+        raise
+    except ClientDisconnected as error:
+        raise _broken("it ended early") from error
+    except Exception as error:  # Each server raises errors of its own here: OSError, ValueError, gunicorn's.
+        raise _broken(f"{type(error).__name__}: {error}") from error
+
+
+def _broken(reason: str) -> MalformedRequestError:
+    return MalformedRequestError(f"body: it broke off or is wrongly encoded ({reason})", field="body")
