@@ -62,7 +62,9 @@ def test_an_update_keeps_some_values_and_replaces_others(emitter, manager, sourc
     assert document.created_at < document.updated_at
 
 
-@pytest.mark.parametrize(("size", "stored"), [("-5", -5), ("+7", 7), ("0012", 12), (str(2**63), None), ("12 ", None), ("", None)])
+@pytest.mark.parametrize(
+    ("size", "stored"), [("-5", -5), ("+7", 7), ("0012", 12), (str(2**63), None), ("12 ", None), ("", None)]
+)
 def test_a_size_is_kept_only_if_it_is_a_number_of_64_bits(emitter, manager, source, size, stored):
     emitter.emit(emitter.event(metadata={"size": size}))
     document = manager.document(source.id, "page-1")

@@ -107,8 +107,11 @@ def test_an_action_request_needs_only_its_name():
     assert (request.params, request.credentials, request.source, request.actor_email) == (None,) * 4
 
 
-def test_params_that_are_no_object_come_through_unchanged():
-    assert structure(ActionRequest, {"action": "ping", "params": [1, 2]}).params == [1, 2]
+def test_params_that_are_no_object_are_refused_by_name():
+    assert refused(ActionRequest, {"action": "ping", "params": [1, 2]}) == (
+        "params",
+        "params: an object is required, not an array",
+    )
 
 
 def test_the_error_of_a_nested_value_names_its_path():

@@ -129,7 +129,10 @@ def test_an_empty_text_is_a_text(load):
     [
         (5, "load_skill failed: TypeError: it returned int; return text, a SkillResponse, or None"),
         (ValueError("for t0p-secret"), "load_skill failed: ValueError: for ***"),
-        (SystemExit("t0p-secret"), "load_skill failed: it tried to end the process (SystemExit: ***); raise another exception to report an error"),
+        (
+            SystemExit("t0p-secret"),
+            "load_skill failed: it tried to end the process (SystemExit: ***); raise another exception to report an error",
+        ),
     ],
 )
 def test_a_hook_that_fails_is_told_without_secrets(load, caplog, returned, message):
