@@ -19,7 +19,9 @@ variable                           meaning                                      
 ================================== ============================================================  ==========
 """
 
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,6 +36,8 @@ DEFAULT_CATALOG_TTL_SECONDS = 86400
 DEFAULT_MAX_BODY_BYTES = 1024 * 1024 * 1024
 DEFAULT_MAX_TOTAL_BODY_BYTES = 1024 * 1024 * 1024
 LARGEST_PORT = 65535
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @frozen(kw_only=True)
@@ -64,19 +68,51 @@ class Settings:
     catalog_cache_ttl_seconds: float = DEFAULT_CATALOG_TTL_SECONDS
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+    def from_environ(
+        cls, environ: Mapping[str, str] | None = None, *, needs_manager: bool = True
+    ) -> "Settings":
         """Read the settings; ``environ`` is the process's own unless given.
+
+        Args:
+            environ: the variables.
+            needs_manager: False accepts that ``CONNECTOR_MANAGER_URL`` is not set yet, or has port 0; ``manager_url`` is
+                then empty.
 
         Raises:
             ConfigurationError: lists everything that is missing or wrong, each with the line to type.
         """
         environ = os.environ if environ is None else environ
-        problems = settings_problems(environ)
+        is_later = not needs_manager and _names_no_manager_yet(environ)
+        problems = [] if is_later else _manager_problems(environ)
+        problems += _own_address_problems(environ) + _number_problems(environ)
         if problems:
             raise ConfigurationError(problems)
-        return cls(
-            manager_url=_url(environ, "CONNECTOR_MANAGER_URL"),
+        return cls._of(
+            environ,
+            manager_url="" if is_later else _url(environ, "CONNECTOR_MANAGER_URL"),
             connector_url=_connector_url(environ),
+        )
+
+    @classmethod
+    def beside_manager(
+        cls, manager_url: str, connector_url: str, environ: Mapping[str, str] | None = None
+    ) -> "Settings":
+        """Read the settings, except the two addresses: they are known where the manager runs in this process.
+
+        Raises:
+            ConfigurationError: lists every number that is wrong, each with the line to type.
+        """
+        environ = os.environ if environ is None else environ
+        problems = _number_problems(environ)
+        if problems:
+            raise ConfigurationError(problems)
+        return cls._of(environ, manager_url=manager_url, connector_url=connector_url)
+
+    @classmethod
+    def _of(cls, environ: Mapping[str, str], *, manager_url: str, connector_url: str | None) -> "Settings":
+        return cls(
+            manager_url=manager_url,
+            connector_url=connector_url,
             max_body_bytes=int(_text(environ, "CONNECTOR_MAX_BODY_BYTES") or DEFAULT_MAX_BODY_BYTES),
             max_total_body_bytes=int(
                 _text(environ, "CONNECTOR_MAX_TOTAL_BODY_BYTES") or DEFAULT_MAX_TOTAL_BODY_BYTES
@@ -88,18 +124,6 @@ class Settings:
             ),
             parallel_uploads=int(_text(environ, "CONNECTOR_PARALLEL_UPLOADS") or 0) or None,
         )
-
-
-def settings_problems(environ: Mapping[str, str]) -> list[str]:
-    """Return one sentence for each variable that is missing or wrong."""
-    problems = _manager_problems(environ)
-    if _url(environ, "CONNECTOR_URL") and not is_http_address(_url(environ, "CONNECTOR_URL")):
-        problems.append(
-            "CONNECTOR_URL is not an http or https address. "
-            "Type: export CONNECTOR_URL=http://my-connector:8000"
-        )
-    problems += [*_host_problems(environ), *_port_problems(environ), *_number_problems(environ)]
-    return problems
 
 
 def manager_url_from_environ(environ: Mapping[str, str] | None = None) -> str:
@@ -132,7 +156,7 @@ def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str
     """Return what ``OMNI_CONNECTOR`` names, and everything that keeps the process from starting."""
     environ = os.environ if environ is None else environ
     target = _text(environ, "OMNI_CONNECTOR")
-    problems = settings_problems(environ)
+    problems = _manager_problems(environ) + _own_address_problems(environ) + _number_problems(environ)
     if not target:
         problems.insert(
             0,
@@ -143,12 +167,33 @@ def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str
 
 
 def is_http_address(url: str) -> bool:
-    """Say whether ``url`` is an http or https address with a host and, if any, a possible port."""
+    """Say whether ``url`` is an http or https address with a possible host and, if any, a possible port."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and parts.port != 0
     except ValueError:  # An unfinished IPv6 address, or a port that is none.
         return False
+
+
+def is_host(host: str) -> bool:
+    """Say whether ``host`` can be a host name or an IP address; IPv6 without brackets."""
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            return False
+        return True
+    try:
+        name = host.encode("idna").decode("ascii")
+    except UnicodeError:  # An empty label, or one of more than 63 characters.
+        return False
+    return _HOST_NAME.fullmatch(name) is not None
+
+
+def in_address(host: str) -> str:
+    """Return ``host`` as it is written before a port: an IPv6 address in brackets, which it may have already."""
+    bare = host.removeprefix("[").removesuffix("]")
+    return f"[{bare}]" if ":" in bare else host
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:
@@ -169,26 +214,44 @@ def _connector_url(environ: Mapping[str, str]) -> str | None:
     host = _text(environ, "CONNECTOR_HOST_NAME")
     if whole or not host:
         return whole or None
-    return f"http://{host}:{port_from_environ(environ)}"
+    return f"http://{in_address(host)}:{port_from_environ(environ)}"
+
+
+def _names_no_manager_yet(environ: Mapping[str, str]) -> bool:
+    url = _url(environ, "CONNECTOR_MANAGER_URL")
+    try:
+        return not url or urlsplit(url).port == 0
+    except ValueError:
+        return False
 
 
 def _manager_problems(environ: Mapping[str, str]) -> list[str]:
     url = _url(environ, "CONNECTOR_MANAGER_URL")
+    if not url:
+        problem = "CONNECTOR_MANAGER_URL is not set: it is the address of the connector-manager."
+        return [f"{problem} Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"]
+    return _address_problems("CONNECTOR_MANAGER_URL", url, "http://localhost:8090")
+
+
+def _own_address_problems(environ: Mapping[str, str]) -> list[str]:
+    url = _url(environ, "CONNECTOR_URL")
+    problems = _address_problems("CONNECTOR_URL", url, "http://my-connector:8000") if url else []
+    return [*problems, *_host_problems(environ), *_port_problems(environ)]
+
+
+def _address_problems(name: str, url: str, example: str) -> list[str]:
     if is_http_address(url):
         return []
-    problem = (
-        "is not an http or https address."
-        if url
-        else "is not set: it is the address of the connector-manager."
-    )
-    return [f"CONNECTOR_MANAGER_URL {problem} Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"]
+    several_colons = "[" not in url and urlsplit(url).netloc.rpartition("@")[2].count(":") > 1
+    brackets = " (an IPv6 address goes into brackets: http://[::1]:8090)" if several_colons else ""
+    return [f"{name} is not an http or https address{brackets}. Type: export {name}={example}"]
 
 
 def _host_problems(environ: Mapping[str, str]) -> list[str]:
     host = _text(environ, "CONNECTOR_HOST_NAME")
-    if not host or (is_http_address(f"http://{host}:{DEFAULT_PORT}") and not set(host) & set("/?#@ ")):
+    if not host or is_host(in_address(host).removeprefix("[").removesuffix("]")):
         return []
-    problem = f"CONNECTOR_HOST_NAME={host!r} is not a host name alone: no scheme, port or path belongs there."
+    problem = f"CONNECTOR_HOST_NAME={host!r} is not a host name alone: leave scheme, port and path out."
     return [f"{problem} Type: export CONNECTOR_HOST_NAME=my-connector (or CONNECTOR_URL=http://...)"]
 
 

@@ -1,24 +1,26 @@
 """The only place where the parts are joined: settings, manager client, service, blueprint, application, gunicorn."""
 
+import functools
 import os
-import sys
 from collections.abc import Mapping
-from types import FrameType
-from typing import Any
 
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
-from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
-from gunicorn.errors import AppImportError
 
-from omni_connector.config import Settings, port_from_environ, wsgi_target
+from omni_connector.config import Settings, in_address, port_from_environ, wsgi_target
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
-from omni_connector.gunicorn_server import settings as gunicorn_settings
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
+from omni_connector.serving.gunicorn_server import (
+    GunicornServer,
+    require_free_address,
+    startup_error,
+    startup_message,
+)
+from omni_connector.serving.late_manager import manager_of_environment
+from omni_connector.serving.processes import is_inside_gunicorn, is_preloading, is_reloader_parent
 from omni_connector.target import load_connector
 from omni_connector.web.application import Application
 from omni_connector.web.asgi import AsgiApplication
@@ -33,6 +35,8 @@ __all__ = [
     "serve",
     "service_of",
     "services",
+    "startup_error",
+    "startup_message",
 ]
 
 
@@ -51,7 +55,8 @@ def create_blueprint(
 
     Args:
         connector: the connector.
-        settings: read from the environment unless given.
+        settings: read from the environment unless given. ``CONNECTOR_MANAGER_URL`` may then be set later, before the manager
+            is first called, except under gunicorn.
         manager: how to reach the manager; an ``SdkClient`` of the settings unless given.
         name: of the blueprint; needed to mount one connector twice.
         register: announce the connector to the manager.
@@ -61,10 +66,12 @@ def create_blueprint(
         ConfigurationError: the environment is incomplete; lists everything. Mounting raises it as well, when the manager
             would refuse the manifest.
     """
-    settings = settings or Settings.from_environ()
-    service = ConnectorService(
-        connector, settings, manager or SdkClient(settings.manager_url), options=options
-    )
+    if settings is not None:
+        manager = manager or SdkClient(settings.manager_url)
+    else:  # A process that serves needs the address of the manager now, a test suite may set it later.
+        settings = Settings.from_environ(needs_manager=is_inside_gunicorn())
+        manager = manager or manager_of_environment()
+    service = ConnectorService(connector, settings, manager, options=options)
     blueprint = build_blueprint(service, name=name)
     if register:
         blueprint.record(lambda state: _start(service, state))
@@ -172,54 +179,19 @@ def serve(connector: ConnectorBase, *, port: int | None = None, host: str = "0.0
         # A port that is not known yet cannot be registered by host name.
         own = {"PORT": str(port)} if port else {"PORT": "", "CONNECTOR_HOST_NAME": ""}
         settings = Settings.from_environ({**os.environ, **own})
+        require_free_address(host, port)
     except ConfigurationError as error:
         raise SystemExit(startup_message(error)) from None
-    _Gunicorn(connector, settings, f"{host}:{port}").run()
-
-
-def startup_message(error: ConfigurationError) -> str:
-    """Return what a person reads when a process cannot start."""
-    lines = "\n".join(f"  - {problem}" for problem in error.problems)
-    return f"The connector cannot start:\n{lines}"
-
-
-def startup_error(error: ConfigurationError) -> BaseException:
-    """Return what ends the start with one readable message: under gunicorn, and elsewhere."""
-    message = startup_message(error)
-    # A worker's is reported by the master, which stops; in the master itself it would be a traceback.
-    return AppImportError(message) if _inside_gunicorn() and not _preloading() else SystemExit(message)
-
-
-class _Gunicorn(BaseApplication):
-    """Gunicorn, set up from Python."""
-
-    def __init__(self, connector: ConnectorBase, settings: Settings, bind: str) -> None:
-        self._connector = connector
-        self._settings = settings
-        self._bind = bind
-        super().__init__()
-
-    def load_config(self) -> None:
-        """Take the recommended settings."""
-        for name, value in vars(gunicorn_settings).items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
-        self.cfg.set("bind", self._bind)
-
-    def load(self) -> Any:
-        """Make the application, in the worker."""
-        try:
-            return create_app(self._connector, settings=self._settings)
-        except ConfigurationError as error:
-            raise startup_error(error) from None
+    make_app = functools.partial(create_app, connector, settings=settings)
+    GunicornServer(make_app, f"{in_address(host)}:{port}").run()
 
 
 def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
     """Start the service now, or, under ``gunicorn --preload``, in each worker after it was forked."""
     prefix = state.url_prefix or ""
     try:
-        if not _preloading():
-            service.start(url_prefix=prefix)
+        if not is_preloading():
+            service.start(url_prefix=prefix, is_idle_process=is_reloader_parent)
             return
         service.checked_manifest()  # What is raised in a process that was just forked, nobody hears.
     except ConfigurationError:
@@ -232,22 +204,3 @@ def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
             service.start(url_prefix=prefix)
 
     os.register_at_fork(after_in_child=start_in_worker)
-
-
-def _inside_gunicorn() -> bool:
-    return any(code is Arbiter.__init__.__code__ or code is Arbiter.run.__code__ for code in _callers())
-
-
-def _preloading() -> bool:
-    """Say whether this is gunicorn's master process, which loads the application but never serves it."""
-    return _inside_gunicorn() and Arbiter.spawn_worker.__code__ not in _callers()
-
-
-def _callers() -> list[Any]:
-    """Return the code of every function on the stack."""
-    codes = []
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the documented way to look at one's own stack.
-    while frame is not None:
-        codes.append(frame.f_code)
-        frame = frame.f_back
-    return codes

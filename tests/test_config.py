@@ -45,6 +45,8 @@ def test_blanks_and_trailing_slashes_are_dropped():
         ({"CONNECTOR_HOST_NAME": " me ", "PORT": "9000"}, "http://me:9000"),
         ({"CONNECTOR_HOST_NAME": "10.0.0.7"}, "http://10.0.0.7:8000"),
         ({"CONNECTOR_HOST_NAME": "[::1]"}, "http://[::1]:8000"),
+        ({"CONNECTOR_HOST_NAME": "fd00::5"}, "http://[fd00::5]:8000"),
+        ({"CONNECTOR_HOST_NAME": "my_connector"}, "http://my_connector:8000"),
         ({"CONNECTOR_HOST_NAME": "me", "CONNECTOR_URL": "https://me.example/c"}, "https://me.example/c"),
     ],
 )
@@ -90,12 +92,54 @@ def test_a_missing_manager_is_answered_with_the_line_to_type():
         "http://manager:port",
         "http://manager:99999",
         "http://manager:0",
+        "http://connector..manager:8090",
+        "http://.manager",
+        "http://my manager:8090",
+        f"http://{'m' * 64}:8090",
     ],
 )
 @pytest.mark.parametrize("name", ["CONNECTOR_MANAGER_URL", "CONNECTOR_URL"])
 def test_an_address_that_is_none_is_refused(name, url):
     (problem,) = problems({**URL, name: url})
     assert problem.startswith(f"{name} is not an http or https address. Type: export {name}=")
+
+
+def test_an_ipv6_address_without_brackets_is_answered_with_how_to_write_it():
+    (problem,) = problems({"CONNECTOR_MANAGER_URL": "http://fd00::5:8090"})
+    assert "an IPv6 address goes into brackets: http://[::1]:8090" in problem
+    assert Settings.from_environ({"CONNECTOR_MANAGER_URL": "http://[fd00::5]:8090"}).manager_url
+
+
+@pytest.mark.parametrize(
+    "name", ["a..b", "me:8000", "http://me", "me/path", "me@host", "fd00::zz", "my host"]
+)
+def test_a_host_name_that_is_none_is_refused(name):
+    (problem,) = problems({**URL, "CONNECTOR_HOST_NAME": name})
+    assert problem.startswith(f"CONNECTOR_HOST_NAME={name!r} is not a host name alone")
+
+
+@pytest.mark.parametrize("url", [None, "", "http://localhost:0"])
+def test_the_address_of_the_manager_may_come_later(url):
+    environ = {} if url is None else {"CONNECTOR_MANAGER_URL": url}
+    assert Settings.from_environ(environ, needs_manager=False).manager_url == ""
+    assert len(problems(environ)) == 1
+
+
+def test_an_address_that_is_none_is_refused_also_where_it_may_come_later():
+    with pytest.raises(ConfigurationError, match="CONNECTOR_MANAGER_URL is not an http"):
+        Settings.from_environ({"CONNECTOR_MANAGER_URL": "manager"}, needs_manager=False)
+
+
+def test_beside_a_manager_only_numbers_are_read():
+    environ = {"CONNECTOR_MANAGER_URL": "x", "PORT": "x", "CONNECTOR_MAX_BODY_BYTES": "7"}
+    settings = Settings.beside_manager("http://m", "http://me", environ)
+    assert (settings.manager_url, settings.connector_url, settings.max_body_bytes) == (
+        "http://m",
+        "http://me",
+        7,
+    )
+    with pytest.raises(ConfigurationError, match="CONNECTOR_MAX_BODY_BYTES='x'"):
+        Settings.beside_manager("http://m", "http://me", {"CONNECTOR_MAX_BODY_BYTES": "x"})
 
 
 @pytest.mark.parametrize("port", ["0", "-1", "65536", "80a", "8000.0", "٨٠٠٠", "9" * 5000])
@@ -146,7 +190,7 @@ def test_a_time_to_live_that_is_no_number_is_refused(value):
     assert "is not a number of seconds. Type: export CATALOG_CACHE_TTL_SECONDS=86400" in problem
 
 
-@pytest.mark.parametrize("host", ["http://me", "me:8000", "me/x", "user@me", "my host", "::1"])
+@pytest.mark.parametrize("host", ["http://me", "me:8000", "me/x", "user@me", "my host"])
 def test_a_host_name_with_more_than_a_host_is_refused(host):
     (problem,) = problems({**URL, "CONNECTOR_HOST_NAME": host})
     assert problem.startswith(f"CONNECTOR_HOST_NAME={host!r} is not a host name alone")

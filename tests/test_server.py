@@ -5,6 +5,8 @@ Serving itself, under gunicorn, is shown by the tests of whole processes.
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from support.scripted import Scripted
 
@@ -19,6 +21,7 @@ from omni_connector.server import (
     startup_error,
     startup_message,
 )
+from omni_connector.serving.gunicorn_server import GunicornServer
 
 MANAGER = {"CONNECTOR_MANAGER_URL": "http://manager:8090"}
 
@@ -103,3 +106,31 @@ def test_serving_on_an_impossible_port_ends_readably(monkeypatch):
     monkeypatch.setenv("PORT", "99999")
     with pytest.raises(SystemExit, match="PORT='99999' is not a port number"):
         serve(Scripted())
+
+
+def test_serving_on_a_used_port_ends_with_one_line(monkeypatch):
+    monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://manager:8090")
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        with pytest.raises(SystemExit) as caught:
+            serve(Scripted(), port=port, host="127.0.0.1")
+    listening = (
+        f"The connector cannot listen on 127.0.0.1:{port}: Address already in use. Name another port or host."
+    )
+    assert caught.value.code == f"The connector cannot start:\n  - {listening}"
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "::zz"])
+def test_serving_on_an_address_of_another_machine_ends_with_one_line(monkeypatch, host):
+    monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://manager:8090")
+    with pytest.raises(SystemExit, match="The connector cannot listen on "):
+        serve(Scripted(), port=8123, host=host)
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "::"])
+def test_an_ipv6_address_is_served_with_and_without_brackets(monkeypatch, host):
+    monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://manager:8090")
+    bound = []
+    monkeypatch.setattr(GunicornServer, "run", lambda server: bound.append(server.cfg.address))
+    serve(Scripted(), port=0, host=host)
+    assert bound == [[(host.strip("[]"), 0)]]

@@ -1,6 +1,7 @@
 """The manager as the rest of the package sees it: every endpoint, on managers of every age."""
 
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import BinaryIO, NoReturn
 
 import requests
@@ -16,6 +17,7 @@ from omni_connector.manager.compatibility import Compatibility, Feature
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies
 from omni_connector.manager.run_calls import RunCalls
 from omni_connector.manager.source_calls import SourceCalls
+from omni_connector.manager.transport import without_secrets
 from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT, SyncConfig
@@ -27,6 +29,11 @@ NO_REGISTRATION = (
     "{operation}: this manager is older than 23 March 2026 and takes no registrations. Tell it this connector's address "
     "(CONNECTOR_GOOGLE_URL, CONNECTOR_WEB_URL, ...); it reads GET /manifest by itself"
 )
+NOT_A_MANAGER = (
+    "what answers at {url} is not the connector-manager ({found}). Set CONNECTOR_MANAGER_URL to the manager's address, "
+    "such as http://connector-manager:8090"
+)
+NO_MANAGER = "404 to POST /sdk/register, and GET /health does not answer as a manager does"
 NO_EXTRACTION = (
     "{operation}: this manager is older than {since} and extracts no text from files: extract it in the connector, and "
     "give it as Document(content=...)"
@@ -91,10 +98,9 @@ class SdkClient(RunCalls, SourceCalls):
         """
         try:
             super().register(self._registrable(manifest))
-        except UnsupportedByManagerError as error:
-            message = NO_REGISTRATION.format(operation=error.operation)
-            raise _retold(UnsupportedByManagerError, error, message) from error
         except SdkClientError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                raise self._not_registered(error) from error
             known = self._compatibility.lacks(Feature.SOURCE_TYPES)
             found = self._compatibility.note_unknown(error)
             if known or found is not Feature.SOURCE_TYPES:
@@ -102,6 +108,22 @@ class SdkClient(RunCalls, SourceCalls):
             super().register(self._registrable(manifest))
             return
         self._compatibility.forget()
+
+    def _not_registered(self, error: SdkClientError) -> SdkClientError:
+        """Tell an old manager from an address at which there is no manager: both answer 404."""
+        try:
+            answer = self._call("GET", "/health", policy=self._policies.once)
+        except SdkClientError:
+            answer = None
+        if answer == {"status": "healthy"}:
+            return _retold(
+                UnsupportedByManagerError, error, NO_REGISTRATION.format(operation=error.operation)
+            )
+        found = NO_MANAGER
+        if isinstance(answer, dict) and answer.get("status") == "healthy" and "service" in answer:
+            found = f"it is the connector {answer['service']!r}"
+        url = without_secrets(self._transport.manager_url)
+        return _retold(NotFoundError, error, NOT_A_MANAGER.format(url=url, found=found))
 
     def sync_config(self, source_id: str) -> SyncConfig:
         """``GET /sdk/source/{id}/sync-config``; of the rows one by one where there is no such route, or not for this type.

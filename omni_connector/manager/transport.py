@@ -373,7 +373,7 @@ def _shown(answer: LaneResponse) -> str:
 
 def _unreachable(operation: str, manager_url: str, error: OSError, *, repeat: bool) -> SdkClientError:
     reason = str(error) if isinstance(error, LaneError) else type(error).__name__
-    message = f"{operation}: no answer from the manager at {_without_secrets(manager_url)} ({reason})"
+    message = f"{operation}: no answer from the manager at {without_secrets(manager_url)} ({reason})"
     if repeat:
         return ManagerUnreachableError(message, operation=operation)
     return SdkClientError(f"{message}; not repeated, because it may have arrived", operation=operation)
@@ -405,6 +405,7 @@ def _told(error: SdkClientError, attempts: int, seconds: float) -> SdkClientErro
     return error
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
+    """Return an address without the user and the password in it."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 
 from omni_connector.exceptions import ConnectorError
 from omni_connector.manager.api import ManagerApi
@@ -12,30 +13,44 @@ from omni_connector.runtime.guarding import ENDS_A_PROCESS
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.25
-BAD_REQUEST = 400
 CLOSE_SECONDS = 2.0
 """How long ``close`` waits for a call in progress; its thread is a daemon, and runs wait to be delivered."""
+
+UNREACHED = "health check failed"
+"""What the manager says when its ``GET {connector_url}/health`` failed (manager.openapi.yaml, ``/sdk/register``)."""
 
 
 class Registrar:
     """Registers every 30 s, in a thread of its own, until it is closed.
 
-    The first attempts follow each other faster: the server may not listen yet, or the manager may just be starting.
-    A manager that is down, or refuses, is said once; so is its return. When the manifest has changed, ``again`` does not
-    wait for the next time.
+    The first attempts follow each other faster: the server may not listen yet, or the manager may just be starting. A
+    manager that is down or refuses is logged once, and so is its return. ``again`` registers at once: the manifest has
+    changed.
+
+    Args:
+        manager: the manager.
+        manifest: makes the manifest, anew for each registration.
+        interval_seconds: between two registrations.
+        is_idle_process: says whether this process never answers a request, so that another registers; asked each time.
     """
 
     def __init__(
-        self, manager: ManagerApi, manifest: Callable[[], dict[str, JsonValue]], interval_seconds: float
+        self,
+        manager: ManagerApi,
+        manifest: Callable[[], dict[str, JsonValue]],
+        interval_seconds: float,
+        *,
+        is_idle_process: Callable[[], bool] | None = None,
     ) -> None:
         self._stopped = threading.Event()
         self._wake = threading.Event()  # Set to end a wait: the manifest has changed, or it is closed.
-        self._manager = manager.interruptible(self._stopped)
+        self._manager = manager
         self._manifest = manifest
         self._interval_seconds = interval_seconds
+        self._is_idle_process = is_idle_process
         self._registered = False
         self._refused = False
-        self._said: tuple[type[ConnectorError], int | None] | None = None  # The last kind of failure.
+        self._logged: tuple[type[ConnectorError], int | None] | None = None  # The last kind of failure.
         self._thread = threading.Thread(target=self._run, name="omni-register", daemon=True)
 
     def start(self) -> None:
@@ -43,7 +58,7 @@ class Registrar:
         self._thread.start()
 
     def again(self) -> None:
-        """Register at once, or right after the call that is under way; the manifest has changed."""
+        """Register at once, or right after the call in progress; the manifest has changed."""
         self._wake.set()
 
     def close(self) -> None:
@@ -54,22 +69,25 @@ class Registrar:
 
     def _run(self) -> None:
         delay = FIRST_RETRY_SECONDS
-        while True:
-            registered = self._register()
-            if registered or self._registered:
+        while not self._stopped.is_set():
+            if self._is_idle_process is not None and self._is_idle_process():
+                log.debug(
+                    "This process does not serve the connector, and leaves registering to the one that does"
+                )
+                return
+            if self._register() or self._registered:
                 delay = self._interval_seconds
             self._wake.wait(delay)
             self._wake.clear()
-            if self._stopped.is_set():
-                return
             delay = min(delay * 2, self._interval_seconds)
 
     def _register(self) -> bool:
         try:
             manifest = self._manifest()
-            self._manager.register(manifest)
+            # Not before: the address of the manager may be set after the connector was made.
+            self._manager.interruptible(self._stopped).register(manifest)
         except ConnectorError as error:
-            self._say_failure(error)
+            self._log_failure(error)
             return False
         except (
             Exception,
@@ -77,19 +95,34 @@ class Registrar:
         ):  # The thread must survive a manifest that an override gets wrong.
             log.exception("The manifest could not be made")
             return False
-        if not self._registered or self._said is not None:
-            log.info("Registered with the manager: %s", manifest.get("name"))
-        self._registered, self._said = True, None
+        if not self._registered or self._logged is not None:
+            log.info(
+                "Registered with the manager as %s; it reaches the connector at %s",
+                manifest.get("name"),
+                manifest.get("connector_url"),
+            )
+        self._registered, self._logged = True, None
         return True
 
-    def _say_failure(self, error: ConnectorError) -> None:
+    def _log_failure(self, error: ConnectorError) -> None:
         if self._stopped.is_set():
             return
-        kind = type(error), getattr(error, "status", None)
-        if kind[1] == BAD_REQUEST and not self._registered and not self._refused:
+        status = getattr(error, "status", None)
+        is_unreached = status == HTTPStatus.BAD_REQUEST and UNREACHED in str(error)
+        if is_unreached and not self._registered and not self._refused:
             self._refused = True  # Under some servers the first attempt is made a moment before they listen.
-            log.info("The manager does not reach the connector yet; it is tried again by itself: %s", error)
+            log.info("The manager does not reach the connector yet; registration is repeated: %s", error)
             return
-        level = logging.DEBUG if kind == self._said else logging.WARNING
-        log.log(level, "Not registered with the manager; it is tried again by itself: %s", error)
-        self._said = kind
+        kind = type(error), status
+        level = logging.DEBUG if kind == self._logged else logging.WARNING
+        remedy = REACHABLE if is_unreached else ""
+        log.log(level, "Not registered with the manager; registration is repeated: %s%s", error, remedy)
+        self._logged = kind
+
+
+REACHABLE = (
+    " The manager calls the connector at this address. Set CONNECTOR_HOST_NAME to a host name that the manager's machine "
+    "resolves (with containers, the name of the connector's service), PORT to the port at which it reaches the connector, "
+    "or CONNECTOR_URL to the whole address, and check that nothing blocks the port"
+)
+"""Follows the manager's own text, which names the address."""

@@ -112,8 +112,12 @@ class ConnectorService:
 
     # -- its own life -------------------------------------------------------------------------------------------
 
-    def start(self, *, url_prefix: str = "") -> None:
+    def start(self, *, url_prefix: str = "", is_idle_process: Callable[[], bool] | None = None) -> None:
         """Begin to register with the manager, once; to be called in the process that serves.
+
+        Args:
+            url_prefix: where the connector is mounted.
+            is_idle_process: see ``Registrar``.
 
         Raises:
             ConfigurationError: the manager would refuse the manifest, lists everything; or it is mounted elsewhere.
@@ -140,7 +144,9 @@ class ConnectorService:
                 )
             else:
                 interval = self.settings.registration_interval_seconds
-                self._registrar = Registrar(self._manager, self.manifest, interval)
+                self._registrar = Registrar(
+                    self._manager, self.manifest, interval, is_idle_process=is_idle_process
+                )
                 self._registrar.start()
         if self.mirror is not None:
             self.mirror.start()

@@ -38,6 +38,9 @@ def unknown(variant, path="events[0].type"):
     return Answer(422, text.encode(), {"Content-Type": "text/plain; charset=utf-8"})
 
 
+HEALTHY = Answer(body=b'{"status":"healthy"}')
+
+
 class OldManager:
     """Answers 404 without a body on the paths that end with one of ``lacks``, 422 for kinds that it does not know."""
 
@@ -55,7 +58,7 @@ class OldManager:
             for kind in self.unknown_kinds:
                 if kind in {event.get("type") for event in sent}:
                     return unknown(kind)
-        return self.answers.get(request.path, Answer())
+        return HEALTHY if request.path == "/health" else self.answers.get(request.path, Answer())
 
     def paths(self):
         return [f"{request.method} {request.path}" for request in self.manager.requests]
@@ -331,6 +334,27 @@ def test_a_registration_makes_the_client_try_again(client, manager, said):
     client.add_updated("run-1", 5)
     assert [path for path in old.paths() if path.endswith("updated")] == ["POST /sdk/sync/run-1/updated"] * 3
     assert said()[1:] == ["This manager knows count of updates now"]
+
+
+@pytest.mark.parametrize(
+    ("health", "found"),
+    [
+        (MISSING, "GET /health does not answer as a manager does"),
+        (Answer(404, b"<html>no such page</html>"), "GET /health does not answer as a manager does"),
+        (Answer(200, b"<html>Welcome</html>"), "GET /health does not answer as a manager does"),
+        (Answer(body=b'{"status":"healthy","service":"wiki"}'), "it is the connector 'wiki'"),
+    ],
+)
+@pytest.mark.parametrize("refusal", [MISSING, Answer(404, b"<html>no such page</html>")])
+def test_an_address_where_no_manager_is_is_no_old_manager(client, manager, refusal, health, found):
+    manager.otherwise = lambda request: health if request.path == "/health" else refusal
+    with pytest.raises(NotFoundError) as caught:
+        client.register({"name": "n"})
+    message = str(caught.value)
+    assert message.startswith(f"what answers at {manager.url} is not the connector-manager (")
+    assert found in message
+    assert "Set CONNECTOR_MANAGER_URL" in message
+    assert "older" not in message
 
 
 def test_a_failed_registration_changes_nothing(client, manager):

@@ -19,6 +19,7 @@ from omni_connector.runtime.watch import Watch, WatchTimes
 from omni_connector.sync.pulse import Pulse
 
 QUICK = 0.001
+MANIFEST = {"name": "notes", "connector_url": "http://me:8000"}
 GONE = ManagerUnreachableError("POST /sdk/register: no answer")
 
 
@@ -28,8 +29,8 @@ def register(manager, monkeypatch):
     monkeypatch.setattr(registration, "FIRST_RETRY_SECONDS", QUICK)
     made = []
 
-    def start(manifest=lambda: {"name": "notes"}, interval_seconds=QUICK):
-        made.append(Registrar(manager, manifest, interval_seconds))
+    def start(manifest=lambda: MANIFEST, interval_seconds=QUICK, **options):
+        made.append(Registrar(manager, manifest, interval_seconds, **options))
         made[-1].start()
         return made[-1]
 
@@ -49,7 +50,7 @@ def attempts(manager, count):
 def test_it_registers_again_and_again(register, manager):
     register()
     manager.wait_for(lambda manager: len(manager.registrations) >= 3)
-    assert manager.registrations[:3] == [{"name": "notes"}] * 3
+    assert manager.registrations[:3] == [MANIFEST] * 3
 
 
 def test_the_manifest_is_made_anew_each_time(register, manager):
@@ -103,8 +104,8 @@ def test_a_manager_that_is_down_is_said_once_and_so_is_its_return(register, mana
     manager.wait_for(lambda manager: len(manager.registrations) >= 2)
     messages = said(caplog)
     assert messages[:2] == [
-        "Not registered with the manager; it is tried again by itself: POST /sdk/register: no answer",
-        "Registered with the manager: notes",
+        "Not registered with the manager; registration is repeated: POST /sdk/register: no answer",
+        "Registered with the manager as notes; it reaches the connector at http://me:8000",
     ]
     assert len(messages) == 2
     manager.on("register", GONE)
@@ -113,6 +114,42 @@ def test_a_manager_that_is_down_is_said_once_and_so_is_its_return(register, mana
     manager.on("register", None)
     manager.wait_for(lambda manager: len(manager.registrations) >= 4)
     assert len(said(caplog, logging.WARNING)) == 2
+
+
+UNREACHED = SdkClientError(
+    "POST /sdk/register: 400: Connector health check failed at http://me:8000. Registration rejected.",
+    status=400,
+)
+
+
+def test_a_connector_that_the_manager_does_not_reach_is_told_what_to_set(register, manager, caplog):
+    """The first refusal is no warning: under some servers it comes a moment before they listen."""
+    caplog.set_level(logging.INFO)
+    manager.on("register", UNREACHED)
+    register()
+    attempts(manager, 4)
+    first, warning = said(caplog)
+    assert first.startswith("The manager does not reach the connector yet; registration is repeated")
+    assert "health check failed at http://me:8000" in warning
+    for variable in ("CONNECTOR_HOST_NAME", "PORT", "CONNECTOR_URL"):
+        assert variable in warning
+
+
+def test_another_refusal_with_400_is_no_question_of_addresses(register, manager, caplog):
+    manager.on("register", SdkClientError("400: action schema", status=400))
+    register()
+    attempts(manager, 2)
+    (warning,) = said(caplog, logging.WARNING)
+    assert "CONNECTOR_HOST_NAME" not in warning
+
+
+def test_a_process_that_only_watches_another_does_not_register(register, manager):
+    idle = threading.Event()
+    registrar = register(is_idle_process=idle.is_set)
+    attempts(manager, 1)
+    idle.set()
+    registrar._thread.join(WAIT)
+    assert not registrar._thread.is_alive()
 
 
 def test_another_kind_of_failure_is_said_again(register, manager, caplog):

@@ -10,7 +10,7 @@ from flask.json.provider import DefaultJSONProvider
 from support.scripted import WAIT, Scripted
 from werkzeug.exceptions import NotFound
 
-from omni_connector import ConfigurationError, SdkClient, Settings
+from omni_connector import ConfigurationError, Settings
 from omni_connector.server import create_app, create_blueprint, services
 from omni_connector.testing import MemoryManager
 
@@ -219,10 +219,33 @@ def test_the_factory_makes_an_app_of_one_connector(owning):
 
 
 def test_without_settings_the_environment_is_read(owning, monkeypatch):
-    with pytest.raises(ConfigurationError, match="CONNECTOR_MANAGER_URL is not set"):
-        create_app(Notes())
     monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://from-environment:1/")
     app = owning(create_app(Notes()))
     (service,) = services(app).values()
     assert service.settings.manager_url == "http://from-environment:1"
-    assert isinstance(service._manager, SdkClient)
+
+
+def test_an_address_that_is_none_is_refused_at_once(monkeypatch):
+    monkeypatch.setenv("CONNECTOR_MANAGER_URL", "from-environment")
+    with pytest.raises(ConfigurationError, match="CONNECTOR_MANAGER_URL is not an http"):
+        create_app(Notes())
+
+
+@pytest.mark.parametrize("url", [None, "http://localhost:0"])
+def test_the_address_of_the_manager_may_be_set_after_the_application_is_made(
+    owning, monkeypatch, omni_manager, url
+):
+    """Suites make the application first and start the manager later; until then a sync is refused readably."""
+    if url is not None:
+        monkeypatch.setenv("CONNECTOR_MANAGER_URL", url)
+    app = owning(create_app(Notes()))
+    source = omni_manager.add_source(source_type="web")
+    request = {"sync_run_id": "run-1", "source_id": source.id, "sync_mode": "full"}
+    refused = app.test_client().post("/sync", json=request)
+    assert refused.status_code == 500
+    assert "CONNECTOR_MANAGER_URL is not" in refused.get_data(as_text=True)
+    monkeypatch.setenv("CONNECTOR_MANAGER_URL", omni_manager.url)
+    (service,) = services(app).values()
+    request["sync_run_id"] = service.manager.create_run(source.id, "full")
+    assert app.test_client().post("/sync", json=request).status_code == 200
+    assert omni_manager.wait_for_run(request["sync_run_id"]).status == "completed"

@@ -1,1 +1,0 @@
-"""How connectors are served with gunicorn."""

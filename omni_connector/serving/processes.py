@@ -1,0 +1,45 @@
+"""Which process of a server this is: servers load an application in processes that never answer a request."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from types import CodeType, FrameType
+
+from gunicorn.arbiter import Arbiter
+from werkzeug.serving import is_running_from_reloader
+
+_RELOADER = "werkzeug._reloader"
+"""Its functions are on the stack of the main thread while Werkzeug's reloader runs, in the parent and in the child."""
+
+
+def is_inside_gunicorn() -> bool:
+    """Say whether gunicorn is loading the application, in the master or in a worker."""
+    return not {Arbiter.__init__.__code__, Arbiter.run.__code__}.isdisjoint(_callers())
+
+
+def is_preloading() -> bool:
+    """Say whether this is gunicorn's master process, which loads the application but never serves it."""
+    return is_inside_gunicorn() and Arbiter.spawn_worker.__code__ not in set(_callers())
+
+
+def is_reloader_parent() -> bool:
+    """Say whether this process only watches a child that serves: ``flask run --debug``, ``app.run(debug=True)``.
+
+    It has loaded the application like the child, with a manifest that gets old when a file changes. It is known for the
+    parent only once ``run`` was called, so this is asked before each registration, not once.
+    """
+    if is_running_from_reloader():
+        return False
+    main = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - the documented way to see another thread.
+    return any(frame.f_globals.get("__name__") == _RELOADER for frame in _outwards(main))
+
+
+def _callers() -> Iterator[CodeType]:
+    """Yield the code of every function on this thread's stack."""
+    return (frame.f_code for frame in _outwards(sys._getframe()))  # noqa: SLF001 - the documented way to look at one's own stack.
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back

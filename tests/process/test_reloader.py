@@ -1,0 +1,66 @@
+"""Flask's reloader runs an application in two processes; only the one that serves registers the connector."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+from support.processes import Process
+
+from omni_connector.local import LocalManager
+
+APPLICATION = """
+import os
+from flask import Flask
+from omni_connector import Connector, SdkClient, Settings
+from omni_connector.server import create_blueprint
+
+class Noting(SdkClient):
+    def register(self, manifest):
+        super().register(manifest)
+        print("registered by", os.getpid(), flush=True)
+
+class Notes(Connector):
+    name = "notes"
+    version = "1"
+    source_types = ["web"]
+    def sync(self, source_config, credentials, state, ctx):
+        pass
+
+manager_url = os.environ["CONNECTOR_MANAGER_URL"]
+settings = Settings(
+    manager_url=manager_url, connector_url=os.environ["CONNECTOR_URL"], registration_interval_seconds=0.1
+)
+app = Flask(__name__)
+app.register_blueprint(create_blueprint(Notes(), settings=settings, manager=Noting(manager_url)))
+if __name__ == "__main__":
+    app.run(port=int(os.environ["PORT"]), debug=True)
+"""
+STARTS = {
+    "flask run --debug": lambda path, port: ["-m", "flask", "--app", path, "run", "--debug", "--port", port],
+    "app.run(debug=True)": lambda path, port: [path],
+}
+REGISTRATIONS = 10
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_only_the_process_that_serves_registers(start, tmp_path):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = str(bound.getsockname()[1])
+    path = tmp_path / "application.py"
+    path.write_text(APPLICATION)
+    with LocalManager(tmp_path / "data") as manager:
+        env = {
+            "CONNECTOR_MANAGER_URL": manager.url,
+            "CONNECTOR_URL": f"http://127.0.0.1:{port}",
+            "PORT": port,
+        }
+        with Process(sys.executable, *start(str(path), port), env=env) as process:
+            by = set()
+            for _ in range(REGISTRATIONS):
+                by.add(int(process.wait_for(r"registered by (\d+)")[1]))
+                process.forget_output()
+            assert len(by) == 1
+            assert process.popen.pid not in by
