@@ -29,6 +29,7 @@ class LocalService:
         manager: a manager that runs.
         client: how the connector calls the manager; straight unless given. It is closed with the service.
         options: figures of the runtime, such as the size of batches; the usual ones unless given.
+        from_environ: read the other settings from the process's environment, as a served connector does.
 
     Attributes:
         connector: the connector.
@@ -38,7 +39,8 @@ class LocalService:
         service: the connector at work: its runs and their figures.
 
     Raises:
-        ConfigurationError: a manager would refuse the manifest; says all that is wrong.
+        ConfigurationError: a manager would refuse the manifest, or a variable of the environment is wrong; says all that
+            is wrong.
         SdkClientError: the manager refuses to register the connector; the message says why.
     """
 
@@ -52,11 +54,13 @@ class LocalService:
         *,
         client: ManagerApi | None = None,
         options: RuntimeOptions | None = None,
+        from_environ: bool = False,
     ) -> None:
         self.connector = connector
         self.manager = manager
         self._client = client
         self._options = options
+        self._environ = None if from_environ else dict[str, str]()
         self._closed = False
         self._door = _Door()
         self._server = HttpServer(self._door, threads=THREADS, name="served-connector").start()
@@ -90,7 +94,7 @@ class LocalService:
 
     def _open(self) -> None:
         """Make the application for the address that the server got, then register it, now and every 30 s."""
-        settings = Settings(manager_url=self.manager.url, connector_url=self.url)
+        settings = Settings.beside_manager(self.manager.url, self.url, self._environ)
         self.app = create_app(
             self.connector, settings=settings, manager=self._client, options=self._options, register=False
         )

@@ -103,7 +103,7 @@ class LocalRun:
         """Serve the connector and register it."""
         name = self._connector.name
         try:
-            served = LocalService(self._connector, manager)
+            served = LocalService(self._connector, manager, from_environ=True)
         except SdkClientError as error:
             raise ConfigurationError(f"{name}: the manager refuses its manifest. {error}") from error
         with served:

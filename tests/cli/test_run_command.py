@@ -341,3 +341,18 @@ def test_a_proxy_is_not_asked_for_this_machine(omni, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert omni("run", NOTES).exit_code == 0
+
+
+def test_the_limit_of_bodies_in_the_environment_holds_and_is_named(omni, monkeypatch):
+    assert omni("run", NOTES, "--set", "notes=1").exit_code == 0
+    monkeypatch.setenv("CONNECTOR_MAX_BODY_BYTES", "20")
+    result = omni("run", NOTES, "--set", "notes=1")
+    assert result.exit_code != 0
+    assert "CONNECTOR_MAX_BODY_BYTES allows 20" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_wrong_variable_of_the_environment_is_named_before_the_sync(omni, monkeypatch):
+    monkeypatch.setenv("CONNECTOR_MAX_BODY_BYTES", "lots")
+    result = omni("run", NOTES, "--set", "notes=1")
+    assert (result.exit_code, "CONNECTOR_MAX_BODY_BYTES='lots'" in result.output) == (3, True)

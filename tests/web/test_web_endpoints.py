@@ -305,7 +305,7 @@ def test_a_body_that_the_hosting_application_has_read_is_taken(make_app, connect
 
 
 def test_tens_of_megabytes_are_normal(client, connector):
-    checkpoint = {"seen": "x" * 20_000_000}
+    checkpoint = {"seen": "x" * 77_000_000}
     assert client.post("/sync", json={**SYNC, "checkpoint": checkpoint}).status_code == 200
     connector.meet()
     assert connector.syncs[0][2] == checkpoint
