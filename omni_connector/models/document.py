@@ -180,10 +180,12 @@ class Document(fields.QuickModel):
     Attributes:
         external_id: the document's id in its source, 1 to 500 characters, stable from run to run.
         title: shown in search results.
-        content: the document's text; the SDK stores it and fills in the content id. A ``str``, or UTF-8 text as bytes, a
-            path, or a binary file object; with ``mime_type`` or ``filename`` these are files whose text the manager
-            extracts. Exactly one of ``content`` and ``content_id`` is given.
-        mime_type: media type of a file to be extracted, such as ``application/pdf``, without parameters.
+        content: the document's text; the SDK stores it and fills in the content id. A ``str``, or text as bytes, a path,
+            or a binary file object; with ``mime_type`` or ``filename`` these are files whose text the manager extracts. It
+            is read when the document is emitted, text beyond 5 MiB is cut. Exactly one of ``content`` and ``content_id`` is
+            given.
+        mime_type: media type of the content, such as ``application/pdf`` or ``text/plain; charset=iso-8859-1``. Without a
+            charset, text is recognised by its byte-order mark, or taken as UTF-8, else as windows-1252.
         filename: its name; with no ``mime_type`` its extension decides.
         content_id: id that ``ctx.content_storage.save`` returned.
         metadata: what is known beside the text.

@@ -12,13 +12,8 @@ from omni_connector.awaitables import AwaitableStr
 from omni_connector.exceptions import InvalidValueError, SdkClientError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.codec import encode_text
-from omni_connector.sync.payloads import (
-    TEXT_LIMIT_BYTES,
-    ExtractedPayload,
-    extracted_payload,
-    is_too_long,
-    store_text,
-)
+from omni_connector.sync.charset import TEXT_LIMIT_BYTES, UndecodableError, cut
+from omni_connector.sync.payloads import FilePayload, UnreadableError, file_payload, store_text
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.run_info import RunInfo
 
@@ -105,9 +100,14 @@ class ContentStorage:
         with self._pulse.inside("extract_text"), closing(payload):
             return AwaitableStr(self._told(lambda: payload.text(self._manager, self._run.sync_run_id)))
 
-    def _file(self, data: object, mime_type: str | None, filename: str | None) -> ExtractedPayload:
+    def _file(self, data: object, mime_type: str | None, filename: str | None) -> FilePayload:
         self._check()
-        return extracted_payload(checked_file(data), mime_type, filename)
+        try:
+            return file_payload(checked_file(data), mime_type, filename)
+        except (UndecodableError, UnreadableError) as error:
+            raise InvalidValueError(
+                model="ContentStorage", field="data", value=data, remedy=str(error)
+            ) from error
 
     def _told(self, call: Callable[[], str]) -> str:
         """Return what ``call`` returns; tell one that a cancellation has broken as such, not as a manager that is away."""
@@ -131,7 +131,7 @@ class ContentStorage:
 
 
 def checked_text(content: str, run: RunInfo) -> str:
-    """Return ``content``, and warn if the manager will cut it; what JSON cannot carry is cleaned by the codec.
+    """Return ``content``, cut to what the manager keeps (a warning says so); the codec cleans what JSON cannot carry.
 
     Raises:
         InvalidValueError: it is not text.
@@ -143,14 +143,15 @@ def checked_text(content: str, run: RunInfo) -> str:
             value=content,
             remedy="give text (decode bytes first, or use save_binary for binary data)",
         )
-    if is_too_long(content):
+    text = cut(content)
+    if text.is_cut:
         log.warning(
-            "A content of %d characters is longer than the manager's limit of %d bytes and will be cut",
+            "A content of %d characters is longer than the manager's limit of %d bytes and is cut",
             len(content),
             TEXT_LIMIT_BYTES,
             extra={"sync_run_id": run.sync_run_id},
         )
-    return content
+    return text.text
 
 
 def checked_file(data: object) -> object:

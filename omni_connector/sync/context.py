@@ -1,14 +1,21 @@
 """What a connector's ``sync()`` is given: the run, and how to report to it."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableList, AwaitableNone, AwaitableStr
-from omni_connector.exceptions import ConnectorError, InvalidValueError, SdkClientError
+from omni_connector.exceptions import (
+    ConnectorError,
+    InvalidDocumentError,
+    InvalidValueError,
+    SdkClientError,
+)
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.codec import checkpoint_of, encode, too_large
 from omni_connector.models.document import Document, document_id, require_one_content
@@ -26,6 +33,7 @@ from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ending import Ending
 from omni_connector.sync.ledger import (
     CONNECTOR_STAGE,
+    DECODED_STAGE,
     ENDED_STAGE,
     TRUNCATED_STAGE,
     DocumentError,
@@ -477,9 +485,8 @@ class SyncContext(PeopleEvents):
             has_room = self._delivery.put(event)
         else:
             self._delivery.check()  # Before anything is uploaded.
-            payload = payload_of(document)
-            upload = self._begin_upload(payload, document.external_id)
-            has_room = self._delivery.put(event, upload, payload.buffered_bytes)
+            upload, size = self._begin_upload(document)
+            has_room = self._delivery.put(event, upload, size)
         self._ledger.read()
         self._emitted += 1
         return has_room
@@ -490,25 +497,46 @@ class SyncContext(PeopleEvents):
                 self._delivery.wait_for_room()
         return DONE
 
-    def _begin_upload(self, payload: Payload, document_id: str) -> ContentId:
-        if isinstance(payload, TextPayload) and fits_every_manager(payload.encoded):
+    def _begin_upload(self, document: Document) -> tuple[ContentId, int]:
+        """Read the content and begin to send it; return its id to come, and what it takes in the buffer."""
+        try:
+            payload = payload_of(document)
+        except (OSError, InvalidDocumentError) as error:
+            if not isinstance(document.content, os.PathLike):
+                raise
+            unread: Future[str] = (
+                Future()
+            )  # A file that has just gone is noted in its order, like one that is refused.
+            unread.set_exception(error)
+            return unread, 0
+        if payload.is_guessed:
+            self._note_content(
+                document.external_id, DECODED_STAGE, "its text is not UTF-8 and was taken as windows-1252"
+            )
+        if (
+            isinstance(payload, TextPayload)
+            and not payload.is_too_long
+            and fits_every_manager(payload.encoded)
+        ):
             upload = self._uploads.store(self._manager, self.sync_run_id, payload.encoded)
             if upload is not None:
-                return upload
+                return upload, payload.buffered_bytes
         submit = self._uploads.submit_extraction if payload.extracted else self._uploads.submit
-        return submit(lambda: self._upload(payload, document_id), payload.close)
+        document_id = document.external_id
+        return submit(lambda: self._upload(payload, document_id), payload.close), payload.buffered_bytes
+
+    def _note_content(self, document_id: str, stage: str, reason: str) -> None:
+        self._ledger.add(DocumentError(document_id=document_id, stage=stage, reason=reason))
 
     def _upload(self, payload: Payload, document_id: str) -> str:
         if self._stop.fence.is_set():  # Cancelled while it waited for a thread.
             self._stop.raise_if_set()
         content_id = payload.upload(self._manager, self.sync_run_id)
         if payload.is_too_long:
-            self._ledger.add(
-                DocumentError(
-                    document_id=document_id,
-                    stage=TRUNCATED_STAGE,
-                    reason="its text is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and was cut",
-                )
+            self._note_content(
+                document_id,
+                TRUNCATED_STAGE,
+                "its text is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and was cut",
             )
         return content_id
 

@@ -1,45 +1,84 @@
-"""What becomes of ``Document(content=...)``: text to be stored, or a file whose text the manager extracts."""
+"""What becomes of ``Document(content=...)``: text to be stored, or a file whose text the manager extracts.
+
+All of it is read when the document is emitted: what a file holds then is what is sent, whatever happens to it afterwards.
+"""
 
 import io
 import os
+import stat
 import tempfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, BinaryIO, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, cast
 
-from attrs import define, frozen
+from attrs import define
 
 from omni_connector.exceptions import ContentTooLargeError, InvalidDocumentError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.codec import decode, encode_text
 from omni_connector.models.document import Document
+from omni_connector.sync.charset import (
+    HEAD_BYTES,
+    TEXT_LIMIT_BYTES,
+    Text,
+    UndecodableError,
+    charset_of_html,
+    cut,
+    declared_charset,
+    marked_charset,
+    read_text,
+)
 
-TEXT_LIMIT_BYTES = 5 * 1024 * 1024
-"""The manager cuts longer text silently (PROTOCOL, sections 1 and 12)."""
-
+CHUNK_BYTES = 1024 * 1024
 SPOOLED_BYTES = 1024 * 1024
-"""What is kept in memory of a file object; the rest goes to a temporary file."""
+"""What is kept in memory of a file; the rest of it is in a temporary file."""
+
+DISK_BYTES_A_BYTE = 16
+"""So many bytes of a temporary file count as one in memory: 256 MiB of copies fill a buffer of 16 MiB."""
+
+LARGEST_FILE_BYTES = 400 * 1024 * 1024
+"""No manager takes more in one request; 50 MiB by default (PROTOCOL, sections 1 and 18)."""
+
+CONVERTED_BYTES = 4 * TEXT_LIMIT_BYTES
+"""Of a page or table in another charset so much is converted, since the manager keeps 5 MiB of its text."""
 
 UNKNOWN_TYPE = "application/octet-stream"
 """With it the manager goes by the extension of the file's name (PROTOCOL, section 13)."""
+
+PLAIN_TYPE = "text/plain"
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+TEXT_SUFFIXES = {
+    ".txt": PLAIN_TYPE,
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+    ".csv": "text/csv",
+    ".html": "text/html",
+    ".htm": "text/html",
+}
+"""Extensions by which the manager reads a file as text."""
 
 
 @define
 class TextPayload:
     """Text in memory, as the JSON string that travels: what is counted is what is kept.
 
-    ``is_too_long`` may become true by ``upload``.
+    Attributes:
+        encoded: the text.
+        is_too_long: the manager will cut it, or has.
+        is_guessed: its charset was not declared and is not UTF-8; it was taken as windows-1252.
     """
 
     encoded: bytes
-    is_too_long: bool
+    is_too_long: bool = False
+    is_guessed: bool = False
 
     extracted = False
 
     @classmethod
-    def of(cls, text: str) -> "TextPayload":
+    def of(cls, text: Text) -> "TextPayload":
         """Encode a text."""
-        return cls(encode_text(text), is_too_long(text))
+        return cls(encode_text(text.text), text.is_cut, text.is_guessed)
 
     @property
     def buffered_bytes(self) -> int:
@@ -57,130 +96,155 @@ class TextPayload:
 
 
 @define
-class TextFilePayload:
-    """A file of UTF-8 text, read when its turn comes.
+class FilePayload:
+    """A file whose text the manager extracts; streamed, never read whole.
 
-    Nothing beyond the manager's limit is read; ``is_too_long`` is known after ``upload``.
+    Attributes:
+        file: seekable, and its own.
+        mime_type: its media type, without parameters.
+        filename: its name, or None.
+        size_bytes: of the file.
+        is_guessed: as for texts.
     """
 
-    document_id: str
-    path: Path
-    is_too_long: bool = False
-
-    extracted = False
-
-    @property
-    def buffered_bytes(self) -> int:
-        """Memory that it will take: dozens may be read at once."""
-        try:
-            return min(self.path.stat().st_size, TEXT_LIMIT_BYTES)
-        except OSError:  # Said by ``upload``.
-            return 0
-
-    def upload(self, manager: ManagerApi, sync_run_id: str) -> str:
-        """Read and store it; return its content id.
-
-        Raises:
-            InvalidDocumentError: it is not UTF-8.
-            OSError: it cannot be read.
-        """
-        # Bytes, text and JSON one after the other, not all at once.
-        encoded = encode_text(decoded(self._read(), self.document_id))
-        content_id, was_cut = store_text(manager, sync_run_id, encoded)
-        self.is_too_long = self.is_too_long or was_cut
-        return content_id
-
-    def _read(self) -> bytes:
-        with self.path.open("rb") as file:
-            data = file.read(TEXT_LIMIT_BYTES + 4)
-        self.is_too_long = len(data) > TEXT_LIMIT_BYTES
-        return data
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-@frozen
-class ExtractedPayload:
-    """A file whose text the manager extracts; streamed, never read whole."""
-
-    open: Callable[[], BinaryIO]
+    file: BinaryIO
     mime_type: str
     filename: str | None
-    buffered_bytes: int
-    release: Callable[[], None]
+    size_bytes: int
+    is_guessed: bool = False
 
     extracted = True
     is_too_long = False
 
-    def upload(self, manager: ManagerApi, sync_run_id: str) -> str:
-        """Send it; return the content id of its text.
+    @property
+    def buffered_bytes(self) -> int:
+        """What it counts in the buffer: its bytes in memory, and a part of those on disk."""
+        in_memory = min(self.size_bytes, SPOOLED_BYTES)
+        return in_memory + (self.size_bytes - in_memory) // DISK_BYTES_A_BYTE
 
-        Raises:
-            OSError: it cannot be read.
-        """
-        with self.open() as file:
-            return manager.extract_content(
-                sync_run_id, file, mime_type=self.mime_type, filename=self.filename
-            )
+    def upload(self, manager: ManagerApi, sync_run_id: str) -> str:
+        """Send it; return the content id of its text."""
+        return manager.extract_content(
+            sync_run_id, self.file, mime_type=self.mime_type, filename=self.filename
+        )
 
     def text(self, manager: ManagerApi, sync_run_id: str) -> str:
-        """Send it; return its text, which is not stored.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        with self.open() as file:
-            return manager.extract_text(sync_run_id, file, mime_type=self.mime_type, filename=self.filename)
+        """Send it; return its text, which is not stored."""
+        return manager.extract_text(sync_run_id, self.file, mime_type=self.mime_type, filename=self.filename)
 
     def close(self) -> None:
-        """Release what was kept of it."""
-        self.release()
+        """Release the copy."""
+        self.file.close()
 
 
-Payload = TextPayload | TextFilePayload | ExtractedPayload
+Payload = TextPayload | FilePayload
 
 
 def payload_of(document: Document) -> Payload:
-    """Return what is to be uploaded for a document with ``content``.
-
-    A file object is read, or copied to a temporary file, now: it is its owner's to close after ``emit``.
+    """Read the content of a document; a file object remains its owner's to close.
 
     Raises:
-        InvalidDocumentError: bytes without ``mime_type`` and ``filename`` are not UTF-8 text.
+        InvalidDocumentError: it cannot be sent: bytes that are no text, a folder, a pipe given by its path.
+        OSError: a file cannot be read.
     """
     content: Any = document.content
     if isinstance(content, str):
-        return TextPayload.of(content)
-    if document.mime_type is not None or document.filename is not None:
-        return extracted_payload(content, document.mime_type, document.filename)
-    if isinstance(content, os.PathLike):
-        return TextFilePayload(document.external_id, Path(content))
-    data = bytes(content) if not hasattr(content, "read") else content.read(TEXT_LIMIT_BYTES + 4)
-    return TextPayload.of(decoded(data, document.external_id))
+        return TextPayload.of(cut(content))
+    mime_type, filename = document.mime_type, document.filename
+    try:
+        if (mime_type is None and filename is None) or _text_type(mime_type, filename) == PLAIN_TYPE:
+            with opened(content) as file:
+                return TextPayload.of(read_text(_chunks(file), declared_charset(mime_type)))
+        return file_payload(content, mime_type, filename)
+    except (UndecodableError, UnreadableError) as error:
+        remedy = str(error)
+        if isinstance(error, UndecodableError):
+            remedy += (
+                "; name its charset, as in mime_type='text/plain; charset=...', or give mime_type or filename to have the "
+                "manager extract the text of a file"
+            )
+        raise InvalidDocumentError(
+            document_id=document.external_id,
+            field="content",
+            value=content[:20] if isinstance(content, (bytes, bytearray)) else content,
+            remedy=remedy,
+        ) from error
 
 
-def extracted_payload(content: Any, mime_type: str | None, filename: str | None) -> ExtractedPayload:
-    """Return a file whose text the manager extracts.
+class UnreadableError(ValueError):
+    """What was given as a file is none that can be sent."""
+
+
+def file_payload(content: Any, mime_type: str | None, filename: str | None) -> FilePayload:
+    """Copy a file whose text the manager extracts.
 
     Args:
-        content: bytes, a path, or a binary file object, which is read now: it is its owner's to close.
-        mime_type: its media type; parameters such as ``; charset=utf-8`` are dropped, because the manager knows no type
-            that has any (PROTOCOL, section 19).
+        content: bytes, a path, or a binary file object.
+        mime_type: its media type. ``charset`` is honoured for text; other parameters are dropped, because the manager
+            knows no type that has any (PROTOCOL, section 19).
         filename: its name, whose extension decides where the type is not known; of a path its own unless given.
+
+    Raises:
+        UndecodableError: it is text whose charset is unknown, or is another than declared.
+        UnreadableError: it is no file, or larger than any manager takes.
+        OSError: it cannot be read.
     """
-    mime_type = (mime_type or "").partition(";")[0].strip().lower() or UNKNOWN_TYPE
-    if isinstance(content, os.PathLike):
-        path = Path(content)
-        return ExtractedPayload(lambda: path.open("rb"), mime_type, filename or path.name, 0, _nothing)
+    if filename is None and isinstance(content, os.PathLike):
+        filename = Path(content).name
+    text_type = _text_type(mime_type, filename)
+    charset = None if text_type is None else declared_charset(mime_type)
+    with opened(content) as file:
+        copy, size = _copied(file)
+    payload = FilePayload(copy, _kind(mime_type) or UNKNOWN_TYPE, filename, size)
+    if text_type is not None:
+        try:
+            _make_utf8(payload, charset, is_html=text_type in HTML_TYPES)
+        except BaseException:
+            payload.close()
+            raise
+    return payload
+
+
+def _kind(mime_type: str | None) -> str:
+    return (mime_type or "").partition(";")[0].strip().lower()
+
+
+def _text_type(mime_type: str | None, filename: str | None) -> str | None:
+    """Return the type of what the manager reads as text; None for other files."""
+    kind = _kind(mime_type)
+    if kind in {"", UNKNOWN_TYPE}:
+        return TEXT_SUFFIXES.get(PurePath(filename or "").suffix.lower())
+    return kind if kind.startswith("text/") or kind in HTML_TYPES else None
+
+
+@contextmanager
+def opened(content: Any) -> Iterator[BinaryIO]:
+    """Open a content in any of its forms; a file object stays open afterwards.
+
+    Raises:
+        UnreadableError: it is the path of something else than a file.
+        OSError: it cannot be opened.
+    """
     if hasattr(content, "read"):
-        return _spooled(content, mime_type, filename)
-    data = bytes(content)
-    return ExtractedPayload(lambda: io.BytesIO(data), mime_type, filename, len(data), _nothing)
+        yield content
+        return
+    if not isinstance(content, os.PathLike):
+        with io.BytesIO(content) as file:
+            yield file
+        return
+    # A pipe that nobody writes to would otherwise keep open() waiting.
+    descriptor = os.open(content, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
+        raise UnreadableError(f"it is {kind}, give the path of a file (or an open file object)")
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor.
+        yield file
 
 
 def store_text(
-    manager: ManagerApi, sync_run_id: str, encoded: bytes, content_type: str = "text/plain"
+    manager: ManagerApi, sync_run_id: str, encoded: bytes, content_type: str = PLAIN_TYPE
 ) -> tuple[str, bool]:
     """Store a text that is a JSON string already; return its content id, and whether only its beginning was stored.
 
@@ -206,65 +270,51 @@ def _shortened(encoded: bytes, limit_bytes: int) -> bytes:
     return shorter
 
 
-def is_too_long(text: str) -> bool:
-    """Say whether the manager will cut ``text``."""
-    shortest = TEXT_LIMIT_BYTES // 4  # No character takes more than four bytes.
-    return len(text) > shortest and len(text.encode(errors="replace")) > TEXT_LIMIT_BYTES
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Read to the end, however little each call returns; unbuffered files, pipes and sockets return what is there."""
+    while chunk := file.read(CHUNK_BYTES):
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            raise UnreadableError(f"its read() returns {type(chunk).__name__}, give a file opened with 'rb'")
+        yield bytes(chunk)
+    if chunk is None:
+        raise UnreadableError(
+            "it does not block: nothing was there to be read before its end, give a blocking one"
+        )
 
 
-def decoded(data: bytes, document_id: str) -> str:
-    """Return UTF-8 text; what was cut in the middle of a character at the limit loses that character.
-
-    Raises:
-        InvalidDocumentError: it is not UTF-8.
-    """
+def _copied(file: BinaryIO) -> tuple[BinaryIO, int]:
+    """Copy a file to a temporary one; return it with its size."""
+    copy = tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115 - closed by its payload.
+    size = 0
     try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if len(data) > TEXT_LIMIT_BYTES and error.start >= len(data) - 4:
-            return data[: error.start].decode("utf-8")
-        raise InvalidDocumentError(
-            document_id=document_id,
-            field="content",
-            value=data[:20],
-            remedy="bytes are taken as UTF-8 text: give mime_type or filename to have the manager extract "
-            "the text of a file, or decode it first",
-        ) from error
+        for chunk in _bounded(_chunks(file)):
+            size += copy.write(chunk)
+    except BaseException:
+        copy.close()
+        raise
+    copy.seek(0)
+    return cast("BinaryIO", copy), size
 
 
-def _spooled(content: Any, mime_type: str, filename: str | None) -> ExtractedPayload:
-    spool = tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115 - closed by close().
-    while chunk := content.read(SPOOLED_BYTES):
-        spool.write(chunk)
-    size = min(spool.tell(), SPOOLED_BYTES)
-
-    def opened() -> BinaryIO:
-        return _KeptOpen(spool)  # type: ignore[return-value]  # As far as a form reads it.
-
-    return ExtractedPayload(opened, mime_type, filename, size, spool.close)
+def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    left = LARGEST_FILE_BYTES
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise UnreadableError(f"it is larger than {LARGEST_FILE_BYTES} bytes, which no manager takes")
+        yield chunk
 
 
-class _KeptOpen:
-    """A file that stays open when a ``with`` around it ends: the next attempt reads it again."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.seek(0)
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._file.read(size)
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._file.seek(offset, whence)
-        position: int = self._file.tell()
-        return position
-
-
-def _nothing() -> None:
-    """Nothing to release."""
+def _make_utf8(payload: FilePayload, charset: str | None, *, is_html: bool) -> None:
+    """Turn text that is not UTF-8 into it, because the manager takes every text for UTF-8."""
+    head = payload.file.read(HEAD_BYTES)
+    if charset is None and is_html:
+        charset = charset_of_html(head)
+    payload.file.seek(0)
+    text = read_text(_chunks(payload.file), charset, limit_bytes=CONVERTED_BYTES)
+    payload.file.seek(0)
+    if charset in {None, "utf-8", "ascii"} and not text.is_guessed and marked_charset(head) is None:
+        return
+    payload.file.close()
+    data = text.text.encode()
+    payload.file, payload.size_bytes, payload.is_guessed = io.BytesIO(data), len(data), text.is_guessed

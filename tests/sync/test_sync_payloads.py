@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import io
+import os
+import socket
+import threading
+import tracemalloc
 
 import pytest
+from support.scripted import sync_request
 
-from omni_connector import Connector, Document, DocumentPermissions, InvalidDocumentError, InvalidValueError
+from omni_connector import (
+    Connector,
+    Document,
+    DocumentPermissions,
+    InvalidDocumentError,
+    InvalidValueError,
+    Settings,
+)
 from omni_connector.local.contents import normalised
-from omni_connector.sync.payloads import SPOOLED_BYTES, TEXT_LIMIT_BYTES, payload_of
-from omni_connector.testing import run_sync
+from omni_connector.models.codec import decode
+from omni_connector.runtime.service import ConnectorService
+from omni_connector.sync.charset import TEXT_LIMIT_BYTES
+from omni_connector.sync.payloads import SPOOLED_BYTES, payload_of
+from omni_connector.testing import MemoryManager, run_sync
 
 PUBLIC = DocumentPermissions(public=True)
 
@@ -61,15 +78,20 @@ def test_bytes_paths_and_files_of_text_arrive_as_that_text(tmp_path):
     }
 
 
-def test_files_of_text_take_their_share_of_the_buffer_while_they_are_read(tmp_path):
-    """Dozens are read at once: 64 threads with 5 MiB each would take a gigabyte."""
+def test_what_is_read_counts_in_the_buffer(tmp_path):
     path = tmp_path / "note.txt"
     path.write_bytes(b"x" * 1000)
-    assert payload_of(doc(path)).buffered_bytes == 1000
+    assert payload_of(doc(path)).buffered_bytes == len('""') + 1000
     with path.open("r+b") as file:
-        file.truncate(100 * TEXT_LIMIT_BYTES)
-    assert payload_of(doc(path)).buffered_bytes == TEXT_LIMIT_BYTES
-    assert payload_of(doc(tmp_path / "gone")).buffered_bytes == 0
+        file.write(b"x" * 60 * 1024 * 1024)
+    assert payload_of(doc(path)).buffered_bytes < TEXT_LIMIT_BYTES + 100
+    copied = payload_of(
+        doc(path, filename="a.bin"),
+    )
+    try:
+        assert copied.buffered_bytes < copied.size_bytes // 10, "on disk"
+    finally:
+        copied.close()
 
 
 HTML = b"<html><body><h1>Head</h1><p>Some <b>bold</b> words</p></body></html>"
@@ -109,6 +131,8 @@ def test_bytes_that_are_no_text_are_refused_at_emit_with_the_remedy():
     def work(ctx):
         with pytest.raises(InvalidDocumentError, match=r"'d1', content: .*give mime_type or filename"):
             ctx.emit(doc(b"\xff\xfe\x00"))
+        with pytest.raises(InvalidDocumentError, match="it is not windows-1252 text"):
+            ctx.emit(doc(b"\x89PNG\x81"))
 
     assert synced(work).documents == {}
 
@@ -185,3 +209,218 @@ def test_a_large_file_object_goes_through_a_temporary_file():
 def test_what_cannot_be_content_is_refused(fields, remedy):
     with pytest.raises(InvalidValueError, match=remedy):
         Document(external_id="1", title="T", **fields)
+
+
+# -- charsets -----------------------------------------------------------------------------------------------------
+
+GREETING = "Grüße aus Łódź — café"
+
+
+@pytest.mark.parametrize("form", ["bytes", "path", "file"])
+@pytest.mark.parametrize("kind", ["text/plain", "text/html", "text/csv", "text/x-log"])
+@pytest.mark.parametrize("charset", ["iso-8859-1", "ISO-8859-2", "cp1250", "utf-16", '"koi8-r"', "shift_jis"])
+def test_the_declared_charset_is_honoured(tmp_path, kind, charset, form):
+    text = {"koi8-r": "Привет", "shift_jis": "こんにちは"}.get(charset.strip('"'), "Grüße")
+    path = tmp_path / "file"
+    path.write_bytes(text.encode(charset.strip('"')))
+    with path.open("rb") as file:
+        given = {"bytes": path.read_bytes(), "path": path, "file": file}[form]
+        payload = payload_of(doc(given, mime_type=f"{kind}; charset={charset}"))
+    assert (sent_text(payload), payload.is_guessed) == (text, False)
+
+
+def sent_text(payload):
+    """Return what travels."""
+    if not payload.extracted:
+        return decode(payload.encoded)
+    try:
+        return payload.file.read().decode()
+    finally:
+        payload.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (codecs.BOM_UTF8 + GREETING.encode(), GREETING),
+        (GREETING.encode("utf-16"), GREETING),
+        (codecs.BOM_UTF16_BE + GREETING.encode("utf-16-be"), GREETING),
+        (GREETING.encode("utf-32"), GREETING),
+        (GREETING.encode(), GREETING),
+        (b"", ""),
+    ],
+)
+@pytest.mark.parametrize(
+    "fields", [{}, {"mime_type": "text/plain"}, {"filename": "a.csv"}, {"mime_type": "text/html"}]
+)
+def test_a_byte_order_mark_or_utf_8_is_recognised(data, text, fields):
+    payload = payload_of(doc(data, **fields))
+    assert (sent_text(payload), payload.is_guessed) == (text, False)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"mime_type": "text/plain"}, {"filename": "a.csv"}, {"mime_type": "text/html"}]
+)
+def test_other_text_is_windows_1252_or_refused(fields):
+    payload = payload_of(doc(b"caf\xe9 \x80 5", **fields))
+    assert (sent_text(payload), payload.is_guessed) == ("café € 5", True)
+    with pytest.raises(InvalidDocumentError, match="it is not windows-1252 text"):
+        payload_of(doc(b"caf\xe9\x81", **fields))
+
+
+def test_the_charset_that_a_page_names_is_honoured():
+    page = '<html><head><META charset="iso-8859-2"></head>Łódź</html>'
+    payload = payload_of(doc(page.encode("iso-8859-2"), mime_type="text/html"))
+    assert (sent_text(payload), payload.is_guessed) == (page, False)
+
+
+@pytest.mark.parametrize("charset", ["klingon", "hex", "undefined"])
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_an_unknown_charset_is_refused_for_that_document(charset, kind):
+    with pytest.raises(InvalidDocumentError, match=f"no text encoding '{charset}'"):
+        payload_of(doc(b"x", mime_type=f"{kind}; charset={charset}"))
+
+
+def test_what_is_not_in_the_declared_charset_is_refused_for_that_document():
+    with pytest.raises(InvalidDocumentError, match="it is not utf-8 text"):
+        payload_of(doc(b"caf\xe9", mime_type="text/plain; charset=utf-8"))
+
+
+def test_text_that_was_guessed_arrives_and_is_noted():
+    result = synced(lambda ctx: ctx.emit(doc(b"caf\xe9")))
+    assert (result.status, result.documents["d1"].content) == ("completed", "café")
+    assert [(error.document_id, error.stage) for error in result.errors] == [("d1", "decoded")]
+
+
+# -- files, read to their end when they are emitted ---------------------------------------------------------------
+
+
+def unbuffered(data, tmp_path):
+    path = tmp_path / "unbuffered"
+    path.write_bytes(data)
+    return path.open("rb", buffering=0)
+
+
+def pipe(data, _tmp_path):
+    reading, writing = os.pipe()
+    written = threading.Thread(target=lambda: (write_all(writing, data), os.close(writing)))
+    written.start()
+    return os.fdopen(reading, "rb", buffering=0)
+
+
+def write_all(descriptor, data):
+    for start in range(0, len(data), 1000):
+        os.write(descriptor, data[start : start + 1000])
+
+
+def connected_socket(data, _tmp_path):
+    ours, theirs = socket.socketpair()
+    sent = threading.Thread(target=lambda: (theirs.sendall(data), theirs.close()))
+    sent.start()
+    with ours:
+        return ours.makefile("rb", buffering=0)
+
+
+@pytest.mark.parametrize("make", [unbuffered, pipe, connected_socket])
+@pytest.mark.parametrize("fields", [{}, {"filename": "a.bin"}, {"filename": "a.txt"}])
+def test_files_that_return_little_at_a_time_are_read_to_their_end(tmp_path, make, fields):
+    data = b"".join(b"line %d\n" % number for number in range(200_000))
+    with make(data, tmp_path) as file:
+        payload = payload_of(doc(file, **fields))
+    assert sent_text(payload) == data.decode()
+
+
+@pytest.mark.parametrize("fields", [{}, {"filename": "a.bin"}, {"mime_type": "text/html"}])
+@pytest.mark.parametrize("then", ["overwritten", "deleted"])
+def test_what_a_file_held_in_emit_is_sent(tmp_path, fields, then):
+    path = tmp_path / "download"
+
+    def work(ctx):
+        for number in range(50):
+            path.write_text(f"<p>text {number}</p>")
+            ctx.emit(doc(path, number, **fields))
+            path.write_text("another") if then == "overwritten" else path.unlink()
+
+    manager = MemoryManager()  # Extracts nothing, and so shows what was sent.
+    with contextlib.closing(
+        ConnectorService(Emits(work), Settings(manager_url="http://x"), manager)
+    ) as service:
+        service.start_sync(sync_request())
+        manager.wait_for(lambda m: m.status == "completed")
+    sent = {event["document_id"]: manager.contents[event["content_id"]] for event in manager.events}
+    assert sent == {f"d{number}": f"<p>text {number}</p>" for number in range(50)}
+
+
+@pytest.mark.parametrize("fields", [{}, {"filename": "a.bin"}])
+def test_the_path_of_a_pipe_or_a_folder_is_refused_by_name(tmp_path, fields):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+
+    def work(ctx):
+        ctx.emit(doc(tmp_path / "pipe", 1, **fields))
+        ctx.emit(doc(tmp_path / "folder", 2, **fields))
+        ctx.emit(doc("fine", 3))
+
+    result = synced(work)
+    assert (result.status, set(result.documents)) == ("completed", {"d3"})
+    first, second = result.errors
+    assert (first.document_id, second.document_id) == ("d1", "d2")
+    assert "'d1', content: " in first.reason
+    assert "it is a pipe, socket or device" in first.reason
+    assert "folder" in second.reason
+
+
+def test_a_file_that_does_not_block_is_refused_rather_than_cut(tmp_path):
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.write(writing, b"a beginning")
+    with (
+        os.fdopen(reading, "rb", buffering=0) as file,
+        os.fdopen(writing, "wb"),
+        pytest.raises(InvalidDocumentError, match="it does not block"),
+    ):
+        payload_of(doc(file))
+
+
+def test_a_file_whose_read_returns_text_is_refused():
+    reader = codecs.getreader("utf-8")(io.BytesIO(b"x"))
+    with pytest.raises(InvalidDocumentError, match=r"its read\(\) returns str"):
+        payload_of(doc(reader))
+
+
+class Endless(io.RawIOBase):
+    """As large as is asked for; counts what was read."""
+
+    def __init__(self, size):
+        self.left, self.read_bytes = size, 0
+
+    def read(self, size=-1):
+        data = b"x" * min(size, self.left)
+        self.left -= len(data)
+        self.read_bytes += len(data)
+        return data
+
+
+@pytest.mark.parametrize("form", ["str", "bytes", "file"])
+def test_hundreds_of_megabytes_of_text_are_cut_while_they_are_read(form):
+    size = 300 * 1024 * 1024
+    given = {"str": "x", "bytes": b"x"}[form] * size if form != "file" else Endless(size)
+    tracemalloc.start()
+    try:
+        payload = payload_of(doc(given))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert payload.is_too_long
+    assert TEXT_LIMIT_BYTES < len(payload.encoded) < TEXT_LIMIT_BYTES + 100
+    assert peak < 100 * 1024 * 1024
+    if form == "file":
+        assert given.read_bytes < 8 * 1024 * 1024
+
+
+def test_a_file_that_no_manager_takes_is_not_copied_whole(monkeypatch):
+    monkeypatch.setattr("omni_connector.sync.payloads.LARGEST_FILE_BYTES", 3 * 1024 * 1024)
+    file = Endless(2**40)
+    with pytest.raises(InvalidDocumentError, match="which no manager takes"):
+        payload_of(doc(file, filename="a.bin"))
+    assert file.read_bytes < 8 * 1024 * 1024
