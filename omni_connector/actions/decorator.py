@@ -49,11 +49,17 @@ def action(  # noqa: D417 - the options are told one by one.
 
     The schema is made from the signature: annotations (text, numbers, truth values, dates, enums, ``Literal``, lists,
     dicts, attrs classes, dataclasses, ``TypedDict``, and all of them with ``| None``), defaults, and descriptions from
-    ``Annotated`` or from ``Args`` in the docstring. Parameters called ``credentials``,
-    ``source`` and ``actor_email`` are no part of it; they get what ``execute_action`` would.
+    ``Annotated`` or from ``Args`` in the docstring. These parameters are not
+    part of the schema; the SDK fills them in where the method has them:
 
-    Before the method runs its parameters are checked and converted; what is missing or mistyped answers 400 by name.
-    What it returns is the action's result; an ``ActionResponse`` or another response is passed on as it is.
+    - ``credentials``: the secrets, a dict as in ``sync()``; empty when there are none.
+    - ``credential``: the whole row, a ``Credential`` with ``auth_type``, ``principal_email``, ``config`` and so on, whose
+      ``credentials`` are the secrets; None when there is none.
+    - ``source``: the source's row, a ``Source``; None before a source exists.
+    - ``actor_email``: the acting user's address, or None.
+
+    Parameters are validated and converted before the method runs; a missing or mistyped one is answered 400 by name.
+    What the method returns is the action's result; an ``ActionResponse`` or another response is passed on unchanged.
 
     Args:
         method: the method, where nothing else is to be said.

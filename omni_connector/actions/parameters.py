@@ -20,7 +20,7 @@ from omni_connector.actions.values import converted, expected, require_convertib
 from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models.plain import JsonValue
 
-SPECIAL = frozenset({"credentials", "source", "actor_email"})
+SPECIAL = frozenset({"credentials", "credential", "source", "actor_email"})
 """Names of parameters that are handed over by the SDK and are no part of the schema."""
 
 

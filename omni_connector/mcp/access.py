@@ -11,6 +11,7 @@ from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.codec import encode
 from omni_connector.models.mcp_servers import HttpMcpServer, McpServer, StdioMcpServer
+from omni_connector.models.records import secrets_and_row
 from omni_connector.sync.redaction import secrets_in
 
 CallHook = Callable[[Callable[..., Any], Mapping[str, Any], Mapping[str, Any]], Any]
@@ -54,10 +55,9 @@ def access_for(connector: ConnectorBase, server: McpServer, credentials: Any, ca
     """
     is_http = isinstance(server, HttpMcpServer)
     hook = connector.prepare_mcp_headers if is_http else connector.prepare_mcp_env
-    wrapper = credentials if _is_wrapper(credentials) else None
-    config = wrapper.get("config") if wrapper is not None else None
-    optional = {"config": config or {}, "wrapper": wrapper}
-    prepared = call_hook(hook, {"credentials": unwrapped(credentials)}, optional)
+    secrets, row = secrets_and_row(credentials)
+    optional = {"config": (row and row.config) or {}, "wrapper": row}
+    prepared = call_hook(hook, {"credentials": secrets}, optional)
     fine = prepared is None or (
         isinstance(prepared, Mapping)
         and all(isinstance(key, str) and isinstance(value, str) for key, value in prepared.items())
@@ -72,23 +72,6 @@ def access_for(connector: ConnectorBase, server: McpServer, credentials: Any, ca
         secrets=secrets_in(credentials)
         | secrets_in(settings)
         | secrets_in(_values_in(_whole_address(server))),
-    )
-
-
-def unwrapped(credentials: Any) -> dict[str, Any]:
-    """Return the provider's secrets themselves, whichever of the protocol's shapes they came in."""
-    if _is_wrapper(credentials):
-        credentials = credentials["credentials"]
-    return credentials if isinstance(credentials, dict) else {}
-
-
-def _is_wrapper(credentials: Any) -> bool:
-    """Tell the rows and wrappers of the manager from secrets that are stored under a key of the same name."""
-    return (
-        isinstance(credentials, dict)
-        and isinstance(credentials.get("credentials"), (dict, type(None)))
-        and "credentials" in credentials
-        and bool({"auth_type", "config", "principal_email"} & set(credentials))
     )
 
 

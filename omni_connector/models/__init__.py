@@ -12,7 +12,7 @@ from omni_connector.models.mcp import (
 )
 from omni_connector.models.oauth import CredentialReadyRequest, OAuthManifestConfig, OAuthScopeSet
 from omni_connector.models.people import GroupMembership, PersonRecord
-from omni_connector.models.records import ActionParameter, Source
+from omni_connector.models.records import ActionParameter, Credential, Source
 from omni_connector.models.skills import SkillDefinition, SkillRequest, SkillResponse
 from omni_connector.models.source import ServiceCredential, SourceRow
 from omni_connector.models.sync import (
@@ -41,6 +41,7 @@ __all__ = [
     "CancelRequest",
     "ConnectorManifest",
     "ConnectorSkillDefinition",
+    "Credential",
     "CredentialReadyRequest",
     "Document",
     "DocumentMetadata",

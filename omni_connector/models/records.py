@@ -1,9 +1,10 @@
-"""Records that authors read as dicts or by attributes: a source's row, a parameter of an old action declaration.
+"""Records that authors read as dicts or by attributes: a source's row, a credential's row, an old action parameter.
 
 They are dicts, because that is what travels; connectors written for an SDK with pydantic models read ``source.config``.
 """
 
 import copy
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -81,3 +82,89 @@ class ActionParameter(Record):
     __slots__ = ()
 
     lacking: ClassVar[Mapping[str, Any]] = {"type": "string", "required": False, "description": None}
+
+
+class Credential(Record):
+    """A credential's row, as an ``@action`` gets it for its parameter ``credential``.
+
+    Attributes:
+        credentials: the secrets, a dict.
+        auth_type: such as ``api_key`` or ``oauth``; None when the manager did not send it, as each of the following.
+        provider: such as ``google``.
+        principal_email: the account that it acts as.
+        config: settings that belong to it and are not secret.
+        id, source_id, user_id, expires_at, last_validated_at, created_at, updated_at: as stored by the manager.
+    """
+
+    __slots__ = ()
+
+    lacking: ClassVar[Mapping[str, Any]] = dict.fromkeys(
+        (
+            "auth_type", "provider", "principal_email", "config", "id", "source_id", "user_id", "expires_at",
+            "last_validated_at", "created_at", "updated_at",
+        )
+    )  # fmt: skip
+
+    def __repr__(self) -> str:
+        """Show everything but the secrets."""
+        return f"{type(self).__name__}({ {**self, 'credentials': '***'} })"
+
+
+class ActionCredentials(dict[str, Any]):
+    """The secrets, as an ``@action`` gets them for its parameter ``credentials``.
+
+    Keys of the row are still found, with a DeprecationWarning, where no secret has the same name: until November 2026
+    ``credentials`` was the row.
+
+    Attributes:
+        row: the whole row; None from managers that send the secrets alone.
+    """
+
+    def __init__(self, secrets: Mapping[str, Any], row: Credential | None) -> None:
+        super().__init__(secrets)
+        self.row = row
+
+    def __missing__(self, key: str) -> Any:
+        return self._from_row(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As a dict's; keys of the row are found as well."""
+        if key in self:
+            return self[key]
+        return default if self.row is None or key not in self.row else self._from_row(key)
+
+    def _from_row(self, key: str) -> Any:
+        if self.row is None or key not in self.row:
+            raise KeyError(key)
+        warnings.warn(
+            f"credentials of an @action are the secrets; {key!r} belongs to the row, which is passed as the parameter "
+            f"credential: write credential[{key!r}]",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        return self.row[key]
+
+
+def secrets_and_row(credentials: Any) -> tuple[dict[str, Any], Credential | None]:
+    """Return a provider's secrets, and the row that they came in.
+
+    Args:
+        credentials: in any shape of the protocol: a ServiceCredential, McpCredentials, the secrets alone, or None
+            (PROTOCOL, section 16); or what an action was given.
+    """
+    if isinstance(credentials, ActionCredentials):
+        return dict(credentials), credentials.row
+    if not isinstance(credentials, dict):
+        return {}, None
+    if not _is_row(credentials):
+        return credentials, None
+    return credentials["credentials"] or {}, Credential(credentials)
+
+
+def _is_row(credentials: Mapping[str, Any]) -> bool:
+    """Tell a row from secrets that are stored under a key called ``credentials``."""
+    return (
+        "credentials" in credentials
+        and isinstance(credentials["credentials"], (dict, type(None)))
+        and not {"auth_type", "config", "principal_email"}.isdisjoint(credentials)
+    )

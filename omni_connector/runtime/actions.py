@@ -11,6 +11,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ActionResponse, Source
 from omni_connector.runtime.asgi_answer import RawResponse, asgi_answer, is_asgi
 from omni_connector.runtime.declared import UnusableParametersError, run_declared
+from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
 from omni_connector.runtime.hooks import call_fitted
 from omni_connector.runtime.unsupported import is_unsupported
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
@@ -44,11 +45,11 @@ def run_action(
         text = redact(str(error), secrets_in(request.credentials))
         log.info("Action %s was not run: %s", request.action, text)
         return ActionResponse.failure(text)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
+    except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
         secrets = secrets_in(request.credentials)
         told = redacted_traceback(error, secrets)
         log.error("Action %s failed: %s", request.action, told)  # noqa: TRY400 - the traceback is in it, redacted.
-        text = redact(f"{type(error).__name__}: {error}", secrets)
+        text = redact(reason_of(error), secrets)
         return ActionResponse.failure(text, status_code=INTERNAL_SERVER_ERROR)
 
 

@@ -9,6 +9,7 @@ from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models import ActionRequest, ActionResponse
 from omni_connector.models.action import ERROR, SUCCESS
 from omni_connector.models.plain import plain_json
+from omni_connector.models.records import ActionCredentials, Credential, secrets_and_row
 from omni_connector.runtime.hooks import call_hook
 
 _RESPONSE_KEYS = {"status", "result", "error"}
@@ -34,8 +35,10 @@ def run_declared(
         UnusableParametersError: a parameter is missing or mistyped; the method was not called.
         InvalidValueError: it returned something without a JSON form.
     """
+    secrets, row = secrets_and_row(request.credentials)
     special = {
-        "credentials": {} if request.credentials is None else request.credentials,
+        "credentials": ActionCredentials(secrets, row),
+        "credential": row or (Credential(credentials=secrets) if secrets else None),
         "source": source,
         "actor_email": request.actor_email,
     }

@@ -11,14 +11,15 @@ import pytest
 from flask import Response
 from support.scripted import Scripted
 
-from omni_connector import ActionDefinition, ActionResponse, action
+from omni_connector import ActionDefinition, ActionResponse, Credential, action
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
+from omni_connector.models.records import secrets_and_row
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.asgi_answer import RawResponse
 from omni_connector.testing import call_action
 
-CREDENTIALS = {"id": "c", "credentials": {"token": "t0p-secret"}}
+CREDENTIALS = {"id": "c", "auth_type": "api_key", "credentials": {"token": "t0p-secret"}}
 SOURCE = {"id": "s", "name": "Docs"}
 
 
@@ -101,7 +102,7 @@ def test_a_declared_action_is_run_by_its_method(act):
         {
             "day": "2026-08-01",
             "times": 2,
-            "credentials": CREDENTIALS,
+            "credentials": {"token": "t0p-secret"},
             "source": SOURCE,
             "by": "ada@example.com",
         }
@@ -145,6 +146,64 @@ def test_a_wrong_value_is_shown_without_secrets(act, caplog):
     assert "t0p-secret" not in caplog.text
 
 
+class Accounts(Scripted):
+    seen = None
+
+    @action
+    def look(self, credentials, credential: Credential | None):
+        """Look at what the SDK hands over."""
+        self.seen = (credentials, credential)
+
+    @action
+    def as_before(self, credentials):
+        """Read the row, as actions did before credentials were the secrets."""
+        return [credentials["credentials"], credentials.get("auth_type"), credentials.get("nothing", 5)]
+
+    @action
+    def through_the_server(self, credentials):
+        """Hand the secrets to the MCP server's hooks."""
+        self.seen = secrets_and_row(credentials)
+
+
+SHAPES = {
+    "row": (CREDENTIALS, {"token": "t0p-secret"}, "api_key"),
+    "row without secrets": ({**CREDENTIALS, "credentials": None}, {}, "api_key"),
+    "secrets alone": ({"token": "t0p-secret"}, {"token": "t0p-secret"}, None),
+    "secret of that name": ({"credentials": "t0p-secret"}, {"credentials": "t0p-secret"}, None),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_credentials_are_the_secrets_and_credential_is_the_row(act, shape):
+    given, secrets, auth_type = SHAPES[shape]
+    connector = Accounts()
+    assert act("look", {}, connector, credentials=given).status == "success"
+    credentials, credential = connector.seen
+    assert credentials == secrets
+    assert (credential.auth_type, credential.principal_email) == (auth_type, None)
+    assert (credential.credentials or {}) == secrets
+    assert "t0p-secret" not in repr(credential)
+
+
+def test_without_credentials_there_is_no_row(act):
+    connector = Accounts()
+    act("look", {}, connector, credentials=None)
+    assert connector.seen == ({}, None)
+
+
+def test_keys_of_the_row_are_still_found_with_a_warning(act):
+    with pytest.warns(DeprecationWarning, match="belongs to the row") as warned:
+        answer = act("as_before", {}, Accounts())
+    assert {each.filename for each in warned} == {__file__}
+    assert answer.result == [{"token": "t0p-secret"}, "api_key", 5]
+
+
+def test_the_hooks_of_an_mcp_server_get_the_row_all_the_same(act):
+    connector = Accounts()
+    act("through_the_server", {}, connector)
+    assert connector.seen == ({"token": "t0p-secret"}, CREDENTIALS)
+
+
 def test_null_params_are_none(act):
     assert act("when").error.startswith("day: ")
     assert act("give", [1]).error == "params: an object by name is required"
@@ -154,7 +213,9 @@ def test_null_params_are_none(act):
 def test_an_action_that_raises_answers_500_without_secrets(act, caplog, kind):
     answer = act("fail", {"kind": kind})
     assert (answer.status_code, answer.status) == (500, "error")
-    assert answer.error.endswith("Error: for ***") or answer.error == "SystemExit: for ***"
+    assert answer.error.endswith(
+        ("Error: for ***", "(SystemExit: for ***); raise another exception to report an error")
+    )
     assert "t0p-secret" not in caplog.text
 
 
@@ -206,7 +267,7 @@ def test_the_manager_dispatches_to_a_declared_action_and_passes_its_answers_on(o
     )
     assert (found.status_code, found.status) == (200, "success")
     assert found.result["day"] == "2026-08-01"
-    assert found.result["credentials"]["credentials"] == {"token": "t"}
+    assert found.result["credentials"] == {"token": "t"}
     assert found.result["source"]["source_type"] == "web"
     refused = call_action(connector, "when", {"day": "soon"}, manager=omni_manager)
     assert (refused.status_code, refused.status) == (400, "error")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from omni_connector import ActionResponse, Connector, SkillDefinition
+from omni_connector import ActionResponse, Connector, SkillDefinition, action
 
 
 class Ending(Connector):
@@ -21,6 +21,21 @@ class Ending(Connector):
 
     def execute_action(self, action, params, credentials):
         return ActionResponse.success(params)
+
+    @action
+    def interrupt(self):
+        """Raise what Ctrl-C raises."""
+        raise KeyboardInterrupt
+
+    @action
+    async def leave(self):
+        """End the process, if it can."""
+        raise SystemExit(3)
+
+    @action
+    def late(self):
+        """Take longer than gunicorn waits."""
+        time.sleep(30)
 
     def load_skill(self, skill_id, arguments, credentials):
         if skill_id == "late":

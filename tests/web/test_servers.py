@@ -101,6 +101,10 @@ def test_a_hook_that_would_end_the_process_is_an_error_of_that_call(served):
     answer = requests.post(f"{url}/skill", json={"skill_id": "stop", "credentials": {}}, timeout=10)
     assert answer.status_code == 500
     assert answer.json()["error"] == "load_skill failed: it was interrupted (KeyboardInterrupt)"
+    for name, reason in (("interrupt", "it was interrupted"), ("leave", "it tried to end the process")):
+        answer = requests.post(f"{url}/action", json={"action": name, "params": {}}, timeout=10)
+        assert (answer.status_code, answer.json()["status"]) == (500, "error")
+        assert answer.json()["error"].startswith(reason)
     assert requests.post(f"{url}/cancel", json={"sync_run_id": "r"}, timeout=10).status_code == 404
     assert requests.get(f"{url}/health", timeout=10).status_code == 200
 
@@ -118,3 +122,6 @@ def test_gunicorns_time_out_is_an_error_of_that_call_in_words():
         answer = requests.post(f"{address.url}/skill", json=late, timeout=20)
         assert answer.status_code == 500
         assert answer.json()["error"].startswith("load_skill failed: it took longer than gunicorn's time-out")
+        answer = requests.post(f"{address.url}/action", json={"action": "late"}, timeout=20)
+        assert answer.status_code == 500
+        assert answer.json()["error"].startswith("it took longer than gunicorn's time-out")
