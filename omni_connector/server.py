@@ -1,6 +1,7 @@
 """The only place where the parts are joined: settings, manager client, service, blueprint, application, gunicorn."""
 
 import functools
+import logging
 import os
 from collections.abc import Mapping
 
@@ -9,6 +10,7 @@ from flask.blueprints import BlueprintSetupState
 
 from omni_connector.config import Settings, in_address, port_from_environ, wsgi_target
 from omni_connector.connector_base import ConnectorBase
+from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_source_types
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.runtime.options import RuntimeOptions
@@ -38,6 +40,9 @@ __all__ = [
     "startup_error",
     "startup_message",
 ]
+
+
+log = logging.getLogger(__name__)
 
 
 def create_blueprint(
@@ -189,6 +194,9 @@ def serve(connector: ConnectorBase, *, port: int | None = None, host: str = "0.0
 def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
     """Start the service now, or, under ``gunicorn --preload``, in each worker after it was forked."""
     prefix = state.url_prefix or ""
+    note = note_on_source_types(service.connector.source_types)
+    if note is not None:
+        log.warning("%s: %s %s", service.connector.name, note, EVERY_TYPE)
     try:
         if not is_preloading():
             service.start(url_prefix=prefix, is_idle_process=is_reloader_parent)

@@ -23,7 +23,7 @@ def load_connector(target: str) -> ConnectorBase:
     Raises:
         ConfigurationError: there is no such module or class, it is not a connector, or it cannot be made.
     """
-    where, _, name = target.partition(":")
+    where, name = _split(target)
     module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where, target)
     found = _named(module, name, target) if name else _only_one(module, target)
     if isinstance(found, ConnectorBase):
@@ -37,6 +37,14 @@ def load_connector(target: str) -> ConnectorBase:
     except Exception as error:
         remedy = " Its __init__ must work without arguments." if isinstance(error, TypeError) else ""
         raise ConfigurationError(f"{target} cannot be made: {_told(error)}{remedy}") from error
+
+
+def _split(target: str) -> tuple[str, str]:
+    """Return file or module, and the name after the last colon; a path may hold colons of its own."""
+    where, colon, name = target.rpartition(":")
+    if target.endswith(".py") or not colon or "/" in name:
+        return target, ""
+    return where, name
 
 
 def _load_module(name: str, target: str) -> ModuleType:
@@ -53,9 +61,7 @@ def _load_module(name: str, target: str) -> ModuleType:
                 "Is it spelled right, installed, and are you in the directory that holds it?"
             ) from error
         if error.name:
-            raise ConfigurationError(
-                f"{target} needs {error.name}. Type: pip install {error.name}"
-            ) from error
+            raise ConfigurationError(_missing(target, error.name)) from error
         raise ConfigurationError(f"{target} cannot be imported: {error}") from error
     except Exception as error:
         raise ConfigurationError(f"{target} cannot be imported: {_told(error)}") from error
@@ -79,11 +85,19 @@ def _load_file(path: Path) -> ModuleType:
         if isinstance(error, SystemExit):
             raise _exits(str(path)) from error
         if isinstance(error, ModuleNotFoundError) and error.name:
-            raise ConfigurationError(f"{path} needs {error.name}. Type: pip install {error.name}") from error
+            raise ConfigurationError(_missing(str(path), error.name)) from error
         if isinstance(error, Exception):
             raise ConfigurationError(f"{path} cannot be loaded: {_told(error)}") from error
         raise
     return module
+
+
+def _missing(target: str, module: str) -> str:
+    """Say that an import failed; the package to install may have another name (``yaml`` comes with PyYAML)."""
+    return (
+        f"{target} needs the module {module}, which is not installed for {sys.executable}. "
+        "Install the package that provides it."
+    )
 
 
 def _told(error: Exception) -> str:

@@ -92,14 +92,14 @@ def test_a_start_that_fails_is_one_readable_message():
 def test_outside_of_gunicorn_a_start_that_fails_ends_the_process():
     error = startup_error(ConfigurationError("X is not set."))
     assert isinstance(error, SystemExit)
-    assert error.code == "The connector cannot start:\n  - X is not set."
+    assert error.code == "The connector cannot start: X is not set."
 
 
 @pytest.mark.parametrize("start", [serve, lambda connector, **options: connector.serve(**options)])
 def test_serving_without_a_manager_ends_with_the_line_to_type(start):
     with pytest.raises(SystemExit) as caught:
         start(Scripted(), port=8123)
-    assert str(caught.value).startswith("The connector cannot start:\n  - CONNECTOR_MANAGER_URL is not set")
+    assert str(caught.value).startswith("The connector cannot start: CONNECTOR_MANAGER_URL is not set")
 
 
 def test_serving_on_an_impossible_port_ends_readably(monkeypatch):
@@ -117,7 +117,7 @@ def test_serving_on_a_used_port_ends_with_one_line(monkeypatch):
     listening = (
         f"The connector cannot listen on 127.0.0.1:{port}: Address already in use. Name another port or host."
     )
-    assert caught.value.code == f"The connector cannot start:\n  - {listening}"
+    assert caught.value.code == f"The connector cannot start: {listening}"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "::zz"])

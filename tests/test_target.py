@@ -54,6 +54,9 @@ def write(tmp_path):
     return write
 
 
+MISSING = f"which is not installed for {sys.executable}. Install the package that provides it."
+
+
 def problem(target):
     with pytest.raises(ConfigurationError) as caught:
         load_connector(target)
@@ -124,6 +127,12 @@ def test_abstract_bases_do_not_count(write):
     assert load_connector(path).name == "notes"
 
 
+@pytest.mark.parametrize("name", ["", ":Notes"])
+def test_a_path_may_hold_colons(write, name):
+    path = write("2026-11-29T10:00/my_notes.py", ONE)
+    assert load_connector(f"{path}{name}").name == "notes"
+
+
 def test_a_module_that_is_not_there(write):
     text = problem("no_such_module:Notes")
     assert text.startswith("no_such_module:Notes: there is no module no_such_module.")
@@ -133,11 +142,9 @@ def test_a_module_that_is_not_there(write):
 
 def test_a_module_that_needs_another_one(write):
     write("my_notes.py", "import no_such_library")
-    assert (
-        problem("my_notes:Notes") == "my_notes:Notes needs no_such_library. Type: pip install no_such_library"
-    )
+    assert problem("my_notes:Notes") == f"my_notes:Notes needs the module no_such_library, {MISSING}"
     path = write("other.py", "import no_such_library")
-    assert problem(path) == f"{path} needs no_such_library. Type: pip install no_such_library"
+    assert problem(path) == f"{path} needs the module no_such_library, {MISSING}"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ OK: Final = 0
 RUN_FAILED: Final = 1
 USAGE: Final = 2
 CONFIGURATION: Final = 3
+COMPLETED_WITH_ERRORS: Final = 4
 BUG: Final = 70
 SIGNALLED: Final = 128
 """Plus the signal's number, as shells do: 130 after Ctrl-C, 143 after SIGTERM."""
@@ -16,6 +17,7 @@ Exit status:
     1  the sync run failed, timed out, or was cancelled by somebody else
     2  the command line cannot be understood
     3  something that it names cannot be used: target, file, data, address
+    4  the sync run completed, but with errors: some documents did not arrive
    70  a bug in omni-connector
   130  cancelled with Ctrl-C (143: with SIGTERM)
 """

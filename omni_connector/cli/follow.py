@@ -6,9 +6,9 @@ from omni_connector.cli.errors import ManagerRefusedError
 from omni_connector.cli.manager_calls import ManagerCalls
 from omni_connector.cli.progress import ProgressView
 from omni_connector.cli.signals import StopSignals
-from omni_connector.local import LocalManager
+from omni_connector.local_service import LocalService
+from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
 from omni_connector.runtime.runs import RunReport
-from omni_connector.runtime.service import ConnectorService
 
 LOOK_SECONDS = 0.04
 """Between two looks at the run, which cost microseconds; drawing is rarer."""
@@ -16,7 +16,10 @@ LOOK_SECONDS = 0.04
 FINAL_CALL_SECONDS = 1.0
 """How long the manager's row may lag behind the connector's last word; both are in this process."""
 
-STOPPING_SECONDS = 10.0
+PATIENCE_SECONDS = 2.0
+"""How long a cancelled connector is waited for without a word; then its stack is shown."""
+
+STOPPING_SECONDS = 5.0
 """How long a cancelled connector may take to notice."""
 
 
@@ -25,31 +28,37 @@ class RunFollower:
 
     Args:
         run_id: the run.
-        service: the connector at work.
-        manager: the embedded manager.
+        served: the connector at work, beside the embedded manager.
         view: is shown the figures.
         signals: say when the user wants to stop.
 
     Attributes:
         timed_out: the run was cancelled because it took too long.
+        stopped: it was cancelled here, for that reason or by a signal.
     """
 
     def __init__(
         self,
         run_id: str,
         *,
-        service: ConnectorService,
-        manager: LocalManager,
+        served: LocalService,
         view: ProgressView,
         signals: StopSignals,
     ) -> None:
         self._run_id = run_id
-        self._service = service
-        self._manager = manager
+        self._served = served
+        self._service = served.service
+        self._manager = served.manager
         self._view = view
         self._signals = signals
         self._last = RunReport(sync_run_id=run_id, outcome="running")
+        self._began = time.monotonic()
         self.timed_out = False
+        self.stopped = False
+
+    def elapsed_seconds(self) -> float:
+        """Return how long ago this began."""
+        return time.monotonic() - self._began
 
     def until_ended(self, label: str, timeout_seconds: float | None) -> RunReport:
         """Wait for the end, or bring it about: on a signal, and when the time is over.
@@ -89,13 +98,20 @@ class RunFollower:
     def _cancel(self, why: str) -> None:
         """Cancel through the protocol, and give the connector time to stop."""
         self._look()
+        self.stopped = True
         self._view.say(why)
         try:
             ManagerCalls(self._manager.url).cancel(self._run_id)
         except ManagerRefusedError:
             return  # It ended by itself meanwhile.
-        deadline = time.monotonic() + STOPPING_SECONDS
-        while self._service.report(self._run_id) is None and time.monotonic() < deadline:
+        thread = thread_of_run(self._run_id)
+        cancelled = time.monotonic()
+        is_shown = False
+        while thread is not None and thread.is_alive() and time.monotonic() < cancelled + STOPPING_SECONDS:
+            if not is_shown and time.monotonic() > cancelled + PATIENCE_SECONDS:
+                is_shown = True
+                where = stack_of_run(self._served.connector, thread)
+                self._view.say(f"The connector has not stopped yet. It is here:\n{where.rstrip()}")
             self._show("cancelling")
             self._signals.pause(LOOK_SECONDS)
 

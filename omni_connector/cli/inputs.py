@@ -1,5 +1,6 @@
 """What ``--config``, ``--set`` and ``--credentials`` hold, as JSON objects."""
 
+import codecs
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
@@ -61,7 +62,7 @@ def read_object(path: Path, option: str) -> dict[str, JsonValue]:
     """
     where = f"{option} {path}"
     try:
-        content = path.expanduser().read_bytes()
+        content = path.expanduser().read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise ConfigurationError(f"{where}: {error.strerror or error}. Name a JSON or TOML file.") from error
     kinds = _KINDS.get(path.suffix.lower(), {**_KINDS[".json"], **_KINDS[".toml"]})

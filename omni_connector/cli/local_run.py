@@ -13,9 +13,9 @@ from omni_connector.cli.output import Output
 from omni_connector.cli.progress import progress_view
 from omni_connector.cli.signals import StopSignals
 from omni_connector.cli.source import SourceOptions, put_source
-from omni_connector.cli.source_types import note_on
 from omni_connector.cli.summary import RunSummary
 from omni_connector.connector_base import ConnectorBase
+from omni_connector.connector_base.source_types import note_on_source_types
 from omni_connector.exceptions import ConfigurationError, SdkClientError
 from omni_connector.local import LocalManager, LocalSettings, SourceRow, open_store
 from omni_connector.local_service import LocalService
@@ -72,21 +72,28 @@ class LocalRun:
         with self._manager() as manager:
             with self._served(manager) as served:
                 manifest = served.service.manifest()
-                source = self._source(manager, _texts(manifest["source_types"]))
                 mode = self._mode(_texts(manifest["sync_modes"]))
+                source = self._source(manager, _texts(manifest["source_types"]))
                 self._signals.defer()  # From here on a signal cancels the run instead of ending everything.
                 run_id, is_resumed = self._start(manager, served, source, mode)
                 follower, figures = self._follow(manager, served, run_id)
             # The service is closed: its figures are final, also for a connector that was slow to stop.
             report = served.service.report(run_id) or figures
-            return self._summary(
-                manager,
-                run_id,
-                source_id=source.id,
+            stored = open_store(self._options.data_dir)
+            return RunSummary(
+                connector_name=self._connector.name,
+                connector_version=self._connector.version,
+                source=manager.source(source.id),
                 requested_mode=mode,
-                is_resumed=is_resumed,
+                resumed=is_resumed,
+                run=manager.run(run_id),
                 report=report,
-                timed_out=follower.timed_out,
+                dead_letters=stored.events(run_id, status="dead_letter"),
+                documents_in_index=stored.count_documents(source.id),
+                data_dir=self._options.data_dir,
+                timeout_seconds=self._options.timeout_seconds if follower.timed_out else None,
+                signal=self._signals.received,
+                seconds=follower.elapsed_seconds() if follower.stopped else report.seconds,
             )
 
     @contextmanager
@@ -111,9 +118,9 @@ class LocalRun:
 
     def _source(self, manager: LocalManager, source_types: list[str]) -> SourceRow:
         source, changes = put_source(manager, self._connector, source_types, self._options.source)
-        note = note_on(source_types)
+        note = note_on_source_types(source_types)
         if note is not None:
-            self._output.say(note, "yellow")
+            self._output.say(f"Note: {note}", "yellow")
         if changes and source.has_checkpoint:
             self._output.say(
                 f"Note: the configuration differs from the last run's ({', '.join(changes)}), whose checkpoint is "
@@ -127,10 +134,10 @@ class LocalRun:
         wished = self._options.mode
         if wished is None:
             return SyncMode.INCREMENTAL if SyncMode.INCREMENTAL in listed else SyncMode.FULL
-        if wished not in listed:
-            self._output.say(
-                f"Note: {self._connector.name} does not list the mode {wished} (only {', '.join(listed)}).",
-                "yellow",
+        if wished not in listed and wished != SyncMode.FULL:
+            raise ConfigurationError(
+                f"--mode {wished}: {self._connector.name} does not list this mode. Its sync_modes: "
+                f"{', '.join(listed) or 'none'}."
             )
         return wished
 
@@ -155,41 +162,12 @@ class LocalRun:
     ) -> tuple[RunFollower, RunReport]:
         view = progress_view(self._output)
         self._signals.before_end = view.abandon
-        follower = RunFollower(
-            run_id, service=served.service, manager=manager, view=view, signals=self._signals
-        )
+        follower = RunFollower(run_id, served=served, view=view, signals=self._signals)
         try:
             label = f"{manager.run(run_id).sync_type} sync"
             return follower, follower.until_ended(label, self._options.timeout_seconds)
         finally:
             view.close()
-
-    def _summary(
-        self,
-        manager: LocalManager,
-        run_id: str,
-        *,
-        source_id: str,
-        requested_mode: str,
-        is_resumed: bool,
-        report: RunReport,
-        timed_out: bool,
-    ) -> RunSummary:
-        stored = open_store(self._options.data_dir)
-        return RunSummary(
-            connector_name=self._connector.name,
-            connector_version=self._connector.version,
-            source=manager.source(source_id),
-            requested_mode=requested_mode,
-            resumed=is_resumed,
-            run=manager.run(run_id),
-            report=report,
-            dead_letters=stored.events(run_id, status="dead_letter"),
-            documents_in_index=stored.count_documents(source_id),
-            data_dir=self._options.data_dir,
-            timeout_seconds=self._options.timeout_seconds if timed_out else None,
-            signal=self._signals.received,
-        )
 
 
 def _texts(value: JsonValue) -> list[str]:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -11,6 +12,9 @@ TIMEOUT_SECONDS = 180.0
 """Above the 150 s that the manager may take to start a sync (PROTOCOL, section 1)."""
 
 BAD_REQUEST = 400
+
+_REFUSED = re.compile(r"Connector returned error: status=\d+, message=(.*)", re.DOTALL)
+"""The manager's text for a connector that answers with another status than 2xx."""
 
 
 class ManagerCalls:
@@ -50,8 +54,20 @@ class ManagerCalls:
         finally:
             connection.close()
         if response.status >= BAD_REQUEST:
-            raise ManagerRefusedError(
-                f"The manager answered {response.status} to POST {path}: {answer.get('error', answer)}",
-                status=response.status,
+            error = str(answer.get("error", answer))
+            message = (
+                _of_connector(error) or f"The manager answered {response.status} to POST {path}: {error}"
             )
+            raise ManagerRefusedError(message, status=response.status)
         return answer
+
+
+def _of_connector(error: str) -> str | None:
+    """Return the message of a connector that refused the call, out of the manager's text about it; None for others."""
+    found = _REFUSED.match(error)
+    try:
+        answer = json.loads(found[1]) if found else None
+    except ValueError:
+        return None
+    message = answer.get("message") if isinstance(answer, dict) else None
+    return message if isinstance(message, str) and message else None

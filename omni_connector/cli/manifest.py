@@ -16,17 +16,13 @@ def manifest(*, target: str, verbose: bool) -> None:
     """Print the manifest of the connector TARGET as JSON, after checking that a manager accepts it."""
     # Loaded here, so that --help need not wait for all of it.
     from omni_connector.cli.announcement import checked_manifest  # noqa: PLC0415
-    from omni_connector.cli.source_types import foreign  # noqa: PLC0415
+    from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_source_types  # noqa: PLC0415
     from omni_connector.target import load_connector  # noqa: PLC0415
 
     del verbose  # Concerns errors only.
     with contextlib.redirect_stdout(sys.stderr):  # What the connector prints is no part of it.
         wire = checked_manifest(load_connector(target))
-    types = wire["source_types"]
-    for source_type in foreign(types) if isinstance(types, list) else []:
-        click.echo(
-            f"Note: {source_type} is not one of Omni's source types; the embedded manager has sources of it, "
-            "a real one does not.",
-            err=True,
-        )
+    note = note_on_source_types(wire["source_types"])
+    if note is not None:
+        click.echo(f"Note: {note} {EVERY_TYPE}", err=True)
     click.echo(json.dumps(wire, indent=2))

@@ -16,6 +16,9 @@ REFRESH_SECONDS = 0.125
 PLAIN_LINE_SECONDS = 5.0
 RATE_WINDOW_SECONDS = 3.0
 STANDARD_ERROR = 2
+LEFT_OUT_FIRST = ("deleted", "scanned", "rate", "errors")
+"""Figures that a narrow terminal does not show, the least important first; the elapsed time always fits."""
+
 SHOW_CURSOR = b"\x1b[?25h\n"
 
 
@@ -58,8 +61,9 @@ class MovingLine:
             return
         self._shown = now
         turning = self._spinner.render(now)
-        cells = [turning, Text(label, "bold"), *_cells(report, self._rate.per_second(report))]
-        line = Text("  ").join(cell for cell in cells if isinstance(cell, Text))
+        head = turning if isinstance(turning, Text) else Text()
+        cells = _cells(report, self._rate.per_second(report))
+        line = _fitting([head, Text(label, "bold")], cells, self._output.messages.width)
         line.no_wrap, line.overflow = True, "ellipsis"  # A second line would make the terminal jump.
         self._live.update(line, refresh=True)
 
@@ -90,7 +94,7 @@ class PlainLines:
         if now - self._shown < PLAIN_LINE_SECONDS:
             return
         self._shown = now
-        cells = ", ".join(cell.plain for cell in _cells(report, self._rate.per_second(report)))
+        cells = ", ".join(cell.plain for cell in _cells(report, self._rate.per_second(report)).values())
         self._output.say(f"{label}: {cells}")
 
     def say(self, text: str) -> None:
@@ -136,12 +140,23 @@ def elapsed(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _cells(report: RunReport, rate: float) -> list[Text]:
-    return [
-        Text(f"{report.scanned:,} scanned"),
-        Text(f"{report.emitted:,} emitted", "green"),
-        Text(f"{report.deleted:,} deleted"),
-        Text(counted(report.error_count, "error"), "red" if report.error_count else ""),
-        Text(f"{rate:,.0f}/s", "cyan"),
-        Text(elapsed(report.seconds), "dim"),
-    ]
+def _cells(report: RunReport, rate: float) -> dict[str, Text]:
+    return {
+        "scanned": Text(f"{report.scanned:,} scanned"),
+        "emitted": Text(f"{report.emitted:,} emitted", "green"),
+        "deleted": Text(f"{report.deleted:,} deleted"),
+        "errors": Text(counted(report.error_count, "error"), "red" if report.error_count else ""),
+        "rate": Text(f"{rate:,.0f}/s", "cyan"),
+        "elapsed": Text(elapsed(report.seconds), "dim"),
+    }
+
+
+def _fitting(head: list[Text], cells: dict[str, Text], width: int) -> Text:
+    """Return one line of at most ``width`` columns, if leaving out the figures in ``LEFT_OUT_FIRST`` is enough."""
+    shown = dict(cells)
+    for name in (*LEFT_OUT_FIRST, None):
+        line = Text("  ").join([*head, *shown.values()])
+        if line.cell_len <= width or name is None:
+            break
+        del shown[name]
+    return line

@@ -44,7 +44,9 @@ def search(
         raise click.UsageError("QUERY holds no word; give one to search for.")
     if person is not None and "@" not in person:
         raise click.BadParameter(f"{person!r} is no e-mail address.", param_hint="--as")
-    hits = open_store(data_dir).search(words, limit=limit, person=person)
+    hits = open_store(data_dir).search(
+        words, limit=limit, person=None if person is None else person.strip().lower()
+    )
     output = Output(as_json=as_json)
     if as_json:
         output.json(hits_as_json(words, hits))

@@ -2,6 +2,7 @@
 
 import click
 
+from omni_connector.cli import exit_codes
 from omni_connector.cli.errors import CommandError
 from omni_connector.cli.options import target_argument, verbose_option
 
@@ -18,19 +19,18 @@ def serve(*, target: str, host: str, port: int | None, verbose: bool) -> None:
     (CONNECTOR_HOST_NAME, or CONNECTOR_URL); without the latter it is not registered.
     """
     # Loaded here, so that --help need not wait for all of it.
-    from omni_connector.cli.source_types import note_on  # noqa: PLC0415
+    from gunicorn.arbiter import Arbiter  # noqa: PLC0415
+
     from omni_connector.server import serve as serve_with_gunicorn  # noqa: PLC0415
     from omni_connector.target import load_connector  # noqa: PLC0415
 
     del verbose  # Concerns errors only.
     connector = load_connector(target)
-    types = connector.source_types
-    note = note_on(types) if isinstance(types, list) else None  # What is no list is refused at the start.
-    if note is not None:
-        click.echo(note, err=True)
     try:
         serve_with_gunicorn(connector, port=port, host=host)
     except SystemExit as end:
         if isinstance(end.code, str):  # What is missing in the environment, as a message.
             raise CommandError(end.code) from None
+        if end.code in {Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR}:  # Gunicorn has said why.
+            raise click.exceptions.Exit(exit_codes.CONFIGURATION) from None
         raise

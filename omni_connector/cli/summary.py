@@ -44,6 +44,7 @@ class RunSummary:
         data_dir: where they are.
         timeout_seconds: set if the run was cancelled because that time was over.
         signal: number of the signal that stopped it, or None.
+        seconds: how long it took, until it was given up if the connector did not stop.
     """
 
     connector_name: str
@@ -58,15 +59,21 @@ class RunSummary:
     data_dir: Path
     timeout_seconds: float | None = None
     signal: int | None = None
+    seconds: float
 
     @property
     def exit_code(self) -> int:
         """See ``exit_codes``. A run that completed has, whatever signal came in its last moment."""
         if self.run.status == "completed":
-            return exit_codes.OK
+            return exit_codes.COMPLETED_WITH_ERRORS if self.missing else exit_codes.OK
         if self.signal is not None:
             return exit_codes.SIGNALLED + self.signal
         return exit_codes.RUN_FAILED
+
+    @property
+    def missing(self) -> int:
+        """Documents that did not arrive, and events that arrived but cannot be found."""
+        return self.report.error_count + len(self.dead_letters)
 
     @property
     def upgraded_to_full(self) -> bool:
@@ -115,7 +122,7 @@ class RunSummary:
                 {"document_id": _subject(event), "event_type": event.type, "reason": event.error}
                 for event in self.dead_letters[:ERRORS_IN_JSON]
             ],
-            "seconds": round(self.report.seconds, 3),
+            "seconds": round(self.seconds, 3),
             "documents_per_second": round(average_rate(self.report), 1),
             "documents_in_index": self.documents_in_index,
             "has_checkpoint": self.source.has_checkpoint,
@@ -163,8 +170,10 @@ class RunSummary:
     def _result(self) -> Text:
         status = "left" if self.run.is_running else self.run.status
         reason = "" if self.reason is None else f": {one_line(self.reason, longest=1000)}"
-        after = f" after {elapsed(self.report.seconds)}{reason}"
-        return Text.assemble((status, _STYLES.get(self.run.status, "")), after)
+        style = _STYLES.get(self.run.status, "")
+        if self.run.status == "completed" and self.missing:
+            status, style = f"completed with {counted(self.missing, 'error')}", "bold yellow"
+        return Text.assemble((status, style), f" after {elapsed(self.seconds)}{reason}")
 
     def _figures(self) -> str:
         report = self.report

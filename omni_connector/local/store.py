@@ -54,7 +54,8 @@ class Store:
         self._held = _hold(self.directory / LOCK_NAME)
         try:
             self._connection = _connect(self.directory / DATABASE_NAME)
-            _prepare(self._connection, self.directory)
+            with _damage_explained(self.directory):
+                _prepare(self._connection, self.directory)
         except BaseException:
             self._held.close()
             raise
@@ -68,19 +69,20 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Hold the writing connection in a transaction: committed at the end, undone by an exception."""
-        with self._lock:
+        with self._lock, _damage_explained(self.directory):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # Some errors have undone it already.
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
 
     @contextmanager
     def lookup(self) -> Iterator[sqlite3.Connection]:
         """Hold the writing connection for short reads."""
-        with self._lock:
+        with self._lock, _damage_explained(self.directory):
             yield self._connection
 
     def __enter__(self) -> Self:
@@ -90,6 +92,23 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+_PRIMARY_CODE = 0xFF
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNUSABLE = "{path} is not a usable database: {error}. Move {directory} away, or use another data directory, and sync again"
+
+
+@contextmanager
+def _damage_explained(directory: Path) -> Iterator[None]:
+    """Turn what SQLite says of a damaged file into a ``StoreError`` that says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE not in _DAMAGED:
+            raise
+        path = directory / DATABASE_NAME
+        raise StoreError(_UNUSABLE.format(path=path, error=error, directory=directory)) from error
 
 
 @contextmanager
@@ -103,7 +122,7 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
         raise StoreError(
             f"{directory} holds no documents yet; run a sync into it first, or name another data directory"
         )
-    with closing(_connect(path, mode="ro")) as connection:
+    with closing(_connect(path, mode="ro")) as connection, _damage_explained(directory):
         _check_version(connection, directory)
         yield connection
 
@@ -148,10 +167,8 @@ def _prepare(connection: sqlite3.Connection, directory: Path) -> None:
 
 def _check_version(connection: sqlite3.Connection, directory: Path) -> int:
     """Return the file's schema version, 0 for an empty one; raises ``StoreError`` if it is unusable."""
-    try:
+    with _damage_explained(directory):
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"{directory / DATABASE_NAME} is not a usable database: {error}") from error
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{directory} was written by a newer omni-connector (schema {version}, known here: up to "

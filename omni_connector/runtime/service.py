@@ -9,6 +9,7 @@ from typing import Any
 
 from omni_connector.config import Settings
 from omni_connector.connector_base import ConnectorBase
+from omni_connector.connector_base.sync_signature import require_sync_signature
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import (
     ConfigurationError,
@@ -73,6 +74,7 @@ class ConnectorService:
         options: RuntimeOptions | None = None,
     ) -> None:
         require_no_generator(connector.sync, type(connector).__name__)
+        require_sync_signature(connector.sync, type(connector).__name__)
         _require_name(connector)
         self.connector = connector
         self.settings = settings

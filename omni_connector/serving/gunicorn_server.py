@@ -17,6 +17,8 @@ from omni_connector.serving.processes import is_inside_gunicorn, is_preloading
 
 def startup_message(error: ConfigurationError) -> str:
     """Return what a person reads when a process cannot start."""
+    if len(error.problems) == 1:
+        return f"The connector cannot start: {error.problems[0]}"
     lines = "\n".join(f"  - {problem}" for problem in error.problems)
     return f"The connector cannot start:\n{lines}"
 

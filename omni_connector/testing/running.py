@@ -1,26 +1,19 @@
 """Runs one sync through the real protocol and waits for its end."""
 
-import gc
-import inspect
-import sys
 import tempfile
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import CoroutineType, FrameType
-from typing import Any
 
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.local import LocalManager, LocalManagerError
 from omni_connector.manager import ManagerApi
 from omni_connector.models.plain import JsonValue
+from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
 from omni_connector.runtime.runs import RunReport
 from omni_connector.testing.results import SyncResult, collect_result
 from omni_connector.testing.served import ServedConnector, serve_connector
 from omni_connector.testing.sources import publish_state
-
-SHOWN_FRAMES = 12
 
 
 def run_sync(
@@ -134,7 +127,7 @@ def _manager(given: LocalManager | None) -> Iterator[LocalManager]:
 
 def _wait(served: ServedConnector, run_id: str, timeout_seconds: float) -> None:
     """Wait for the thread of the run: it makes the final call, where there is one, before it ends."""
-    thread = _thread_of(run_id)
+    thread = thread_of_run(run_id)
     if thread is None:
         return
     thread.join(timeout_seconds)
@@ -146,11 +139,6 @@ def _wait(served: ServedConnector, run_id: str, timeout_seconds: float) -> None:
     raise TimeoutError(message)
 
 
-def _thread_of(run_id: str) -> threading.Thread | None:
-    name = f"omni-sync-{run_id}"
-    return next((thread for thread in threading.enumerate() if thread.name == name), None)
-
-
 def _unfinished(
     served: ServedConnector, run_id: str, thread: threading.Thread, timeout_seconds: float
 ) -> str:
@@ -158,28 +146,5 @@ def _unfinished(
     return (
         f"The sync of {served.connector.name} has not ended within {timeout_seconds:g} s: "
         f"{report.scanned} documents scanned, {report.emitted} emitted, {report.deleted} deleted, "
-        f"{report.error_count} errors so far. The connector is here:\n{_where(served.connector, thread)}"
+        f"{report.error_count} errors so far. The connector is here:\n{stack_of_run(served.connector, thread)}"
     )
-
-
-def _where(connector: ConnectorBase, thread: threading.Thread) -> str:
-    """Return the stack of a sync, innermost call last: its coroutine's, or its thread's."""
-    code = inspect.unwrap(connector.sync).__code__
-    # The collector is the one registry of coroutines that needs no access to the loop on which they run.
-    for found in gc.get_objects():
-        if isinstance(found, CoroutineType) and found.cr_code is code and found.cr_frame is not None:
-            return "".join(traceback.format_list(_coroutine_stack(found)[-SHOWN_FRAMES:]))
-    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - the documented way to see another thread.
-    return "".join(traceback.format_stack(frame)[-SHOWN_FRAMES:]) if frame else "(it has just ended)"
-
-
-def _coroutine_stack(coroutine: Any) -> list[traceback.FrameSummary]:
-    """Follow a suspended coroutine down to what it waits for."""
-    stack: list[traceback.FrameSummary] = []
-    while coroutine is not None:
-        frame: FrameType | None = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
-        if frame is None:
-            break
-        stack += traceback.StackSummary.extract([(frame, frame.f_lineno)])
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
-    return stack

@@ -1,5 +1,6 @@
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cli_cases import NOTES
@@ -47,9 +48,7 @@ def test_a_run_that_the_connector_left_without_a_word_is_not_waited_for(
 ):
     monkeypatch.setattr(follow, "FINAL_CALL_SECONDS", 0.05)
     run_id = running_at_the_manager(manager)
-    follower = RunFollower(
-        run_id, service=served.service, manager=manager, view=progress_view(Output()), signals=signals
-    )
+    follower = RunFollower(run_id, served=served, view=progress_view(Output()), signals=signals)
     report = follower.until_ended("full sync", None)
     assert report == RunReport(sync_run_id=run_id, outcome="running")
     run = manager.run(run_id)
@@ -65,6 +64,7 @@ def test_a_run_that_the_connector_left_without_a_word_is_not_waited_for(
         dead_letters=[],
         documents_in_index=0,
         data_dir=Path("data"),
+        seconds=0.0,
     )
     assert summary.exit_code == 1
     rows = {label: text.plain for label, text in summary.rows()}
@@ -77,9 +77,7 @@ def test_a_realtime_run_is_waited_for_although_the_connector_has_returned(
 ):
     monkeypatch.setattr(follow, "STOPPING_SECONDS", 0.05)
     run_id = running_at_the_manager(manager, "realtime")
-    follower = RunFollower(
-        run_id, service=served.service, manager=manager, view=progress_view(Output()), signals=signals
-    )
+    follower = RunFollower(run_id, served=served, view=progress_view(Output()), signals=signals)
     follower.until_ended("realtime sync", 0.2)
     assert follower.timed_out
     assert manager.run(run_id).status == "cancelled"
@@ -103,7 +101,10 @@ def test_a_run_that_ends_while_it_is_being_cancelled_has_ended(manager, signals)
     manager.app.test_client().post(f"/sdk/sync/{run_id}/complete", json={})
     signal.raise_signal(signal.SIGINT)
     follower = RunFollower(
-        run_id, service=Lagging(run_id), manager=manager, view=progress_view(Output()), signals=signals
+        run_id,
+        served=SimpleNamespace(service=Lagging(run_id), manager=manager, connector=None),
+        view=progress_view(Output()),
+        signals=signals,
     )
     assert follower.until_ended("full sync", None).scanned == 7
     assert manager.run(run_id).status == "completed"

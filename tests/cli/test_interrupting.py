@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -82,3 +83,16 @@ def test_a_signal_to_this_process_cancels_the_run_that_it_follows():
     os.close(writes)
     assert result.exit_code == 130, result.output
     assert "Result      cancelled after " in result.stdout
+
+
+def test_a_connector_that_does_not_stop_is_shown_where_it_is_with_the_real_time(process):
+    popen = process("run", NOTES, "--set", "stubborn=true")
+    wait_for_line(popen, "waiting")
+    popen.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    stdout, stderr = popen.communicate(timeout=60)
+    took = time.monotonic() - began
+    assert "The connector has not stopped yet. It is here:" in stderr
+    assert "time.sleep(60)" in stderr
+    shown = float(re.search(r"Result +cancelled after ([0-9.]+) s", stdout)[1])
+    assert abs(shown - took) < 3

@@ -18,7 +18,10 @@ def test_a_source_type_that_a_real_manager_does_not_have_is_mentioned(omni):
     result = omni("manifest", connector("OwnType"))
     assert result.exit_code == 0
     assert json.loads(result.stdout)["source_types"] == ["own_type"]
-    assert result.stderr.startswith("Note: own_type is not one of Omni's source types")
+    assert result.stderr.startswith(
+        "Note: Omni has no source type own_type: only the embedded manager can have such"
+    )
+    assert 'such as source_types = ["web"]. Omni\'s types: clickup, ' in result.stderr
 
 
 @pytest.mark.parametrize(

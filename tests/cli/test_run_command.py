@@ -1,3 +1,4 @@
+import codecs
 import json
 import stat
 
@@ -43,7 +44,9 @@ def test_a_second_run_continues_from_the_saved_state(run_notes):
 
 
 def test_the_summary_for_machines_has_everything(run_notes):
-    summary = run_notes({"notes": 2, "broken": ["a"], "lost": ["b"]}, "--mode", "full", "--data", "elsewhere")
+    summary = run_notes(
+        {"notes": 2, "broken": ["a"], "lost": ["b"]}, "--mode", "full", "--data", "elsewhere", exit_code=4
+    )
     seconds, rate, run_id = (
         summary.pop("seconds"),
         summary.pop("documents_per_second"),
@@ -59,7 +62,7 @@ def test_the_summary_for_machines_has_everything(run_notes):
     assert summary == {
         "status": "completed",
         "reason": None,
-        "exit_code": 0,
+        "exit_code": 4,
         "connector": {"name": "notes", "version": "1.2.3"},
         "source": {"id": SOURCE_ID, "name": "notes", "source_type": "local_files"},
         "requested_mode": "full",
@@ -113,8 +116,9 @@ def test_verbose_shows_the_log_and_the_traceback(omni):
 
 def test_broken_documents_are_counted_and_the_first_are_shown(omni):
     broken = json.dumps([f"file-{number}" for number in range(8)])
-    result = omni("run", NOTES, "--set", f"broken={broken}")
-    assert result.exit_code == 0
+    result = omni("run", NOTES, "--set", f"broken={broken}", "--set", "notes=20")
+    assert result.exit_code == 4
+    assert "Result      completed with 8 errors after " in result.stdout
     assert "8 errors" in result.stdout
     assert "Errors      file-0: ValueError: file-0 cannot be read" in result.stdout
     assert "file-4: " in result.stdout
@@ -126,6 +130,8 @@ def test_broken_documents_are_counted_and_the_first_are_shown(omni):
 
 def test_events_that_the_manager_could_not_index_are_shown(omni):
     result = omni("run", NOTES, "--set", 'lost=["gone"]', "--set", "notes=0")
+    assert result.exit_code == 4
+    assert "Result      completed with 1 error after " in result.stdout
     assert "Not indexed 1 event that the manager accepted:" in result.stdout
     assert "            gone: " in result.stdout
 
@@ -175,7 +181,7 @@ def test_a_source_type_of_ones_own_works(omni):
     result = omni("run", connector("OwnType"))
     assert result.exit_code == 0, result.output
     assert "own-type (own_type)" in result.stdout
-    assert result.stderr.count("Note: Omni has no source type own_type; ") == 1
+    assert result.stderr.count("Note: Omni has no source type own_type: ") == 1
 
 
 def test_a_value_that_looks_like_no_text_is_mentioned(omni):
@@ -208,10 +214,58 @@ def test_a_target_that_cannot_be_loaded_exits_3(omni, target):
     assert result.stderr.startswith("Error: ")
 
 
-def test_a_mode_that_the_connector_does_not_list_is_mentioned(omni):
-    result = omni("run", connector("Watching"), "--mode", "full")
-    assert result.exit_code == 0, result.output
-    assert "watching does not list the mode full (only realtime)" in result.stderr
+@pytest.mark.parametrize(
+    ("name", "mode", "listed"),
+    [("Notes", "realtime", "full, incremental"), ("Watching", "incremental", "realtime")],
+)
+def test_a_mode_that_the_connector_does_not_list_is_refused_at_once(omni, name, mode, listed):
+    result = omni("run", connector(name), "--mode", mode)
+    assert result.exit_code == 3
+    refusal = f"--mode {mode}: {name.lower()} does not list this mode. Its sync_modes: {listed}."
+    assert (result.stderr, result.stdout) == (f"Error: {refusal}\n", "")
+
+
+def test_full_can_always_be_asked_for(omni):
+    assert omni("run", connector("Watching"), "--mode", "full").exit_code == 0
+
+
+def test_a_refusal_by_the_connector_is_shown_in_its_own_words(omni):
+    result = omni("run", connector("Refusing"))
+    assert (result.exit_code, result.stderr) == (1, "Error: No folder is given; add --set folder=...\n")
+
+
+def test_a_sync_that_cannot_be_called_is_refused_at_the_start(omni):
+    result = omni("run", connector("WrongSignature"))
+    assert result.exit_code == 3
+    assert "WrongSignature.sync takes (ctx), but is called with four arguments by position." in result.stderr
+    assert "Write: def sync(self, source_config, credentials, state, ctx)" in result.stderr
+
+
+def test_a_settings_file_with_a_byte_order_mark_is_read(run_notes, tmp_path):
+    for name, text in (("source.toml", "notes = 5"), ("source.json", '{"notes": 5}')):
+        (tmp_path / name).write_bytes(codecs.BOM_UTF8 + text.encode())
+        result = run_notes(None, "--config", name, "--source", name)
+        assert result["emitted"] == 5
+
+
+def test_the_limit_of_bodies_is_that_of_the_environment(omni, monkeypatch):
+    monkeypatch.setenv("CONNECTOR_MAX_BODY_BYTES", "10")
+    result = omni("run", NOTES)
+    assert result.exit_code == 1
+    assert "CONNECTOR_MAX_BODY_BYTES" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["search", "fox"], ["run", NOTES]])
+def test_a_damaged_database_is_one_line_that_says_what_to_do(omni, run_notes, command, tmp_path):
+    run_notes({"notes": 200})
+    database = tmp_path / ".omni" / "manager.sqlite3"
+    content = database.read_bytes()
+    database.write_bytes(content[:8192] + b"x" * (len(content) - 8192))
+    result = omni(*command)
+    assert result.exit_code == 3
+    assert result.stderr.count("\n") == 1
+    assert "is not a usable database" in result.stderr
+    assert "Move .omni away, or use another data directory, and sync again" in result.stderr
 
 
 def test_without_incremental_a_run_is_full(omni):

@@ -2,10 +2,20 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from omni_connector.cli import progress
 from omni_connector.cli.output import Output
-from omni_connector.cli.progress import MovingLine, PlainLines, Rate, average_rate, elapsed, progress_view
+from omni_connector.cli.progress import (
+    MovingLine,
+    PlainLines,
+    Rate,
+    _cells,
+    _fitting,
+    average_rate,
+    elapsed,
+    progress_view,
+)
 from omni_connector.runtime.runs import RunReport
 
 
@@ -42,15 +52,25 @@ def test_the_line_is_rewritten_but_not_more_often_than_eight_times_a_second(term
     assert "\x1b[?25h" in written(terminal)  # And the cursor is back.
 
 
-def test_a_long_line_is_cut_instead_of_wrapped(terminal):
+def test_a_narrow_terminal_shows_fewer_figures_and_always_the_time(terminal):
     view = MovingLine(terminal)
     view.show(
         "incremental sync",
         report(scanned=10**9, emitted=10**9, deleted=10**9, error_count=10**6, seconds=9999),
     )
     view.close()
-    assert "…" in written(terminal)
-    assert "errors" not in written(terminal)
+    assert "…" not in written(terminal)
+    assert "deleted" not in written(terminal)
+    assert "2:46:39" in written(terminal)
+
+
+@pytest.mark.parametrize("figure", [0, 1_234_567, 10**12])
+@pytest.mark.parametrize("label", ["full sync", "cancelling", "incremental sync"])
+def test_the_line_fits_into_80_columns(label, figure):
+    figures = report(scanned=figure, emitted=figure, deleted=figure, error_count=figure, seconds=7200)
+    line = _fitting([Text("⠋"), Text(label)], _cells(figures, figure), 80)
+    assert line.cell_len <= 80
+    assert line.plain.endswith("2:00:00")
 
 
 def test_whoever_prints_meanwhile_does_not_tear_the_line(terminal):

@@ -3,7 +3,8 @@ import json
 import signal
 import socket
 
-from cli_cases import NOTES, connector, wait_for_line
+import pytest
+from cli_cases import NOTES, wait_for_line
 
 from omni_connector.local import LocalManager
 
@@ -38,16 +39,24 @@ def test_without_a_manager_the_message_says_what_to_set(omni):
     assert "Traceback" not in result.stderr
 
 
-def test_source_types_that_no_real_manager_has_are_mentioned_once(omni, monkeypatch):
-    monkeypatch.setattr("omni_connector.server.serve", _ended)
-    assert omni("serve", connector("OwnType")).stderr.count("own_type") == 1
-    assert omni("serve", NOTES).stderr == ""
+@pytest.mark.parametrize(("gunicorns", "ours"), [(0, 0), (1, 1), (3, 3), (4, 3)])
+def test_gunicorns_own_exit_status_passes_or_is_that_of_a_wrong_configuration(
+    omni, monkeypatch, gunicorns, ours
+):
+    def ended(*_args, **_kwargs):
+        raise SystemExit(gunicorns)
+
+    monkeypatch.setattr("omni_connector.server.serve", ended)
+    assert omni("serve", NOTES).exit_code == ours
 
 
-def test_gunicorns_own_exit_status_passes(omni, monkeypatch):
-    monkeypatch.setattr("omni_connector.server.serve", _ended)
-    assert omni("serve", NOTES).exit_code == 4
-
-
-def _ended(*_args, **_kwargs):
-    raise SystemExit(4)
+def test_a_port_in_use_is_one_line_and_status_3(omni, monkeypatch):
+    monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://manager:8090")
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        result = omni("serve", NOTES, "--host", "127.0.0.1", "--port", port)
+    assert result.exit_code == 3
+    cannot = (
+        f"The connector cannot listen on 127.0.0.1:{port}: Address already in use. Name another port or host."
+    )
+    assert result.stderr == f"Error: The connector cannot start: {cannot}\n"

@@ -37,12 +37,12 @@ def seen(*args, columns=80):
 
 
 def test_a_run_shows_a_line_that_moves_and_a_table_at_the_end():
-    text, status = seen("run", NOTES, "--set", "broken=['x']", "--set", "notes=50")
-    assert status == 0
+    text, status = seen("run", NOTES, "--set", 'broken=["x"]', "--set", "notes=50")
+    assert status == 4
     assert "\x1b[?25l" in text
     moving, table = text.split("\x1b[?25h")
     assert "full sync" in COLOUR.sub("", moving)
-    assert "\x1b[1;32mcompleted\x1b[0m after" in table
+    assert "\x1b[1;33mcompleted with 1 error\x1b[0m after" in table
     assert "Documents   50 scanned, 50 emitted" in COLOUR.sub("", table)
 
 

@@ -11,6 +11,7 @@ from omni_connector import (
     DocumentPermissions,
     SkillDefinition,
     SyncContext,
+    SyncRefusedError,
 )
 
 PUBLIC = DocumentPermissions(public=True)
@@ -105,3 +106,17 @@ class Buggy(Notes):
     @property
     def display_name(self):
         raise RuntimeError("an unexpected state")
+
+
+class Refusing(Notes):
+    name = "refusing"
+
+    def validate_sync_request(self, source_config):
+        raise SyncRefusedError("No folder is given; add --set folder=...")
+
+
+class WrongSignature(Notes):
+    name = "wrong-signature"
+
+    def sync(self, ctx):
+        pass
