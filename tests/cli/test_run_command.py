@@ -248,13 +248,6 @@ def test_a_settings_file_with_a_byte_order_mark_is_read(run_notes, tmp_path):
         assert result["emitted"] == 5
 
 
-def test_the_limit_of_bodies_is_that_of_the_environment(omni, monkeypatch):
-    monkeypatch.setenv("CONNECTOR_MAX_BODY_BYTES", "10")
-    result = omni("run", NOTES)
-    assert result.exit_code == 1
-    assert "CONNECTOR_MAX_BODY_BYTES" in result.stderr
-
-
 @pytest.mark.parametrize("command", [["search", "fox"], ["run", NOTES]])
 def test_a_damaged_database_is_one_line_that_says_what_to_do(omni, run_notes, command, tmp_path):
     run_notes({"notes": 200})
