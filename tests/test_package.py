@@ -9,6 +9,7 @@ import pkgutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import grimp
@@ -102,6 +103,7 @@ def test_importing_the_package_loads_nothing_heavy():
     code = """
 import sys
 import tomllib
+import zipfile
 before = set(sys.modules)
 import omni_connector
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
@@ -114,6 +116,7 @@ def test_all_that_an_author_imports_loads_no_web_framework_and_no_command_line()
     code = """
 import sys
 import tomllib
+import zipfile
 before = set(sys.modules)
 from omni_connector import *
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
@@ -162,3 +165,20 @@ def test_the_contract_of_the_rooms_has_no_exceptions():
         "importlinter"
     ]
     assert not any(each.get("ignore_imports") for each in contracts["contracts"])
+
+
+def test_an_editable_install_is_seen_by_type_checkers(tmp_path):
+    """They follow a path in a .pth file, but no import hook, which setuptools would choose by itself."""
+    pytest.importorskip("setuptools")
+    build = f"import setuptools.build_meta as b; b.build_editable({str(tmp_path)!r})"
+    subprocess.run(
+        [sys.executable, "-c", build], cwd=ROOT.parent, capture_output=True, check=True, timeout=120
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        (pth,) = [name for name in opened.namelist() if name.endswith(".pth")]
+        assert opened.read(pth).decode().strip() == str(ROOT.parent)
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (ROOT / "py.typed").is_file()
