@@ -22,7 +22,12 @@ from omni_connector.serving.gunicorn_server import (
     startup_message,
 )
 from omni_connector.serving.late_manager import manager_of_environment
-from omni_connector.serving.processes import is_inside_gunicorn, is_preloading, is_reloader_parent
+from omni_connector.serving.processes import (
+    is_inside_gunicorn,
+    is_preloading,
+    is_reloader_parent,
+    require_real_threads,
+)
 from omni_connector.target import load_connector
 from omni_connector.web.application import Application
 from omni_connector.web.asgi import AsgiApplication
@@ -68,9 +73,11 @@ def create_blueprint(
         options: figures of the runtime, for tests and measurements.
 
     Raises:
-        ConfigurationError: the environment is incomplete; lists everything. Mounting raises it as well, when the manager
+        ConfigurationError: the environment is incomplete (lists everything), or the process has greenlets instead of
+            threads. Mounting raises it as well, when the manager
             would refuse the manifest.
     """
+    require_real_threads()
     if settings is not None:
         manager = manager or SdkClient(settings.manager_url)
     else:  # A process that serves needs the address of the manager now, a test suite may set it later.

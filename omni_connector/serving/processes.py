@@ -8,6 +8,8 @@ from types import CodeType, FrameType
 from gunicorn.arbiter import Arbiter
 from werkzeug.serving import is_running_from_reloader
 
+from omni_connector.exceptions import ConfigurationError
+
 _RELOADER = "werkzeug._reloader"
 """Its functions are on the stack of the main thread while Werkzeug's reloader runs, in the parent and in the child."""
 
@@ -43,3 +45,27 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+def require_real_threads() -> None:
+    """Refuse a process whose threads were replaced by greenlets: ``gunicorn -k gevent``, ``-k eventlet``.
+
+    Tried with gevent 26.9: greenlets of one thread share its running event loop, so that the second run of an async
+    connector fails; a sync that computes, or waits in a C library, holds up ``/health``, time-outs and heartbeats.
+
+    Raises:
+        ConfigurationError: says what to use instead.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    patcher = sys.modules.get("eventlet.patcher")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        library = "gevent"
+    elif patcher is not None and patcher.is_monkey_patched("thread"):
+        library = "eventlet"
+    else:
+        return
+    raise ConfigurationError(
+        f"{library} has replaced the threads of this process by greenlets, in which a sync that computes holds up "
+        "everything else and async connectors fail. Type: gunicorn --worker-class gthread --threads 16 "
+        "(or -c python:omni_connector.gunicorn_conf, which says the same)"
+    )
