@@ -1,0 +1,177 @@
+"""What libcurl is given so that it connects as a ``requests`` session would: TLS, proxy, headers, authentication.
+
+libcurl reads proxies from the environment by itself, by other rules than ``requests`` and at each transfer. So everything is
+resolved here, once and in Python, and always set.
+"""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import pycurl
+import requests
+from attrs import field, frozen
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, get_netrc_auth, select_proxy
+
+LONGEST_IDLE_SECONDS = 15
+"""A connection that was idle for longer is not used again. gunicorn, nginx and the load balancers of the clouds close theirs
+after 2 to 75 s; a connection that they have closed is recognised, whatever its age, so this only bounds how many stay."""
+
+SUPPRESS_CONNECT_HEADERS = 265  # pycurl has no name for it.
+OWN_HEADERS = frozenset(
+    {"accept-encoding", "connection", "content-length", "content-type", "transfer-encoding"}
+)
+"""What libcurl or the request itself says."""
+
+
+@frozen(kw_only=True)
+class CurlOptions:
+    """The options that every handle of a wire has.
+
+    Attributes:
+        base: address of the manager, without userinfo and trailing slash.
+        headers: lines as libcurl wants them, without the content type.
+        proxy: address of the proxy without userinfo, or empty.
+        proxy_credentials: user and password for the proxy, or None.
+        verify: a CA file or directory, or None not to verify.
+        certificate: files of the client's certificate and its key, or None.
+        connect_seconds: for a new connection.
+    """
+
+    base: str
+    headers: tuple[bytes, ...] = field(repr=False)
+    proxy: str
+    proxy_credentials: tuple[bytes, bytes] | None = field(repr=False)
+    verify: str | None
+    certificate: tuple[str, str] | None
+    connect_seconds: float
+
+    @classmethod
+    def for_session(
+        cls, manager_url: str, session: requests.Session, *, connect_seconds: float
+    ) -> Self | None:
+        """Return what ``session`` is configured with, or None where only the session itself can honour it."""
+        if _has_behaviour(session, manager_url):
+            return None
+        found = session.merge_environment_settings(manager_url, {}, None, None, None)
+        proxy = select_proxy(manager_url, found["proxies"]) or ""
+        if proxy and "://" not in proxy:
+            proxy = f"http://{proxy}"
+        if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
+            return None
+        try:
+            headers = tuple(_header_lines(manager_url, session))
+            user, password = map(_latin, get_auth_from_url(proxy))
+        except ValueError:  # A header or a name that cannot be sent; the session says which.
+            return None
+        certificate = found["cert"]
+        return cls(
+            base=_without_userinfo(manager_url).rstrip("/"),
+            headers=headers,
+            proxy=_without_userinfo(proxy),
+            proxy_credentials=(user, password) if user or password else None,
+            verify=_verify(found["verify"]),
+            certificate=(certificate, certificate) if isinstance(certificate, str) else certificate,
+            connect_seconds=connect_seconds,
+        )
+
+    @property
+    def forwards(self) -> bool:
+        """Requests are handed to the proxy as they are, not through a tunnel."""
+        return bool(self.proxy) and self.base.startswith("http:")
+
+    def apply(self, curl: pycurl.Curl) -> None:
+        """Set them on a new handle."""
+        for option, value in self._options():
+            curl.setopt(option, value)
+
+    def _options(self) -> Iterator[tuple[int, Any]]:
+        yield pycurl.NOSIGNAL, 1
+        yield pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+        yield pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1  # HTTP/2 would put all on one connection.
+        yield pycurl.PATH_AS_IS, 1
+        yield pycurl.TCP_KEEPALIVE, 1
+        yield pycurl.ACCEPT_ENCODING, ""  # All that libcurl can decompress.
+        yield pycurl.MAXAGE_CONN, LONGEST_IDLE_SECONDS
+        yield pycurl.CONNECTTIMEOUT_MS, max(1, int(self.connect_seconds * 1000))
+        yield SUPPRESS_CONNECT_HEADERS, 1
+        yield pycurl.PROXY, self.proxy
+        yield pycurl.NOPROXY, ""
+        if self.proxy_credentials is not None:
+            yield pycurl.PROXYUSERNAME, self.proxy_credentials[0]
+            yield pycurl.PROXYPASSWORD, self.proxy_credentials[1]
+        yield from self._tls(pycurl.SSL_VERIFYPEER, pycurl.SSL_VERIFYHOST, pycurl.CAINFO, pycurl.CAPATH)
+        if self.proxy.startswith("https:"):
+            yield from self._tls(
+                pycurl.PROXY_SSL_VERIFYPEER,
+                pycurl.PROXY_SSL_VERIFYHOST,
+                pycurl.PROXY_CAINFO,
+                pycurl.PROXY_CAPATH,
+            )
+        if self.certificate is not None:
+            yield pycurl.SSLCERT, self.certificate[0]
+            yield pycurl.SSLKEY, self.certificate[1]
+
+    def _tls(self, peer: int, host: int, file: int, directory: int) -> Iterator[tuple[int, Any]]:
+        yield peer, int(self.verify is not None)
+        yield host, 0 if self.verify is None else 2
+        if self.verify is not None:
+            # The other one has a default, which would be trusted beside it.
+            is_directory = Path(self.verify).is_dir()
+            yield (directory, self.verify) if is_directory else (file, self.verify)
+            yield (file, None) if is_directory else (directory, None)
+
+
+def _has_behaviour(session: requests.Session, manager_url: str) -> bool:
+    """Return whether a session does more than being configured."""
+    return bool(
+        type(session) is not requests.Session
+        or type(session.get_adapter(manager_url)) is not HTTPAdapter
+        or session.hooks.get("response")
+        or session.params
+        or len(session.cookies)
+        or not isinstance(session.auth, tuple | None)
+    )
+
+
+def _header_lines(manager_url: str, session: requests.Session) -> Iterator[bytes]:
+    """Yield the session's headers; libcurl takes a CR LF in them literally, so it is refused here.
+
+    Raises:
+        ValueError: a header cannot be sent.
+    """
+    headers = {str(name): value for name, value in session.headers.items() if value is not None}
+    auth: Any = session.auth or (get_netrc_auth(manager_url) if session.trust_env else None)
+    user, password = map(_latin, auth or get_auth_from_url(manager_url))
+    if user or password:
+        headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+        headers["Authorization"] = b"Basic " + base64.b64encode(user + b":" + password)
+    names = {name.lower() for name in headers}
+    for name, value in headers.items():
+        if name.lower() not in OWN_HEADERS:
+            line = _latin(value)
+            if set(line) & set(b"\r\n\0") or set(name) & set("\r\n\0:; "):
+                raise ValueError(f"the header {name!r} cannot be sent")
+            yield _latin(name) + (b": " + line if line.strip() else b";")
+    for name in ("accept", "user-agent"):
+        if name not in names:
+            yield name.encode() + b":"  # Not libcurl's own either.
+    yield b"Expect:"  # No wait of a second for "100 Continue" before bodies over 1 MiB.
+
+
+def _latin(text: Any) -> bytes:
+    return text if isinstance(text, bytes) else str(text).encode("latin-1")
+
+
+def _verify(verify: Any) -> str | None:
+    if verify is False:
+        return None
+    return DEFAULT_CA_BUNDLE_PATH if verify is True or verify is None else str(verify)
+
+
+def _without_userinfo(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

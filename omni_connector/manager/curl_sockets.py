@@ -1,0 +1,113 @@
+"""The sockets of libcurl's connections: which are waited for, and which may carry another request.
+
+libcurl looks whether an idle connection is alive only after it was idle for a second. Until then bytes that nothing asked
+for would be taken for the answer to the next request, and a request would be sent into a connection that is closed. So
+the socket is looked at by ourselves, in the last moment before each request is sent.
+"""
+
+import select
+import socket
+from os import close, dup
+
+import pycurl
+
+READABLE, WRITABLE = select.POLLIN, select.POLLOUT
+
+
+class Sockets:
+    """The sockets of one ``CurlMulti``; used by its thread only.
+
+    Args:
+        tls: the connections are encrypted, to the manager or to a proxy.
+    """
+
+    def __init__(self, *, tls: bool) -> None:
+        self._tls = tls
+        # A poll object names sockets by their numbers only. An epoll would go on reporting one that a forked
+        # child still holds, after it was closed here.
+        self._poll = select.poll()
+        self._look = select.poll()
+        self._watched: set[int] = set()
+        self._unnamed: set[int] = set()  # New ones, whose local port is not known yet.
+        self._unused: set[int] = set()  # No request was sent on them.
+        self._by_port: dict[int, int] = {}
+
+    def watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
+        """Take what libcurl wants to wait for: the multi's ``M_SOCKETFUNCTION``."""
+        if what == pycurl.POLL_REMOVE:
+            if fd in self._watched:
+                self._watched.discard(fd)
+                self._poll.unregister(fd)
+            return
+        self._watched.add(fd)
+        self._poll.register(fd, MASKS[what])
+
+    def made(self, fd: int, _purpose: int) -> int:
+        """Take note of a new socket: a handle's ``SOCKOPTFUNCTION``."""
+        self._by_port = {port: other for port, other in self._by_port.items() if other != fd}
+        self._unnamed.add(fd)
+        return int(pycurl.SOCKOPT_OK)
+
+    def add(self, fd: int) -> None:
+        """Wait for a socket of our own to be readable, too."""
+        self._poll.register(fd, READABLE)
+
+    def wait(self, seconds: float) -> list[tuple[int, int]]:
+        """Return sockets with what can be done, as ``socket_action`` wants it."""
+        ready = self._poll.poll(max(0.0, seconds * 1000))
+        return [(fd, BITS.get(events, pycurl.CSELECT_IN | pycurl.CSELECT_OUT)) for fd, events in ready]
+
+    def is_clean(self, local_port: int, *, fresh: bool) -> bool:
+        """Return whether a request may be sent on the connection with this local port: nothing waits to be read.
+
+        Args:
+            local_port: of the connection.
+            fresh: libcurl was asked for a new connection.
+        """
+        self._name_new_ones()
+        fd = self._by_port.get(local_port)
+        if fd is None:
+            return fresh
+        if fd in self._unused:
+            self._unused.discard(fd)
+            # TLS 1.3 sends session tickets right after the handshake. They are read before the answer to a request.
+            if self._tls:
+                return True
+        self._look.register(fd, READABLE)
+        try:
+            return not self._look.poll(0)
+        finally:
+            self._look.unregister(fd)
+
+    def _name_new_ones(self) -> None:
+        for fd in list(self._unnamed):
+            try:
+                port = _port(fd)
+            except OSError:  # Closed meanwhile: of several addresses of a host, another was faster.
+                self._unnamed.discard(fd)
+                continue
+            if port:
+                self._unnamed.discard(fd)
+                self._unused.add(fd)
+                self._by_port[port] = fd
+
+
+def _port(fd: int) -> int:
+    """Return the local port of a socket that is not ours to close; 0 before it is connected."""
+    copy = dup(fd)
+    try:
+        with socket.socket(fileno=copy) as copied:
+            copy = -1
+            return int(copied.getsockname()[1])
+    finally:
+        if copy >= 0:
+            close(copy)
+
+
+BITS = {READABLE: pycurl.CSELECT_IN, WRITABLE: pycurl.CSELECT_OUT}
+"""Anything else, such as an error, is for libcurl to find out."""
+MASKS = {
+    pycurl.POLL_IN: READABLE,
+    pycurl.POLL_OUT: WRITABLE,
+    pycurl.POLL_INOUT: READABLE | WRITABLE,
+}

@@ -1,0 +1,290 @@
+"""The wire over libcurl: all requests of a process from one thread.
+
+A handle belongs to the thread that performs it, and libcurl's objects must not be touched in a forked child. So all of them
+live in a ``_Life``, from the first request until there have been none for a while; a child begins its own. Within
+libcurl's callbacks nothing of libcurl may be called: they append to lists and answer from memory.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import socket
+import threading
+import time
+import weakref
+from collections import deque
+from concurrent.futures import Future
+from typing import Self
+
+import pycurl
+import requests
+
+from omni_connector.manager.curl_exchange import Exchange, Job
+from omni_connector.manager.curl_options import LONGEST_IDLE_SECONDS, CurlOptions
+from omni_connector.manager.curl_sockets import Sockets
+from omni_connector.manager.wire import WireAbortedError, WireAnswer, WireError, WireRequest
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 128
+"""Requests under way; others wait here. In libcurl they would wait in no order, and their time would run."""
+SMALLEST_VERSION = (7, 49)
+
+
+class CurlWire:
+    """A wire over libcurl. Its thread starts with the first request and ends when there are none. ``close`` it.
+
+    Args:
+        options: of every connection.
+        name: of the thread.
+    """
+
+    def __init__(self, options: CurlOptions, *, name: str = "omni-wire-curl") -> None:
+        self._options = options
+        self._name = name
+        self._lock = threading.Lock()  # Protects the two below, and the moment in which a life ends.
+        self._life: _Life | None = None
+        self._closed = False
+        _wires.add(self)
+
+    @classmethod
+    def for_session(
+        cls, manager_url: str, session: requests.Session, *, connect_seconds: float
+    ) -> Self | None:
+        """Return a wire configured like ``session``, or None where only the session itself will do."""
+        version = tuple(int(part) for part in pycurl.version.split()[0].split("/")[1].split(".")[:2])
+        if version < SMALLEST_VERSION or not hasattr(select, "poll"):  # The latter on Windows.
+            return None
+        options = CurlOptions.for_session(manager_url, session, connect_seconds=connect_seconds)
+        return None if options is None else cls(options)
+
+    def submit(self, request: WireRequest) -> "Future[WireAnswer]":
+        """Send a request as soon as a place is free; see ``Wire``. From a callback, no other thread is involved."""
+        job = Job(request)
+        with self._lock:
+            error = self._accept(job)
+        if error is not None:
+            job.answer(error)
+        return job.future
+
+    def abort(self, owner: object) -> None:
+        """End every request of ``owner`` with ``WireAbortedError``."""
+        with self._lock:
+            if self._life is not None:
+                self._life.aborted.append(owner)
+                self._life.wake()
+
+    def close(self) -> None:
+        """End every request, close the connections and end the thread. Repeatable."""
+        with self._lock:
+            self._closed = True
+            life = self._life
+            if life is not None:
+                life.closing = True
+                life.wake()
+        if life is not None and threading.current_thread() is not life.thread:
+            life.thread.join()
+
+    def retire(self, life: "_Life") -> bool:
+        """Let a life end; False when a request has come meanwhile. Called by its thread."""
+        with self._lock:
+            if life.incoming and not life.closing:
+                return False
+            if self._life is life:
+                self._life = None
+            return True
+
+    def start_anew(self) -> None:
+        """Begin again in a forked child. What the parent has under way stays the parent's."""
+        self._lock = threading.Lock()
+        self._life = None
+
+    def _accept(self, job: Job) -> WireError | None:
+        if self._closed:
+            return WireAbortedError("not sent: the connection to the manager was closed", was_sent=False)
+        if self._life is None:
+            try:
+                life = _Life(self, self._options)
+                life.start(self._name)
+            except (RuntimeError, OSError, pycurl.error) as error:  # No thread or no socket can be had now.
+                return WireError(f"not sent: {error}", was_sent=False)
+            self._life = life
+        self._life.incoming.append(job)
+        if self._life.asleep:
+            self._life.wake()
+        return None
+
+
+_wires: "weakref.WeakSet[CurlWire]" = weakref.WeakSet()
+
+
+def _start_all_anew() -> None:
+    for wire in list(_wires):
+        wire.start_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_all_anew)
+
+
+class _Life:
+    """One thread with its multi handle.
+
+    Attributes:
+        incoming: requests that wait; any thread may append.
+        aborted: owners whose requests end; any thread may append.
+        asleep: the thread waits, or is about to.
+        closing: everything ends.
+    """
+
+    def __init__(self, wire: CurlWire, options: CurlOptions) -> None:
+        self.incoming: deque[Job] = deque()
+        self.aborted: deque[object] = deque()
+        self.asleep = False
+        self.closing = False
+        self._wire = wire
+        self._options = options
+        self._sockets = Sockets(tls="https:" in options.base + options.proxy)
+        self._bell, self._rope = socket.socketpair()  # A byte that is written to the rope wakes the thread.
+        self._rope.setblocking(False)  # noqa: FBT003 - the socket's own signature.
+        self._sockets.add(self._bell.fileno())
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._sockets.watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, MOST_AT_ONCE)
+        self._due: float | None = None  # When libcurl wants to be called.
+        self._idle: list[Exchange] = []
+        self._busy: dict[pycurl.Curl, Exchange] = {}
+
+    def start(self, name: str) -> None:
+        """Start the thread."""
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        try:
+            self.thread.start()
+        except BaseException:
+            self._release()
+            raise
+
+    def wake(self) -> None:
+        """Wake the thread."""
+        self.asleep = False
+        with contextlib.suppress(OSError):  # Full, so that it wakes anyway; or closed.
+            self._rope.send(b"!")
+
+    def _run(self) -> None:
+        try:
+            while not self.closing:
+                self._begin_waiting()
+                if not self._wait() and self._wire.retire(self):
+                    break
+                self._abort()
+        except Exception:  # The end of a thread: what waits is answered, and the next request begins another.
+            log.exception("The connection to the manager broke down; the next request begins it anew")
+        finally:
+            self._end()
+
+    def _set_timer(self, milliseconds: int) -> None:
+        self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+    def _begin_waiting(self) -> None:
+        while self.incoming and len(self._busy) < MOST_AT_ONCE:
+            job = self.incoming.popleft()
+            if job.future.set_running_or_notify_cancel():
+                self._begin(job)
+        if self._due is not None and self._due <= time.monotonic():
+            self._due = None  # Before the call, which may set it again.
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._collect()
+
+    def _begin(self, job: Job) -> None:
+        exchange = None
+        try:
+            exchange = self._idle.pop() if self._idle else Exchange(self._options, self._sockets)
+            exchange.prepare(job)
+            self._multi.add_handle(exchange.curl)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this request's end and no other's.
+            if exchange is not None:
+                exchange.close()
+            job.answer(WireError(f"not sent: {error}", was_sent=False))
+        else:
+            self._busy[exchange.curl] = exchange
+
+    def _wait(self) -> bool:
+        """Wait for something to happen. Return False when nothing did for long and nothing is under way."""
+        self.asleep = True
+        if self.aborted or self.closing or (self.incoming and len(self._busy) < MOST_AT_ONCE):
+            seconds = 0.0
+        elif not self._busy:
+            seconds = LONGEST_IDLE_SECONDS
+        else:
+            seconds = 1.0 if self._due is None else self._due - time.monotonic()
+        ready = self._sockets.wait(seconds)
+        self.asleep = False
+        for fd, bits in ready:
+            if fd == self._bell.fileno():
+                self._bell.recv(4096)
+            else:
+                self._multi.socket_action(fd, bits)
+        if ready:
+            self._collect()
+        return bool(ready or self._busy or self.incoming or self.aborted)
+
+    def _collect(self) -> None:
+        """Answer what has ended."""
+        queued = 1
+        while queued:
+            queued, done, failed = self._multi.info_read()
+            for curl in done:
+                self._finish(self._take(curl), 0, "")
+            for curl, code, text in failed:
+                self._finish(self._take(curl), code, text)
+
+    def _finish(self, exchange: Exchange, code: int, text: str) -> None:
+        job = exchange.job
+        try:
+            outcome = exchange.outcome(code, text)
+            if outcome is None:  # Not sent, because its connection turned out not to be usable.
+                self._multi.add_handle(exchange.curl)
+                self._busy[exchange.curl] = exchange
+                return
+        except Exception as error:  # noqa: BLE001 - as above.
+            outcome = WireError(str(error), was_sent=exchange.was_sent)
+        self._idle.append(exchange)
+        job.answer(outcome)
+
+    def _take(self, curl: pycurl.Curl) -> Exchange:
+        self._multi.remove_handle(curl)
+        return self._busy.pop(curl)
+
+    def _abort(self) -> None:
+        while self.aborted:
+            owner = self.aborted.popleft()
+            for job in [one for one in list(self.incoming) if one.request.owner is owner]:
+                self.incoming.remove(job)
+                job.answer(WireAbortedError("not sent: aborted", was_sent=False))
+            for exchange in [one for one in self._busy.values() if one.job.request.owner is owner]:
+                self._break(exchange, "aborted")
+
+    def _break(self, exchange: Exchange, reason: str) -> None:
+        self._take(exchange.curl)  # Closes the connection, too.
+        exchange.close()
+        exchange.job.answer(WireAbortedError(reason, was_sent=exchange.was_sent))
+
+    def _end(self) -> None:
+        self.closing = True
+        self._wire.retire(self)  # From now on no request is appended here.
+        for exchange in list(self._busy.values()):
+            self._break(exchange, "the connection to the manager was closed")
+        while self.incoming:
+            self.incoming.popleft().answer(
+                WireAbortedError("not sent: the connection to the manager was closed", was_sent=False)
+            )
+        self._release()
+
+    def _release(self) -> None:
+        for exchange in self._idle:
+            exchange.close()
+        self._multi.close()
+        self._bell.close()
+        self._rope.close()
