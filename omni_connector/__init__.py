@@ -70,7 +70,7 @@ if TYPE_CHECKING:
         SyncMode,
         UserFilterMode,
     )
-    from omni_connector.models.mcp_answers import ToolResult
+    from omni_connector.models.mcp import ToolResult
     from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
     from omni_connector.sync.content import ContentStorage
     from omni_connector.sync.context import SyncContext
@@ -154,7 +154,7 @@ _HOMES = {
     "ErrorLimits": "sync.ledger",
     "HttpMcpServer": "models.mcp_servers",
     "StdioMcpServer": "models.mcp_servers",
-    "ToolResult": "models.mcp_answers",
+    "ToolResult": "models.mcp",
     **dict.fromkeys(
         (
             "ActionDefinition",

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from omni_connector.awaitables import MayAwait
 from omni_connector.models import ActionResponse
-from omni_connector.models.mcp_answers import ToolResult
+from omni_connector.models.mcp import ToolResult
 from omni_connector.models.plain import JsonValue
 from omni_connector.slow_hooks import slow_hook
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from omni_connector.models.codec import encode
-from omni_connector.models.mcp_answers import ToolResult
+from omni_connector.models.mcp import ToolResult
 from omni_connector.models.plain import JsonValue
 
 

@@ -20,7 +20,7 @@ from omni_connector.mcp.installed import require_mcp
 from omni_connector.mcp.limits import SessionLimits
 from omni_connector.models import ActionDefinition, ActionResponse
 from omni_connector.models.manifest import READ
-from omni_connector.models.mcp_answers import ToolResult
+from omni_connector.models.mcp import ToolResult
 from omni_connector.models.mcp_servers import HttpMcpServer, McpServer, StdioMcpServer
 from omni_connector.models.plain import JsonValue
 from omni_connector.pool import WorkerPool

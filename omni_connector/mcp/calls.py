@@ -14,7 +14,7 @@ from omni_connector.mcp.catalogue import McpCatalogue
 from omni_connector.mcp.discovery import discover
 from omni_connector.mcp.dispatch import prompt_arguments
 from omni_connector.mcp.limits import SessionLimits
-from omni_connector.models.mcp_answers import ToolResult
+from omni_connector.models.mcp import ToolResult
 from omni_connector.models.mcp_servers import McpServer
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.redaction import error_text, redact, secrets_in

@@ -17,28 +17,18 @@ MAX_DOCUMENT_ID_LENGTH = 500
 MAX_CONTENT_TYPE_LENGTH = 100
 """Characters; the same."""
 
-_valid_id = fields.text(maximum=MAX_DOCUMENT_ID_LENGTH, empty=False, clean=True)
-
-_TYPE_LENGTH = MAX_CONTENT_TYPE_LENGTH
-_TEXT = fields.checked(fields.optional(fields.text()), clean=True)
-_REQUIRED_TEXT = fields.checked(fields.text(), clean=True)
-_TYPE = fields.checked(fields.optional(fields.text(maximum=MAX_CONTENT_TYPE_LENGTH)), clean=True)
-_MOMENT = fields.checked(fields.optional(fields.moment))
-_DIGITS = fields.checked(fields.optional(fields.decimal_digits))
-_OBJECT = fields.checked(fields.optional(fields.json_object))
-_BOOLEAN = fields.checked(fields.boolean)
-_LIST = fields.checked(fields.text_list)
-_ID = fields.checked(_valid_id)
-_CONTENT = fields.checked(fields.optional(fields.content))
-_CONTENT_ID = fields.checked(fields.optional(fields.text(empty=False, clean=True)))
-
+_ID = fields.text(maximum=MAX_DOCUMENT_ID_LENGTH, empty=False, clean=True)
+_TEXT = fields.optional(fields.text())
+_TYPE = fields.optional(fields.text(maximum=MAX_CONTENT_TYPE_LENGTH))
+_MOMENT = fields.optional(fields.moment)
+_OBJECT = fields.optional(fields.json_object)
 
 _place = object.__setattr__
 """Puts all fields of a new instance in place at once: setting them one by one goes through ``__setattr__``."""
 
 
-def _plain(value: Any) -> bool:
-    """Say whether this is text that needs no cleaning."""
+def _is_clean(value: Any) -> bool:
+    """Say whether this is text without NUL and lone surrogates."""
     if type(value) is not str or "\x00" in value:
         return False
     if value.isascii():
@@ -70,16 +60,18 @@ class DocumentMetadata(fields.QuickModel):
         InvalidValueError: a value has the wrong type or is too long.
     """
 
-    title: str | None = field(default=None, metadata=_TEXT)
-    author: str | None = field(default=None, metadata=_TEXT)
-    created_at: dt.datetime | None = field(default=None, converter=fields.to_moment, metadata=_MOMENT)
-    updated_at: dt.datetime | None = field(default=None, converter=fields.to_moment, metadata=_MOMENT)
-    content_type: str | None = field(default=None, metadata=_TYPE)
-    mime_type: str | None = field(default=None, metadata=_TYPE)
-    size: str | None = field(default=None, converter=fields.to_text, metadata=_DIGITS)
-    url: str | None = field(default=None, metadata=_TEXT)
-    path: str | None = field(default=None, metadata=_TEXT)
-    extra: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
+    title: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    author: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    created_at: dt.datetime | None = field(default=None, converter=fields.to_moment, validator=_MOMENT)
+    updated_at: dt.datetime | None = field(default=None, converter=fields.to_moment, validator=_MOMENT)
+    content_type: str | None = field(default=None, converter=fields.clean, validator=_TYPE)
+    mime_type: str | None = field(default=None, converter=fields.clean, validator=_TYPE)
+    size: str | None = field(
+        default=None, converter=fields.to_text, validator=fields.optional(fields.decimal_digits)
+    )
+    url: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    path: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    extra: dict[str, Any] | None = field(default=None, validator=_OBJECT)
 
     def __init__(
         self,
@@ -115,18 +107,21 @@ class DocumentMetadata(fields.QuickModel):
         }
         _place(self, "__dict__", values)
         if not (
-            (title is None or _plain(title))
-            and (url is None or (type(url) is str and url.isascii() and "\x00" not in url) or _plain(url))
-            and (author is None or _plain(author))
-            and (path is None or _plain(path))
-            and (mime_type is None or (_plain(mime_type) and len(mime_type) <= _TYPE_LENGTH))
-            and (content_type is None or (_plain(content_type) and len(content_type) <= _TYPE_LENGTH))
+            (title is None or _is_clean(title))
+            and (url is None or (type(url) is str and url.isascii() and "\x00" not in url) or _is_clean(url))
+            and (author is None or _is_clean(author))
+            and (path is None or _is_clean(path))
+            and (mime_type is None or (_is_clean(mime_type) and len(mime_type) <= MAX_CONTENT_TYPE_LENGTH))
+            and (
+                content_type is None
+                or (_is_clean(content_type) and len(content_type) <= MAX_CONTENT_TYPE_LENGTH)
+            )
             and (created_at is None or type(created_at) is dt.datetime)
             and (updated_at is None or type(updated_at) is dt.datetime)
             and (size is None or (type(size) is str and size.isdigit() and size.isascii()))
             and (extra is None or type(extra) is dict)
         ):
-            fields.settle(self)
+            self.normalise()
 
 
 @define(slots=False, init=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
@@ -142,9 +137,11 @@ class DocumentPermissions(fields.QuickModel):
         InvalidValueError: a value has the wrong type.
     """
 
-    public: bool = field(default=False, metadata=_BOOLEAN)
-    users: list[str] = field(default=Factory(list), converter=fields.to_addresses, metadata=_LIST)
-    groups: list[str] = field(default=Factory(list), converter=fields.to_group_keys, metadata=_LIST)
+    public: bool = field(default=False, validator=fields.boolean)
+    users: list[str] = field(default=Factory(list), converter=fields.to_addresses, validator=fields.text_list)
+    groups: list[str] = field(
+        default=Factory(list), converter=fields.to_group_keys, validator=fields.text_list
+    )
 
     def __init__(
         self,
@@ -158,19 +155,19 @@ class DocumentPermissions(fields.QuickModel):
         groups = fields.to_group_keys(groups) if groups else []
         _place(self, "__dict__", {"public": public, "users": users, "groups": groups})
         if not (type(public) is bool and type(users) is list and type(groups) is list):
-            fields.settle(self)
+            self.normalise()
 
 
-_METADATA = fields.checked(
-    fields.optional(fields.instance_of(DocumentMetadata, "give DocumentMetadata(url=..., ...)")),
-    model=DocumentMetadata,
-)
-_PERMISSIONS = fields.checked(
-    fields.optional(
-        fields.instance_of(DocumentPermissions, "give DocumentPermissions(public=..., users=[...])")
-    ),
-    model=DocumentPermissions,
-)
+def _to_metadata(value: Any) -> Any:
+    return DocumentMetadata.model_validate(value) if isinstance(value, Mapping) else value
+
+
+def _to_permissions(value: Any) -> Any:
+    return DocumentPermissions.model_validate(value) if isinstance(value, Mapping) else value
+
+
+_METADATA = fields.instance_of(DocumentMetadata, "give DocumentMetadata(url=..., ...)")
+_PERMISSIONS = fields.instance_of(DocumentPermissions, "give DocumentPermissions(public=..., users=[...])")
 
 
 @define(slots=False, init=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
@@ -196,17 +193,23 @@ class Document(fields.QuickModel):
         InvalidValueError: a value has the wrong type, or both or neither of ``content`` and ``content_id`` are given.
     """
 
-    external_id: str = field(converter=fields.to_required_text, metadata=_ID)
-    title: str = field(metadata=_REQUIRED_TEXT)
+    external_id: str = field(converter=fields.to_id, validator=_ID)
+    title: str = field(converter=fields.clean, validator=fields.text())
     content: str | bytes | PathLike[str] | BinaryIO | None = field(
-        default=None, repr=False, metadata=_CONTENT
+        default=None, repr=False, validator=fields.optional(fields.content)
     )
-    mime_type: str | None = field(default=None, metadata=_TYPE)
-    filename: str | None = field(default=None, metadata=_TEXT)
-    content_id: str | None = field(default=None, metadata=_CONTENT_ID)
-    metadata: DocumentMetadata | None = field(default=None, metadata=_METADATA)
-    permissions: DocumentPermissions | None = field(default=None, metadata=_PERMISSIONS)
-    attributes: dict[str, Any] | None = field(default=None, metadata=_OBJECT)
+    mime_type: str | None = field(default=None, converter=fields.clean, validator=_TYPE)
+    filename: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    content_id: str | None = field(
+        default=None, validator=fields.optional(fields.text(empty=False, clean=True))
+    )
+    metadata: DocumentMetadata | None = field(
+        default=None, converter=_to_metadata, validator=fields.optional(_METADATA)
+    )
+    permissions: DocumentPermissions | None = field(
+        default=None, converter=_to_permissions, validator=fields.optional(_PERMISSIONS)
+    )
+    attributes: dict[str, Any] | None = field(default=None, validator=_OBJECT)
 
     def __init__(
         self,
@@ -221,7 +224,7 @@ class Document(fields.QuickModel):
         permissions: DocumentPermissions | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        external_id = fields.to_required_text(external_id)
+        external_id = fields.to_id(external_id)
         values = {
             "external_id": external_id,
             "title": title,
@@ -237,19 +240,19 @@ class Document(fields.QuickModel):
         if not (
             (
                 (type(external_id) is str and external_id.isascii() and "\x00" not in external_id)
-                or _plain(external_id)
+                or _is_clean(external_id)
             )
             and 0 < len(external_id) <= MAX_DOCUMENT_ID_LENGTH
-            and ((type(title) is str and title.isascii() and "\x00" not in title) or _plain(title))
+            and ((type(title) is str and title.isascii() and "\x00" not in title) or _is_clean(title))
             and (content is None or type(content) is str)
             and mime_type is None
             and filename is None
-            and (content_id is None or (content_id and _plain(content_id)))
+            and (content_id is None or (content_id and _is_clean(content_id)))
             and (metadata is None or type(metadata) is DocumentMetadata)
             and (permissions is None or type(permissions) is DocumentPermissions)
             and (attributes is None or type(attributes) is dict)
         ):
-            fields.settle(self)
+            self.normalise()
         if (content is None) is (content_id is None):
             require_one_content(self)
         if type(content) is str and (mime_type is not None or filename is not None):
@@ -286,21 +289,12 @@ def require_one_content(document: Document) -> None:
     )
 
 
-def title_of(document: Document) -> str:
-    """Return the title that goes into the metadata on the wire: the metadata's own, else the document's."""
-    own = document.metadata.title if document.metadata else None
-    return document.title if own is None else own
-
-
-_SAMPLE = Document(external_id="sample", title="", content="")  # Names the class in errors of document_id().
-
-
 def document_id(external_id: str | int) -> str:
     """Return the id of a document in its source, as it is sent.
 
     Raises:
         InvalidValueError: it is not a text of 1 to 500 characters that JSON can carry.
     """
-    text = fields.to_required_text(external_id)
-    _valid_id(_SAMPLE, attrs.fields(Document).external_id, text)
+    text = fields.to_id(external_id)
+    _ID.require(text, model="Document", field="external_id")
     return text

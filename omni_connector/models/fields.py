@@ -1,153 +1,167 @@
-"""Converters and validators for the fields of the models.
+"""Converters and rules for the fields of the models.
 
-A converter normalises what has one obvious meaning and hands everything else on; a validator then refuses what
-is still wrong, with an error that names class, field, value and remedy. Both run when a model is made and when
-one of its fields is set.
-
-Documents are made by the million, and nearly all of them need neither. Their classes look at all fields at once when
-they are made and call ``settle``, which does the whole work, only where something is unusual (``checked`` fields);
-that is half of the time of an ``emit``.
+A converter normalises what has one obvious meaning and passes everything else on. The field's rule, an attrs validator, then
+refuses what is still wrong, with an error that names class, field, value and remedy. Both run when a model is made and
+when one of its fields is set. What a manifest as it is sent must be (``manifest_rules``) is derived from the same rules.
 """
 
 import datetime as dt
 import io
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
+from attrs import frozen
 
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models.model import Model
 from omni_connector.models.plain import clean_text
 
-Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
+@frozen
+class Rule:
+    """What a value must be; a validator for attrs.
 
-def checked(check: Validator, *, clean: bool = False, model: type[Model] | None = None) -> dict[str, Any]:
-    """Return the metadata of a field that ``settle`` and ``settle_one`` look after.
-
-    Args:
-        check: refuses what is wrong.
-        clean: drop NUL characters and replace lone surrogates first.
-        model: make one of a dict first.
+    Attributes:
+        remedy: returns what to give instead of a value, or None when the value can be used.
+        is_secret: errors show only the type of a value.
+        item_model: of a list of models, their class.
     """
-    return {_CHECK: check, _CLEAN: clean, _MODEL: model}
 
+    remedy: Callable[[Any], str | None]
+    is_secret: bool = False
+    item_model: type[Model] | None = None
 
-def settle(instance: Any) -> None:
-    """Normalise and validate every checked field of a model."""
-    for attribute in attrs.fields(type(instance)):
-        value = settle_one(instance, attribute, getattr(instance, attribute.name))
-        object.__setattr__(instance, attribute.name, value)
+    def __call__(self, instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        """Refuse a value that cannot be used, as attrs calls a validator."""
+        self.require(value, model=type(instance).__name__, field=attribute.name)
 
+    def require(self, value: Any, *, model: str, field: str) -> None:
+        """Refuse a value that cannot be used.
 
-def settle_one(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> Any:
-    """Return the value that a checked field shall have."""
-    rules = attribute.metadata
-    if rules.get(_CLEAN) and isinstance(value, str):
-        value = clean_text(value)
-    model: type[Model] | None = rules.get(_MODEL)
-    if model is not None and isinstance(value, Mapping):
-        value = model.model_validate(value)
-    if _CHECK in rules:
-        rules[_CHECK](instance, attribute, value)
-    return value
-
-
-def on_setattr(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> Any:
-    """Convert, normalise and validate what a field is set to; for classes with checked fields."""
-    return settle_one(instance, attribute, attrs.setters.convert(instance, attribute, value))
+        Raises:
+            InvalidValueError: in the name of the class and the field.
+        """
+        remedy = self.remedy(value)
+        if remedy is not None:
+            shown = type(value).__name__ if self.is_secret else value
+            raise InvalidValueError(model=model, field=field, value=shown, remedy=remedy)
 
 
 class QuickModel(Model):
-    """Base of the models that are made by the million, whose ``__init__`` puts all fields in place at once.
+    """Base of the models that are made by the million: the documents of a run.
 
-    Setting a field later converts, normalises and validates it, and refuses names that are no field.
+    Nearly all of them need neither converter nor rule. Their ``__init__`` sets all fields at once, looks at them, and calls
+    ``normalise`` only where something is unusual, which halves the time of an ``emit``. Setting a field later converts and
+    validates it, and refuses names that are not a field.
     """
 
+    def normalise(self) -> None:
+        """Convert and validate every field."""
+        for attribute in attrs.fields(_attrs_class(self)):
+            setattr(self, attribute.name, getattr(self, attribute.name))
+
     def __setattr__(self, name: str, value: Any) -> None:
-        kind: type[attrs.AttrsInstance] = type(self)  # type: ignore[assignment]  # Its subclasses are attrs classes.
-        attribute = attrs.fields_dict(kind).get(name)
+        attribute = attrs.fields_dict(_attrs_class(self)).get(name)
         if attribute is None:
             raise AttributeError(f"{type(self).__name__} has no field {name!r}", name=name, obj=self)
-        self.__dict__[name] = on_setattr(self, attribute, value)
+        value = attrs.setters.convert(self, attribute, value)
+        self.__dict__[name] = attrs.setters.validate(self, attribute, value)
 
 
-_CHECK = "omni_connector.check"
-_CLEAN = "omni_connector.clean"
-_MODEL = "omni_connector.model"
+def _attrs_class(instance: Any) -> "type[attrs.AttrsInstance]":
+    return type(instance)
 
 
-def to_text(value: str | int | None) -> str | None:
-    """Whole numbers become their digits: ids and sizes are text on the wire."""
-    return None if value is None else to_required_text(value)
+# -- converters ---------------------------------------------------------------------------------------------------
 
 
-def to_required_text(value: str | int) -> str:
-    """As ``to_text``, for fields that may not be None."""
+def clean(value: str | None) -> str | None:
+    """Text loses its NUL characters; lone surrogates become U+FFFD."""
+    return clean_text(value) if isinstance(value, str) else value
+
+
+def to_id(value: str | int) -> str:
+    """Whole numbers become their digits: ids are text on the wire."""
     return str(value) if type(value) is int else value  # type: ignore[return-value]  # Validated next.
 
 
-def to_text_list(values: Iterable[str] | None) -> list[str]:
+def to_text(value: str | int | None) -> str | None:
+    """Whole numbers become their digits; text is cleaned."""
+    return None if value is None else clean(to_id(value))
+
+
+def to_text_list(values: Iterable[str] | None) -> Any:
     """Any iterable of text but a bare string becomes a list; sets are sorted, None is empty."""
     if values is None:
         return []
     if isinstance(values, (set, frozenset)):
-        return sorted(values, key=str)  # By text: what is not text gets as far as the validator.
+        return sorted(values, key=str)  # By text: what is not text is left to the rule.
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        return values  # type: ignore[return-value]  # The validator refuses it by name.
+        return values  # The rule refuses it by name.
     return list(values)
 
 
-_lower, _strip = str.lower, str.strip
-"""Of text only: anything else is a TypeError, so that a list which went through them holds nothing else."""
-
-
 class Unsure(list[Any]):
-    """A list of addresses that holds something else than text: to be looked at, and refused."""
+    """A list that holds something else than text; the fast look at documents takes plain lists only."""
 
 
-def to_addresses(values: Iterable[str] | None) -> list[str]:
-    """Stripped and in lower case: the manager compares addresses as they stand (PROTOCOL, section 11)."""
+def to_address(value: str) -> str:
+    """Stripped and in lower case: the manager compares addresses as they are (PROTOCOL, section 11)."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def to_group_key(value: str) -> str:
+    """Stripped; in lower case where the value is an address. Other group ids keep their case."""
+    key = value.strip() if isinstance(value, str) else value
+    return to_address(key) if isinstance(key, str) and "@" in key else key
+
+
+_lower, _strip = str.lower, str.strip
+"""These take text only: anything else is a TypeError, so a list that went through them holds nothing else."""
+
+
+def to_addresses(values: Iterable[str] | None) -> Any:
+    """As ``to_address``, for each of several."""
     if type(values) is list:
         try:
             return list(map(_lower, map(_strip, values)))
         except TypeError:
             pass
-    return _each_text(to_text_list(values), lambda address: address.strip().lower())
+    return _each(to_text_list(values), to_address)
 
 
-def to_group_keys(values: Iterable[str] | None) -> list[str]:
-    """Stripped; in lower case where the value is an address. Other group ids keep their case."""
+def to_group_keys(values: Iterable[str] | None) -> Any:
+    """As ``to_group_key``, for each of several."""
     if type(values) is list:
         try:
             return [_lower(value) if "@" in value else value for value in map(_strip, values)]
         except TypeError:
             pass
-    return _each_text(to_text_list(values), _group_key)
+    return _each(to_text_list(values), to_group_key)
 
 
-def to_group_key(value: str) -> str:
-    """As ``to_group_keys``, for one."""
-    return _group_key(value) if isinstance(value, str) else value
+def _each(values: Any, change: Callable[[str], str]) -> Any:
+    """Change what is text; leave the rest for the rule to refuse."""
+    if not isinstance(values, list):
+        return values
+    changed = [change(value) for value in values]
+    return changed if all(isinstance(value, str) for value in changed) else Unsure(changed)
 
 
-def to_moment(value: dt.datetime | dt.date | str | None) -> dt.datetime | None:
+def to_moment(value: dt.datetime | dt.date | str | None) -> Any:
     """Make a datetime with an offset that RFC 3339 can express; without offset it is taken as UTC."""
-    if value is None:
-        return None
     given: Any = value
     if isinstance(given, str):
         try:
             given = dt.datetime.fromisoformat(given.strip())
         except ValueError:
-            return value  # type: ignore[return-value]  # The validator refuses it by name.
+            return given  # The rule refuses it by name.
     if isinstance(given, dt.date) and not isinstance(given, dt.datetime):
         given = dt.datetime(given.year, given.month, given.day, tzinfo=dt.UTC)
-    if isinstance(given, dt.datetime):
-        return _with_offset(given)
-    return value  # type: ignore[return-value]  # The validator refuses it by name.
+    return _with_offset(given) if isinstance(given, dt.datetime) else given
 
 
 def _with_offset(value: dt.datetime) -> dt.datetime:
@@ -162,129 +176,115 @@ def _with_offset(value: dt.datetime) -> dt.datetime:
     return value
 
 
-def text(*, maximum: int | None = None, empty: bool = True, clean: bool = False) -> Validator:
-    """Require a string, at most ``maximum`` characters long; ``clean`` also refuses NUL and lone surrogates."""
+# -- rules --------------------------------------------------------------------------------------------------------
 
-    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+
+def text(*, maximum: int | None = None, empty: bool = True, clean: bool = False) -> Rule:
+    """A string, at most ``maximum`` characters long; ``clean`` also refuses NUL and lone surrogates."""
+
+    def remedy(value: Any) -> str | None:
         if not isinstance(value, str):
-            raise refused(instance, attribute, value, "give a string")
+            return "give a string"
         if not empty and not value:
-            raise refused(instance, attribute, value, "give a string that is not empty")
+            return "give a string that is not empty"
         if maximum is not None and len(value) > maximum:
-            raise refused(
-                instance, attribute, value, f"it has {len(value)} characters, give at most {maximum}"
-            )
+            return f"it has {len(value)} characters, give at most {maximum}"
         if clean and clean_text(value) != value:
-            raise refused(
-                instance,
-                attribute,
-                value,
+            return (
                 "remove NUL characters and lone surrogates (for file names: "
-                "urllib.parse.quote(os.fsencode(name)))",
+                "urllib.parse.quote(os.fsencode(name)))"
             )
+        return None
 
-    return check
-
-
-def content(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require text, bytes, a path or a binary file object."""
-    if isinstance(value, (str, bytes, bytearray, os.PathLike)):
-        return
-    if not callable(getattr(value, "read", None)) or isinstance(value, io.TextIOBase):
-        raise refused(instance, attribute, value, "give text, bytes, a path or a file opened with 'rb'")
+    return Rule(remedy)
 
 
-def decimal_digits(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require a count of bytes as decimal digits."""
-    if not isinstance(value, str) or not (value.isascii() and value.isdigit()):
-        raise refused(instance, attribute, value, "give the number of bytes, as a whole number")
+def optional(rule: Rule) -> Rule:
+    """None, or what ``rule`` demands."""
+
+    def remedy(value: Any) -> str | None:
+        return None if value is None else rule.remedy(value)
+
+    return Rule(remedy, is_secret=rule.is_secret)
 
 
-def text_list(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require a list of strings."""
+def instance_of(kind: type, remedy: str) -> Rule:
+    """An instance of ``kind``; ``remedy`` says what to give."""
+    return Rule(partial(_unless_instance, kind, remedy))
+
+
+def one_of(*choices: str) -> Rule:
+    """One of ``choices``."""
+    return Rule(partial(_unless_among, choices))
+
+
+def list_of(model: type[Model]) -> Rule:
+    """A list of instances of ``model``."""
+    return Rule(partial(_unless_list_of, model), item_model=model)
+
+
+def _unless_instance(kind: type, remedy: str, value: Any) -> str | None:
+    return None if isinstance(value, kind) else remedy
+
+
+def _unless_among(choices: tuple[str, ...], value: Any) -> str | None:
+    return None if value in choices else f"give one of {', '.join(choices)}"
+
+
+def _unless_list_of(model: type[Model], value: Any) -> str | None:
+    fits = isinstance(value, list) and all(isinstance(item, model) for item in value)
+    return None if fits else f"give a list of {model.__name__}"
+
+
+@Rule
+def content(value: Any) -> str | None:
+    """Text, bytes, a path or a binary file object."""
+    is_file = callable(getattr(value, "read", None)) and not isinstance(value, io.TextIOBase)
+    if is_file or isinstance(value, (str, bytes, bytearray, os.PathLike)):
+        return None
+    return "give text, bytes, a path or a file opened with 'rb'"
+
+
+@Rule
+def decimal_digits(value: Any) -> str | None:
+    """A number of bytes in decimal digits."""
+    fits = isinstance(value, str) and value.isascii() and value.isdigit()
+    return None if fits else "give the number of bytes, as a whole number"
+
+
+@Rule
+def text_list(value: Any) -> str | None:
+    """A list of strings."""
+    if value is None:
+        return "give a list; without entries it is empty, not None"
     if not isinstance(value, list):
-        raise refused(instance, attribute, value, f'give a list of strings, such as ["{value}"]')
-    for item in value:
-        if not isinstance(item, str):
-            raise refused(instance, attribute, item, "give a list of strings only")
+        return f'give a list of strings, such as ["{value}"]'
+    wrong = next((item for item in value if not isinstance(item, str)), "")
+    return None if wrong == "" else f"{wrong!r:.80} is not a string: give a list of strings only"
 
 
-def boolean(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require True or False."""
-    if not isinstance(value, bool):
-        raise refused(instance, attribute, value, "give True or False")
+@Rule
+def boolean(value: Any) -> str | None:
+    """True or False."""
+    return None if isinstance(value, bool) else "give True or False"
 
 
-def moment(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require a datetime."""
-    if not isinstance(value, dt.datetime):
-        raise refused(
-            instance, attribute, value, "give a datetime, or ISO 8601 text such as 2026-08-01T12:00:00Z"
-        )
+@Rule
+def moment(value: Any) -> str | None:
+    """A datetime."""
+    if isinstance(value, dt.datetime):
+        return None
+    return "give a datetime, or ISO 8601 text such as 2026-08-01T12:00:00Z"
 
 
-def json_object(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require a dict (its values are checked when they are sent)."""
-    if not isinstance(value, Mapping):
-        raise refused(instance, attribute, value, "give a dict")
+@Rule
+def json_object(value: Any) -> str | None:
+    """A dict (its values are checked when they are sent)."""
+    return None if isinstance(value, Mapping) else "give a dict"
 
 
-def instance_of(kind: type, remedy: str) -> Validator:
-    """Require an instance of ``kind``."""
-
-    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        if not isinstance(value, kind):
-            raise refused(instance, attribute, value, remedy)
-
-    return check
-
-
-def one_of(*choices: str) -> Validator:
-    """Require one of ``choices``."""
-
-    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        if value not in choices:
-            raise refused(instance, attribute, value, f"give one of {', '.join(choices)}")
-
-    return check
-
-
-def list_of(kind: type) -> Validator:
-    """Require a list of instances of ``kind``."""
-
-    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        if not isinstance(value, list) or not all(isinstance(item, kind) for item in value):
-            raise refused(instance, attribute, value, f"give a list of {kind.__name__}")
-
-    return check
-
-
-def optional(check: Validator) -> Validator:
-    """Let None pass; leave the rest to ``check``."""
-
-    def check_unless_none(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        if value is not None:
-            check(instance, attribute, value)
-
-    return check_unless_none
-
-
-def _each_text(values: list[str], change: Callable[[str], str]) -> list[str]:
-    """Change what is text; leave the rest for the validator to refuse."""
-    given: Any = values
-    if not isinstance(given, list):
-        return values
-    changed = [change(value) if isinstance(value, str) else value for value in given]
-    return changed if all(isinstance(value, str) for value in changed) else Unsure(changed)
-
-
-def _group_key(value: str) -> str:
-    value = value.strip()
-    return value.lower() if "@" in value else value
-
-
-def refused(
-    instance: Any, attribute: "attrs.Attribute[Any]", value: object, remedy: str
-) -> InvalidValueError:
-    """Return the error of a field; for validators."""
-    return InvalidValueError(model=type(instance).__name__, field=attribute.name, value=value, remedy=remedy)
+def is_text_by_name(value: Any) -> bool:
+    """Say whether ``value`` is a mapping of strings to strings."""
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(each, str) for key, each in value.items()
+    )

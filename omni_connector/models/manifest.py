@@ -30,10 +30,12 @@ BUILT_IN_SOURCE_TYPES = frozenset(
 """The types that a source row can have; an action may name no other (PROTOCOL, section 2)."""
 
 
-def _known_modes(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    fields.text_list(instance, attribute, value)
-    for mode in value:
-        fields.one_of(*SyncMode)(instance, attribute, mode)
+@fields.Rule
+def _known_modes(value: Any) -> str | None:
+    remedy = fields.text_list.remedy(value)
+    if remedy is None and not set(value) <= set(SyncMode):
+        remedy = f"give one of {', '.join(SyncMode)}"
+    return remedy
 
 
 @define(kw_only=True)

@@ -1,41 +1,48 @@
-"""All that makes the manager refuse a manifest, found at once (manager.openapi.yaml, /sdk/register and its schemas).
+"""Everything for which the manager rejects a manifest, found at once (manager.openapi.yaml, /sdk/register and its schemas).
 
-The manager tells the first thing only, and a connector would have to be started once for each. Looked at is what would
-be sent, whoever made it. The rest, such as the health check, is known only when it registers.
+The manager reports only the first problem. What is looked at is the manifest as it is sent, whatever made it. The rules are
+those of the models' fields; only where the manager differs from them does this module say so.
 """
 
 import difflib
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import frozen
+import attrs
+from attrs import Factory, frozen
 
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models.action_schema import schema_problems
-from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES, READ, WRITE
+from omni_connector.models.fields import Rule, one_of
+from omni_connector.models.manifest import (
+    BUILT_IN_SOURCE_TYPES,
+    ActionDefinition,
+    ConnectorManifest,
+    SearchOperator,
+)
+from omni_connector.models.mcp import McpPrompt, McpPromptArgument, McpResource
 from omni_connector.models.plain import JsonValue, plain_json
-from omni_connector.models.sync import SyncMode
+from omni_connector.models.skills import SkillDefinition
 
-Check = Callable[[JsonValue], str | None]
-"""Returns what to give instead, or None when a value will do."""
+LONGEST_SHOWN = 80
+"""Characters of a value in a message: one line of a terminal."""
+
+NO_LIST = "give a list; without entries it is empty, not None"
 
 
 def manifest_problems(manifest: Any) -> list[str]:
-    """Return what the manager refuses in a manifest, as it is sent, with the remedy each; empty when nothing.
+    """Return everything for which the manager rejects a manifest, as it is sent, each with its remedy.
 
-    An empty ``connector_url`` is let pass: a connector whose address is unknown does not register.
+    An empty ``connector_url`` is accepted here: a connector whose address is unknown does not register.
     """
     if not isinstance(manifest, Mapping):
         return ["get_manifest must return a ConnectorManifest, or a dict as it is sent"]
     try:
-        wire = plain_json(manifest, path="manifest")
+        return list(_problems(plain_json(manifest, path="manifest"), ConnectorManifest))
     except InvalidValueError as error:
         return [str(error)]
-    problems = list(_shape(wire, _MANIFEST))
-    for part in _PARTS:
-        problems += _part_problems(wire.get(part.key), part)
-    return problems
 
 
 def undispatchable_actions(manifest: Mapping[str, Any]) -> list[str]:
@@ -45,177 +52,109 @@ def undispatchable_actions(manifest: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _part_problems(values: JsonValue, part: "_Part") -> Iterator[str]:
-    """Look at each object of a list; that another value is no list is told by the shape of the whole."""
-    entries = values if isinstance(values, list) else []
-    for index, value in enumerate(entries):
-        if not isinstance(value, Mapping):
-            yield f"{part.key}[{index}]: {_shown(value)} cannot be used; give an object"
-            continue
-        called = f"{part.kind} {value.get(part.name) or f'number {index + 1}'}"
-        for problem in _shape(value, part.rules):
-            yield f"{called}: {problem}"
-        if part.rules is _ACTION and "input_schema" in value:
-            for problem in schema_problems(value["input_schema"]):
-                yield f"{called}: {problem}"
-    if part.unique:
-        yield from _doubles(entries, part)
-
-
-def _doubles(entries: list[JsonValue], part: "_Part") -> Iterator[str]:
-    names = [entry.get(part.name) for entry in entries if isinstance(entry, Mapping)]
-    for double, count in Counter(name for name in names if isinstance(name, str)).items():
-        if count > 1:
-            yield (
-                f"{part.kind} {double}: {count} {part.kind}s have this {part.name}, and only the first would be found; "
-                "rename the others"
-            )
-
-
-def _shape(value: Mapping[str, Any], rules: "_Rules") -> Iterator[str]:
-    for key, (required, check) in rules.items():
+def _problems(value: Mapping[str, Any], model: Any) -> Iterator[str]:
+    """Yield what is wrong with an object that is sent for a model, then what is wrong with the objects in its lists."""
+    own = _OWN[model]
+    lists = []
+    rules = {**{attribute.name: attribute.validator for attribute in attrs.fields(model)}, **own.rules}
+    for key, rule in rules.items():
         if key not in value:
-            if required:
+            if key in own.required or _has_no_default(model, key):
                 yield f"{key} is missing"
+        elif rule.item_model is not None and isinstance(value[key], list):
+            lists.append(_entry_problems(key, value[key], rule.item_model))
+        else:
+            remedy = rule.remedy(value[key]) if rule.item_model is None else NO_LIST
+            if remedy is not None:
+                yield f"{key}: {_shown(value[key])} cannot be used; {remedy}"
+    if model is ActionDefinition and "input_schema" in value:
+        yield from schema_problems(value["input_schema"])
+    yield from itertools.chain.from_iterable(lists)
+
+
+def _has_no_default(model: Any, key: str) -> bool:
+    attribute = attrs.fields_dict(model).get(key)
+    return attribute is not None and attribute.default is attrs.NOTHING
+
+
+def _entry_problems(key: str, entries: list[JsonValue], model: Any) -> Iterator[str]:
+    own = _OWN[model]
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
+            yield f"{key}[{index}]: {_shown(entry)} cannot be used; give an object"
             continue
-        remedy = check(value[key])
-        if remedy is not None:
-            yield f"{key}: {_shown(value[key])} cannot be used; {remedy}"
-
-
-def _text(value: JsonValue) -> str | None:
-    return None if isinstance(value, str) else "give a string"
-
-
-def _full_text(value: JsonValue) -> str | None:
-    return None if isinstance(value, str) and value else "give a string that is not empty"
-
-
-def _flag(value: JsonValue) -> str | None:
-    return None if isinstance(value, bool) else "give True or False"
-
-
-def _anything(_: JsonValue) -> str | None:
-    return None
-
-
-def _one_of(*choices: str) -> Check:
-    def check(value: JsonValue) -> str | None:
-        return None if value in choices else f"give one of {', '.join(choices)}"
-
-    return check
-
-
-def _or_null(check: Check) -> Check:
-    return lambda value: None if value is None else check(value)
-
-
-def _list(check: Check = _anything) -> Check:
-    def check_each(value: JsonValue) -> str | None:
-        if not isinstance(value, list):
-            return "give a list; without entries it is empty, not None"
-        return next((remedy for each in value if (remedy := check(each)) is not None), None)
-
-    return check_each
-
-
-def _built_in(value: JsonValue) -> str | None:
-    if isinstance(value, str) and value in BUILT_IN_SOURCE_TYPES:
-        return None
-    near = difflib.get_close_matches(str(value), BUILT_IN_SOURCE_TYPES, n=1)
-    hint = f", such as {near[0]}" if near else ""
-    return f"the manager knows no source type {value}; give its built-in types only{hint}, or none for all of them"
-
-
-def _prompt_argument(value: JsonValue) -> str | None:
-    if not isinstance(value, dict):
-        return "give objects"
-    return next(_shape(value, _PROMPT_ARGUMENT), None)
+        name = entry.get(own.name) or f"number {index + 1}"
+        for problem in _problems(entry, model):
+            yield f"{own.noun} {name}: {problem}"
+    if own.is_unique:
+        names = [entry.get(own.name) for entry in entries if isinstance(entry, Mapping)]
+        for name, count in Counter(name for name in names if isinstance(name, str)).items():
+            if count > 1:
+                yield (
+                    f"{own.noun} {name}: {count} {own.noun}s have this {own.name}, and only the first would be found; "
+                    "rename the others"
+                )
 
 
 def _shown(value: JsonValue) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - one line of a terminal
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
-_Rules = Mapping[str, tuple[bool, Check]]
-"""By key: whether it must be there, and what its value must be."""
+@Rule
+def _built_in_types(value: JsonValue) -> str | None:
+    if not isinstance(value, list):
+        return NO_LIST
+    unknown = next((str(each) for each in value if str(each) not in BUILT_IN_SOURCE_TYPES), None)
+    if unknown is None:
+        return None
+    near = difflib.get_close_matches(unknown, BUILT_IN_SOURCE_TYPES, n=1)
+    hint = f", such as {near[0]}" if near else ""
+    return f"the manager knows no source type {unknown}; give its built-in types only{hint}, or none for all of them"
 
-_MANIFEST: _Rules = {
-    "name": (True, _text),
-    "display_name": (True, _text),
-    "version": (True, _text),
-    "sync_modes": (True, _list(_one_of(*SyncMode))),
-    "connector_id": (True, _full_text),
-    "connector_url": (True, _text),
-    "integration_type": (False, _one_of("connector", "remote_mcp")),
-    "source_types": (False, _list(_text)),
-    "description": (False, _or_null(_text)),
-    "actions": (False, _list()),
-    "search_operators": (False, _list()),
-    "read_only": (False, _flag),
-    "mcp_enabled": (False, _flag),
-    "mcp_catalog_loaded": (False, _flag),
-    "resources": (False, _list()),
-    "prompts": (False, _list()),
-    "skills": (False, _list()),
-}
-_ACTION: _Rules = {
-    "name": (True, _text),
-    "description": (True, _text),
-    "input_schema": (True, _anything),
-    "mode": (False, _one_of(READ, WRITE)),
-    "required_scopes": (False, _or_null(_list(_text))),
-    "source_types": (False, _list(_built_in)),
-    "admin_only": (False, _flag),
-    "hidden": (False, _flag),
-}
-_OPERATOR: _Rules = {
-    "operator": (True, _text),
-    "attribute_key": (True, _text),
-    "value_type": (False, _text),
-}
-_RESOURCE: _Rules = {
-    "uri_template": (True, _text),
-    "name": (True, _text),
-    "description": (False, _or_null(_text)),
-    "mime_type": (False, _or_null(_text)),
-}
-_PROMPT_ARGUMENT: _Rules = {
-    "name": (True, _text),
-    "description": (False, _or_null(_text)),
-    "required": (False, _flag),
-}
-_PROMPT: _Rules = {
-    "name": (True, _text),
-    "description": (False, _or_null(_text)),
-    "arguments": (False, _list(_prompt_argument)),
-}
-_SKILL: _Rules = {
-    "id": (True, _text),
-    "title": (True, _text),
-    "description": (False, _or_null(_text)),
-    "source_types": (False, _list(_built_in)),
-    "content": (False, _or_null(_text)),
-    "mcp_prompt": (False, _or_null(_text)),
-}
+
+@Rule
+def _anything(_: JsonValue) -> str | None:
+    return None
 
 
 @frozen
-class _Part:
-    """A list of the manifest: its key, what an entry is called and by which of its keys, and what an entry must be."""
+class _Own:
+    """What a model's objects are called, and where the manager's rules differ from the model's.
 
-    key: str
-    kind: str
-    name: str
-    rules: _Rules
-    unique: bool = False
+    Attributes:
+        noun: what an object is called in messages.
+        name: the key of its name.
+        is_unique: only the first of those with the same name is found.
+        rules: by key, in place of the field's, or for a key that is not a field.
+        required: keys that have a default in the model.
+    """
+
+    noun: str = ""
+    name: str = "name"
+    is_unique: bool = False
+    rules: Mapping[str, Rule] = Factory(dict)
+    required: frozenset[str] = frozenset()
 
 
-_PARTS = (
-    _Part("actions", "action", "name", _ACTION, unique=True),
-    _Part("search_operators", "search operator", "operator", _OPERATOR),
-    _Part("resources", "resource", "name", _RESOURCE),
-    _Part("prompts", "prompt", "name", _PROMPT),
-    _Part("skills", "skill", "id", _SKILL, unique=True),
-)
+_OWN: Mapping[type, _Own] = {
+    ConnectorManifest: _Own(
+        rules={
+            **dict.fromkeys(("extra_schema", "attributes_schema", "oauth"), _anything),
+            "integration_type": one_of("connector", "remote_mcp"),
+        },
+        required=frozenset({"connector_id", "connector_url"}),
+    ),
+    ActionDefinition: _Own(
+        "action",
+        is_unique=True,
+        # The schema is looked at as a whole; the other two have a meaning for old managers only.
+        rules={"input_schema": _anything, "parameters": _anything, "source_types": _built_in_types},
+        required=frozenset({"input_schema"}),
+    ),
+    SearchOperator: _Own("search operator", name="operator"),
+    McpResource: _Own("resource"),
+    McpPrompt: _Own("prompt"),
+    McpPromptArgument: _Own("argument"),
+    SkillDefinition: _Own("skill", name="id", is_unique=True, rules={"source_types": _built_in_types}),
+}

@@ -1,10 +1,11 @@
-"""What a mirrored MCP server offers beside its tools, and what is asked of it (PROTOCOL, section 17)."""
+"""What a mirrored MCP server offers beside its tools, what is asked of it, and what a tool answers (PROTOCOL, section 17)."""
 
 from typing import Any
 
 import attrs
 from attrs import Factory, define, field, frozen
 
+from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
 from omni_connector.models.model import Model
 from omni_connector.models.plain import JsonValue
@@ -93,3 +94,20 @@ class PromptRequest(Model):
     name: str
     arguments: dict[str, Any] | None = None
     credentials: Any = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class ToolResult(Model, AwaitableValue):
+    """What a tool of the MCP server returns to a connector that calls it.
+
+    Attributes:
+        content: its texts, joined by LF.
+        structured_content: its structured result, by the tool's own output schema, or None.
+    """
+
+    content: str
+    structured_content: JsonValue = field(default=None)
+
+    def to_wire(self) -> dict[str, JsonValue]:
+        """Return the result of an action; the structured part only where there is one."""
+        return self.model_dump(exclude_none=True)

@@ -5,7 +5,6 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
 from attrs import Factory, field, frozen
 
 from omni_connector.models import fields
@@ -32,26 +31,23 @@ def _to_texts(value: Any) -> Any:
     return [_to_plain_path(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _texts_by_name(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    fine = isinstance(value, Mapping) and all(
-        isinstance(key, str) and isinstance(each, str) for key, each in value.items()
-    )
-    if not fine:
-        # The value may hold secrets: what is shown of it is its type.
-        raise fields.refused(instance, attribute, type(value).__name__, "give a dict of strings")
+def _unless_text_by_name(value: Any) -> str | None:
+    return None if fields.is_text_by_name(value) else "give a dict of strings"
 
 
-def _seconds(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-        raise fields.refused(instance, attribute, value, "give a number of seconds above 0")
+_TEXT_BY_NAME = fields.Rule(_unless_text_by_name, is_secret=True)
 
 
-def _address(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    fields.text(empty=False)(instance, attribute, value)
-    if not value.startswith(("http://", "https://")):
-        raise fields.refused(
-            instance, attribute, value, "give an address that begins with http:// or https://"
-        )
+@fields.Rule
+def _seconds(value: Any) -> str | None:
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    return None if fits else "give a number of seconds above 0"
+
+
+@fields.Rule
+def _address(value: Any) -> str | None:
+    fits = isinstance(value, str) and value.startswith(("http://", "https://"))
+    return None if fits else "give an address that begins with http:// or https://"
 
 
 def _shown(url: str) -> str:
@@ -84,7 +80,7 @@ class StdioMcpServer:
 
     command: str = field(converter=_to_plain_path, validator=fields.text(empty=False))
     args: list[str] = field(default=Factory(list), converter=_to_texts, validator=fields.text_list)
-    env: Mapping[str, str] | None = field(default=None, validator=fields.optional(_texts_by_name), repr=False)
+    env: Mapping[str, str] | None = field(default=None, validator=fields.optional(_TEXT_BY_NAME), repr=False)
     cwd: str | None = field(
         default=None, converter=_to_plain_path, validator=fields.optional(fields.text(empty=False))
     )
@@ -123,7 +119,7 @@ class HttpMcpServer:
     """
 
     url: str = field(validator=_address, repr=lambda url: repr(_shown(url)))
-    headers: Mapping[str, str] = field(default=Factory(dict), validator=_texts_by_name, repr=False)
+    headers: Mapping[str, str] = field(default=Factory(dict), validator=_TEXT_BY_NAME, repr=False)
     timeout_seconds: float = field(default=HTTP_SECONDS, validator=_seconds)
     sse_read_timeout_seconds: float = field(default=SSE_SILENCE_SECONDS, validator=_seconds)
     connect_timeout_seconds: float = field(default=CONNECT_SECONDS, validator=_seconds, kw_only=True)

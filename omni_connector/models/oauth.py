@@ -40,25 +40,19 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, Mapping) and set(value) <= {"read", "write"}
 
 
-def _scope_sets(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    remedy = (
-        'give a dict of OAuthScopeSet by source type, such as {"web": OAuthScopeSet(read=["files.read"])}'
-    )
-    fine = isinstance(value, dict) and all(
+@fields.Rule
+def _scope_sets(value: Any) -> str | None:
+    if isinstance(value, dict) and all(
         isinstance(key, str) and isinstance(each, OAuthScopeSet) for key, each in value.items()
-    )
-    if not fine:
-        raise fields.refused(instance, attribute, value, remedy)
+    ):
+        return None
+    return 'give a dict of OAuthScopeSet by source type, such as {"web": OAuthScopeSet(read=["files.read"])}'
 
 
-def _texts_by_name(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    fine = isinstance(value, dict) and all(
-        isinstance(key, str) and isinstance(each, str) for key, each in value.items()
-    )
-    if not fine:
-        raise fields.refused(
-            instance, attribute, value, 'give a dict of strings, such as {"prompt": "consent"}'
-        )
+@fields.Rule
+def _parameters(value: Any) -> str | None:
+    fits = isinstance(value, dict) and fields.is_text_by_name(value)
+    return None if fits else 'give a dict of strings, such as {"prompt": "consent"}'
 
 
 @define(kw_only=True)
@@ -95,7 +89,7 @@ class OAuthManifestConfig(Model, AwaitableValue):
     scopes: dict[str, OAuthScopeSet] = field(
         default=Factory(dict), converter=_to_scope_sets, validator=_scope_sets
     )
-    extra_auth_params: dict[str, str] = field(default=Factory(dict), validator=_texts_by_name)
+    extra_auth_params: dict[str, str] = field(default=Factory(dict), validator=_parameters)
     scope_separator: str = field(default=" ", validator=fields.text(empty=False))
     enrich_endpoint: str | None = field(default=None, validator=fields.optional(fields.text()))
     registration_endpoint: str | None = field(default=None, validator=fields.optional(fields.text()))

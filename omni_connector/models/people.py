@@ -7,7 +7,6 @@ held here, when a record is made.
 import datetime as dt
 from typing import Any
 
-import attrs
 from attrs import define, field
 
 from omni_connector.exceptions import InvalidValueError
@@ -32,58 +31,8 @@ def to_date(value: dt.date | str | None) -> dt.date | None:
     return value
 
 
-def to_address(value: str) -> str:
-    """Stripped and in lower case: what identifies a person."""
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def person_address(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require an e-mail address that can identify a person."""
-    _TEXT_VALUE(instance, attribute, value)
-    local, at, domain = value.rpartition("@")
-    if not (local and at and "." in domain and not domain.endswith(".")):
-        raise InvalidValueError(
-            model=type(instance).__name__,
-            field=attribute.name,
-            value=value,
-            remedy="give a whole e-mail address, such as ada@example.com",
-        )
-
-
-def person_id(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require an id of a person in the source."""
-    _ID_VALUE(instance, attribute, value)
-    if value != value.strip():
-        raise InvalidValueError(
-            model=type(instance).__name__,
-            field=attribute.name,
-            value=value,
-            remedy="remove the blanks around it",
-        )
-
-
-def calendar_date(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require a date."""
-    if not isinstance(value, dt.date):
-        raise InvalidValueError(
-            model=type(instance).__name__,
-            field=attribute.name,
-            value=value,
-            remedy="give a date, or ISO 8601 text such as 2026-08-01",
-        )
-
-
-def _members(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    if value is None:
-        raise InvalidValueError(
-            model=type(instance).__name__,
-            field=attribute.name,
-            value=value,
-            remedy="give a list of all members ([] empties the group)",
-        )
-    fields.text_list(instance, attribute, value)
-    for member in value:
-        _TEXT_VALUE(instance, attribute, member)
+def _to_optional_id(value: str | int | None) -> str | None:
+    return None if value is None else fields.to_id(value)
 
 
 def _to_members(values: Any) -> Any:
@@ -91,20 +40,49 @@ def _to_members(values: Any) -> Any:
     if values is None:
         return None
     addresses = fields.to_addresses(values)
-    if not isinstance(addresses, list) or not all(isinstance(address, str) for address in addresses):
+    if not isinstance(addresses, list) or isinstance(addresses, fields.Unsure):
         return addresses
     return list(dict.fromkeys(address for address in addresses if address))
 
 
-_TEXT_VALUE = fields.text(maximum=LONGEST_TEXT, clean=True)
-_ID_VALUE = fields.text(maximum=LONGEST_ID, empty=False, clean=True)
-_TEXT = fields.checked(fields.optional(_TEXT_VALUE), clean=True)
-_NAME = fields.checked(fields.optional(fields.text(maximum=LONGEST_NAME)), clean=True)
-_SHORT = fields.checked(fields.optional(fields.text(maximum=LONGEST_ID)), clean=True)
-_DATE = fields.checked(fields.optional(calendar_date))
+_LONG = fields.text(maximum=LONGEST_TEXT, clean=True)
+_ID = fields.text(maximum=LONGEST_ID, empty=False, clean=True)
 
 
-@define(kw_only=True, on_setattr=fields.on_setattr)
+@fields.Rule
+def _address(value: Any) -> str | None:
+    remedy = _LONG.remedy(value)
+    if remedy is not None:
+        return remedy
+    local, at, domain = value.rpartition("@")
+    fits = local and at and "." in domain and not domain.endswith(".")
+    return None if fits else "give a whole e-mail address, such as ada@example.com"
+
+
+@fields.Rule
+def _person_id(value: Any) -> str | None:
+    return _ID.remedy(value) or (None if value == value.strip() else "remove the blanks around it")
+
+
+@fields.Rule
+def _date(value: Any) -> str | None:
+    return None if isinstance(value, dt.date) else "give a date, or ISO 8601 text such as 2026-08-01"
+
+
+@fields.Rule
+def _members(value: Any) -> str | None:
+    if value is None:
+        return "give a list of all members ([] empties the group)"
+    remedy = fields.text_list.remedy(value)
+    return remedy or next((found for member in value if (found := _LONG.remedy(member))), None)
+
+
+_TEXT = fields.optional(_LONG)
+_NAME = fields.optional(fields.text(maximum=LONGEST_NAME))
+_SHORT = fields.optional(fields.text(maximum=LONGEST_ID))
+
+
+@define(kw_only=True)
 class PersonRecord(Model):
     """One person as a source knows them; replaces what this source said of them before.
 
@@ -141,39 +119,42 @@ class PersonRecord(Model):
         InvalidValueError: a value has the wrong type or breaks one of these rules.
     """
 
-    external_id: str = field(converter=fields.to_required_text, metadata=fields.checked(person_id))
-    email: str = field(converter=to_address, metadata=fields.checked(person_address))
-    display_name: str | None = field(default=None, metadata=_NAME)
-    given_name: str | None = field(default=None, metadata=_NAME)
-    middle_name: str | None = field(default=None, metadata=_NAME)
-    surname: str | None = field(default=None, metadata=_NAME)
-    job_title: str | None = field(default=None, metadata=_TEXT)
-    department: str | None = field(default=None, metadata=_TEXT)
-    division: str | None = field(default=None, metadata=_TEXT)
-    company_name: str | None = field(default=None, metadata=_TEXT)
-    office_location: str | None = field(default=None, metadata=_TEXT)
-    work_country: str | None = field(default=None, metadata=_TEXT)
-    employee_id: str | None = field(default=None, converter=fields.to_text, metadata=_SHORT)
-    employee_type: str | None = field(default=None, metadata=_TEXT)
-    cost_center: str | None = field(default=None, converter=fields.to_text, metadata=_TEXT)
-    grade: str | None = field(default=None, converter=fields.to_text, metadata=_SHORT)
-    band: str | None = field(default=None, converter=fields.to_text, metadata=_TEXT)
-    confirmation_status: str | None = field(default=None, metadata=_TEXT)
-    employment_start_date: dt.date | None = field(default=None, converter=to_date, metadata=_DATE)
-    employment_end_date: dt.date | None = field(default=None, converter=to_date, metadata=_DATE)
-    phone: str | None = field(default=None, converter=fields.to_text, metadata=_TEXT)
-    is_active: bool | None = field(default=None, metadata=fields.checked(fields.optional(fields.boolean)))
-    top_department: str | None = field(default=None, metadata=_TEXT)
+    external_id: str = field(converter=fields.to_id, validator=_person_id)
+    email: str = field(converter=fields.to_address, validator=_address)
+    display_name: str | None = field(default=None, converter=fields.clean, validator=_NAME)
+    given_name: str | None = field(default=None, converter=fields.clean, validator=_NAME)
+    middle_name: str | None = field(default=None, converter=fields.clean, validator=_NAME)
+    surname: str | None = field(default=None, converter=fields.clean, validator=_NAME)
+    job_title: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    department: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    division: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    company_name: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    office_location: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    work_country: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    employee_id: str | None = field(default=None, converter=fields.to_text, validator=_SHORT)
+    employee_type: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    cost_center: str | None = field(default=None, converter=fields.to_text, validator=_TEXT)
+    grade: str | None = field(default=None, converter=fields.to_text, validator=_SHORT)
+    band: str | None = field(default=None, converter=fields.to_text, validator=_TEXT)
+    confirmation_status: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
+    employment_start_date: dt.date | None = field(
+        default=None, converter=to_date, validator=fields.optional(_date)
+    )
+    employment_end_date: dt.date | None = field(
+        default=None, converter=to_date, validator=fields.optional(_date)
+    )
+    phone: str | None = field(default=None, converter=fields.to_text, validator=_TEXT)
+    is_active: bool | None = field(default=None, validator=fields.optional(fields.boolean))
+    top_department: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
     manager_external_id: str | None = field(
-        default=None, converter=fields.to_text, metadata=fields.checked(fields.optional(person_id))
+        default=None, converter=_to_optional_id, validator=fields.optional(_person_id)
     )
     source_updated_at: dt.datetime | None = field(
-        default=None, converter=fields.to_moment, metadata=fields.checked(fields.optional(fields.moment))
+        default=None, converter=fields.to_moment, validator=fields.optional(fields.moment)
     )
 
     def __attrs_post_init__(self) -> None:
-        """Validate; then hold the rule that spans two fields."""
-        fields.settle(self)
+        """Hold the rule that spans two fields."""
         require_other_manager(self)
 
 
@@ -192,7 +173,7 @@ def require_other_manager(person: PersonRecord) -> None:
         )
 
 
-@define(kw_only=True, on_setattr=fields.on_setattr)
+@define(kw_only=True)
 class GroupMembership(Model):
     """All members of one group of a source; replaces the membership that the source said before.
 
@@ -208,17 +189,10 @@ class GroupMembership(Model):
 
     group_email: str = field(
         converter=fields.to_group_key,
-        metadata=fields.checked(fields.text(maximum=LONGEST_TEXT, empty=False, clean=True)),
+        validator=fields.text(maximum=LONGEST_TEXT, empty=False, clean=True),
     )
-    member_emails: list[str] = field(converter=_to_members, metadata=fields.checked(_members))
-    group_name: str | None = field(default=None, metadata=_TEXT)
-
-    def __attrs_post_init__(self) -> None:
-        """Validate."""
-        fields.settle(self)
-
-
-_SAMPLE = PersonRecord(external_id="sample", email="sample@example.com")  # Names the class in errors below.
+    member_emails: list[str] = field(converter=_to_members, validator=_members)
+    group_name: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
 
 
 def person_email(email: str) -> str:
@@ -227,6 +201,6 @@ def person_email(email: str) -> str:
     Raises:
         InvalidValueError: it is none.
     """
-    address = to_address(email)
-    person_address(_SAMPLE, attrs.fields(PersonRecord).email, address)
+    address = fields.to_address(email)
+    _address.require(address, model="PersonRecord", field="email")
     return address

@@ -11,7 +11,8 @@ import pytest
 from omni_connector.awaitables import AwaitableStr
 from omni_connector.exceptions import InvalidDocumentError, InvalidValueError
 from omni_connector.models import Document, DocumentMetadata, DocumentPermissions
-from omni_connector.models.document import document_id, title_of
+from omni_connector.models.codec import decode
+from omni_connector.models.document import document_id
 from omni_connector.models.events import CREATED, encode_upsert
 
 
@@ -128,11 +129,18 @@ def test_a_long_value_is_shortened_in_the_message():
     assert caught.value.value == "x" * 10_000
 
 
-def test_the_title_on_the_wire_is_the_metadata_s_own_if_there_is_one():
-    assert title_of(doc()) == "T"
-    assert title_of(doc(metadata=DocumentMetadata(url="u"))) == "T"
-    assert title_of(doc(metadata=DocumentMetadata(title="M"))) == "M"
-    assert title_of(doc(metadata=DocumentMetadata(title=""))) == ""
+@pytest.mark.parametrize(
+    ("metadata", "title"),
+    [
+        (None, "T"),
+        (DocumentMetadata(url="u"), "T"),
+        (DocumentMetadata(title="M"), "M"),
+        (DocumentMetadata(title=""), ""),
+    ],
+)
+def test_the_title_on_the_wire_is_the_metadata_s_own_if_there_is_one(metadata, title):
+    event = encode_upsert(CREATED, doc(metadata=metadata), sync_run_id="r", source_id="s")
+    assert decode(event.body)["metadata"]["title"] == title
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_a_schema_with_references_is_no_reason_to_stop(serve):
 @pytest.mark.parametrize(
     ("manifest", "problem"),
     [
-        ({"name": "scripted"}, "display_name is missing"),
+        ({"name": "scripted"}, "version is missing"),
         (None, "get_manifest must return a ConnectorManifest"),
         (
             {**Scripted().get_manifest().to_wire(), "prompts": None},
