@@ -358,7 +358,7 @@ def test_everything_that_is_wrong_is_said_at_once():
     assert [said.split(";")[0] for said in found] == [
         "action silent (Bad.silent): nothing says what it does",
         "action made: it is declared by Bad.again and in actions as well",
-        "ConnectorManifest.sync_modes: 'ful' cannot be used",
+        "ConnectorManifest.sync_modes: ['ful'] cannot be used",
         "ConnectorManifest.skills: None cannot be used",
         "action made: input_schema.not is not supported: say it in the description, and check it when the action runs",
         "action if: input_schema.properties.then is not supported: the manager takes it for a keyword wherever it stands",
