@@ -68,7 +68,7 @@ class InvalidValueError(ConnectorError, ValueError):
         self.field = field
         self.value = value
         self.remedy = remedy
-        super().__init__(f"{model}.{field}: {_shown(value)} cannot be used; {remedy}")
+        super().__init__(f"{model}.{field}: {shown(value)} cannot be used; {remedy}")
 
 
 class InvalidDocumentError(InvalidValueError):
@@ -81,7 +81,7 @@ class InvalidDocumentError(InvalidValueError):
     def __init__(self, *, document_id: str, field: str, value: object, remedy: str) -> None:
         self.document_id = document_id
         super().__init__(model="Document", field=field, value=value, remedy=remedy)
-        self.args = (f"Document {document_id[:200]!r}, {field}: {_shown(value)} cannot be used; {remedy}",)
+        self.args = (f"Document {document_id[:200]!r}, {field}: {shown(value)} cannot be used; {remedy}",)
 
 
 class MalformedRequestError(ConnectorError):
@@ -341,7 +341,8 @@ class SyncRunEndedError(SdkClientError):
     """The manager takes no more events for the run (PROTOCOL, section 9)."""
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value for a message, shortened to the width of a terminal."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - nested without end, or broken: what is wrong with it is to be told all the same.

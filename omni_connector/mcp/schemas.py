@@ -10,7 +10,10 @@ from typing import Any
 from omni_connector.models.action_schema import (
     REFUSED_ANYWHERE,
     REFUSED_AT_TOP,
+    SCHEMA_KEYWORDS,
+    SchemaCopier,
     inline_references,
+    refused_keys,
     schema_problems,
 )
 from omni_connector.models.plain import JsonValue
@@ -21,14 +24,6 @@ DEEPEST = 60
 LARGEST = 10_000
 """Objects in one schema. Definitions that use each other twice over double at every step."""
 
-_ONE_SCHEMA = frozenset(
-    {
-        "items", "additionalItems", "additionalProperties", "contains", "propertyNames", "unevaluatedItems",
-        "unevaluatedProperties", "contentSchema",
-    }
-)  # fmt: skip
-_SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
-_SCHEMAS_BY_NAME = frozenset({"properties", "patternProperties"})
 _LEADING_NOWHERE = frozenset({"$dynamicRef", "$recursiveRef"})
 
 Schema = dict[str, Any]
@@ -66,43 +61,29 @@ def acceptable_schema(schema: JsonValue) -> Schema:
     return result
 
 
-class _Loosening:
-    """One walk over a schema that knows where schemas stand, where names, and where values."""
+class _Loosening(SchemaCopier):
+    """Copies a schema without what the manager rejects."""
 
     def schema(self, value: JsonValue, path: str) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        kept = {}
-        for key, item in value.items():
-            if key in REFUSED_ANYWHERE or key in _LEADING_NOWHERE:
-                continue
-            loosened = self._keyword(key, item, f"{path}.{key}")
-            if loosened is not _GONE:
-                kept[key] = loosened
-        self._check_required(value, path)
-        return kept
-
-    def _keyword(self, key: str, value: JsonValue, path: str) -> Any:
-        if key in _SCHEMAS_BY_NAME and isinstance(value, Mapping):
-            named = {name: each for name, each in value.items() if name not in REFUSED_ANYWHERE}
-            return {name: self.schema(each, f"{path}.{name}") for name, each in named.items()}
-        if key in _SCHEMA_LISTS and isinstance(value, (list, tuple)):
-            return [self.schema(each, f"{path}[{n}]") for n, each in enumerate(value)]
-        if key in _ONE_SCHEMA:
-            return self.schema(value, path)
-        # Whatever else it is, a default or a vendor's own keyword: its keys are no keywords, but the manager looks.
-        return _GONE if _refused_within(value) else value
-
-    def _check_required(self, original: Mapping[str, Any], path: str) -> None:
-        """Refuse to hide a parameter that cannot be left out: the tool could never be called."""
-        required = original.get("required")
-        properties = original.get("properties")
+        """Return a copy; reject one that would hide a required parameter, since the tool could never be called."""
+        required = value.get("required") if isinstance(value, Mapping) else None
         names = required if isinstance(required, (list, tuple)) else ()
         hidden = [name for name in names if name in REFUSED_ANYWHERE]
-        if hidden and isinstance(properties, Mapping):
+        if hidden and isinstance(value.get("properties"), Mapping):
             raise UnacceptableSchemaError(
                 f"{hidden[0]} is the name of a required parameter, at {path}.properties"
             )
+        return super().schema(value, path)
+
+    def keeps_keyword(self, key: str, value: JsonValue) -> bool:
+        """Leave out keywords that are rejected, and values with such keys: the manager looks into them as well."""
+        if key in REFUSED_ANYWHERE or key in _LEADING_NOWHERE:
+            return False
+        return key in SCHEMA_KEYWORDS or next(refused_keys(value), None) is None
+
+    def keeps_property(self, name: str) -> bool:
+        """Leave out parameters whose name is rejected."""
+        return name not in REFUSED_ANYWHERE
 
 
 def _without_alternatives(schema: Schema) -> Schema:
@@ -153,12 +134,6 @@ def _names(schema: Schema) -> list[str]:
     return [each for each in required if isinstance(each, str)] if isinstance(required, list) else []
 
 
-def _refused_within(value: JsonValue) -> bool:
-    if isinstance(value, Mapping):
-        return any(key in REFUSED_ANYWHERE or _refused_within(item) for key, item in value.items())
-    return isinstance(value, (list, tuple)) and any(_refused_within(item) for item in value)
-
-
 def _check_size(schema: JsonValue) -> None:
     """Walk without recursion: the depth is what is in doubt."""
     left = LARGEST
@@ -172,7 +147,3 @@ def _check_size(schema: JsonValue) -> None:
             what = f"more than {LARGEST} objects" if left < 0 else f"more than {DEEPEST} levels"
             raise UnacceptableSchemaError(f"input_schema has {what}, with every $ref replaced")
         waiting += [(each, depth + 1) for each in (value.values() if isinstance(value, dict) else value)]
-
-
-_GONE = object()
-"""Stands for a keyword that is left out."""

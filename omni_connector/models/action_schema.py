@@ -1,8 +1,11 @@
-"""JSON Schemas of actions: what the manager refuses in them, and how to say the same without it.
+"""JSON Schemas of actions: what the manager rejects in them, and how to replace references, which it rejects.
 
-The rules are those of manager.openapi.yaml (ActionDefinition). References are refused, and generators write them
-wherever a type is used, so that local ones are replaced by what they refer to. A type that contains itself cannot be
-written out.
+The rules are those of manager.openapi.yaml (ActionDefinition). Generators write a reference wherever a type is used;
+references to parts of the same schema are replaced by those parts. A type that contains itself cannot be written out.
+
+``jsonref`` and ``referencing`` were tried. jsonref also replaces what looks like a reference in names and values, fetches
+addresses, and has no limit for types that contain each other; referencing finds the part that a reference names, which is
+fifteen lines here, and needs a compiled package for that.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,6 +36,7 @@ _ONE_SCHEMA = frozenset(
 )  # fmt: skip
 _SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
 _SCHEMAS_BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas"})
+SCHEMA_KEYWORDS = _ONE_SCHEMA | _SCHEMA_LISTS | _SCHEMAS_BY_NAME
 _ANNOTATIONS = frozenset(
     {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
 )
@@ -107,7 +111,7 @@ def schema_problems(schema: JsonValue) -> list[str]:
     ]
     if "type" in schema and schema["type"] != "object":
         problems.append('input_schema.type must be "object": the parameters are an object by name')
-    refused = list(_refused(schema, "input_schema", None))
+    refused = list(refused_keys(schema, "input_schema"))
     if any(keyword in REFERENCES for _, keyword, _ in refused):
         unreplaced = inline_references(schema).problems
         problems += unreplaced
@@ -117,17 +121,19 @@ def schema_problems(schema: JsonValue) -> list[str]:
     return problems
 
 
-def _refused(value: JsonValue, path: str, within: str | None) -> Iterator[tuple[str, str, str | None]]:
+def refused_keys(
+    value: JsonValue, path: str = "", within: str | None = None
+) -> Iterator[tuple[str, str, str | None]]:
     """Yield the path of each refused key, the key, and the key that it was found in."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key in REFUSED_ANYWHERE:
                 yield f"{path}.{key}", key, within
             else:
-                yield from _refused(item, f"{path}.{key}", key)
+                yield from refused_keys(item, f"{path}.{key}", key)
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from _refused(item, f"{path}[{index}]", within)
+            yield from refused_keys(item, f"{path}[{index}]", within)
 
 
 def _remedy(keyword: str, within: str | None) -> str:
@@ -140,8 +146,38 @@ def _remedy(keyword: str, within: str | None) -> str:
     return "say it in the description, and check it when the action runs"
 
 
-class _Inliner:
-    """One walk over a schema; only where a schema may stand, so that names and values are left alone."""
+class SchemaCopier:
+    """Copies a schema; subclasses leave things out. Only schemas are looked at, not names and values that look like them."""
+
+    def schema(self, value: JsonValue, path: str) -> JsonValue:
+        """Return a copy of the schema at ``path``."""
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            key: self._keyword(key, item, f"{path}.{key}")
+            for key, item in value.items()
+            if self.keeps_keyword(key, item)
+        }
+
+    def keeps_keyword(self, key: str, value: JsonValue) -> bool:
+        """Say whether a keyword is copied."""
+        raise NotImplementedError
+
+    def keeps_property(self, name: str) -> bool:  # noqa: ARG002 - for subclasses.
+        """Say whether a property of this name is copied."""
+        return True
+
+    def _keyword(self, key: str, value: JsonValue, path: str) -> JsonValue:
+        if key in _SCHEMAS_BY_NAME and isinstance(value, Mapping):
+            kept = {name: item for name, item in value.items() if self.keeps_property(name)}
+            return {name: self.schema(item, f"{path}.{name}") for name, item in kept.items()}
+        if key in _SCHEMA_LISTS and isinstance(value, (list, tuple)):
+            return [self.schema(item, f"{path}[{n}]") for n, item in enumerate(value)]
+        return self.schema(value, path) if key in _ONE_SCHEMA else value
+
+
+class _Inliner(SchemaCopier):
+    """Copies a schema with its references replaced."""
 
     def __init__(self, root: JsonValue) -> None:
         self.problems: list[str] = []
@@ -151,22 +187,13 @@ class _Inliner:
 
     def schema(self, value: JsonValue, path: str) -> JsonValue:
         """Return the schema at ``path`` without references and definitions."""
-        if not isinstance(value, Mapping):
-            return value
-        if isinstance(value.get("$ref"), str):
+        if isinstance(value, Mapping) and isinstance(value.get("$ref"), str):
             return self._referred(value, path)
-        return {
-            key: self._keyword(key, item, f"{path}.{key}")
-            for key, item in value.items()
-            if not (key in REFERENCES and isinstance(item, Mapping))
-        }
+        return super().schema(value, path)
 
-    def _keyword(self, key: str, value: JsonValue, path: str) -> JsonValue:
-        if key in _SCHEMAS_BY_NAME and isinstance(value, Mapping):
-            return {name: self.schema(item, f"{path}.{name}") for name, item in value.items()}
-        if key in _SCHEMA_LISTS and isinstance(value, (list, tuple)):
-            return [self.schema(item, f"{path}[{n}]") for n, item in enumerate(value)]
-        return self.schema(value, path) if key in _ONE_SCHEMA else value
+    def keeps_keyword(self, key: str, value: JsonValue) -> bool:
+        """Leave out definitions, and references that are none."""
+        return not (key in REFERENCES and isinstance(value, Mapping))
 
     def _referred(self, value: Mapping[str, Any], path: str) -> JsonValue:
         reference: str = value["$ref"]

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 from attrs import Factory, frozen
 
-from omni_connector.exceptions import InvalidValueError
+from omni_connector.exceptions import InvalidValueError, shown
 from omni_connector.models.action_schema import schema_problems
 from omni_connector.models.fields import Rule, one_of
 from omni_connector.models.manifest import (
@@ -25,9 +25,6 @@ from omni_connector.models.manifest import (
 from omni_connector.models.mcp import McpPrompt, McpPromptArgument, McpResource
 from omni_connector.models.plain import JsonValue, plain_json
 from omni_connector.models.skills import SkillDefinition
-
-LONGEST_SHOWN = 80
-"""Characters of a value in a message: one line of a terminal."""
 
 NO_LIST = "give a list; without entries it is empty, not None"
 
@@ -66,7 +63,7 @@ def _problems(value: Mapping[str, Any], model: Any) -> Iterator[str]:
         else:
             remedy = rule.remedy(value[key]) if rule.item_model is None else NO_LIST
             if remedy is not None:
-                yield f"{key}: {_shown(value[key])} cannot be used; {remedy}"
+                yield f"{key}: {shown(value[key])} cannot be used; {remedy}"
     if model is ActionDefinition and "input_schema" in value:
         yield from schema_problems(value["input_schema"])
     yield from itertools.chain.from_iterable(lists)
@@ -81,7 +78,7 @@ def _entry_problems(key: str, entries: list[JsonValue], model: Any) -> Iterator[
     own = _OWN[model]
     for index, entry in enumerate(entries):
         if not isinstance(entry, Mapping):
-            yield f"{key}[{index}]: {_shown(entry)} cannot be used; give an object"
+            yield f"{key}[{index}]: {shown(entry)} cannot be used; give an object"
             continue
         name = entry.get(own.name) or f"number {index + 1}"
         for problem in _problems(entry, model):
@@ -94,11 +91,6 @@ def _entry_problems(key: str, entries: list[JsonValue], model: Any) -> Iterator[
                     f"{own.noun} {name}: {count} {own.noun}s have this {own.name}, and only the first would be found; "
                     "rename the others"
                 )
-
-
-def _shown(value: JsonValue) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
 @Rule

@@ -1,4 +1,4 @@
-"""What docstrings in Google's style say of a method and its parameters."""
+"""What docstrings say of a method and its parameters."""
 
 from __future__ import annotations
 
@@ -49,11 +49,24 @@ def test_text_and_parameters_are_read():
         ("One line.", Described("One line.")),
         ("\nArgs:\n    a: first.", Described("", {"a": "first."})),
         ("Text.\n\nAttributes:\n    a: first.\nmore text", Described("Text.", {"a": "first."})),
-        ("Text.\n\nArgs:\nnot indented: x", Described("Text.")),
-        ("Text.\n\nArgs:", Described("Text.")),
         ("See:\n    it is text.", Described("See: it is text.")),
-        ("Text.\n\nArgs:\n    words without a colon\n    a: first.", Described("Text.", {"a": "first."})),
+        ("Text.\n\nArgs:\n    a: first.\n\nRaises:\n    when it fails", Described("Text.", {"a": "first."})),
+        # What no style can make sense of is text.
+        ("Text.\n\nArgs:\n    words without a colon", Described("Text.\nArgs: words without a colon")),
+        ("Text.\n\nArgs:", Described("Text.\nArgs:")),
     ],
 )
 def test_odd_docstrings_are_read_as_far_as_they_go(docstring, described):
     assert read_docstring(docstring) == described
+
+
+STYLES = {
+    "numpy": "Find tickets.\n\nParameters\n----------\ntext : str\n    words to\n    look for\n\nReturns\n-------\nlist\n",
+    "sphinx": "Find tickets.\n\n:param text: words to\n    look for\n:returns: a list",
+    "epydoc": "Find tickets.\n\n@param text: words to look for\n@return: a list",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_other_styles_are_read_as_well(style):
+    assert read_docstring(STYLES[style]) == Described("Find tickets.", {"text": "words to look for"})
