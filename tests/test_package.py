@@ -32,7 +32,7 @@ class Sealed(type(real)):
     get = __contains__ = __iter__ = items = keys = __getitem__
 
 # What the interpreter's own modules and the libraries do when they are imported is not ours.
-import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, httptools, cheroot.wsgi, sqlite3
+import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, httptools, waitress, sqlite3
 import logging.config, importlib.metadata, mcp, mcp.client.streamable_http
 os.environ = Sealed.__new__(Sealed)
 before = threading.active_count()
@@ -107,7 +107,7 @@ import zipfile
 before = set(sys.modules)
 import omni_connector
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "cheroot", "requests", "sqlite3", "asyncio"}))
+print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "waitress", "requests", "sqlite3", "asyncio"}))
 """
     assert run(code).strip() == "[]"
 
@@ -120,7 +120,7 @@ import zipfile
 before = set(sys.modules)
 from omni_connector import *
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "cheroot", "sqlite3", "asyncio"}))
+print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "waitress", "sqlite3", "asyncio"}))
 """
     assert run(code).strip() == "[]"
 

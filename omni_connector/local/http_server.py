@@ -1,7 +1,6 @@
-"""Serve a WSGI app from a thread of this process, on a real socket, and stop quickly.
+"""Serve a WSGI app from threads of this process, on a real socket, and stop quickly.
 
-Used for the embedded manager and, by whoever runs a connector in the same process, for the
-connector's own Flask app.
+Used for the embedded manager and, where a connector is served in the same process, for the connector's own Flask app.
 """
 
 from __future__ import annotations
@@ -10,27 +9,33 @@ import contextlib
 import logging
 import socket
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote_to_bytes, urlsplit
 
-from cheroot import wsgi
-from cheroot.server import HTTPConnection
-
-log = logging.getLogger(__name__)
+from waitress import create_server, wasyncore
+from waitress.task import ThreadedTaskDispatcher
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 BACKLOG = 128
-"""Connections the kernel may hold for us; cheroot's own 5 is too few for parallel uploads."""
-WAKE_INTERVAL_SECONDS = 0.05
-"""How long cheroot's selector may sleep; it is also how long close() may have to wait for it."""
+"""Connections the kernel may hold for us while all are busy: parallel uploads open many at once."""
+CONNECTIONS = 1000
+"""Connections at a time; the kernel holds the rest. A request takes a thread only once it is there as a whole."""
+LARGEST_BODY_BYTES = 4 * 1024**3
+"""A longer body is answered 413 without being read. The real manager has no limit (PROTOCOL, section 18)."""
+BODY_BYTES_IN_MEMORY = 8 * 1024**2
+"""A longer body waits for its end in a temporary file."""
+READ_BYTES = 256 * 1024
 GRACE_SECONDS = 0.5
-"""How long a client may take to send the rest of its request once close() was called."""
+"""How long answers may take to be sent once close() was called."""
 IDLE_TIMEOUT_SECONDS = 75
-"""How long a kept-alive connection may be idle; longer than clients usually keep theirs."""
+"""How long a kept-alive connection, or an unfinished request, may be silent."""
+LOOK_SECONDS = 5
+"""How often such connections are looked for."""
 
 
 class HttpServer:
@@ -49,53 +54,35 @@ class HttpServer:
     def __init__(
         self, app: WSGI, *, host: str = "127.0.0.1", port: int = 0, threads: int = 16, name: str = "http"
     ) -> None:
-        self._server = _Server(
-            (host, port),
-            app,
-            numthreads=threads,
-            max=threads,
-            server_name=name,
-            request_queue_size=BACKLOG,
-            timeout=IDLE_TIMEOUT_SECONDS,
-            shutdown_timeout=GRACE_SECONDS,
-        )
-        self._name = name
+        self._app = app
         self._host = host
-        self._thread: threading.Thread | None = None
+        self._port = port
+        self._threads = threads
+        self._name = name
+        # The threads know that object but not this one, so that a forgotten server can complain.
+        self._serving: _Serving | None = None
 
     def start(self) -> Self:
         """Bind, listen and serve; the socket accepts when this returns."""
-        prepared: Future[None] = Future()
-        # The thread knows cheroot's server but not this object, so that a forgotten one can complain.
-        self._thread = threading.Thread(
-            target=_serve, args=(self._server, prepared), name=self._name, daemon=True
-        )
-        self._thread.start()
-        try:
-            prepared.result()
-        except BaseException:
-            self._thread.join()
-            self._thread = None
-            raise
+        listener = _listen(self._host, self._port)
+        self._port = listener.getsockname()[1]
+        self._serving = _Serving(self._app, listener, threads=self._threads, name=self._name)
         return self
 
     def close(self) -> None:
         """Stop accepting and end every thread. Repeatable.
 
-        Idle connections are closed at once, half-sent requests after half a second. A request that the
-        app is working on is waited for, since no thread can be ended from outside.
+        Idle connections and unfinished requests are closed at once. A request that the app is working on is waited
+        for, since no thread can be ended from outside.
         """
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self._server.stop()
-        thread.join()
-        self._server.refusing.result(GRACE_SECONDS).join()
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.close()
 
     @property
     def port(self) -> int:
         """The port that is really bound."""
-        return int(self._server.bind_addr[1])
+        return self._port
 
     @property
     def url(self) -> str:
@@ -104,7 +91,7 @@ class HttpServer:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def __enter__(self) -> Self:
-        return self if self._thread is not None else self.start()
+        return self if self._serving is not None else self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -112,7 +99,7 @@ class HttpServer:
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_thread", None) is not None:
+        if getattr(self, "_serving", None) is not None:
             warnings.warn(
                 f"HttpServer {self._name} was never closed", ResourceWarning, stacklevel=1, source=self
             )
@@ -120,58 +107,106 @@ class HttpServer:
                 self.close()
 
 
-def _serve(server: wsgi.Server, prepared: Future[None]) -> None:
-    """Life of the serving thread. Cheroot's workers are made here so that they inherit ``daemon``."""
-    try:
-        server.prepare()
-    except BaseException as failure:  # noqa: BLE001 - handed to whoever called start().
-        prepared.set_exception(failure)
-        return
-    prepared.set_result(None)
-    server.serve()
+class _Serving:
+    """A waitress server at work: one thread reads and writes all sockets, the others call the app."""
 
-
-class _Connection(HTTPConnection):
-    """A connection whose end is quiet also when its client has left in the middle of an answer."""
+    def __init__(self, app: WSGI, listener: socket.socket, *, threads: int, name: str) -> None:
+        self._sockets: dict[int, Any] = {}  # By file descriptor; the thread of the loop changes it.
+        self._workers = _Workers(name)
+        self._server = create_server(
+            _PathAsSent(app),
+            map=self._sockets,
+            _dispatcher=self._workers,
+            sockets=[listener],
+            backlog=BACKLOG,
+            connection_limit=CONNECTIONS,
+            max_request_body_size=LARGEST_BODY_BYTES,
+            inbuf_overflow=BODY_BYTES_IN_MEMORY,
+            recv_bytes=READ_BYTES,
+            channel_timeout=IDLE_TIMEOUT_SECONDS,
+            cleanup_interval=LOOK_SECONDS,
+            log_socket_errors=False,
+            ident=None,
+        )
+        self._workers.set_thread_count(threads)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """Close, and forget what could not be sent: from Python 3.13 on the writer would try, and complain, when it is freed."""
-        super().close()
-        unsent: bytearray = self.wfile._write_buf  # noqa: SLF001 - cheroot leaves it there (its issue 734).
-        unsent.clear()
+        """Accept nothing more, let the app finish what it is working on, then end the loop."""
+        self._server.trigger.pull_trigger(self._stop_accepting)
+        self._workers.end()
+        self._ending.set()
+        self._server.pull_trigger()
+        self._thread.join()
+        wasyncore.close_all(
+            self._sockets
+        )  # Here, so that what the loop is woken by stays open until it was used.
+
+    def _loop(self) -> None:
+        """Life of the thread that reads and writes."""
+        while not self._ending.is_set():
+            wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._sockets, count=1)
+        channels = list(self._server.active_channels.values())
+        deadline = time.monotonic() + GRACE_SECONDS
+        while any(channel.total_outbufs_len for channel in channels) and time.monotonic() < deadline:
+            wasyncore.loop(timeout=GRACE_SECONDS / 10, use_poll=True, map=self._sockets, count=1)
+
+    def _stop_accepting(self) -> None:
+        self._server.accepting = False
+        self._server.del_channel()
+        self._server.socket.close()
 
 
-class _Server(wsgi.Server):
-    """Cheroot's server with its log in ours and its one unnamed thread kept for joining."""
+class _Workers(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no types.
+    """Waitress's threads, with our name, and kept so that they can be joined."""
 
-    ConnectionClass = _Connection
-    expiration_interval = WAKE_INTERVAL_SECONDS
+    queue_logger = logging.getLogger(f"{__name__}.queue")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.refusing: Future[threading.Thread] = Future()
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._started: list[threading.Thread] = []
 
-    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's signature.
-        """Log what cheroot would write to stderr."""
-        log.log(level, "%s", msg, exc_info=traceback)
+    def start_new_thread(self, target: Callable[[int], None], thread_no: int) -> None:
+        """Start a worker."""
+        thread = threading.Thread(
+            target=target, args=(thread_no,), name=f"{self._name}-{thread_no}", daemon=True
+        )
+        self._started.append(thread)
+        thread.start()
 
-    def put_conn(self, conn: HTTPConnection) -> None:
-        """Keep an idle connection; close it when the selector is gone, because close() came in between."""
-        try:
-            super().put_conn(conn)
-        except (OSError, ValueError, RuntimeError):
-            conn.close()
+    def end(self) -> None:
+        """End every thread after the request that it works on."""
+        self.set_thread_count(0)
+        for thread in self._started:
+            thread.join()
 
-    @staticmethod
-    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
-        """Bind; cheroot forgets to close the socket when that fails."""
-        try:
-            socket_.bind(bind_addr)
-        except OSError:
-            socket_.close()
-            raise
-        return socket_
 
-    def _serve_unservicable(self) -> None:  # The spelling is cheroot's.
-        self.refusing.set_result(threading.current_thread())
-        super()._serve_unservicable()  # type: ignore[misc]  # Missing in cheroot's stub.
+_Workers.queue_logger.setLevel(
+    logging.ERROR
+)  # Waitress warns when more requests come than there are threads.
+
+
+class _PathAsSent:
+    """Gives the app the path as it was sent, decoded except for ``%2F``, which stands for a slash within a segment.
+
+    Waitress decodes all of it and drops slashes at its beginning; for the real manager ``//health`` is another path than
+    ``/health``.
+    """
+
+    def __init__(self, app: WSGI) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        target: str = environ["REQUEST_URI"]
+        path = target.partition("?")[0] if target.startswith("/") else urlsplit(target).path
+        segments = path.replace("%2f", "%2F").split("%2F")
+        environ["PATH_INFO"] = "%2F".join(unquote_to_bytes(each).decode("latin-1") for each in segments)
+        return self._app(environ, start_response)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)

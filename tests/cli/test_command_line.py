@@ -15,7 +15,7 @@ from omni_connector.exceptions import ConfigurationError, ConnectorError
 from omni_connector.local import LocalManagerError, StoreError
 from omni_connector.places import place_of
 
-HEAVY = ("flask", "requests", "rich", "gunicorn", "sqlite3", "asyncio", "cattrs", "cheroot")
+HEAVY = ("flask", "requests", "rich", "gunicorn", "sqlite3", "asyncio", "cattrs", "waitress")
 
 
 @pytest.mark.parametrize("args", [["--help"], *([name, "--help"] for name in COMMANDS), ["--version"]])

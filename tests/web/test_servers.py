@@ -29,6 +29,8 @@ BROKEN = {
     "negative length": b"Content-Length: -5\r\n\r\nabc",
 }
 TOO_LARGE = {"absurd length", "length beyond the limit"}
+UNFINISHED = {"chunk cut short", "no last chunk", "body cut short"}
+"""Where the client has gone in the middle: a server may close without an answer."""
 
 
 @pytest.fixture(scope="module", autouse=True)  # Before the guards of a test look at threads and sockets.
@@ -79,16 +81,16 @@ def sent(port, data):
 def test_a_body_that_breaks_off_or_is_wrongly_encoded_is_4xx(served, name):
     port, log = served
     with sent(port, BROKEN[name]) as answer:
-        status = int(answer.readline().split()[1])
-        rest = answer.read()
-    assert status in ({400, 413} if name in TOO_LARGE else {400})
+        line, rest = answer.readline(), answer.read()
+    if line or name not in UNFINISHED:
+        assert int(line.split()[1]) in ({400, 413} if name in TOO_LARGE else {400})
     assert b"Traceback" not in rest
     assert "Traceback" not in log()
     assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).status_code == 200
 
 
 def test_the_answer_names_the_body(gunicorn):
-    for name in ("negative chunk size", "body cut short"):
+    for name in ("negative chunk size", *UNFINISHED):
         with sent(gunicorn[0], BROKEN[name]) as answer:
             body = json.loads(answer.read().split(b"\r\n\r\n")[1])
         assert body["field"] == "body"
