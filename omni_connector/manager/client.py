@@ -21,6 +21,7 @@ from omni_connector.manager.transport import without_secrets
 from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT, SyncConfig
+from omni_connector.models.upstream_names import UpstreamCalls
 
 NO_NATIVE_TYPE = "cannot be served to a native connector SDK"
 """How sync-config refuses a source whose type is not one of the built-in ones."""
@@ -40,7 +41,7 @@ NO_EXTRACTION = (
 )
 
 
-class SdkClient(RunCalls, SourceCalls):
+class SdkClient(UpstreamCalls, RunCalls, SourceCalls):
     """Calls to one connector-manager: one method for each endpoint under ``/sdk``.
 
     Safe to use from many threads, inside a run and outside of any. It owns a ``requests.Session`` unless one is handed

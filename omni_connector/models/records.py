@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from omni_connector.models.sync import UserFilterMode, to_filter_mode
+
 
 class Record(dict[str, Any]):
     """A dict whose keys may also be read and set as attributes."""
@@ -61,13 +63,17 @@ class Source(Record):
     __slots__ = ()
 
     lacking: ClassVar[Mapping[str, Any]] = {
-        "user_filter_mode": "all",
         "user_whitelist": None,
         "user_blacklist": None,
         "connector_state": None,
         "checkpoint": None,
         "sync_interval_seconds": None,
     }
+
+    @property
+    def user_filter_mode(self) -> UserFilterMode:
+        """Whose data the source's administrator wants indexed; as a key it is text."""
+        return to_filter_mode(self.get("user_filter_mode", UserFilterMode.ALL))
 
 
 class ActionParameter(Record):

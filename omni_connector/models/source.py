@@ -6,7 +6,7 @@ from typing import Any
 from attrs import field, frozen
 
 from omni_connector.models.model import Model
-from omni_connector.models.sync import ABSENT, UserFilterMode
+from omni_connector.models.sync import ABSENT, UserFilterMode, to_filter_mode
 
 
 @frozen(kw_only=True)
@@ -41,7 +41,7 @@ class SourceRow(Model):
     is_active: bool = True
     is_deleted: bool = False
     scope: str = "org"
-    user_filter_mode: str = UserFilterMode.ALL
+    user_filter_mode: str = field(default=UserFilterMode.ALL, converter=to_filter_mode)
     user_whitelist: list[Any] | None = None
     user_blacklist: list[Any] | None = None
     connector_state: Any = None

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from attrs import field, frozen
 
@@ -36,6 +36,11 @@ class UserFilterMode(enum.StrEnum):
     ALL = "all"
     WHITELIST = "whitelist"
     BLACKLIST = "blacklist"
+
+
+def to_filter_mode(mode: str) -> UserFilterMode:
+    """Return the mode of that name; one that is not known yet stays text."""
+    return UserFilterMode(mode) if mode in set(UserFilterMode) else cast("UserFilterMode", mode)
 
 
 ABSENT: Final = Absent.ABSENT
@@ -98,7 +103,7 @@ class SyncConfig(Model):
     connector_state: Any = None
     checkpoint: Any = ABSENT
     source_type: str | None = None
-    user_filter_mode: str = "all"
+    user_filter_mode: str = field(default=UserFilterMode.ALL, converter=to_filter_mode)
     user_whitelist: list[Any] | None = None
     user_blacklist: list[Any] | None = None
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from omni_connector.models.sync import UserFilterMode
 from omni_connector.sync.run_info import RunInfo
 
 
@@ -44,9 +45,9 @@ class RunView:
         return self._run.last_sync_at
 
     @property
-    def user_filter_mode(self) -> str:
+    def user_filter_mode(self) -> UserFilterMode:
         """``all``, ``whitelist`` or ``blacklist``: whose data the source's administrator wants indexed."""
-        return str(self._run.user_filter.mode)
+        return self._run.user_filter.mode
 
     def should_index_user(self, user_email: str | None) -> bool:
         """Say whether this person's data is wanted. The manager enforces nothing: it is the connector's to heed.

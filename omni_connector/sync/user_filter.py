@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from omni_connector.models.sync import SyncConfig, UserFilterMode
+from omni_connector.models.sync import SyncConfig, UserFilterMode, to_filter_mode
 
 
 def _addresses(values: Iterable[Any] | None) -> frozenset[str]:
@@ -23,7 +23,7 @@ class UserFilter:
         blacklist: addresses; without any everybody is wanted.
     """
 
-    mode: str = UserFilterMode.ALL
+    mode: UserFilterMode = field(default=UserFilterMode.ALL, converter=to_filter_mode)
     whitelist: frozenset[str] = field(default=None, converter=_addresses)
     blacklist: frozenset[str] = field(default=None, converter=_addresses)
 

@@ -9,13 +9,19 @@ import pickle
 import pytest
 from support.scripted import Scripted
 
-from omni_connector import ActionDefinition, ActionParameter, Source
+from omni_connector import ActionDefinition, ActionParameter, Source, UserFilterMode
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
 from omni_connector.models.codec import decode, encode
 from omni_connector.runtime.actions import run_action
 
 ROW = {"id": "s-1", "name": "Docs", "source_type": "web", "config": {"url": "https://x"}, "items": 3}
+
+
+def test_the_filter_mode_of_a_source_is_one_of_the_enumeration():
+    assert Source({}).user_filter_mode is UserFilterMode.ALL
+    assert Source({"user_filter_mode": "whitelist"}).user_filter_mode is UserFilterMode.WHITELIST
+    assert Source({"user_filter_mode": "later"}).user_filter_mode == "later"
 
 
 def test_a_source_is_its_row_and_its_columns_are_attributes():

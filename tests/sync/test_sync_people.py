@@ -6,7 +6,7 @@ import pytest
 
 from omni_connector import Document, InvalidValueError, PersonRecord, SdkClientError, SyncCancelledError
 from omni_connector.models.codec import decode
-from omni_connector.models.sync import SyncConfig
+from omni_connector.models.sync import SyncConfig, UserFilterMode
 from omni_connector.sync.user_filter import UserFilter
 
 ADA = PersonRecord(external_id="E1", email="ada@example.com")
@@ -135,3 +135,10 @@ def test_the_user_filter_compares_in_lower_case(run, config, wanted):
     people = ["ada@example.com", "bob@example.com", "", None]
     assert {one for one in people if ctx.should_index_user(one)} == wanted
     assert ctx.should_index_user(" ADA@example.com") is ("ada@example.com" in wanted)
+
+
+def test_the_filter_mode_of_a_run_is_one_of_the_enumeration():
+    for mode in UserFilterMode:
+        found = UserFilter.of(SyncConfig(user_filter_mode=str(mode))).mode
+        assert (found, found.value) == (mode, str(mode))
+    assert UserFilter.of(SyncConfig(user_filter_mode="later")).mode == "later"
