@@ -1,24 +1,27 @@
-"""Runs actions, and recognises what they return."""
+"""Runs actions: those that methods declare, those that ``execute_action`` knows, and tools of the MCP server."""
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 
-from omni_connector.actions import declared_actions
+from omni_connector.actions import DeclaredAction, declared_actions
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.mcp_calls import McpPort
 from omni_connector.event_loop import EventLoop
+from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models import ActionRequest, ActionResponse, Source
-from omni_connector.runtime.asgi_answer import RawResponse, asgi_answer, is_asgi
-from omni_connector.runtime.declared import UnusableParametersError, run_declared
+from omni_connector.models.action import ERROR, SUCCESS
+from omni_connector.models.plain import plain_json
+from omni_connector.models.records import ActionCredentials, Credential, secrets_and_row
+from omni_connector.runtime.action_answers import is_response, is_unsupported, of_other_framework
 from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
-from omni_connector.runtime.hooks import call_fitted
-from omni_connector.runtime.unsupported import is_unsupported
+from omni_connector.runtime.hooks import call_fitted, call_hook
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
 
 log = logging.getLogger(__name__)
 
 INTERNAL_SERVER_ERROR = 500
+
+_RESPONSE_KEYS = {"status", "result", "error"}
 
 
 def run_action(
@@ -26,40 +29,67 @@ def run_action(
 ) -> Any:
     """Run the action and return what the connector returned; responses of ASGI frameworks become RawResponse.
 
-    An action that a method declares is run by it, every other by ``execute_action``. What is wrong with the parameters
-    of a declared one answers 400; an action that raises answers 500 with the error's type and message. Secrets are
+    An action that a method declares is run by it, every other by ``execute_action``. Unusable parameters of a declared
+    action are answered 400; an action that raises is answered 500 with the error's type and message. Secrets are
     removed from both. What ``execute_action`` does not support, and the MCP server does, is run there.
     """
-    declared = declared_actions(type(connector)).by_name.get(request.action)
+    secrets = secrets_in(request.credentials)
     source = Source.model_validate(request.source) if isinstance(request.source, dict) else request.source
+    declared = declared_actions(type(connector)).by_name.get(request.action)
     try:
-        if declared is None:
-            result = _executed(connector, request, loop, source=source)
-        else:
-            result = run_declared(connector, declared, request, loop, source=source)
-        result = _foreign(result, request, loop) if _looks_foreign(result) else result
-        if mcp is not None and is_unsupported(result, request.action):
-            return _by_server(result, request, mcp)
-        return result
-    except UnusableParametersError as error:
-        text = redact(str(error), secrets_in(request.credentials))
+        arguments = {} if declared is None else _arguments(declared, request, source)
+    except MalformedRequestError as error:
+        text = redact(str(error), secrets)
         log.info("Action %s was not run: %s", request.action, text)
         return ActionResponse.failure(text)
-    except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
-        secrets = secrets_in(request.credentials)
-        told = redacted_traceback(error, secrets)
-        log.error("Action %s failed: %s", request.action, told)  # noqa: TRY400 - the traceback is in it, redacted.
-        text = redact(reason_of(error), secrets)
-        return ActionResponse.failure(text, status_code=INTERNAL_SERVER_ERROR)
-
-
-def _by_server(result: Any, request: ActionRequest, mcp: McpPort) -> Any:
-    if not mcp.offers(request.action, request.credentials):
+    try:
+        if declared is None:
+            result = _execute(connector, request, loop, source=source)
+        else:
+            result = _as_answer(call_hook(loop, getattr(connector, declared.attribute), **arguments))
+        result = of_other_framework(result, loop, secrets=secrets)
+        if mcp is not None and is_unsupported(result, request.action):
+            return _run_by_server(result, request, mcp)
         return result
-    return mcp.run_tool(request.action, request.params, request.credentials, request.source)
+    except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
+        traceback = redacted_traceback(error, secrets)
+        log.error("Action %s failed: %s", request.action, traceback)  # noqa: TRY400 - the traceback is in it, redacted.
+        return ActionResponse.failure(redact(reason_of(error), secrets), status_code=INTERNAL_SERVER_ERROR)
 
 
-def _executed(connector: ConnectorBase, request: ActionRequest, loop: EventLoop, *, source: Any) -> Any:
+def _arguments(action: DeclaredAction, request: ActionRequest, source: Any) -> dict[str, Any]:
+    """Return the arguments for a declared action's method.
+
+    Raises:
+        MalformedRequestError: a parameter is missing or mistyped.
+    """
+    secrets, row = secrets_and_row(request.credentials)
+    special = {
+        "credentials": ActionCredentials(secrets, row),
+        "credential": row or (Credential(credentials=secrets) if secrets else None),
+        "source": source,
+        "actor_email": request.actor_email,
+    }
+    return action.parameters.arguments({} if request.params is None else request.params, special)
+
+
+def _as_answer(result: Any) -> Any:
+    """Make an answer of what a declared action returned: responses stay as they are, values are the result of a success.
+
+    A dict is a value like others, unless it is an ActionResponse as it is sent.
+
+    Raises:
+        InvalidValueError: a value has no JSON form.
+    """
+    if isinstance(result, ActionResponse) or is_response(result):
+        return result
+    value = plain_json(result, path="result")
+    if isinstance(value, dict) and value.get("status") in {SUCCESS, ERROR} and set(value) <= _RESPONSE_KEYS:
+        return value
+    return ActionResponse.success(value)
+
+
+def _execute(connector: ConnectorBase, request: ActionRequest, loop: EventLoop, *, source: Any) -> Any:
     required = {
         "action": request.action,
         "params": {} if request.params is None else request.params,
@@ -69,41 +99,7 @@ def _executed(connector: ConnectorBase, request: ActionRequest, loop: EventLoop,
     return call_fitted(loop, connector.execute_action, required, optional)
 
 
-def _looks_foreign(result: Any) -> bool:
-    """Recognise a response of another framework by its shape, without importing any."""
-    if isinstance(result, ActionResponse) or not isinstance(getattr(result, "status_code", None), int):
-        return False
-    has_content = hasattr(result, "body") or hasattr(result, "body_iterator") or is_asgi(result)
-    return hasattr(result, "headers") and has_content
-
-
-def _foreign(result: Any, request: ActionRequest, loop: EventLoop) -> RawResponse:
-    if is_asgi(result) and (not hasattr(result, "body") or getattr(result, "background", None) is not None):
-        # It has no plain body, or something to do after it was sent.
-        return asgi_answer(result, loop, secrets=secrets_in(request.credentials))
-    streamed = hasattr(result, "body_iterator")
-    body = loop.run(_collected(result.body_iterator)) if streamed else result.body
-    raw = getattr(result, "raw_headers", None)
-    pairs: Iterable[tuple[Any, Any]] = raw if raw is not None else _pairs(result.headers)
-    headers = tuple((_latin(name), _latin(value)) for name, value in pairs)
-    return RawResponse(result.status_code, headers, _bytes(body))
-
-
-async def _collected(chunks: Any) -> bytes:
-    if hasattr(chunks, "__aiter__"):
-        return b"".join([_bytes(chunk) async for chunk in chunks])
-    return b"".join(_bytes(chunk) for chunk in chunks)
-
-
-def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
-    return headers.items() if hasattr(headers, "items") else headers or ()
-
-
-def _bytes(value: Any) -> bytes:
-    if value is None:
-        return b""
-    return value.encode() if isinstance(value, str) else bytes(value)
-
-
-def _latin(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _run_by_server(result: Any, request: ActionRequest, mcp: McpPort) -> Any:
+    if not mcp.offers(request.action, request.credentials):
+        return result
+    return mcp.run_tool(request.action, request.params, request.credentials, request.source)

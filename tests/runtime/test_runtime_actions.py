@@ -12,7 +12,8 @@ from omni_connector import ActionResponse, Connector
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableStr, Ready
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ConnectorManifest
-from omni_connector.runtime.actions import RawResponse, run_action
+from omni_connector.runtime.actions import run_action
+from omni_connector.runtime.asgi_answer import RawResponse
 from omni_connector.runtime.hooks import accepted, call_hook, is_async_hook
 
 SOURCE = {"id": "s", "name": "Docs"}

@@ -8,8 +8,8 @@ import pytest
 from flask import Response
 
 from omni_connector import ActionResponse
+from omni_connector.runtime.action_answers import is_unsupported
 from omni_connector.runtime.asgi_answer import RawResponse
-from omni_connector.runtime.unsupported import is_unsupported
 
 ANSWER = ActionResponse.not_supported("ping")
 BODY = json.dumps(ANSWER.to_wire()).encode()
