@@ -4,15 +4,23 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 FOLDER ?= docs
 QUERY ?= checkpoint
+WORKERS ?= auto
+# Modules as a whole go to the workers, the long ones first (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
+# The tests start many processes: without bytecode each would compile again what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types contract coverage protocol-coverage wheel check clean
+.PHONY: demo test test-all lint types contract coverage protocol-coverage wheel pythons check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
 	$(BIN)/omni-connector run examples/filesystem_connector.py --source "demo of $(FOLDER)" --set path="$(FOLDER)" --set public=true
 	$(BIN)/omni-connector search "$(QUERY)"
 
-test: $(VENV)/.installed-dev  ## Run the whole suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-dev  ## Run the suite, without what takes long
+	$(PYTEST)
+
+test-all: $(VENV)/.installed-dev  ## Run all of it: real servers from npm, full matrices, storms and kills too
+	$(PYTEST) -m ""
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -27,7 +35,7 @@ contract: $(VENV)/.installed-dev
 
 coverage: $(VENV)/.installed-dev  ## The suite under coverage, processes included; fails below 95 %
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage run -m pytest -m ""
 	$(BIN)/python -m coverage combine
 	$(BIN)/python -m coverage report --fail-under=95
 
@@ -35,13 +43,15 @@ protocol-coverage: $(VENV)/.installed-dev  ## Write docs/protocol-coverage.md an
 	cd tests && ../$(BIN)/python -m support.protocol_coverage
 
 wheel: $(VENV)/.installed-dev  ## Build the wheel and try it in an environment of its own
-	rm -rf build/wheel build/wheel-venv
+	rm -rf build/wheel
 	$(BIN)/python -m build --wheel --outdir build/wheel .
-	$(PYTHON) -m venv build/wheel-venv
-	build/wheel-venv/bin/python -m pip install --quiet build/wheel/*.whl
-	cd build && wheel-venv/bin/omni-connector --version
-	cd build && wheel-venv/bin/omni-connector run ../examples/filesystem_connector.py --set path=../docs --set public=true --data wheel-data
-	cd build && wheel-venv/bin/omni-connector search checkpoint --data wheel-data
+	.ci/try-wheel $(PYTHON)
+
+pythons: wheel  ## Try the wheel with the lowest versions of what it needs, and on every Python that can be had here
+	.ci/try-wheel 3.11 lowest
+	.ci/try-wheel 3.12
+	.ci/try-wheel 3.13
+	.ci/try-wheel 3.14
 
 check: test lint types contract wheel
 

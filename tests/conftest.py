@@ -1,4 +1,4 @@
-"""Guards: every thread and socket that a test starts is gone after it."""
+"""Guards: every thread and socket that a test starts is gone after it. And the order in which rooms are tested."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ from pathlib import Path
 import pytest
 
 GRACE_SECONDS = 5.0
+
+LONG_ROOMS = ["process", "faults", "examples", "mcp", "contract", "cli"]
+"""Tested first, so that in the end no worker waits for another that began a long module last."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the long rooms first; each keeps its own order."""
+    tests = Path(__file__).parent
+
+    def rank(item):
+        room = item.path.relative_to(tests).parts[0]
+        return LONG_ROOMS.index(room) if room in LONG_ROOMS else len(LONG_ROOMS)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)

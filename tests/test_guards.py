@@ -1,4 +1,4 @@
-"""The suite's guards are themselves tested: each fails the test that deserves it, and no other."""
+"""The suite's guards are themselves tested: each fails the test that deserves it, and no other, in every worker."""
 
 from __future__ import annotations
 
@@ -57,6 +57,9 @@ def test_warns():
 """
 
 
+WORKERS = ["one", "two"]
+
+
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     """Run the small suite above under our conftest, with short patience; return its report, line by line."""
@@ -64,9 +67,23 @@ def outcome(tmp_path_factory):
     conftest = (Path(__file__).parent / "conftest.py").read_text(encoding="utf-8")
     assert "GRACE_SECONDS = 5.0" in conftest
     (directory / "conftest.py").write_text(conftest.replace("GRACE_SECONDS = 5.0", "GRACE_SECONDS = 0.05"))
-    (directory / "test_suite.py").write_text(SUITE)
+    for name in WORKERS:
+        (directory / f"test_{name}.py").write_text(SUITE)
+    options = [
+        "-rA",
+        "-W",
+        "error",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "-n",
+        str(len(WORKERS)),
+        "--dist",
+        "loadscope",
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rA", "-W", "error", "-p", "no:cacheprovider", str(directory)],
+        [sys.executable, "-m", "pytest", *options, str(directory)],
         capture_output=True,
         text=True,
         check=False,
@@ -83,39 +100,44 @@ def outcome(tmp_path_factory):
 
 
 def verdict(outcome, name):
-    for line in outcome.splitlines():
-        word, _, rest = line.partition(" ")
-        if word in {"PASSED", "FAILED", "ERROR"} and rest.split(" - ")[0].endswith(f"::{name}"):
-            found = (word, rest)
-            if word != "PASSED":  # An error in a guard is told beside the test's own success.
-                return found
-    return found
+    """What became of a test, in all workers the same; an error in a guard is named beside the test's own success."""
+    words = {
+        worker: {
+            line.split(" ")[0]
+            for line in outcome.splitlines()
+            if line.split(" - ")[0].endswith(f" test_{worker}.py::{name}")
+        }
+        for worker in WORKERS
+    }
+    first, *others = words.values()
+    assert others == [first] * len(others)
+    return (first - {"PASSED"} or first).pop()
 
 
 def test_a_thread_left_behind_is_an_error(outcome):
-    assert verdict(outcome, "test_leaves_a_thread")[0] == "ERROR"
+    assert verdict(outcome, "test_leaves_a_thread") == "ERROR"
     assert "threads left behind: ['left-over']" in outcome
 
 
 def test_a_socket_left_open_is_an_error(outcome):
-    assert verdict(outcome, "test_leaves_a_socket")[0] == "ERROR"
+    assert verdict(outcome, "test_leaves_a_socket") == "ERROR"
     assert "sockets left open: ['socket:[" in outcome
 
 
 def test_a_socket_that_is_only_forgotten_is_an_error_too(outcome):
-    assert verdict(outcome, "test_abandons_a_socket")[0] == "FAILED"
+    assert verdict(outcome, "test_abandons_a_socket") == "FAILED"
 
 
 @pytest.mark.parametrize(
     "name", ["test_releases_the_thread", "test_closes_the_socket", "test_ends_what_it_starts"]
 )
 def test_the_test_that_cleans_up_passes(outcome, name):
-    assert verdict(outcome, name)[0] == "PASSED"
+    assert verdict(outcome, name) == "PASSED"
 
 
 def test_the_machine_s_settings_and_home_are_kept_out(outcome):
-    assert verdict(outcome, "test_sees_no_settings_of_the_machine")[0] == "PASSED"
+    assert verdict(outcome, "test_sees_no_settings_of_the_machine") == "PASSED"
 
 
 def test_a_warning_is_an_error(outcome):
-    assert verdict(outcome, "test_warns")[0] == "FAILED"
+    assert verdict(outcome, "test_warns") == "FAILED"

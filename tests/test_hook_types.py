@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+"""mypy reads half the package for it."""
+
 ROOT = Path(__file__).resolve().parents[1]
 
 FINE = '''\

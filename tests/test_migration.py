@@ -153,6 +153,7 @@ def test_an_unknown_action_is_not_supported(connector):
     assert asyncio.run(use()).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_passes_mypy_strict(step, tmp_path):
     program = tmp_path / "wiki_connector.py"

@@ -111,6 +111,7 @@ def test_a_quick_start_syncs_its_items_and_saves_its_cursor(items, block):
     assert result.scanned == 1
 
 
+@pytest.mark.slow
 @QUICK_STARTS
 def test_a_quick_start_passes_mypy_strict_with_bare_dicts(items, block, tmp_path):
     program = tmp_path / "quick_start.py"
@@ -192,6 +193,7 @@ def test_an_action_says_what_is_wrong_with_its_parameters(omni_manager):
     assert (answer.status_code, answer.error) == (400, "text: text is required, not a whole number")
 
 
+@pytest.mark.slow
 def test_the_actions_pass_mypy_strict_with_bare_dicts(tmp_path):
     program = tmp_path / "actions.py"
     program.write_text(ITEMS + BLOCKING + ACTION + HANDMADE + SERVER)

@@ -9,7 +9,7 @@ missing or mistyped field), 413 (too large), 415 (another content type).
 
 Left out are the endpoints that a connector does not serve yet: /resource, /prompt.
 
-The examples are the same on every run (``derandomize``).
+The examples are the same on every run (``derandomize``); ``make test-all`` tries more of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from omni_connector.local import HttpServer
 from omni_connector.server import create_app, services
 from omni_connector.testing import MemoryManager
 
-EXAMPLES = 60
+EXAMPLES = [15, pytest.param(100, marks=pytest.mark.slow)]
 NOT_SERVED = {"/resource", "/prompt"}
 MALFORMED = {
     "400": "Not JSON, or a field is missing or mistyped.",
@@ -129,12 +129,13 @@ def test_everything_that_is_served_is_fuzzed():
     }
 
 
+@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize(("operation", "mode"), CASES)
-def test_answers_are_documented(url, operation, mode):
+def test_answers_are_documented(url, operation, mode, examples):
     statuses = set()
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         derandomize=True,
         database=None,
         deadline=None,

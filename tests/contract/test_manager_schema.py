@@ -11,7 +11,7 @@ body are those documented for that status, and a 500 is one that the protocol it
 * a connector that refuses or cannot be reached (triggers, ``/action``, ``/resource``, ``/prompt``, ``/skill``);
 * a file that the extractor cannot read.
 
-The examples are the same on every run (``derandomize``).
+The examples are the same on every run (``derandomize``); ``make test-all`` tries more of them.
 """
 
 import json
@@ -35,7 +35,7 @@ from schemathesis.specs.openapi.checks import (
 from omni_connector.local import HttpServer, LocalManager, LocalSettings
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "protocol" / "manager.openapi.yaml"
-EXAMPLES = 40
+EXAMPLES = [8, pytest.param(60, marks=pytest.mark.slow)]
 PROGRESS = "/sync/{sync_run_id}/progress"
 
 CHECKS = [
@@ -195,15 +195,16 @@ def check_500(case, response):
     assert documented.search(error), f"undocumented 500: {error}"
 
 
+@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize(("operation", "mode"), CASES)
-def test_answers_are_documented(manager, seeds, operation, mode):
+def test_answers_are_documented(manager, seeds, operation, mode, examples):
     checks = CHECKS
     if operation.path == PROGRESS:
         seeds = {**seeds, "sync_run_id": seeds["sync_run_id"][1:]}  # The stream of a running run has no end.
         checks = [each for each in CHECKS if each is not response_schema_conformance]
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         derandomize=True,
         database=None,
         deadline=None,

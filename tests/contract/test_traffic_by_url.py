@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from support.processes import ROOT, child_environ
 
 from omni_connector.local import LocalManager
+
+pytestmark = pytest.mark.slow
+"""The same suite as ``test_traffic.py``, with the same manager, in another process."""
 
 
 def test_the_suite_runs_against_the_manager_at_an_address(tmp_path):

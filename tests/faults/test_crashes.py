@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.crash import SHARES, crashes
 
+SYNCS = [(600, 1), pytest.param(3_000, 40, marks=pytest.mark.slow)]
+"""Documents of each, and about how many points at which a process is killed: one an endpoint at least."""
 
-def test_a_process_killed_at_any_call_of_a_run_loses_nothing():
+
+@pytest.mark.parametrize(("documents", "kill_points"), SYNCS)
+def test_a_process_killed_at_any_call_of_a_run_loses_nothing(documents, kill_points):
     told = []
 
-    undisturbed, *results = crashes(documents=1_500, kill_points=8, kills=5, save_every=100, say=told.append)
+    undisturbed, *results = crashes(
+        documents=documents, kill_points=kill_points, kills=5, save_every=100, say=told.append
+    )
 
     assert [one.problem for one in results] == [""] * len(results), "\n".join(told)
     assert undisturbed.repeated == 0

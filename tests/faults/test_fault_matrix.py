@@ -1,12 +1,13 @@
 """Every fault on every endpoint that a run uses, one at a time, at the first, the middle and the last call.
 
 After each, the manager holds exactly what the source has, or the run has ended as documented and what follows it repairs
-everything. In the suite each fault meets each endpoint at one of the three calls, by turns; ``FAULT_MATRIX=full`` takes all.
+everything. In ``make test`` each fault meets a third of the endpoints, at one of the three calls, by turns;
+``make test-all`` takes all.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 
 import attrs
 import pytest
@@ -38,7 +39,9 @@ SCANS = sum(step.kind == SCANNED for step in STEPS)
 IMPATIENT = attrs.evolve(QUICK, read_seconds=0.3, extraction_read_seconds=0.3)
 """For calls that hang; elsewhere a machine that is busy may take its time."""
 
-FULL = os.environ.get("FAULT_MATRIX") == "full"
+BY_TURNS_OR_ALL = pytest.mark.parametrize(
+    "full", [pytest.param(False, id="by turns"), pytest.param(True, id="all", marks=pytest.mark.slow)]
+)
 
 PASSING = {
     "refused": Refuse(0.01),
@@ -88,11 +91,16 @@ OVER = ("running", "cancelled", 0)
 Calls = dict[str, int]
 
 
-def places(total: int, kind: str, endpoint: str) -> list[int]:
-    """The first, the middle and the last of so many calls, or one of these."""
-    found = sorted({1, (total + 1) // 2, total})
-    turn = [*PASSING, *REFUSALS].index(kind) + ENDPOINTS.index(endpoint)
-    return found if FULL else [found[turn % len(found)]]
+def places(calls: Calls, kind: str, *, full: bool) -> Iterator[tuple[str, int]]:
+    """Endpoints, each with the first, the middle and the last of its calls; or one call of every third endpoint."""
+    for number, endpoint in enumerate(calls):
+        total = calls[endpoint]
+        found = sorted({1, (total + 1) // 2, total})
+        turn, rest = divmod([*PASSING, *REFUSALS].index(kind) + number, 3)
+        if full:
+            yield from ((endpoint, place) for place in found)
+        elif rest == 0:
+            yield endpoint, found[turn % len(found)]
 
 
 def policies(kind: str) -> Policies:
@@ -130,10 +138,11 @@ def spoiled(world, endpoint: str, fault, place: int):
     return run, report
 
 
+@BY_TURNS_OR_ALL
 @pytest.mark.parametrize("kind", PASSING)
-def test_a_passing_fault_costs_nothing(world, rehearsed, subtests, kind):
-    for endpoint in set(ENDPOINTS) - ({"sync-config"} if kind == "not JSON" else set()):
-        for place in places(rehearsed[endpoint], kind, endpoint):
+def test_a_passing_fault_costs_nothing(world, rehearsed, subtests, kind, full):
+    for endpoint, place in places(rehearsed, kind, full=full):
+        if (endpoint, kind) != ("sync-config", "not JSON"):
             with subtests.test(endpoint=endpoint, call=f"{place} of {rehearsed[endpoint]}"):
                 run, report = spoiled(world, endpoint, PASSING[kind], place)
                 if run.status == "completed":
@@ -153,12 +162,13 @@ def ends_a_run(endpoint: str, kind: str) -> bool:
     return kind == "not JSON" and endpoint in {"content", "extract-content", "events", "checkpoint"}
 
 
+@BY_TURNS_OR_ALL
 @pytest.mark.parametrize("kind", REFUSALS)
 def test_after_a_refusal_the_run_ends_as_documented_and_what_follows_repairs_it(
-    world, rehearsed, subtests, kind
+    world, rehearsed, subtests, kind, full
 ):
-    for endpoint in set(ENDPOINTS) - {"sync-config"}:
-        for place in places(rehearsed[endpoint], kind, endpoint):
+    for endpoint, place in places(rehearsed, kind, full=full):
+        if endpoint != "sync-config":
             with subtests.test(endpoint=endpoint, call=f"{place} of {rehearsed[endpoint]}"):
                 run, report = spoiled(world, endpoint, REFUSALS[kind], place)
                 assert (run.status, report.outcome, report.error_count) in documented(endpoint, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import deterministic
@@ -117,10 +118,13 @@ class Observed(Scripted):
             self.problems.append(f"after step {done} the checkpoint is {run.checkpoint}")
 
 
-def test_when_a_barrier_returns_everything_before_it_is_at_the_manager_in_order(omni_manager, faulty_manager):
+@pytest.mark.parametrize("examples", [25, pytest.param(200, marks=pytest.mark.slow)])
+def test_when_a_barrier_returns_everything_before_it_is_at_the_manager_in_order(
+    omni_manager, faulty_manager, examples
+):
     connector = Observed()
 
-    @deterministic(60)
+    @deterministic(examples)
     @given(steps=scripts(), spoiled=spoilings, limit=limits)
     def holds(steps, spoiled, limit):
         connector.steps, connector.problems = steps, []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import random
 import shutil
 import socket
 import subprocess
@@ -76,17 +78,19 @@ def npm_servers():
     for command in ("node", "npm"):
         if shutil.which(command) is None:
             pytest.skip(f"{command} is not installed")
-    lock = (SERVERS / "package-lock.json").read_bytes()
+    versions = (SERVERS / "package-lock.json").read_bytes()
     done = NPM / "installed-lock.json"
-    if not done.is_file() or done.read_bytes() != lock:
-        NPM.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SERVERS / name, NPM)
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        ended = subprocess.run(command, cwd=NPM, capture_output=True, text=True, check=False, timeout=300)
-        if ended.returncode:
-            pytest.skip(f"the servers cannot be installed from npm: {ended.stderr[-500:]}")
-        done.write_bytes(lock)
+    NPM.mkdir(parents=True, exist_ok=True)
+    with (NPM / "installing").open("w") as alone:  # Tests run in several processes.
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        if not done.is_file() or done.read_bytes() != versions:
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(SERVERS / name, NPM)
+            command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+            ended = subprocess.run(command, cwd=NPM, capture_output=True, text=True, check=False, timeout=300)
+            if ended.returncode:
+                pytest.skip(f"the servers cannot be installed from npm: {ended.stderr[-500:]}")
+            done.write_bytes(versions)
     return NPM / "node_modules" / "@modelcontextprotocol"
 
 
@@ -104,10 +108,14 @@ def npm_server(npm_servers):
 
 @pytest.fixture
 def free_port():
-    """A port that was free a moment ago: the everything server must be told one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that was free a moment ago: the everything server must be given one.
+
+    It is below those that the system gives to connections by itself, so that no other process gets it meanwhile.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""Real servers, from PyPI, from npm and made with the ``mcp`` package, over both transports."""
+"""Real servers, from PyPI, from npm and made with the ``mcp`` package, over both transports.
+
+Those from PyPI and npm only in ``make test-all``.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ def modes(catalogue):
     return {tool.name: tool.mode for tool in catalogue.tools}
 
 
+@pytest.mark.slow
 def test_time_from_pypi(bridge_to):
     bridged = bridge_to(StdioMcpServer(sys.executable, ["-m", "mcp_server_time", "--local-timezone", "UTC"]))
     assert set(modes(catalogue_of(bridged))) == {"get_current_time", "convert_time"}
@@ -34,6 +38,7 @@ def test_time_from_pypi(bridge_to):
         bridged.call_tool("get_current_time", {"timezone": "Nowhere/Land"})
 
 
+@pytest.mark.slow
 def test_git_from_pypi(bridge_to, tmp_path):
     git = ["git", "-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-C", str(tmp_path)]
     subprocess.run([*git, "init", "-q"], check=True)
@@ -47,6 +52,7 @@ def test_git_from_pypi(bridge_to, tmp_path):
     assert "Buy milk" in bridged.call_tool("git_log", {"repo_path": str(tmp_path)}).content
 
 
+@pytest.mark.slow
 def test_fetch_from_pypi(bridge_to):
     bridged = bridge_to(
         StdioMcpServer(
@@ -64,6 +70,7 @@ def test_fetch_from_pypi(bridge_to):
             bridged.call_tool("fetch", {"url": f"{web.url}/nothing"})
 
 
+@pytest.mark.slow
 def test_the_filesystem_server_from_npm(bridge_to, npm_server, tmp_path):
     (tmp_path / "todo.txt").write_text("milk, bread")
     bridged = bridge_to(npm_server("filesystem", str(tmp_path)))
@@ -76,6 +83,7 @@ def test_the_filesystem_server_from_npm(bridge_to, npm_server, tmp_path):
         bridged.call_tool("read_text_file", {"path": "/etc/passwd"})
 
 
+@pytest.mark.slow
 def test_the_memory_server_from_npm(bridge_to, npm_server, tmp_path):
     server = npm_server("memory", env={"MEMORY_FILE_PATH": str(tmp_path / "memory.json")})
     bridged = bridge_to(server)
@@ -96,6 +104,7 @@ def everything(request, npm_server):
     )
 
 
+@pytest.mark.slow
 def test_the_everything_server_from_npm(bridge_to, everything):
     bridged = bridge_to(everything)
     catalogue = catalogue_of(bridged)

@@ -240,6 +240,7 @@ def test_an_http_server_that_was_started_again_is_asked_in_a_new_session(bridge_
         assert bridged.call_tool("who_are_you", {}).content != first
 
 
+@pytest.mark.slow
 def test_a_session_that_a_server_has_forgotten_is_opened_anew_even_for_a_write(
     bridge_to, npm_servers, free_port
 ):

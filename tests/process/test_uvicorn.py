@@ -1,4 +1,4 @@
-"""Real uvicorn with omni_connector.asgi:app, and the embedded manager, as processes of their own."""
+"""Real uvicorn with omni_connector.asgi:app, in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from support.manager_http import ManagerClient
 from support.pausing import meet
-from support.processes import WAIT_SECONDS, ListeningSocket, Process, start_manager
+from support.processes import WAIT_SECONDS, Process
 
 from omni_connector.local.contents import normalised
 
@@ -20,19 +19,6 @@ FILESYSTEM = "filesystem_connector:FilesystemConnector"
 FILES = 300
 SIGTERM_STATUS = {0, -signal.SIGTERM}
 """uvicorn ends by the signal it got, once everything is in order; older ones return 0."""
-
-
-@pytest.fixture
-def manager(tmp_path):
-    process, url = start_manager(tmp_path / "data")
-    with process, ManagerClient(url, tmp_path / "data") as client:
-        yield client
-
-
-@pytest.fixture
-def address():
-    with ListeningSocket() as address:
-        yield address
 
 
 @pytest.fixture

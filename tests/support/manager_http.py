@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -12,6 +11,7 @@ from urllib.parse import urlencode
 import requests
 
 from omni_connector.local import StoreReader, open_store
+from support.waiting import eventually
 
 
 class ManagerClient:
@@ -89,9 +89,7 @@ class ManagerClient:
 
     def wait_until_registered(self, source_type: str) -> None:
         """Wait until a manifest lists the type, by asking again and again for at most a minute."""
-        deadline = time.monotonic() + 60
-        while not self._is_registered(source_type):
-            assert time.monotonic() < deadline, f"no connector for {source_type}"
+        eventually(lambda: self._is_registered(source_type), seconds=60)
 
     def source(self, source_id: str) -> dict:
         """Return the source's row."""
