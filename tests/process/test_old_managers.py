@@ -90,7 +90,7 @@ def test_what_a_killed_process_left_is_made_good(tmp_path, root, day):
 
 def wait_until_known(client, connector, day):
     if day == "2026-02-13":
-        connector.wait_for("Not registered with the manager; it is tried again by itself")
+        connector.wait_for("Not registered with the manager; registration is repeated")
         eventually(lambda: client.connectors()[0]["healthy"])
         (known,) = client.connectors()
         assert known["manifest"]["name"] == "filesystem"
