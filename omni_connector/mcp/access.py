@@ -1,6 +1,8 @@
-"""With which environment or headers a server is reached for given credentials."""
+"""How a connector's MCP server is reached for given credentials: with which environment or headers."""
 
 import hashlib
+import importlib.metadata
+import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -8,14 +10,46 @@ from urllib.parse import parse_qsl, urlsplit
 from attrs import field, frozen
 
 from omni_connector.connector_base import ConnectorBase
-from omni_connector.exceptions import ConfigurationError
+from omni_connector.exceptions import ConfigurationError, McpRefusedError
 from omni_connector.models.codec import encode
+from omni_connector.models.fields import is_text_by_name
 from omni_connector.models.mcp_servers import HttpMcpServer, McpServer, StdioMcpServer
 from omni_connector.models.records import secrets_and_row
-from omni_connector.sync.redaction import secrets_in
+from omni_connector.sync.redaction import error_text, redact, secrets_in
 
 CallHook = Callable[[Callable[..., Any], Mapping[str, Any], Mapping[str, Any]], Any]
-"""Calls a hook of the author's, whatever its colour, with those of the required and optional arguments that it takes."""
+"""Calls a hook of the author's, ``def`` or ``async def``, with those required and optional arguments that it takes."""
+
+MCP_VERSION = 2
+"""The major version of the ``mcp`` package that the bridge works with; as in setup.cfg."""
+
+
+def server_of(connector: ConnectorBase) -> McpServer | None:
+    """Return the MCP server that the connector declares, or None.
+
+    The ``mcp`` package is looked for, but not imported: that takes half a second.
+
+    Raises:
+        ConfigurationError: it declares something else, or the ``mcp`` package is missing or of another version.
+    """
+    server = connector.mcp_server
+    if server is None:
+        return None
+    if not isinstance(server, (StdioMcpServer, HttpMcpServer)):
+        raise ConfigurationError(
+            f"{type(connector).__name__}.mcp_server is {type(server).__name__}: "
+            "give a StdioMcpServer, an HttpMcpServer or None"
+        )
+    needs = f"{connector.name} mirrors an MCP server (mcp_server), which needs"
+    install = "Type: pip install 'omni-connector[mcp]'"
+    if importlib.util.find_spec("mcp") is None:
+        raise ConfigurationError(f"{needs} the extra [mcp]. {install}")
+    version = importlib.metadata.version("mcp")
+    if version.partition(".")[0] != str(MCP_VERSION):
+        raise ConfigurationError(
+            f"{needs} version {MCP_VERSION} of the package mcp; installed is {version}. {install}"
+        )
+    return server
 
 
 @frozen(kw_only=True)
@@ -35,54 +69,60 @@ class Access:
     key: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        told = encode([self.server.identity, _whole_address(self.server), sorted(self.settings.items())])
-        object.__setattr__(self, "key", hashlib.sha256(told).hexdigest())
+        identity = [self.server.identity, _whole_address(self.server), sorted(self.settings.items())]
+        object.__setattr__(self, "key", hashlib.sha256(encode(identity)).hexdigest())
 
 
-def access_for(connector: ConnectorBase, server: McpServer, credentials: Any, call_hook: CallHook) -> Access:
-    """Ask the connector's ``prepare_mcp_env`` or ``prepare_mcp_headers`` and return the way in.
+@frozen
+class ServerAccess:
+    """Makes an ``Access`` of credentials, with the connector's ``prepare_mcp_env`` or ``prepare_mcp_headers``.
 
-    Args:
+    Attributes:
         connector: whose hook is asked.
         server: its server.
-        credentials: in whichever shape they came: the secrets, a ServiceCredential, McpCredentials, or None
-            (PROTOCOL, section 16).
-        call_hook: how.
-
-    Raises:
-        ConfigurationError: the hook returned something else than texts by name.
-        Exception: whatever the hook raises.
+        call_hook: calls the hook.
     """
-    is_http = isinstance(server, HttpMcpServer)
-    hook = connector.prepare_mcp_headers if is_http else connector.prepare_mcp_env
-    secrets, row = secrets_and_row(credentials)
-    optional = {"config": (row and row.config) or {}, "wrapper": row}
-    prepared = call_hook(hook, {"credentials": secrets}, optional)
-    fine = prepared is None or (
-        isinstance(prepared, Mapping)
-        and all(isinstance(key, str) and isinstance(value, str) for key, value in prepared.items())
-    )
-    if not fine:
-        name = f"{type(connector).__name__}.{'prepare_mcp_headers' if is_http else 'prepare_mcp_env'}"
-        raise ConfigurationError(f"{name} returned {type(prepared).__name__}: return a dict of strings")
-    settings = {**_declared(server), **(prepared or {})}
-    return Access(
-        server=server,
-        settings=settings,
-        secrets=secrets_in(credentials)
-        | secrets_in(settings)
-        | secrets_in(_values_in(_whole_address(server))),
-    )
 
+    connector: ConnectorBase
+    server: McpServer
+    call_hook: CallHook
 
-def _declared(server: McpServer) -> Mapping[str, str]:
-    return (server.env or {}) if isinstance(server, StdioMcpServer) else server.headers
+    def make(self, credentials: Any) -> Access:
+        """Return the access for credentials in any shape of the protocol (PROTOCOL, section 16).
 
+        Raises:
+            McpRefusedError: the connector's hook raised, or returned what cannot be used.
+        """
+        try:
+            return self._make(credentials)
+        except Exception as error:  # It is the author's code; for the caller the server cannot be asked.
+            text = redact(error_text(error), secrets_in(credentials))
+            name = type(self.connector).__name__
+            raise McpRefusedError(
+                f"{name} cannot reach its MCP server: {text}", server=self.server.label
+            ) from error
 
-def _values_in(url: str) -> list[str]:
-    """Return what may be secret in an address beside its user, which is hidden in any case."""
-    return [value for _, value in parse_qsl(urlsplit(url).query)]
+    def _make(self, credentials: Any) -> Access:
+        is_stdio = isinstance(self.server, StdioMcpServer)
+        hook = self.connector.prepare_mcp_env if is_stdio else self.connector.prepare_mcp_headers
+        secrets, row = secrets_and_row(credentials)
+        optional = {"config": (row and row.config) or {}, "wrapper": row}
+        prepared = self.call_hook(hook, {"credentials": secrets}, optional)
+        if prepared is not None and not is_text_by_name(prepared):
+            name = (
+                f"{type(self.connector).__name__}.{'prepare_mcp_env' if is_stdio else 'prepare_mcp_headers'}"
+            )
+            raise ConfigurationError(f"{name} returned {type(prepared).__name__}: return a dict of strings")
+        declared = self.server.env if isinstance(self.server, StdioMcpServer) else self.server.headers
+        settings = {**(declared or {}), **(prepared or {})}
+        query = [value for _, value in parse_qsl(urlsplit(_whole_address(self.server)).query)]
+        return Access(
+            server=self.server,
+            settings=settings,
+            secrets=secrets_in(credentials) | secrets_in(settings) | secrets_in(query),
+        )
 
 
 def _whole_address(server: McpServer) -> str:
+    """Return the address with what may be secret in it; the user in it is hidden in any case."""
     return server.url if isinstance(server, HttpMcpServer) else ""

@@ -2,61 +2,49 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import logging
+import operator
 import threading
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
-from omni_connector.exceptions import ConfigurationError, McpError, McpRefusedError
-from omni_connector.mcp.access import Access, CallHook
+from omni_connector.exceptions import McpError, McpRefusedError, McpUnavailableError
+from omni_connector.mcp.access import Access, ServerAccess
 from omni_connector.mcp.cache import CatalogueCache
-from omni_connector.mcp.calls import ServerCalls
 from omni_connector.mcp.catalogue import McpCatalogue
-from omni_connector.mcp.dispatch import tool_arguments
-from omni_connector.mcp.installed import require_mcp
-from omni_connector.mcp.limits import SessionLimits
-from omni_connector.models import ActionDefinition, ActionResponse
+from omni_connector.mcp.discovery import discover
+from omni_connector.mcp.keeper import CatalogueKeeper
+from omni_connector.mcp.messages import (
+    prompt_arguments,
+    prompt_messages,
+    resource_contents,
+    tool_arguments,
+    tool_result,
+)
+from omni_connector.models import ActionResponse
 from omni_connector.models.manifest import READ
 from omni_connector.models.mcp import ToolResult
-from omni_connector.models.mcp_servers import HttpMcpServer, McpServer, StdioMcpServer
+from omni_connector.models.mcp_servers import SessionLimits
 from omni_connector.models.plain import JsonValue
 from omni_connector.pool import WorkerPool
+from omni_connector.sync.redaction import redact
+
+if (
+    TYPE_CHECKING
+):  # The ``mcp`` package is imported at the first call, in the thread that waits: it takes half a second.
+    from omni_connector.mcp.connecting import McpConnection
+    from omni_connector.mcp.sessions import Sessions
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FRESH_SECONDS = 300.0
-"""A server that was asked for its lists so recently is not asked again because of another sync."""
-
-OLD_SECONDS = 86400.0
-"""After which a server is asked again because of a call; one that is never synced would never be."""
-
-AGAIN_SECONDS = 600.0
-"""Between two such attempts, should the first one fail."""
+DISCOVERY_SECONDS = 120.0
+"""For all pages of all lists; each page has the time of a call."""
 
 INTERNAL_SERVER_ERROR = 500
-
-
-def server_of(connector: ConnectorBase) -> McpServer | None:
-    """Return the MCP server that the connector declares, or None.
-
-    Raises:
-        ConfigurationError: what it declares is none, or the ``mcp`` package is missing.
-    """
-    server = connector.mcp_server
-    if server is None:
-        return None
-    if not isinstance(server, (StdioMcpServer, HttpMcpServer)):
-        raise ConfigurationError(
-            f"{type(connector).__name__}.mcp_server is {type(server).__name__}: "
-            "give a StdioMcpServer, an HttpMcpServer or None"
-        )
-    require_mcp(connector.name)
-    return server
 
 
 class McpBridge:
@@ -65,74 +53,50 @@ class McpBridge:
     All methods may be called from any thread but the loop's, and wait no longer than the server's time-outs.
 
     Args:
-        connector: whose server it is.
-        server: as ``server_of`` returned it.
+        access: how the server is reached.
         loop: where the sessions live.
-        call_hook: calls ``prepare_mcp_env`` or ``prepare_mcp_headers``, whatever their colour.
-        on_change: told, in a thread, when the catalogue has changed.
+        on_change: called in a thread when the catalogue has changed.
         cache: where the catalogue is kept on disk, or None.
         limits: how many sessions are kept.
     """
 
     def __init__(
         self,
-        connector: ConnectorBase,
-        server: McpServer,
+        access: ServerAccess,
         loop: EventLoop,
         *,
-        call_hook: CallHook,
         on_change: Callable[[], None],
         cache: CatalogueCache | None = None,
         limits: SessionLimits | None = None,
     ) -> None:
-        self.server = server
-        self._name = connector.name
-        self._calls = ServerCalls(
-            connector,
-            server,
-            loop,
-            call_hook=call_hook,
-            limits=limits or SessionLimits(),
-            on_lists_changed=self._ask_again,
-        )
-        self._on_change = on_change
-        self._cache = cache
-        self._lock = threading.Lock()  # Protects the five below.
-        self._catalogue: McpCatalogue | None = None
-        self._asked_at: float | None = None  # When the server was asked last, on the monotonic clock.
-        self._old_from = (
-            0.0  # From when on a call has the server asked again; a kept catalogue is old at once.
-        )
-        self._complaint = ""
+        self.server = access.server
+        self._access = access
+        self._loop = loop
+        self._limits = limits or SessionLimits()
+        name = access.connector.name
+        self._keeper = CatalogueKeeper(name, self._discover, on_change=on_change, cache=cache)
+        self._background = WorkerPool(f"omni-mcp-{name}", limit=1)
+        self._lock = threading.Lock()  # Protects both below.
+        self._sessions: Sessions | None = None
         self._closed = False
-        self._asking = threading.Lock()  # One discovery at a time.
-        self._background = WorkerPool(f"omni-mcp-{connector.name}", limit=1)
 
     # -- what the server offers ---------------------------------------------------------------------------------
 
     @property
     def catalogue(self) -> McpCatalogue | None:
-        """What the server offers, or None while that is not known.
-
-        Another process of the same connector may have written it to disk meanwhile.
-        """
-        found = self._cache.load() if self._cache is not None else None
-        with self._lock:
-            if found is not None:
-                self._catalogue = found
-            return self._catalogue
+        """What the server offers, or None while that is not known."""
+        return self._keeper.catalogue
 
     @property
     def is_fresh(self) -> bool:
         """Whether the server was asked for its lists a moment ago."""
-        with self._lock:
-            return self._asked_at is not None and time.monotonic() - self._asked_at < FRESH_SECONDS
+        return self._keeper.is_fresh
 
     def offers(self, action: str, credentials: Any = None) -> bool:
         """Say whether the server has a tool of that name; it is asked if its lists are not known yet."""
         if self.catalogue is None:
             self.bootstrap(credentials)
-        return self._tool(action) is not None
+        return self._keeper.tool(action) is not None
 
     def discover(self, credentials: Any = None) -> bool:
         """Ask the server what it offers; say whether that has changed.
@@ -140,20 +104,20 @@ class McpBridge:
         Raises:
             McpError: it could not be asked; what was known is kept.
         """
-        return self._discover(self._calls.access(credentials))
+        return self._keeper.update(self._access.make(credentials))
 
     def bootstrap(self, credentials: Any = None) -> bool:
-        """As ``discover``; a failure is said in the log, and no error."""
+        """As ``discover``; a failure is logged."""
         try:
             return self.discover(credentials)
         except McpError as error:
-            self._complain(error)
+            self._keeper.complain(error)
             return False
 
-    def in_background(self, call: Callable[[], T]) -> "concurrent.futures.Future[T] | None":
-        """Make the call in the thread for discoveries, one after the other; None when none is made any more."""
+    def in_background(self, call: Callable[..., T], *args: Any) -> "concurrent.futures.Future[T] | None":
+        """Make the call in the thread for discoveries, one after the other; None once the bridge is closed."""
         with contextlib.suppress(RuntimeError):  # It is closed.
-            return self._background.submit(call)
+            return self._background.submit(functools.partial(call, *args))
         return None
 
     # -- requests -----------------------------------------------------------------------------------------------
@@ -161,88 +125,107 @@ class McpBridge:
     def run_tool(
         self, action: str, params: Any, credentials: Any = None, source: Any = None
     ) -> ActionResponse:
-        """Run a tool as an action. What the tool or the server refuses answers 400, a server that fails 500."""
-        tool = self._tool(action)
+        """Run a tool as an action. What the tool or the server refuses is answered 400, a server that fails 500."""
+        tool = self._keeper.tool(action)
         if tool is None:
             return ActionResponse.not_supported(action)
-        self._refresh_if_old(credentials)
+        if self._keeper.begin_refresh():
+            self.in_background(self.bootstrap, credentials)
         try:
-            told = self.call_tool(action, tool_arguments(tool, params, source), credentials)
+            result = self.call_tool(action, tool_arguments(tool, params, source), credentials)
         except McpRefusedError as error:
             log.info("Tool %s refused: %s", action, error)
             return ActionResponse.failure(str(error))
         except McpError as error:
             log.warning("Tool %s failed: %s", action, error)
             return ActionResponse.failure(str(error), status_code=INTERNAL_SERVER_ERROR)
-        return ActionResponse.success(told.to_wire())
+        return ActionResponse.success(result.to_wire())
 
     def call_tool(self, name: str, arguments: dict[str, JsonValue], credentials: Any = None) -> ToolResult:
-        """As ``ServerCalls.call_tool``; a tool that only reads is called again if the server went away meanwhile."""
-        tool = self._tool(name)
-        repeatable = tool is not None and tool.mode == READ
-        return self._calls.call_tool(name, arguments, credentials, repeatable=repeatable)
+        """Call a tool; one that only reads is called again if the server went away during the call.
+
+        Raises:
+            McpRefusedError: the tool reports an error, or the server does not know it or its arguments.
+            McpError: the server failed.
+        """
+        access = self._access.make(credentials)
+        tool = self._keeper.tool(name)
+        ask = operator.methodcaller("call_tool", name, arguments)
+        answer = self._request(access, ask, repeatable=tool is not None and tool.mode == READ)
+        result = tool_result(answer)
+        if answer.is_error:
+            text = redact(result.content or "the tool failed without a word", access.secrets)
+            raise McpRefusedError(text, server=self.server.label)
+        return result
 
     def read_resource(self, uri: str, credentials: Any = None) -> dict[str, JsonValue]:
-        """As ``ServerCalls.read_resource``."""
-        return self._calls.read_resource(uri, credentials)
+        """Read a resource; return the answer to ``/resource``.
+
+        Raises:
+            McpError: the server does not know it, or failed.
+        """
+        ask = operator.methodcaller("read_resource", uri)
+        return resource_contents(self._request(self._access.make(credentials), ask))
 
     def get_prompt(self, name: str, arguments: Any = None, credentials: Any = None) -> dict[str, JsonValue]:
-        """As ``ServerCalls.get_prompt``."""
-        return self._calls.get_prompt(name, arguments, credentials)
+        """Fetch a prompt; return the answer to ``/prompt``.
+
+        Raises:
+            McpError: the server does not know it or its arguments, or failed.
+        """
+        access = self._access.make(credentials)
+        try:
+            given = prompt_arguments(arguments)
+        except TypeError as error:
+            raise McpRefusedError(f"Prompt {name}: {error}", server=self.server.label) from error
+        return prompt_messages(self._request(access, operator.methodcaller("get_prompt", name, given)))
 
     def close(self) -> None:
-        """End discoveries, sessions and processes; calls under way fail. Repeatable."""
+        """End discoveries, sessions and processes; calls in progress fail. Repeatable."""
+        self._keeper.close()
         with self._lock:
+            sessions = None if self._closed else self._sessions
             self._closed = True
-        self._calls.close()
+        if sessions is not None:
+            self._loop.run(sessions.close())
         self._background.close()
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _tool(self, name: str) -> ActionDefinition | None:
-        catalogue = self.catalogue
-        return None if catalogue is None else catalogue.tool(name)
+    def _discover(self, access: Access) -> McpCatalogue:
+        return self._request(access, discover, seconds=DISCOVERY_SECONDS)
 
-    def _discover(self, access: Access) -> bool:
-        with self._asking:
-            found = self._calls.discover(access)
+    def _on_lists_changed(self, access: Access) -> None:
+        """The server says that its lists have changed; called on the loop, so it is asked in a thread."""
+        self.in_background(self._keeper.try_update, access)
+
+    def _request(
+        self,
+        access: Access,
+        ask: "Callable[[McpConnection], Awaitable[T]]",
+        *,
+        seconds: float | None = None,
+        repeatable: bool = True,
+    ) -> T:
+        seconds = seconds or self.server.call_timeout_seconds
+        request = self._opened().request(access, ask, timeout_seconds=seconds, repeatable=repeatable)
+        try:
+            return self._loop.run(request)
+        except concurrent.futures.CancelledError as error:
+            raise self._shutting_down() from error
+        finally:
+            request.close()  # Where the loop never began it.
+
+    def _opened(self) -> "Sessions":
+        """Return the sessions, made at the first call."""
+        from omni_connector.mcp.sessions import Sessions  # noqa: PLC0415 - imports the ``mcp`` package.
+
         with self._lock:
-            changed = found != self._catalogue
-            self._catalogue = found
-            self._asked_at = time.monotonic()
-            self._old_from = self._asked_at + OLD_SECONDS
-            self._complaint = ""
-        if self._cache is not None:
-            self._cache.save(found, access.secrets)
-        if changed:
-            log.info("MCP server %s offers %s", self.server.label, found.counted())
-            self._on_change()
-        return changed
+            if self._closed:
+                raise self._shutting_down()
+            if self._sessions is None:
+                self._sessions = Sessions(self._limits, on_lists_changed=self._on_lists_changed)
+            return self._sessions
 
-    def _refresh_if_old(self, credentials: Any) -> None:
-        now = time.monotonic()
-        with self._lock:
-            is_old = now >= self._old_from
-            if is_old:
-                self._old_from = now + AGAIN_SECONDS
-        if is_old:
-            self.in_background(lambda: self.bootstrap(credentials))
-
-    def _ask_again(self, access: Access) -> None:
-        """The server says that its lists have changed; called on the loop, and so asked in a thread."""
-
-        def ask() -> None:
-            try:
-                self._discover(access)
-            except McpError as error:
-                self._complain(error)
-
-        self.in_background(ask)
-
-    def _complain(self, error: McpError) -> None:
-        """Say why the catalogue is not known; once, not at every sync again."""
-        text = str(error)
-        with self._lock:
-            level = logging.DEBUG if self._closed or text == self._complaint else logging.WARNING
-            self._complaint = text
-        log.log(level, "What the MCP server of %s offers is not known: %s", self._name, text)
+    def _shutting_down(self) -> McpUnavailableError:
+        return McpUnavailableError("The connector shuts down", server=self.server.label)

@@ -1,6 +1,7 @@
 """Connections to MCP servers, with the official ``mcp`` package."""
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
@@ -8,15 +9,14 @@ import httpx2
 import mcp_types as types
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client import IncomingMessage, Transport
-from mcp.client.session import MessageHandlerFnT
 from mcp.client.streamable_http import streamable_http_client
 
 from omni_connector._version import __version__
 from omni_connector.exceptions import McpUnavailableError
 from omni_connector.mcp.access import Access
 from omni_connector.mcp.failures import translated
+from omni_connector.mcp.hangup import notice_hangup
 from omni_connector.mcp.stderr import ServerStderr
-from omni_connector.mcp.watched import watched
 from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
 
 T = TypeVar("T")
@@ -68,10 +68,10 @@ async def connect(access: Access, listener: Listener) -> AsyncIterator["McpConne
     )
     async with opened as (transport, more):
         client = Client(
-            watched(transport, listener.on_lost),
+            notice_hangup(transport, listener.on_lost),
             cache=None,
             client_info=types.Implementation(name="omni-connector", version=__version__),
-            message_handler=_handler(listener),
+            message_handler=functools.partial(_pass_on, listener),
             read_timeout_seconds=server.call_timeout_seconds,
         )
         try:
@@ -107,37 +107,25 @@ class McpConnection:
         """Say whether the server declares ``tools``, ``resources`` or ``prompts``."""
         return getattr(self._client.server_capabilities, what) is not None
 
-    async def list_tools(self, cursor: str | None) -> types.ListToolsResult:
-        """Return one page."""
-        return await self._answer(lambda: self._client.list_tools(cursor=cursor))
-
-    async def list_resources(self, cursor: str | None) -> types.ListResourcesResult:
-        """Return one page."""
-        return await self._answer(lambda: self._client.list_resources(cursor=cursor))
-
-    async def list_resource_templates(self, cursor: str | None) -> types.ListResourceTemplatesResult:
-        """Return one page."""
-        return await self._answer(lambda: self._client.list_resource_templates(cursor=cursor))
-
-    async def list_prompts(self, cursor: str | None) -> types.ListPromptsResult:
-        """Return one page."""
-        return await self._answer(lambda: self._client.list_prompts(cursor=cursor))
+    async def list_page(self, items: str, cursor: str | None) -> Any:
+        """Return one page of the list of ``tools``, ``resources``, ``resource_templates`` or ``prompts``."""
+        return await self._answer(getattr(self._client, f"list_{items}"), cursor=cursor)
 
     async def call_tool(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
         """Return what the tool returned, errors of its own included."""
-        return await self._answer(lambda: self._client.call_tool(name, arguments))
+        return await self._answer(self._client.call_tool, name, arguments)
 
     async def read_resource(self, uri: str) -> types.ReadResourceResult:
         """Return the contents."""
-        return await self._answer(lambda: self._client.read_resource(uri))
+        return await self._answer(self._client.read_resource, uri)
 
     async def get_prompt(self, name: str, arguments: dict[str, str]) -> types.GetPromptResult:
         """Return the prompt, filled in."""
-        return await self._answer(lambda: self._client.get_prompt(name, arguments or None))
+        return await self._answer(self._client.get_prompt, name, arguments or None)
 
-    async def _answer(self, request: Callable[[], Awaitable[T]]) -> T:
+    async def _answer(self, request: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         try:
-            return await request()
+            return await request(*args, **kwargs)
         except Exception as error:
             if not self.is_open:
                 text = f"MCP server {self.label} went away during the call"
@@ -151,38 +139,47 @@ async def _stdio(access: Access, server: StdioMcpServer, listener: Listener) -> 
         command=server.command, args=list(server.args), env=dict(access.settings), cwd=server.cwd
     )
     async with ServerStderr(server.label, access.secrets) as stderr:
+        yield _started(parameters, stderr, listener), stderr.said
 
-        @contextlib.asynccontextmanager
-        async def transport() -> AsyncIterator[tuple[Any, Any]]:
-            async with stdio_client(parameters, errlog=stderr.writer) as streams:
-                stderr.handed_over()
-                listener.on_started()
-                yield streams
 
-        yield transport(), lambda: stderr.last_words and f"it said: {stderr.last_words}"
+@contextlib.asynccontextmanager
+async def _started(
+    parameters: StdioServerParameters, stderr: ServerStderr, listener: Listener
+) -> AsyncIterator[tuple[Any, Any]]:
+    async with stdio_client(parameters, errlog=stderr.writer) as streams:
+        stderr.handed_over()
+        listener.on_started()
+        yield streams
 
 
 @contextlib.asynccontextmanager
 async def _http(access: Access, server: HttpMcpServer, listener: Listener) -> AsyncIterator[_Opened]:
     listener.on_started()
-    refusals: list[str] = []
-
-    async def note(response: httpx2.Response) -> None:
-        if response.request.method == "POST":
-            refused = response.status_code >= FIRST_ERROR_STATUS
-            told = f"HTTP {response.status_code} {response.reason_phrase}".rstrip()
-            refusals[:] = [told] if refused else []
-
+    refusal = _HttpRefusal()
     timeout = httpx2.Timeout(server.timeout_seconds, read=server.sse_read_timeout_seconds)
     async with httpx2.AsyncClient(
-        headers=dict(access.settings), timeout=timeout, event_hooks={"response": [note]}
+        headers=dict(access.settings), timeout=timeout, event_hooks={"response": [refusal.note]}
     ) as client:
-        yield streamable_http_client(server.url, http_client=client), lambda: "".join(refusals)
+        yield streamable_http_client(server.url, http_client=client), refusal.text
 
 
-def _handler(listener: Listener) -> MessageHandlerFnT:
-    async def handle(message: IncomingMessage) -> None:
-        if isinstance(message, _LISTS_CHANGED):
-            listener.on_lists_changed()
+class _HttpRefusal:
+    """Remembers the status of the last POST if it was an error."""
 
-    return handle
+    def __init__(self) -> None:
+        self._text = ""
+
+    async def note(self, response: httpx2.Response) -> None:
+        """Take note of an answer; called by httpx."""
+        if response.request.method == "POST":
+            is_error = response.status_code >= FIRST_ERROR_STATUS
+            self._text = f"HTTP {response.status_code} {response.reason_phrase}".rstrip() if is_error else ""
+
+    def text(self) -> str:
+        """Return it, such as ``HTTP 502 Bad Gateway``, or nothing."""
+        return self._text
+
+
+async def _pass_on(listener: Listener, message: IncomingMessage) -> None:
+    if isinstance(message, _LISTS_CHANGED):
+        listener.on_lists_changed()

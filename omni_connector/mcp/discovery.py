@@ -1,7 +1,7 @@
 """Asks an MCP server what it offers, page by page, and puts it in the manager's terms."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from omni_connector.exceptions import McpRefusedError
@@ -33,12 +33,12 @@ async def discover(connection: "McpConnection") -> McpCatalogue:
     """
     tools = resources = templates = prompts = ()  # type: tuple[Any, ...]
     if connection.offers("tools"):
-        tools = tuple([each async for each in _pages(connection.list_tools, "tools")])
+        tools = tuple([each async for each in _pages(connection, "tools")])
     if connection.offers("resources"):
-        resources = await _tolerant(connection, connection.list_resources, "resources")
-        templates = await _tolerant(connection, connection.list_resource_templates, "resource_templates")
+        resources = await _tolerant(connection, "resources")
+        templates = await _tolerant(connection, "resource_templates")
     if connection.offers("prompts"):
-        prompts = await _tolerant(connection, connection.list_prompts, "prompts")
+        prompts = await _tolerant(connection, "prompts")
     return McpCatalogue(
         tools=_unique([found for tool in tools if (found := _action(tool, connection.label))], "name"),
         resources=_unique([_resource(each) for each in (*resources, *templates)], "uri_template"),
@@ -47,11 +47,11 @@ async def discover(connection: "McpConnection") -> McpCatalogue:
     )
 
 
-async def _pages(ask: Callable[[str | None], Awaitable[Any]], items: str) -> AsyncIterator[Any]:
+async def _pages(connection: "McpConnection", items: str) -> AsyncIterator[Any]:
     cursor: str | None = None
     seen: set[str] = set()
     for _ in range(MOST_PAGES):
-        page = await ask(cursor)
+        page = await connection.list_page(items, cursor)
         for item in getattr(page, items):
             yield item
         cursor = page.next_cursor
@@ -60,11 +60,9 @@ async def _pages(ask: Callable[[str | None], Awaitable[Any]], items: str) -> Asy
         seen.add(cursor)
 
 
-async def _tolerant(
-    connection: "McpConnection", ask: Callable[[str | None], Awaitable[Any]], items: str
-) -> tuple[Any, ...]:
+async def _tolerant(connection: "McpConnection", items: str) -> tuple[Any, ...]:
     try:
-        return tuple([each async for each in _pages(ask, items)])
+        return tuple([each async for each in _pages(connection, items)])
     except McpRefusedError as error:
         log.warning(
             "MCP server %s does not list its %s: %s", connection.label, items.replace("_", " "), error

@@ -19,7 +19,7 @@ LEAVING_SECONDS = 5.0
 
 
 class Session:
-    """Opens a connection, keeps it until it is told to leave or the server hangs up, and closes it.
+    """Opens a connection, keeps it until it is asked to leave or the server hangs up, and closes it.
 
     All of that happens in one task: a connection has to be left in the task that entered it. Requests are made in the
     tasks of the callers.
@@ -53,7 +53,7 @@ class Session:
         self._is_open = False
         self._scope = anyio.CancelScope()
         self._opened: asyncio.Future[McpConnection] = asyncio.get_running_loop().create_future()
-        self._opened.add_done_callback(_look)
+        self._opened.add_done_callback(_retrieve_error)
         self._task = asyncio.create_task(self._own(), name=f"mcp-session {access.server.label}")
 
     async def opened(self) -> McpConnection:
@@ -62,7 +62,7 @@ class Session:
         Raises:
             McpError: it could not be opened.
         """
-        return await asyncio.shield(self._opened)  # Whoever waits may give up; others wait, too.
+        return await asyncio.shield(self._opened)  # A caller may give up while others wait.
 
     def leave(self) -> None:
         """Begin to close: calls under way fail. Repeatable."""
@@ -81,7 +81,7 @@ class Session:
         await asyncio.wait([self._task])
 
     def on_started(self) -> None:
-        """Let the time run, or end it, should nobody want the session any more."""
+        """Start the time limit, or end at once if the session is no longer wanted."""
         self._is_started = True
         self._scope.deadline = anyio.current_time() + self.access.server.connect_timeout_seconds
         if self._leave.is_set():
@@ -93,7 +93,7 @@ class Session:
         self._leave.set()
 
     def on_lists_changed(self) -> None:
-        """Hand it on, with what the lists can be asked for."""
+        """Pass it on, with the access for asking again."""
         self._on_lists_changed(self.access)
 
     async def _own(self) -> None:
@@ -106,7 +106,7 @@ class Session:
                         self._opened.set_result(connection)
                     await self._leave.wait()
                     self._scope.deadline = anyio.current_time() + LEAVING_SECONDS
-            self._fail(self._too_late())  # If it did not come to the result, the time was up.
+            self._fail(self._timed_out())  # If it did not come to the result, the time was up.
         except Exception as error:  # noqa: BLE001 - the task ends here; those who wait get the error.
             self._fail(translated(error, self.access))
         finally:
@@ -118,14 +118,14 @@ class Session:
         if not self._opened.done():
             self._opened.set_exception(error)
 
-    def _too_late(self) -> McpTimeoutError:
+    def _timed_out(self) -> McpTimeoutError:
         label = self.access.server.label
         seconds = self.access.server.connect_timeout_seconds
         text = f"MCP server {label} could not be started or reached within {seconds:g} s"
         return McpTimeoutError(text, server=label, seconds=seconds)
 
 
-def _look(opened: "asyncio.Future[McpConnection]") -> None:
-    """Look at the error, if there is one: the loop complains about those that nobody waited for."""
+def _retrieve_error(opened: "asyncio.Future[McpConnection]") -> None:
+    """Retrieve the error, if there is one: asyncio logs errors that were never retrieved."""
     if not opened.cancelled():
         opened.exception()

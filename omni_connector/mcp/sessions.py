@@ -11,8 +11,8 @@ from omni_connector.exceptions import McpTimeoutError, McpUnavailableError
 from omni_connector.mcp.access import Access
 from omni_connector.mcp.connecting import McpConnection
 from omni_connector.mcp.failures import SessionForgottenError, timed_out
-from omni_connector.mcp.limits import SessionLimits
 from omni_connector.mcp.session import Session
+from omni_connector.models.mcp_servers import SessionLimits
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +30,14 @@ class Sessions:
 
     Args:
         limits: how many, how long.
-        on_lists_changed: told when a server says that it offers something else now, with the way to ask it.
+        on_lists_changed: called when a server says that it offers something else now, with the access for asking it.
     """
 
     def __init__(self, limits: SessionLimits, *, on_lists_changed: Callable[[Access], None]) -> None:
         self._limits = limits
         self._on_lists_changed = on_lists_changed
         self._sessions: list[Session] = []  # All that have not ended.
-        self._changed = asyncio.Event()  # One has ended, or is used by nobody; replaced each time.
+        self._changed = asyncio.Event()  # Set when one has ended or become unused; replaced each time.
         self._timers: dict[Session, asyncio.TimerHandle] = {}
         self._closed = False
 
@@ -90,7 +90,7 @@ class Sessions:
         left = list(self._sessions)
         for session in left:
             session.leave()
-        self._tell()
+        self._notify()
         with anyio.move_on_after(CLOSE_SECONDS) as scope:
             for session in left:
                 await session.ended()
@@ -107,7 +107,7 @@ class Sessions:
     async def _take(self, access: Access) -> Session:
         """Return a session for one more call, waiting for room if need be."""
         while True:
-            await self._look_around()
+            await self._let_loop_run()
             if self._closed:
                 raise McpUnavailableError("The connector shuts down", server=access.server.label)
             session = self._kept(access) or self._new(access)
@@ -119,8 +119,8 @@ class Sessions:
                 return session
             await self._changed.wait()
 
-    async def _look_around(self) -> None:
-        """Let the loop notice what has happened, so that a server that has gone is noticed now, not by the request."""
+    async def _let_loop_run(self) -> None:
+        """Let pending callbacks run, so that a server that has gone is noticed now and not by the request."""
         for _ in range(TURNS):
             await asyncio.sleep(0)
 
@@ -149,15 +149,15 @@ class Sessions:
             session.leave()
         elif not session.has_ended:
             self._timers[session] = loop.call_later(self._limits.idle_seconds, session.leave)
-        self._tell()
+        self._notify()
 
     def _on_end(self, session: Session) -> None:
         self._sessions.remove(session)
         timer = self._timers.pop(session, None)
         if timer is not None:
             timer.cancel()
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -43,8 +44,8 @@ class ServerStderr:
         self._secrets = secrets
         self._kept: deque[str] = deque(maxlen=KEPT_LINES)
         self._minute = 0.0
-        self._said = 0
-        self._unsaid = 0
+        self._logged = 0
+        self._unlogged = 0
 
     async def __aenter__(self) -> Self:
         reading, writing = os.pipe()
@@ -52,7 +53,7 @@ class ServerStderr:
         self.writer = os.fdopen(writing, "w")
         loop = asyncio.get_running_loop()
         try:
-            self._transport, _ = await loop.connect_read_pipe(lambda: Lines(self._line), reader)
+            self._transport, _ = await loop.connect_read_pipe(functools.partial(Lines, self._line), reader)
         except BaseException:
             reader.close()
             self.writer.close()
@@ -64,17 +65,16 @@ class ServerStderr:
         self.handed_over()
         await asyncio.sleep(0)  # What was written last is read first.
         self._transport.close()
-        self._say_unsaid()
+        self._log_unlogged()
 
     def handed_over(self) -> None:
         """Close this process's copy of the writing end, so that the pipe ends with the server."""
         with contextlib.suppress(OSError):
             self.writer.close()
 
-    @property
-    def last_words(self) -> str:
-        """The last lines, joined; empty when it said nothing."""
-        return " | ".join(self._kept)
+    def said(self) -> str:
+        """Return the last lines, for a message; empty when there are none."""
+        return f"it said: {' | '.join(self._kept)}" if self._kept else ""
 
     def _line(self, line: bytes) -> None:
         text = redact(line.decode(errors="replace").rstrip(), self._secrets)
@@ -85,38 +85,38 @@ class ServerStderr:
         self._kept.append(text)
         now = time.monotonic()
         if now - self._minute >= MINUTE_SECONDS:
-            self._say_unsaid()
-            self._minute, self._said = now, 0
-        if self._said >= LINES_PER_MINUTE:
-            self._unsaid += 1
+            self._log_unlogged()
+            self._minute, self._logged = now, 0
+        if self._logged >= LINES_PER_MINUTE:
+            self._unlogged += 1
             return
-        self._said += 1
+        self._logged += 1
         log.info("MCP server %s: %s", self._label, text)
 
-    def _say_unsaid(self) -> None:
-        if self._unsaid:
-            log.info("MCP server %s: %d more lines", self._label, self._unsaid)
-        self._unsaid = 0
+    def _log_unlogged(self) -> None:
+        if self._unlogged:
+            log.info("MCP server %s: %d more lines", self._label, self._unlogged)
+        self._unlogged = 0
 
 
 class Lines(asyncio.Protocol):
     """Cuts what comes into lines; one without an end is cut where it gets too long to keep."""
 
-    def __init__(self, said: Callable[[bytes], None]) -> None:
-        self._said = said
+    def __init__(self, on_line: Callable[[bytes], None]) -> None:
+        self._on_line = on_line
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:
         """Hand on every whole line."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._said(line)
+            self._on_line(line)
         if len(self._rest) > LONGEST_LINE * 8:
-            self._said(self._rest)
+            self._on_line(self._rest)
             self._rest = b""
 
     def connection_lost(self, _: Exception | None) -> None:
         """Hand on what has no end of line."""
         if self._rest:
-            self._said(self._rest)
+            self._on_line(self._rest)
             self._rest = b""

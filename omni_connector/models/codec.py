@@ -7,6 +7,7 @@ is coerced into another type, unknown keys are ignored (connector.openapi.yaml, 
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -15,7 +16,6 @@ import orjson
 from cattrs.errors import ClassValidationError, IterableValidationError
 
 from omni_connector.exceptions import InvalidValueError, MalformedRequestError
-from omni_connector.models.moments import parse_moment
 from omni_connector.models.plain import (
     MAX_DEPTH,
     JsonValue,
@@ -136,6 +136,30 @@ def structure(cls: type[T], payload: Any) -> T:
 def unstructure(value: Any) -> JsonValue:
     """Return an attrs instance as dicts and lists, every field present."""
     return _converter.unstructure(value)
+
+
+def parse_moment(text: str) -> dt.datetime:
+    """Return a moment as the manager writes it: RFC 3339, or ISO 8601 with a signed year of six digits (PROTOCOL, section 19).
+
+    Before year 1 or after year 9999 it becomes the first or last that there is. Digits beyond the microsecond are cut; a text without offset is taken as UTC.
+
+    Raises:
+        ValueError: it is no moment.
+    """
+    match = _LONG_YEAR.fullmatch(text)
+    if match is not None:
+        sign, year, rest = match.groups()
+        if sign == "-" or int(year) == 0:
+            return dt.datetime.min.replace(tzinfo=dt.UTC)
+        if int(year) > _LARGEST_YEAR:
+            return dt.datetime.max.replace(tzinfo=dt.UTC)
+        text = f"{int(year):04d}{rest}"
+    moment = dt.datetime.fromisoformat(text)
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
+
+
+_LONG_YEAR = re.compile(r"([+-])(\d{6})(-.+)", re.DOTALL)
+_LARGEST_YEAR = 9999
 
 
 def _strict(expected: type, name: str) -> Any:

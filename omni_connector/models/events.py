@@ -85,43 +85,29 @@ def encode_upsert(kind: str, document: Document, *, sync_run_id: str, source_id:
 
 def encode_delete(document_id: str, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``document_deleted`` event."""
-    event = {
-        "type": DELETED,
-        "sync_run_id": sync_run_id,
-        "source_id": source_id,
-        "document_id": document_id,
-    }
-    return EncodedEvent(document_id, DELETED, encode(event))
+    ids = {"type": DELETED, "sync_run_id": sync_run_id, "source_id": source_id}
+    return EncodedEvent(document_id, DELETED, encode({**ids, "document_id": document_id}))
 
 
 def encode_group(group: GroupMembership, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``group_membership_sync`` event."""
-    event = {
-        "type": GROUP,
-        "sync_run_id": sync_run_id,
-        "source_id": source_id,
-        "group_email": group.group_email,
-        "group_name": group.group_name,
-        "member_emails": group.member_emails,
-    }
-    return EncodedEvent(group.group_email, GROUP, compact(encode(event)))
+    ids = {"type": GROUP, "sync_run_id": sync_run_id, "source_id": source_id}
+    return EncodedEvent(
+        group.group_email, GROUP, compact(encode({**ids, **attrs.asdict(group, recurse=False)}))
+    )
 
 
 def encode_person(person: PersonRecord, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``person_sync`` event."""
-    event = {
-        "type": PERSON,
-        "sync_run_id": sync_run_id,
-        "source_id": source_id,
-        "person": attrs.asdict(person, recurse=False),
-    }
-    return EncodedEvent(person.email, PERSON, compact(encode(event)))
+    ids = {"type": PERSON, "sync_run_id": sync_run_id, "source_id": source_id}
+    body = compact(encode({**ids, "person": attrs.asdict(person, recurse=False)}))
+    return EncodedEvent(person.email, PERSON, body)
 
 
 def encode_person_deletion(email: str, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``person_deleted`` event."""
-    event = {"type": PERSON_DELETED, "sync_run_id": sync_run_id, "source_id": source_id, "email": email}
-    return EncodedEvent(email, PERSON_DELETED, encode(event))
+    ids = {"type": PERSON_DELETED, "sync_run_id": sync_run_id, "source_id": source_id}
+    return EncodedEvent(email, PERSON_DELETED, encode({**ids, "email": email}))
 
 
 def _metadata(document: Document) -> dict[str, Any]:

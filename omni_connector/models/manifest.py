@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 from attrs import Factory, define, field
 
 from omni_connector.awaitables import AwaitableValue
@@ -82,21 +81,15 @@ class ActionDefinition(Model):
                 contain the source's type, so an action without types gets these (PROTOCOL, section 2).
         """
         inlined = inline_references(self.input_schema)
-        schema = (
-            self.input_schema if inlined.problems else inlined.schema
-        )  # What is refused is told by its own path.
+        # Where a reference cannot be replaced, the schema is left as it is: messages name its own paths.
+        schema = self.input_schema if inlined.problems else inlined.schema
+        built_in = [each for each in source_types if each in BUILT_IN_SOURCE_TYPES]
         return {
-            "name": self.name,
-            "description": self.description,
+            **self.model_dump(),
             "input_schema": schema,
             # Managers before 25 March 2026 read `parameters` and drop a manifest without it (PROTOCOL, section 18).
             "parameters": schema if self.parameters is None else self.parameters,
-            "mode": self.mode,
-            "source_types": self.source_types
-            or [each for each in source_types if each in BUILT_IN_SOURCE_TYPES],
-            "admin_only": self.admin_only,
-            "hidden": self.hidden,
-            "required_scopes": self.required_scopes,
+            "source_types": self.source_types or built_in,
         }
 
 
@@ -186,24 +179,8 @@ class ConnectorManifest(Model, AwaitableValue):
     def to_wire(self) -> dict[str, JsonValue]:
         """Return the JSON object that is registered and served; every key present."""
         return {
-            "name": self.name,
-            "display_name": self.display_name,
-            "version": self.version,
-            "description": self.description,
-            "connector_id": self.connector_id,
-            "connector_url": self.connector_url,
+            **self.model_dump(),
             "integration_type": "connector",
             "sync_modes": [str(mode) for mode in self.sync_modes],
-            "source_types": self.source_types,
             "actions": [action.to_wire(self.source_types) for action in self.actions],
-            "search_operators": [attrs.asdict(operator) for operator in self.search_operators],
-            "read_only": self.read_only,
-            "extra_schema": self.extra_schema,
-            "attributes_schema": self.attributes_schema,
-            "mcp_enabled": self.mcp_enabled,
-            "mcp_catalog_loaded": self.mcp_catalog_loaded,
-            "resources": [resource.to_wire() for resource in self.resources],
-            "prompts": [prompt.to_wire() for prompt in self.prompts],
-            "skills": [skill.to_wire() for skill in self.skills],
-            "oauth": None if self.oauth is None else self.oauth.to_wire(),
         }

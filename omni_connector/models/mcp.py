@@ -2,17 +2,16 @@
 
 from typing import Any
 
-import attrs
 from attrs import Factory, define, field, frozen
 
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
-from omni_connector.models.model import Model
+from omni_connector.models.model import Model, WireModel
 from omni_connector.models.plain import JsonValue
 
 
 @define(kw_only=True)
-class McpResource(Model):
+class McpResource(WireModel):
     """A resource, or a template of resources, that can be read.
 
     Attributes:
@@ -26,10 +25,6 @@ class McpResource(Model):
     name: str = field(validator=fields.text())
     description: str | None = field(default=None, validator=fields.optional(fields.text()))
     mime_type: str | None = field(default=None, validator=fields.optional(fields.text()))
-
-    def to_wire(self) -> dict[str, JsonValue]:
-        """Return the JSON object that is announced."""
-        return attrs.asdict(self)
 
 
 @define(kw_only=True)
@@ -48,7 +43,7 @@ class McpPromptArgument(Model):
 
 
 @define(kw_only=True)
-class McpPrompt(Model):
+class McpPrompt(WireModel):
     """A prompt that can be fetched.
 
     Attributes:
@@ -62,10 +57,6 @@ class McpPrompt(Model):
     arguments: list[McpPromptArgument] = field(
         default=Factory(list), validator=fields.list_of(McpPromptArgument)
     )
-
-    def to_wire(self) -> dict[str, JsonValue]:
-        """Return the JSON object that is announced."""
-        return attrs.asdict(self)
 
 
 @frozen(kw_only=True)

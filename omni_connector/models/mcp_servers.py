@@ -1,4 +1,4 @@
-"""How the MCP server that a connector mirrors is reached."""
+"""How the MCP server that a connector mirrors is reached, and how many sessions are kept with it."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -139,3 +139,16 @@ class HttpMcpServer:
 
 McpServer = StdioMcpServer | HttpMcpServer
 """What ``Connector.mcp_server`` may be."""
+
+
+@frozen(kw_only=True)
+class SessionLimits:
+    """How many sessions with MCP servers are kept, and for how long.
+
+    Attributes:
+        most: at once, of one connector; each may be a process. Calls with other credentials wait for a free one.
+        idle_seconds: after which an unused one is closed.
+    """
+
+    most: int = 8
+    idle_seconds: float = 120.0

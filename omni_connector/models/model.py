@@ -162,6 +162,16 @@ class Model:
         return cls.model_validate(given)
 
 
+class WireModel(Model):
+    """Base of the models that are sent as they are dumped."""
+
+    __slots__ = ()
+
+    def to_wire(self) -> dict[str, JsonValue]:
+        """Return the JSON object that is sent; every key present."""
+        return self.model_dump()
+
+
 def _fields(cls: type[Model]) -> "tuple[attrs.Attribute[Any], ...]":
     found: tuple[attrs.Attribute[Any], ...] = attrs.fields(cast("Any", cls))  # Every model is an attrs class.
     return found

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 from attrs import Factory, define, field, frozen
 
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
-from omni_connector.models.model import Model
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.model import Model, WireModel
 
 CLIENT_SECRET_POST = "client_secret_post"  # noqa: S105 - the name of a method, no secret.
 CLIENT_SECRET_BASIC = "client_secret_basic"  # noqa: S105 - as above.
@@ -56,7 +54,7 @@ def _parameters(value: Any) -> str | None:
 
 
 @define(kw_only=True)
-class OAuthManifestConfig(Model, AwaitableValue):
+class OAuthManifestConfig(WireModel, AwaitableValue):
     """The authorization-code flow of a provider, by which the web app lets people connect their accounts.
 
     Attributes:
@@ -98,10 +96,6 @@ class OAuthManifestConfig(Model, AwaitableValue):
         validator=fields.one_of(CLIENT_SECRET_POST, CLIENT_SECRET_BASIC, NO_CLIENT_SECRET),
     )
     resource: str | None = field(default=None, validator=fields.optional(fields.text()))
-
-    def to_wire(self) -> dict[str, JsonValue]:
-        """Return the JSON object that is announced; every key present."""
-        return attrs.asdict(self)
 
 
 @frozen(kw_only=True)

@@ -2,20 +2,18 @@
 
 from typing import Any
 
-import attrs
 from attrs import Factory, define, field, frozen
 
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
-from omni_connector.models.model import Model
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.model import Model, WireModel
 
 MCP_PREFIX = "mcp:"
 """Begins the id of a skill that is a prompt of the connector's MCP server; the prompt's name follows."""
 
 
 @define(kw_only=True)
-class SkillDefinition(Model):
+class SkillDefinition(WireModel):
     """A skill, as it is announced.
 
     Attributes:
@@ -36,10 +34,6 @@ class SkillDefinition(Model):
     content: str | None = field(default=None, validator=fields.optional(fields.text()))
     mcp_prompt: str | None = field(default=None, validator=fields.optional(fields.text()))
 
-    def to_wire(self) -> dict[str, JsonValue]:
-        """Return the JSON object that is announced."""
-        return attrs.asdict(self)
-
 
 @frozen(kw_only=True)
 class SkillRequest(Model):
@@ -57,7 +51,7 @@ class SkillRequest(Model):
 
 
 @frozen(kw_only=True)
-class SkillResponse(Model, AwaitableValue):
+class SkillResponse(WireModel, AwaitableValue):
     """Answer to ``POST /skill``.
 
     Attributes:
@@ -69,7 +63,3 @@ class SkillResponse(Model, AwaitableValue):
     skill_id: str = field(validator=fields.text(empty=False))
     title: str = field(validator=fields.text())
     content: str = field(validator=fields.text())
-
-    def to_wire(self) -> dict[str, JsonValue]:
-        """Return the JSON object that is sent."""
-        return attrs.asdict(self)

@@ -9,11 +9,12 @@ from typing import Any
 from omni_connector.config import Settings
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
-from omni_connector.mcp.answers import prompt_text
-from omni_connector.mcp.bridge import McpBridge, server_of
+from omni_connector.mcp.access import ServerAccess, server_of
+from omni_connector.mcp.bridge import McpBridge
 from omni_connector.mcp.cache import CatalogueCache
 from omni_connector.mcp.catalogue import announced
-from omni_connector.mcp.limits import SessionLimits
+from omni_connector.mcp.messages import prompt_text
+from omni_connector.models.mcp_servers import SessionLimits
 from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
 from omni_connector.runtime.hooks import call_fitted
@@ -51,15 +52,8 @@ class Mirror:
                 connector=connector.name,
                 server=server,
             )
-        bridge = McpBridge(
-            connector,
-            server,
-            loop,
-            call_hook=functools.partial(call_fitted, loop),
-            on_change=on_change,
-            cache=cache,
-            limits=limits,
-        )
+        access = ServerAccess(connector, server, functools.partial(call_fitted, loop))
+        bridge = McpBridge(access, loop, on_change=on_change, cache=cache, limits=limits)
         return cls(connector, bridge, loop)
 
     def __init__(self, connector: ConnectorBase, bridge: McpBridge, loop: EventLoop) -> None:
@@ -75,16 +69,11 @@ class Mirror:
 
     def bootstrap_later(self, credentials: Any) -> None:
         """Have the connector ask its server in the background, unless that was done a moment ago."""
-
-        def bootstrap() -> None:
-            if not self.bridge.is_fresh:
-                self._bootstrap(credentials)
-
-        self.bridge.in_background(bootstrap)
+        self.bridge.in_background(self._bootstrap_unless_fresh, credentials)
 
     def bootstrap_within(self, seconds: float, credentials: Any) -> None:
         """Have the connector ask its server, and wait so long; it then goes on in the background."""
-        asking = self.bridge.in_background(lambda: self._bootstrap(credentials))
+        asking = self.bridge.in_background(self._bootstrap, credentials)
         if asking is not None:
             concurrent.futures.wait([asking], seconds)
 
@@ -108,6 +97,10 @@ class Mirror:
         if self._connector.mcp_port is self.bridge:  # Another service may serve it, too.
             self._connector.mcp_port = None
         self.bridge.close()
+
+    def _bootstrap_unless_fresh(self, credentials: Any) -> None:
+        if not self.bridge.is_fresh:
+            self._bootstrap(credentials)
 
     def _bootstrap(self, credentials: Any) -> None:
         hook = self._connector.bootstrap_mcp

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
-from omni_connector.mcp.limits import SessionLimits
 from omni_connector.models import SyncMode
+from omni_connector.models.mcp_servers import SessionLimits
 from omni_connector.runtime.watch import WatchTimes
 from omni_connector.sync.delivery import DeliveryLimits
 

@@ -10,7 +10,7 @@ import pytest
 from support.mcp_servers import Mirror
 
 from omni_connector import ConfigurationError, Settings, StdioMcpServer
-from omni_connector.mcp.bridge import server_of
+from omni_connector.mcp.access import server_of
 from omni_connector.server import create_app
 
 SETTINGS = Settings(manager_url="http://manager")

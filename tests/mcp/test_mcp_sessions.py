@@ -27,11 +27,10 @@ from support.mcp_servers import (
 from omni_connector import McpError, McpRefusedError, McpTimeoutError, McpUnavailableError
 from omni_connector.event_loop import EventLoop
 from omni_connector.mcp.access import Access
-from omni_connector.mcp.limits import SessionLimits
 from omni_connector.mcp.session import Session
 from omni_connector.mcp.sessions import Sessions
 from omni_connector.mcp.stderr import LONGEST_LINE, Lines
-from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
+from omni_connector.models.mcp_servers import HttpMcpServer, SessionLimits, StdioMcpServer
 
 
 def pid_of(bridged, credentials=None):

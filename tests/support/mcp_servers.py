@@ -11,7 +11,8 @@ from pathlib import Path
 
 from omni_connector import Connector
 from omni_connector.event_loop import EventLoop
-from omni_connector.mcp.bridge import McpBridge, server_of
+from omni_connector.mcp.access import ServerAccess, server_of
+from omni_connector.mcp.bridge import McpBridge
 from omni_connector.models.mcp_servers import StdioMcpServer
 from omni_connector.runtime.hooks import call_fitted
 from support.processes import ROOT, Process
@@ -49,14 +50,9 @@ class Bridged:
         self.changes = 0
         self._condition = threading.Condition()
         self.loop = EventLoop("test-mcp")
-        self.bridge = McpBridge(
-            connector,
-            server_of(connector),
-            self.loop,
-            call_hook=functools.partial(call_fitted, self.loop),
-            on_change=self._changed,
-            **options,
-        )
+        call_hook = functools.partial(call_fitted, self.loop)
+        access = ServerAccess(connector, server_of(connector), call_hook)
+        self.bridge = McpBridge(access, self.loop, on_change=self._changed, **options)
 
     def __getattr__(self, name):
         return getattr(self.bridge, name)

@@ -9,8 +9,14 @@ import mcp_types as types
 import pytest
 
 from omni_connector import ActionDefinition, McpRefusedError
-from omni_connector.mcp.answers import prompt_messages, prompt_text, resource_contents, tool_result
-from omni_connector.mcp.dispatch import prompt_arguments, tool_arguments
+from omni_connector.mcp.messages import (
+    prompt_arguments,
+    prompt_messages,
+    prompt_text,
+    resource_contents,
+    tool_arguments,
+    tool_result,
+)
 
 SOURCE = {"id": "s", "config": {"base_url": "https://example.com", "read_only": False, "path": "/default"}}
 

@@ -1,4 +1,4 @@
-"""A transport that tells when the server hangs up: the ``mcp`` package keeps that to itself until the next request."""
+"""Notices when a server hangs up: the ``mcp`` package reports it only at the next request."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -9,13 +9,13 @@ from mcp.client import Transport
 
 
 @contextlib.asynccontextmanager
-async def watched(transport: Transport, on_lost: Callable[[], None]) -> AsyncIterator[tuple[Any, Any]]:
+async def notice_hangup(transport: Transport, on_lost: Callable[[], None]) -> AsyncIterator[tuple[Any, Any]]:
     """Open ``transport``; call ``on_lost`` when what comes from the server ends, for whatever reason."""
     async with transport as (incoming, outgoing):
-        yield WatchedStream(incoming, on_lost), outgoing
+        yield _EndingStream(incoming, on_lost), outgoing
 
 
-class WatchedStream:
+class _EndingStream:
     """A stream of messages that says when it ends; shaped as the ``mcp`` package wants one."""
 
     def __init__(self, stream: Any, on_end: Callable[[], None]) -> None:

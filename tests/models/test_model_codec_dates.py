@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from omni_connector.models.moments import parse_moment
+from omni_connector.models.codec import parse_moment
 
 NOON = dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC)
 
