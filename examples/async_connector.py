@@ -10,7 +10,7 @@ Settings of the source:
 Credentials: ``{"token": "..."}``, sent as a bearer token; none for an API that is open to all.
 
 The API lists its items in the order in which they changed, page by page, from a cursor on; ``has_more`` says whether
-to go on at once, ``next_cursor`` where to go on, now or another day:
+to go on at once, ``next_cursor`` where to go on, now or another day; ``GET /items/2`` gives a single item:
 
     GET /items?cursor=c1&limit=100
 
@@ -18,18 +18,21 @@ to go on at once, ``next_cursor`` where to go on, now or another day:
                {"id": "2", "deleted": true}],
      "next_cursor": "c2", "has_more": false}
 
-The state is the cursor behind the last page that was read. An incremental run goes on from it, a full run starts from
-the beginning, and a run that was interrupted goes on where it was.
+The state is the cursor behind the last page that was read, with the ids of the items that the manager refused. An
+incremental run reads those again and goes on from the cursor, a full run starts from the beginning, and an interrupted run
+goes on where it was.
 """
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from omni_connector import (
     ConfigurationError,
     Connector,
+    ConnectorError,
     Document,
     DocumentMetadata,
     DocumentPermissions,
@@ -40,7 +43,7 @@ from omni_connector import (
 PAGE_SIZE = 100
 TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 5
-OVERLOADED = {429, 503}
+OVERLOADED = {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}
 
 Json = dict[str, Any]
 
@@ -59,18 +62,30 @@ class ApiConnector(Connector):
         self, source_config: Json, credentials: Json, state: Json | None, ctx: SyncContext
     ) -> None:
         """Emit page after page; save the cursor behind each."""
-        cursor = None
-        # A full run that is taken up again before it saved anything is given the state of an earlier one.
-        if state and (ctx.sync_mode != "full" or state.get("run") == ctx.sync_run_id):
-            cursor = state["cursor"]
+        cursor = state["cursor"] if state else None
+        refused: list[str] = state.get("refused", []) if state else []
         async with api_client(source_config, credentials) as client:
+            for item_id in refused:
+                await emit_item(await get_item(client, item_id, ctx), ctx)
+            refused = await refused_now(ctx)
             async for page in fetch_pages(client, cursor, source_config.get("page_size", PAGE_SIZE), ctx):
                 # One after the other, because an item may be on a page twice: changed, then deleted. It costs no
                 # time: emit fills a buffer, and contents travel in the background, several at once.
                 for item in page["items"]:
                     await emit_item(item, ctx)
-                await ctx.save_state({"run": ctx.sync_run_id, "cursor": page["next_cursor"]})
+                sent_again = {item.get("id") for item in page["items"]}
+                refused = [name for name in refused if name not in sent_again] + await refused_now(ctx)
+                await ctx.save_state({"cursor": page["next_cursor"], "refused": refused})
         await ctx.complete()
+
+
+class ApiError(ConnectorError):
+    """The API answers something that makes no sense."""
+
+
+async def refused_now(ctx: SyncContext) -> list[str]:
+    """Return the ids of the items that the manager has refused since the last call."""
+    return [error.document_id for error in await ctx.flush()]
 
 
 def api_client(config: Json, credentials: Json) -> httpx.AsyncClient:
@@ -89,7 +104,7 @@ def api_client(config: Json, credentials: Json) -> httpx.AsyncClient:
         base_url=url,
         headers={"Authorization": f"Bearer {token}"} if token else {},
         timeout=TIMEOUT_SECONDS,
-        transport=httpx.AsyncHTTPTransport(retries=2),  # Of connecting; see get_page for answers.
+        transport=httpx.AsyncHTTPTransport(retries=2),  # Of connecting; ``get`` repeats after some answers.
     )
 
 
@@ -99,32 +114,47 @@ async def fetch_pages(
     """Yield the pages behind ``cursor``.
 
     Raises:
+        ApiError: a page leads back to one that was read before.
         httpx.HTTPError: the API cannot be reached or refuses.
         SyncCancelledError: the run is to stop.
     """
+    seen = {cursor}
     has_more = True
     while has_more:
-        page = await get_page(client, {"limit": page_size} | ({"cursor": cursor} if cursor else {}), ctx)
+        params = {"limit": page_size} | ({"cursor": cursor} if cursor else {})
+        page: Json = (await get(client, "/items", params, ctx)).raise_for_status().json()
         yield page
         cursor, has_more = page["next_cursor"], page["has_more"]
+        if has_more and cursor in seen:
+            raise ApiError(
+                f"The page behind the cursor {cursor!r} was read before: the API sends the same pages again."
+            )
+        seen.add(cursor)
 
 
-async def get_page(client: httpx.AsyncClient, params: Json, ctx: SyncContext) -> Json:
-    """Return one page; wait and ask again where the API says that it is overloaded."""
-    for attempt in range(1, ATTEMPTS + 1):
+async def get_item(client: httpx.AsyncClient, item_id: str, ctx: SyncContext) -> Json:
+    """Return one item; one that is gone as its deletion."""
+    response = await get(client, f"/items/{quote(item_id, safe='')}", {}, ctx)
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return {"id": item_id, "deleted": True}
+    item: Json = response.raise_for_status().json()
+    return item
+
+
+async def get(client: httpx.AsyncClient, path: str, params: Json, ctx: SyncContext) -> httpx.Response:
+    """Return an answer; wait and ask again where the API says that it is overloaded."""
+    for attempt in range(1, ATTEMPTS):
         ctx.raise_if_cancelled()
-        response = await client.get("/items", params=params)
-        if response.status_code not in OVERLOADED or attempt == ATTEMPTS:
-            break
+        response = await client.get(path, params=params)
+        if response.status_code not in OVERLOADED:
+            return response
         wait = response.headers.get("retry-after", "")
         await ctx.sleep(float(wait) if wait.isdecimal() else 2.0**attempt)
-    response.raise_for_status()
-    page: Json = response.json()
-    return page
+    return await client.get(path, params=params)
 
 
 async def emit_item(item: Json, ctx: SyncContext) -> None:
-    """Send one item; one that cannot be sent costs itself."""
+    """Send one item; one that cannot be sent is reported as an error and skipped."""
     await ctx.increment_scanned()
     try:
         if item.get("deleted"):

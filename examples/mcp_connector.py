@@ -31,7 +31,6 @@ from omni_connector import (
     DocumentPermissions,
     StdioMcpServer,
     SyncContext,
-    SyncMode,
 )
 
 LATEST = 200
@@ -40,7 +39,7 @@ COMMIT = re.compile(
     r"^Commit: (?P<id>[0-9a-f]{40})\nAuthor: (?P<author>.*)\nDate: (?P<date>.*)\nMessage: (?P<title>.*)",
     re.MULTILINE,
 )
-"""One commit, as ``git_log`` of the server tells it."""
+"""One commit, as ``git_log`` of the server prints it."""
 
 
 class GitConnector(Connector):
@@ -69,12 +68,13 @@ class GitConnector(Connector):
             raise ConfigurationError(
                 "repo_path is missing: give the folder of a repository, --set repo_path=FOLDER"
             )
-        known = (state or {}).get("newest") if ctx.sync_mode == SyncMode.INCREMENTAL else None
-        newest = None
-        for commit in self._commits(repository, int(source_config.get("latest", LATEST))):
-            newest = newest or commit["id"]
-            if commit["id"] == known:
-                break
+        before = state or {"newest": None, "refused": []}
+        newest, is_known = before["newest"], False
+        for number, commit in enumerate(self._commits(repository, int(source_config.get("latest", LATEST)))):
+            newest = commit["id"] if number == 0 else newest
+            is_known = is_known or commit["id"] == before["newest"]
+            if is_known and commit["id"] not in before["refused"]:
+                continue  # Sent by an earlier run.
             ctx.increment_scanned()
             shown = self.mcp.call_tool("git_show", {"repo_path": repository, "revision": commit["id"]})
             ctx.emit(
@@ -88,11 +88,12 @@ class GitConnector(Connector):
                     ),
                 )
             )
-        ctx.complete({"newest": newest or known})
+        refused = [error.document_id for error in ctx.flush()]
+        ctx.complete({"newest": newest, "refused": refused})
 
     def _commits(self, repository: str, latest: int) -> Iterator[dict[str, str]]:
-        told = self.mcp.call_tool("git_log", {"repo_path": repository, "max_count": latest})
-        for match in COMMIT.finditer(told.content):
+        listed = self.mcp.call_tool("git_log", {"repo_path": repository, "max_count": latest})
+        for match in COMMIT.finditer(listed.content):
             yield match.groupdict()
 
 

@@ -8,15 +8,15 @@ Settings of the source:
 ``feeds``            addresses of the feeds.
 ``public``           true, unless set to false: everybody finds the entries.
 ``users``            or only these, by e-mail address.
-``timeout_seconds``  how long a server may take to answer; 30 unless given.
+``timeout_seconds``  how long fetching one feed may take, from the first byte to the last; 30 unless given.
 
 The state holds, for each feed, what its server said about the version that was read (ETag, Last-Modified) and a
 fingerprint of every entry in it. An incremental run asks each server only for something newer and sends only entries
-that are new or different; a full run reads and sends everything. An entry that drops out of its feed stays: a feed
-shows the latest entries, not all that are valid.
+that are new or different; a full run reads and sends everything. Entries that the manager refused are sent again by the
+next run. An entry that drops out of its feed stays: a feed shows the latest entries, not all that are valid.
 
-A feed that cannot be read costs itself: it is noted as an error and read again by the next run. The run fails when
-none could be read.
+A feed that cannot be read is reported as an error, skipped, and read again by the next run. The run fails when none could
+be read.
 """
 
 import calendar
@@ -24,11 +24,13 @@ import datetime as dt
 import hashlib
 import io
 import logging
+import time
 from html.parser import HTMLParser
 from typing import Any
 
 import feedparser  # type: ignore[import-untyped]
 import requests
+import urllib3
 
 from omni_connector import (
     ActionDefinition,
@@ -54,6 +56,9 @@ NOT_MODIFIED = 304
 
 HARMLESS = (feedparser.CharacterEncodingOverride, feedparser.NonXMLContentType)
 """What feedparser says of feeds whose server names the wrong encoding or type; it reads them all the same."""
+
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+"""Types of texts in a feed that are markup; any other is shown as it is, angle brackets included."""
 
 State = dict[str, Any]
 Entry = dict[str, Any]
@@ -107,8 +112,7 @@ class RssConnector(Connector):
                     failed.append(f"{url}: {error}")
                     continue
                 if feed is not None:
-                    entries = emit_entries(feed, url, before.get("entries", {}), permissions, ctx)
-                    feeds[url] = {"etag": feed.etag, "modified": feed.modified, "entries": entries}
+                    feeds[url] = emit_feed(feed, url, before.get("entries", {}), permissions, ctx)
                 ctx.save_state({"audience": audience, "feeds": feeds})
         if len(failed) == len(urls):
             raise FeedError(f"None of the feeds could be read. {'; '.join(failed)}")
@@ -139,6 +143,8 @@ class Feed:
     """A feed as its server gave it."""
 
     def __init__(self, url: str, response: requests.Response, content: bytes) -> None:
+        if not content.strip():
+            raise FeedError("This is not a feed: the answer is empty")
         # Relative ids and links are seen from the address in the settings: that of a redirection may change.
         headers = {"content-type": response.headers.get("content-type", ""), "content-location": url}
         try:
@@ -150,7 +156,7 @@ class Feed:
             raise FeedError(f"This is not a feed: {reason}")
         self.etag = response.headers.get("etag")
         self.modified = response.headers.get("last-modified")
-        self.title = plain_text(parsed.feed.get("title", ""))
+        self.title = text_of(parsed.feed.get("title_detail"))
         self.format: str = parsed.version
         self.entries: list[Entry] = parsed.entries
         # Many feeds are not well-formed; what could be read of them is still worth having.
@@ -187,22 +193,48 @@ def fetch(session: requests.Session, url: str, before: State, timeout_seconds: f
         headers["If-None-Match"] = before["etag"]
     if before.get("modified"):
         headers["If-Modified-Since"] = before["modified"]
+    deadline = time.monotonic() + timeout_seconds
     try:
         with session.get(url, headers=headers, timeout=timeout_seconds, stream=True) as response:
             if response.status_code == NOT_MODIFIED:
                 return None
             response.raise_for_status()
-            content = bytearray()
-            for chunk in response.iter_content(64 * 1024):
-                content += chunk
-                if len(content) > MAX_FEED_SIZE:
-                    raise FeedError(f"It is larger than {MAX_FEED_SIZE} bytes")
-    except requests.RequestException as error:
+            content = read_body(response, deadline)
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        # The second kind: what is wrong with an address, or breaks while the body is read.
         raise FeedError(f"It could not be fetched: {error}") from error
-    feed = Feed(url, response, bytes(content))
+    feed = Feed(url, response, content)
     if feed.warning:
         log.warning("%s is not well-formed (%s); %d entries were read", url, feed.warning, len(feed.entries))
     return feed
+
+
+def read_body(response: requests.Response, deadline: float) -> bytes:
+    """Return the body, read as it arrives: a server that sends a byte now and then never runs into a time-out.
+
+    Raises:
+        FeedError: it is too large, or not complete at ``deadline`` (``time.monotonic()``).
+    """
+    content = bytearray()
+    while chunk := response.raw.read1(64 * 1024, decode_content=True):
+        content += chunk
+        if len(content) > MAX_FEED_SIZE:
+            raise FeedError(f"It is larger than {MAX_FEED_SIZE} bytes")
+        if time.monotonic() > deadline:
+            raise FeedError("It timed out: the server sends it too slowly (see timeout_seconds)")
+    return bytes(content)
+
+
+def emit_feed(
+    feed: Feed, url: str, known: dict[str, str], permissions: DocumentPermissions, ctx: SyncContext
+) -> State:
+    """Send what is new or different in a feed; return what to note of it once the manager has it."""
+    fingerprints = emit_entries(feed, url, known, permissions, ctx)
+    refused = {error.document_id for error in ctx.flush()}
+    noted = {name: fingerprint for name, fingerprint in fingerprints.items() if name not in refused}
+    if refused:  # Without these the server would say that nothing has changed.
+        return {"etag": None, "modified": None, "entries": noted}
+    return {"etag": feed.etag, "modified": feed.modified, "entries": noted}
 
 
 def emit_entries(
@@ -230,13 +262,13 @@ def emit_entries(
 
 def to_document(entry_id: str, entry: Entry, feed: Feed, permissions: DocumentPermissions) -> Document:
     """Return an entry as a document."""
-    texts = [part.get("value", "") for part in entry.get("content", [])] or [entry.get("summary", "")]
+    parts = entry.get("content") or [entry.get("summary_detail")]
     published = entry.get("published_parsed")
     updated = entry["updated_parsed"] if "updated_parsed" in entry else published  # noqa: SIM401 - its get() warns.
     return Document(
         external_id=entry_id,
-        title=plain_text(entry.get("title", "")) or entry.get("link") or "Untitled",
-        content="\n\n".join(plain_text(text) for text in texts),
+        title=text_of(entry.get("title_detail")) or entry.get("link") or "Untitled",
+        content="\n\n".join(text_of(part) for part in parts),
         metadata=DocumentMetadata(
             url=entry.get("link"),
             author=entry.get("author"),
@@ -274,29 +306,20 @@ def moment(parsed: Any) -> dt.datetime | None:
         return None
 
 
+BLOCK_NAMES = """
+address article aside blockquote br caption center dd details div dl dt fieldset figcaption figure footer form
+h1 h2 h3 h4 h5 h6 header hr legend li main nav ol option p pre section summary table tbody tfoot thead tr ul
+"""
+BLOCKS = frozenset(BLOCK_NAMES.split())
+"""Elements that stand on lines of their own."""
+
+CELLS = frozenset({"td", "th"})
+"""Elements that stand beside each other, apart."""
+
+
 class TextExtractor(HTMLParser):
     """Collects the text of HTML, a line for each block."""
 
-    BLOCKS = frozenset(
-        {
-            "article",
-            "blockquote",
-            "br",
-            "div",
-            "h1",
-            "h2",
-            "h3",
-            "h4",
-            "h5",
-            "h6",
-            "hr",
-            "li",
-            "ol",
-            "p",
-            "pre",
-        }
-        | {"section", "table", "tr", "ul"}
-    )
     SILENT = frozenset({"script", "style"})
 
     def __init__(self) -> None:
@@ -308,12 +331,12 @@ class TextExtractor(HTMLParser):
         """Begin a line, or an element that shows nothing."""
         del attrs
         self.silent += tag in self.SILENT
-        self.parts.append("\n" if tag in self.BLOCKS else "")
+        self.parts.append(gap(tag))
 
     def handle_endtag(self, tag: str) -> None:
         """End it."""
         self.silent -= tag in self.SILENT and self.silent > 0
-        self.parts.append("\n" if tag in self.BLOCKS else "")
+        self.parts.append(gap(tag))
 
     def handle_data(self, data: str) -> None:
         """Take text."""
@@ -321,12 +344,30 @@ class TextExtractor(HTMLParser):
             self.parts.append(data)
 
 
+def gap(tag: str) -> str:
+    """Return what parts the text before a tag from the text behind it."""
+    return "\n" if tag in BLOCKS else " " if tag in CELLS else ""
+
+
+def text_of(detail: Entry | None) -> str:
+    """Return a text of a feed, as feedparser describes it; only markup is stripped."""
+    if detail is None:
+        return ""
+    value: str = detail.get("value", "")
+    return plain_text(value) if detail.get("type") in HTML_TYPES else single_blanks(value)
+
+
 def plain_text(html: str) -> str:
     """Return the text of a piece of HTML, blanks and empty lines made single."""
     extractor = TextExtractor()
     extractor.feed(html)
     extractor.close()
-    lines = (" ".join(line.split()) for line in "".join(extractor.parts).split("\n"))
+    return single_blanks("".join(extractor.parts))
+
+
+def single_blanks(text: str) -> str:
+    """Return a text without empty lines and with single blanks."""
+    lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 
 

@@ -22,6 +22,7 @@ WATCH_SECONDS = 1.0
 OVERVIEW = "overview"
 
 Checkpoint = dict[str, Any]
+BEGINNING: Checkpoint = {"revision": 0, "refused": []}
 
 
 def sync_project(project: Project, checkpoint: Checkpoint | None, ctx: SyncContext) -> None:
@@ -31,28 +32,19 @@ def sync_project(project: Project, checkpoint: Checkpoint | None, ctx: SyncConte
     subscribe(project, ctx)
     emit_people(project, ctx)
     emit_overview(project, ctx)
-    revision = emit_changes(project, beginning(checkpoint, ctx), ctx)
-    ctx.complete({"run": ctx.sync_run_id, "revision": revision})
+    ctx.complete(emit_changes(project, checkpoint or BEGINNING, ctx))
 
 
 def watch_project(project: Project, checkpoint: Checkpoint | None, ctx: SyncContext) -> None:
-    """Emit changes as they happen, until the run shall stop."""
-    revision = beginning(checkpoint, ctx)
+    """Emit changes as they happen, until the run is asked to stop."""
+    saved = checkpoint or BEGINNING
     while True:
-        latest = emit_changes(project, revision, ctx)
-        if latest != revision:
-            ctx.save_checkpoint({"run": ctx.sync_run_id, "revision": latest})
-            revision = latest
+        latest = emit_changes(project, saved, ctx)
+        if latest != saved:
+            ctx.save_checkpoint(latest)
+            saved = latest
         if not ctx.sleep(WATCH_SECONDS):
             return
-
-
-def beginning(checkpoint: Checkpoint | None, ctx: SyncContext) -> int:
-    """Return the revision after which to begin: a full run takes up its own checkpoint only."""
-    if checkpoint is None:
-        return 0
-    is_own = checkpoint["run"] == ctx.sync_run_id
-    return int(checkpoint["revision"]) if is_own or ctx.sync_mode != "full" else 0
 
 
 def subscribe(project: Project, ctx: SyncContext) -> None:
@@ -62,7 +54,7 @@ def subscribe(project: Project, ctx: SyncContext) -> None:
 
 
 def emit_people(project: Project, ctx: SyncContext) -> None:
-    """Say who works on the project, and who does not any more."""
+    """Send who works on the project, and who has left it."""
     for person in project.people:
         if person.has_left or not ctx.should_index_user(person.email):
             ctx.emit_person_deleted(person.email)
@@ -102,19 +94,30 @@ def emit_overview(project: Project, ctx: SyncContext) -> None:
     )
 
 
-def emit_changes(project: Project, since: int, ctx: SyncContext) -> int:
-    """Emit what was saved after a revision; return the latest one."""
-    for number, issue in enumerate(project.changes(since), start=1):
+def emit_changes(project: Project, before: Checkpoint, ctx: SyncContext) -> Checkpoint:
+    """Emit what the manager refused last time and what was saved since; return the checkpoint behind it."""
+    since = before["revision"]
+    again = [
+        issue for issue in project.changes() if issue.id in before["refused"] and issue.revision <= since
+    ]
+    refused: set[str] = set()
+    for number, issue in enumerate([*again, *project.changes(since)], start=1):
         ctx.raise_if_cancelled()
         ctx.increment_scanned()
         if issue.is_deleted or (issue.assignee and not ctx.should_index_user(issue.assignee)):
             delete_issue(issue, ctx)
         else:
             emit_issue(project, issue, ctx, is_new=issue.created > since)
-        since = issue.revision
-        if number % ISSUES_PER_CHECKPOINT == 0:
-            ctx.save_checkpoint({"run": ctx.sync_run_id, "revision": since})
-    return since
+        since = max(since, issue.revision)
+        if number % ISSUES_PER_CHECKPOINT == 0 and number > len(again):
+            ctx.save_checkpoint(checkpoint_behind(since, refused, ctx))
+    return checkpoint_behind(since, refused, ctx)
+
+
+def checkpoint_behind(revision: int, refused: set[str], ctx: SyncContext) -> Checkpoint:
+    """Return a checkpoint that names the issues to be sent again, by themselves or because of one of their files."""
+    refused |= {error.document_id.partition("/")[0] for error in ctx.flush()}
+    return {"revision": revision, "refused": sorted(refused)}
 
 
 def emit_issue(project: Project, issue: Issue, ctx: SyncContext, *, is_new: bool) -> None:
@@ -144,7 +147,7 @@ def emit_issue(project: Project, issue: Issue, ctx: SyncContext, *, is_new: bool
 def emit_file(
     project: Project, issue: Issue, name: str, permissions: DocumentPermissions, ctx: SyncContext
 ) -> None:
-    """Emit a file, whose text the manager extracts; one that cannot be read costs itself."""
+    """Emit a file, whose text the manager extracts; one that cannot be read is reported as an error."""
     try:
         data = project.file(issue, name).read_bytes()
     except OSError as error:

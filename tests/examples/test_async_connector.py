@@ -3,6 +3,7 @@ import threading
 import pytest
 from async_connector import ApiConnector
 from flask import Flask, request
+from support.refusing import refusing
 
 from omni_connector.local import HttpServer
 from omni_connector.testing import serve_connector
@@ -14,10 +15,12 @@ class Api:
     def __init__(self):
         self.changes = [item(n) for n in range(1, 6)]
         self.asked = []
+        self.gone = set()
         self.answers = []  # Statuses to answer with before the items.
         self.on_request = lambda: None
         app = Flask(__name__)
         app.add_url_rule("/items", view_func=self.items)
+        app.add_url_rule("/items/<name>", view_func=self.item)
         self.server = HttpServer(app, threads=2).start()
         self.config = {"url": self.server.url, "page_size": 2}
 
@@ -33,6 +36,11 @@ class Api:
             "next_cursor": str(end),
             "has_more": end < len(self.changes),
         }
+
+    def item(self, name):
+        self.asked.append((name, None))
+        found = [change for change in self.changes if change["id"] == name]
+        return ("gone", 404) if name in self.gone else found[-1]
 
 
 def item(n, **changes):
@@ -108,6 +116,37 @@ def test_an_api_that_refuses_fails_the_run(run_sync, api, answers):
     result = run_sync(ApiConnector(), config=api.config)
     assert result.status == "failed"
     assert f"HTTPStatusError: {'Client' if answers == [403] else 'Server'} error" in result.error
+
+
+@pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"]])
+def test_an_api_that_sends_the_same_pages_again_fails_the_run(run_sync, cursors):
+    app = Flask(__name__)
+    left = list(cursors)
+
+    @app.get("/items")
+    def items():
+        return {"items": [], "next_cursor": left.pop(0), "has_more": True}
+
+    with HttpServer(app, threads=2) as server:
+        result = run_sync(ApiConnector(), config={"url": server.url})
+    assert (result.status, left) == ("failed", [])
+    assert "The page behind the cursor 'a' was read before" in result.error
+
+
+def test_items_that_the_manager_refused_are_read_again(run_sync, api):
+    api.changes = [item(n) for n in range(1, 21)]
+    with refusing("3", "4"):
+        first = run_sync(ApiConnector(), config=api.config)
+    assert (first.status, len(first.index), first.state) == (
+        "completed",
+        18,
+        {"cursor": "20", "refused": ["3", "4"]},
+    )
+    api.changes.append(item(21))
+    api.gone.add("4")
+    second = run_sync(ApiConnector(), mode="incremental")
+    assert (set(second.documents), second.deletions) == ({"3", "21"}, ["4"])
+    assert second.state["refused"] == []
 
 
 def test_an_item_that_cannot_be_sent_costs_itself(run_sync, api):

@@ -10,6 +10,7 @@ import pytest
 from mcp_connector import GitConnector
 from support.mcp_servers import wait_until_gone
 from support.processes import ROOT, Process
+from support.refusing import refusing
 from support.scripted_manager import refused_port
 
 from omni_connector.testing import serve_connector
@@ -65,6 +66,16 @@ def test_an_incremental_run_sends_what_is_new(sync, commit):
     sync()
     newer = commit("Buy bread", "bread")
     assert set(sync("incremental").documents) == {newer}
+    assert sync("incremental").documents == {}
+
+
+def test_a_commit_that_the_manager_refused_is_sent_again(sync, commit):
+    first, second = commit("one", "1"), commit("two", "2")
+    with refusing(first):
+        assert set(sync().index) == {second}
+    third = commit("three", "3")
+    result = sync("incremental")
+    assert set(result.documents) == {first, third}
     assert sync("incremental").documents == {}
 
 

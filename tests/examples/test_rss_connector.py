@@ -1,3 +1,4 @@
+import contextlib
 import socket
 import threading
 
@@ -5,6 +6,7 @@ import pytest
 import rss_connector
 from flask import Flask, Response, request
 from rss_connector import RssConnector, plain_text
+from support.refusing import refusing
 
 from omni_connector.local import HttpServer
 from omni_connector.testing import call_action
@@ -169,6 +171,87 @@ def test_atom_is_read_as_well(sync, newspaper):
     assert (document.title, document.content) == ("one", "Head\nbody")
 
 
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ('<title type="text">Use &lt;col&gt; and &lt;b&gt;</title>', "Use <col> and <b>"),
+        ("<title>List&lt;String&gt;</title>", "List<String>"),
+        ('<title type="html">&lt;b&gt;Bold&lt;/b&gt; &amp;lt;col&amp;gt;</title>', "Bold <col>"),
+        (
+            '<title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><b>Bold</b></div></title>',
+            "Bold",
+        ),
+    ],
+)
+def test_only_markup_is_stripped_from_a_title(sync, newspaper, title, shown):
+    newspaper.feeds["news"] = (
+        f'<feed xmlns="http://www.w3.org/2005/Atom"><title>A</title><entry><id>urn:1</id>{title}'
+        f"{title.replace('title', 'summary')}</entry></feed>"
+    )
+    [document] = sync().documents.values()
+    assert (document.title, document.content) == (shown, shown)
+
+
+def test_a_title_of_an_rss_feed_may_hold_angle_brackets(sync, newspaper):
+    newspaper.feeds["news"] = rss(("1", "List&lt;String&gt;"))
+    assert titles(sync()) == ["List<String>"]
+
+
+@pytest.mark.parametrize("body", ["", " \n"])
+def test_an_empty_answer_is_an_error(sync, newspaper, body):
+    newspaper.feeds["news"] = body
+    assert "This is not a feed: the answer is empty" in sync().error
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://connector..manager/feed", "http://[::1/feed", "http://" + "a" * 70 + ".example/", "http://"],
+)
+def test_an_address_that_can_be_none_is_skipped_with_an_error(run_sync, newspaper, url):
+    result = run_sync(RssConnector(), config={"feeds": [url, newspaper.url()]})
+    assert (result.status, titles(result)) == ("completed", ["boat", "tide"])
+    [error] = result.errors
+    assert (error.document_id, error.stage) == (url, "connector")
+    assert error.reason.startswith("FeedError: It could not be fetched: ")
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100000", "Transfer-Encoding: chunked"])
+def test_a_feed_that_drips_is_given_up_in_time(run_sync, newspaper, framing):
+    """Each byte comes well within the time-out of a read."""
+    stop = threading.Event()
+
+    def drip(server):
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+            while not stop.wait(0.02):
+                connection.sendall(b"1\r\n<\r\n" if "chunked" in framing else b"<")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=[server])
+        dripping.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/feed"
+        try:
+            result = run_sync(
+                RssConnector(), config={"feeds": [url, newspaper.url()], "timeout_seconds": 0.5}
+            )
+        finally:
+            stop.set()
+            dripping.join()
+    assert (result.status, titles(result)) == ("completed", ["boat", "tide"])
+    assert [(error.document_id, "timed out" in error.reason) for error in result.errors] == [(url, True)]
+
+
+def test_an_entry_that_the_manager_refused_is_sent_again(sync, newspaper):
+    name = rss_connector.id_of(newspaper.url(), {"id": "1"})
+    with refusing(name):
+        first = sync()
+    assert (first.status, titles(first), len(first.index)) == ("completed", ["tide"], 1)
+    assert titles(sync(mode="incremental")) == ["boat"]
+    assert sync(mode="incremental").events == []
+
+
 def test_a_feed_that_fails_costs_itself_and_is_read_by_the_next_run(sync, newspaper):
     newspaper.feeds["more"] = rss(("9", "wind"))
     newspaper.statuses["more"] = 500
@@ -295,6 +378,15 @@ def test_a_run_that_is_cancelled_stops(run_sync):
         ("a &lt; b &amp; c", "a < b & c"),
         ("<p>one</p><p>two<br>three</p>", "one\ntwo\nthree"),
         ("<b>bold</b> and <i>not</i>", "bold and not"),
+        (
+            "<table><tr><td>Berlin</td><td>Paris</td></tr><tr><th>Rome</th><th>Oslo</th></tr></table>",
+            "Berlin Paris\nRome Oslo",
+        ),
+        ("<dl><dt>Term</dt><dd>Meaning</dd></dl>", "Term\nMeaning"),
+        (
+            "<figure><figcaption>One</figcaption></figure><details><summary>Two</summary>x</details>",
+            "One\nTwo\nx",
+        ),
         ("<style>p {}</style>seen<script>x()</script></script> too", "seen too"),
         ("", ""),
     ],
