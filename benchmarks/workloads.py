@@ -2,7 +2,7 @@
 
 The floor sends the same payloads over persistent ``http.client`` connections and does nothing else: from the text of a
 document to its body with the standard library's ``json``, one POST a content, batches of 500 events, coalesced counts.
-``floor_wire`` is the same with all bodies made before the clock starts, which no client can do: it shows what the wire
+``floor_multi`` sends them with a raw ``CurlMulti``. ``floor_wire`` is the first with all bodies made before the clock starts, which no client can do: it shows what the wire
 alone costs. The naive pattern is one ``requests`` call for each content, each event and each count.
 
 Every function takes a Task and returns when the last document was accepted.
@@ -12,16 +12,22 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import io
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from urllib.parse import urlsplit
 
+import pycurl
 import requests
 from attrs import evolve, frozen
 
 from omni_connector import Connector, Document, DocumentMetadata, DocumentPermissions, Settings, SyncContext
 from omni_connector.manager import SdkClient
+from omni_connector.manager.curl_wire import CurlWire
+from omni_connector.manager.wire import WireAnswer, WireRequest
 from omni_connector.models import SyncRequest
 from omni_connector.runtime.service import ConnectorService
 
@@ -318,6 +324,78 @@ def floor_emit(task: Task) -> Callable[[], None]:
     return work
 
 
+def requests_of(task: Task) -> Iterator[tuple[str, bytes]]:
+    """Yield path and body of everything that is sent, each made when it is asked for."""
+    batches = batch_bodies(task)
+    for number in range(task.documents):
+        yield "/sdk/content", content_body(task, number)
+        if number % BATCH == BATCH - 1 or number == task.documents - 1:
+            yield "/sdk/events/batch", next(batches)
+            yield f"/sdk/sync/{RUN}/scanned", b'{"count":500}'
+
+
+def floor_multi(task: Task) -> Callable[[], None]:
+    """The same payloads by a raw ``CurlMulti``, with as many connections as the task has threads."""
+
+    def work() -> None:
+        multi, ignored = pycurl.CurlMulti(), io.BytesIO()
+        free, jobs = [], requests_of(task)
+        for _ in range(task.threads):
+            curl = pycurl.Curl()
+            curl.setopt(pycurl.HTTPHEADER, ["Content-Type: application/json", "Expect:"])
+            curl.setopt(pycurl.WRITEDATA, ignored)
+            free.append(curl)
+        busy = 0
+        while True:
+            while free and (job := next(jobs, None)) is not None:
+                curl = free.pop()
+                curl.setopt(pycurl.URL, task.manager_url + job[0])
+                curl.setopt(pycurl.POSTFIELDS, job[1])
+                multi.add_handle(curl)
+                busy += 1
+            if not busy:
+                break
+            multi.perform()
+            queued, done, failed = multi.info_read()
+            if failed:
+                raise RuntimeError(failed)
+            for curl in done:
+                multi.remove_handle(curl)
+            free += done
+            busy -= len(done)
+            if not queued and not done:
+                multi.select(1.0)
+
+    return work
+
+
+def wire_curl(task: Task) -> Callable[[], None]:
+    """The same payloads over the wire that the SDK has, with nothing above it."""
+    wire = CurlWire.for_session(task.manager_url, requests.Session(), connect_seconds=5.0)
+    if wire is None:
+        raise RuntimeError("no wire over libcurl")
+    jobs, done, ended = requests_of(task), threading.Event(), itertools.count(1)
+
+    def go_on(answered: Future[WireAnswer] | None = None) -> None:
+        if answered is not None and answered.result().status != http.HTTPStatus.OK:
+            raise RuntimeError(answered)
+        job = next(jobs, None)
+        if job is not None:
+            request = WireRequest(method="POST", path=job[0], body=(job[1],))
+            wire.submit(request).add_done_callback(go_on)
+        elif next(ended) == task.threads:
+            done.set()
+
+    def work() -> None:
+        first = [next(jobs) for _ in range(task.threads)]
+        for path, body in first:
+            wire.submit(WireRequest(method="POST", path=path, body=(body,))).add_done_callback(go_on)
+        done.wait()
+        wire.close()
+
+    return work
+
+
 # -- the naive pattern ----------------------------------------------------------------------------------------------
 
 
@@ -348,5 +426,7 @@ WORKLOADS: dict[str, Callable[[Task], Callable[[], None]]] = {
     "floor_wire": floor_wire,
     "floor_sequential": floor_sequential,
     "floor_emit": floor_emit,
+    "floor_multi": floor_multi,
+    "wire_curl": wire_curl,
     "naive": naive,
 }

@@ -1,11 +1,11 @@
 """One handle of libcurl, and what became of the request that it carried."""
 
 import logging
-from concurrent.futures import Future, InvalidStateError
-from typing import Any
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 
 import pycurl
-from attrs import define, field
 
 from omni_connector.manager.curl_options import CurlOptions
 from omni_connector.manager.curl_sockets import Sockets
@@ -14,28 +14,67 @@ from omni_connector.manager.wire import WireAnswer, WireError, WireRequest
 log = logging.getLogger(__name__)
 
 FINAL, REFUSED, PROXY_ASKS = 200, 300, 407
+EMPTY_LINES = (b"\r\n", b"\n")
 LARGE_BODY_BYTES = 65536
 BODILESS = frozenset({"GET", "DELETE"})
 
 
-@define(eq=False)
 class Job:
-    """A request and the future of its answer."""
+    """A request, and its answer to come: see ``wire.Pending``.
 
-    request: WireRequest
-    future: "Future[WireAnswer]" = field(factory=Future)
+    A ``Future`` of the standard library would cost as much as libcurl itself.
+    """
+
+    __slots__ = ("_callbacks", "_outcome", "request")
+
+    def __init__(self, request: WireRequest) -> None:
+        self.request = request
+        self._outcome: WireAnswer | WireError | None = None
+        # Each is taken off once, by the thread that adds it or by the one that answers, whichever sees it.
+        self._callbacks: deque[Callable[[Job], object]] = deque()
 
     def answer(self, outcome: WireAnswer | WireError) -> None:
-        """Hand the outcome over; whatever a callback raises, the thread goes on, which carries everyone's requests."""
-        try:
-            if isinstance(outcome, WireAnswer):
-                self.future.set_result(outcome)
-            else:
-                self.future.set_exception(outcome)
-        except InvalidStateError:  # Cancelled.
-            pass
-        except BaseException:
-            log.exception("A callback for %s %s failed", self.request.method, self.request.path)
+        """Hand the outcome over."""
+        self._outcome = outcome
+        self._call_back()
+
+    def done(self) -> bool:
+        """Return whether there is an outcome."""
+        return self._outcome is not None
+
+    def result(self, timeout: float | None = None) -> WireAnswer:
+        """Wait for the answer."""
+        outcome = self._wait(timeout)
+        if isinstance(outcome, WireError):
+            raise outcome
+        return outcome
+
+    def exception(self, timeout: float | None = None) -> WireError | None:
+        """Wait, and return why there is no answer."""
+        outcome = self._wait(timeout)
+        return outcome if isinstance(outcome, WireError) else None
+
+    def add_done_callback(self, fn: Callable[["Job"], object], /) -> None:
+        """Call ``fn`` when this is done, or now."""
+        self._callbacks.append(fn)
+        if self._outcome is not None:
+            self._call_back()
+
+    def _call_back(self) -> None:
+        while self._callbacks:
+            try:
+                self._callbacks.popleft()(self)
+            except Exception:  # The thread goes on: it carries everyone's requests.
+                log.exception("A callback for %s %s failed", self.request.method, self.request.path)
+
+    def _wait(self, timeout: float | None) -> WireAnswer | WireError:
+        if self._outcome is None:
+            ended = threading.Event()
+            self.add_done_callback(lambda _: ended.set())
+            ended.wait(timeout)
+        if self._outcome is None:
+            raise TimeoutError(f"no answer to {self.request.path} within {timeout:g} s")
+        return self._outcome
 
 
 class Exchange:
@@ -56,7 +95,8 @@ class Exchange:
         self._fresh = False  # libcurl is asked for a new connection.
         self._refused = ""  # Why the request was not let out.
         self._streamed = False
-        self._set: dict[int, object] = {}  # Options as they are, of those that differ between requests.
+        self._head: tuple[str, str, str] | None = None  # Of the last request, as the seconds.
+        self._seconds = 0.0
         self._lines: list[bytes] = []
         self._chunks: list[bytes] = []
         self._configure()
@@ -68,17 +108,27 @@ class Exchange:
             ValueError: the request cannot be sent.
         """
         self.job, request = job, job.request
-        if not request.path.startswith("/") or not request.path.isascii():
-            raise ValueError(f"{request.path!r} is not a quoted path")
-        if self._streamed or not isinstance(request.body, tuple | None):
-            self.curl.reset()
+        body, curl = request.body, self.curl
+        if self._streamed or not (body is None or isinstance(body, tuple)):
+            curl.reset()
             self._configure()
         self._begin(fresh=False)
-        self._option(pycurl.URL, self._options.base + request.path)
-        self._option(pycurl.TIMEOUT_MS, max(1, int(request.seconds * 1000)))
-        self._option(pycurl.HTTPHEADER, request.content_type)
-        self._option(pycurl.CUSTOMREQUEST, request.method)
-        self._set_body(request)
+        head = request.method, request.path, request.content_type
+        if head != self._head:
+            self._set_head(request)
+            self._head = head
+        if request.seconds != self._seconds:
+            curl.setopt(pycurl.TIMEOUT_MS, max(1, int(request.seconds * 1000)))
+            self._seconds = request.seconds
+        if isinstance(body, tuple):
+            curl.setopt(pycurl.POSTFIELDS, body[0] if len(body) == 1 else b"".join(body))
+        elif body is None:
+            self._set_no_body(request.method)
+        else:
+            self._streamed = True
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
+            curl.setopt(pycurl.READFUNCTION, self._read)
 
     def outcome(self, code: int, text: str) -> WireAnswer | WireError | None:
         """Return what came, or None when the request was not sent yet and the handle is to be added again.
@@ -95,12 +145,11 @@ class Exchange:
         # libcurl may find fault with a call that was done (an upload that was cut short by the answer to it,
         # trailing bytes): a final status decides, and for a success that all of its body came.
         has_answer = self.was_sent and status >= FINAL and not by_proxy
+        has_answer = has_answer and _is_head_whole(self._lines)
         if has_answer and (code == 0 or status >= REFUSED or self._is_whole()):
-            headers = self._headers()
-            if headers is not None:
-                answer = WireAnswer(status, headers, b"".join(self._chunks))
-                self._forget()
-                return answer
+            answer = WireAnswer(status, Headers(self._lines.copy()), b"".join(self._chunks))
+            self._forget()
+            return answer
         error = WireError(self._reason(code, text, status), was_sent=self.was_sent and not by_proxy)
         self._forget()
         return error
@@ -110,8 +159,9 @@ class Exchange:
         self.curl.close()
 
     def _configure(self) -> None:
-        self._streamed = False
-        self._set.clear()
+        self._streamed = self._fresh = False
+        self._head = None
+        self._seconds = 0.0
         self._options.apply(self.curl)
         self.curl.setopt(pycurl.PREREQFUNCTION, self._may_send)
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._sockets.made)
@@ -119,32 +169,28 @@ class Exchange:
         self.curl.setopt(pycurl.WRITEFUNCTION, self._chunks.append)
 
     def _begin(self, *, fresh: bool) -> None:
-        self._fresh = fresh
-        self._option(pycurl.FRESH_CONNECT, int(fresh))
+        if fresh is not self._fresh:
+            self.curl.setopt(pycurl.FRESH_CONNECT, int(fresh))
+            self._fresh = fresh
         self.was_sent = False
         self._refused = ""
         self._lines.clear()
         self._chunks.clear()
 
-    def _option(self, option: int, value: Any) -> None:
-        if self._set.get(option) != value:
-            self._set[option] = value
-            if option == pycurl.HTTPHEADER:
-                value = [*self._options.headers, f"Content-Type: {value}".encode("ascii")]
-            self.curl.setopt(option, value)
+    def _set_head(self, request: WireRequest) -> None:
+        head = request.path + request.method + request.content_type
+        if not request.path.startswith("/") or not head.isascii() or not head.isprintable():
+            raise ValueError(f"{request.method} {request.path!r} ({request.content_type}) cannot be sent")
+        self.curl.setopt(pycurl.URL, self._options.base + request.path)
+        self.curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+        content_type = b"Content-Type: " + request.content_type.encode("ascii")
+        self.curl.setopt(pycurl.HTTPHEADER, [*self._options.headers, content_type])
 
-    def _set_body(self, request: WireRequest) -> None:
-        curl, body = self.curl, request.body
-        if isinstance(body, tuple) or (body is None and request.method not in BODILESS):
-            parts = body or ()
-            curl.setopt(pycurl.POSTFIELDS, parts[0] if len(parts) == 1 else b"".join(parts))
-        elif body is None:
-            curl.setopt(pycurl.HTTPGET, 1)
+    def _set_no_body(self, method: str) -> None:
+        if method in BODILESS:
+            self.curl.setopt(pycurl.HTTPGET, 1)
         else:
-            self._streamed = True
-            curl.setopt(pycurl.POST, 1)
-            curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
-            curl.setopt(pycurl.READFUNCTION, self._read)
+            self.curl.setopt(pycurl.POSTFIELDS, b"")
 
     def _may_send(self, _ip: str, _local_ip: str, _port: int, local_port: int) -> int:
         """Let the request out once: libcurl would send it again when a kept connection dies (``PREREQFUNCTION``)."""
@@ -169,23 +215,6 @@ class Exchange:
         expected = self.curl.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T)
         return bool(expected >= 0 and expected == self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T))
 
-    def _headers(self) -> dict[str, str] | None:
-        """Return the headers of the final answer: neither those of a 103 before it, nor trailers behind it.
-
-        None when the connection ended among them; libcurl takes that for an empty body.
-        """
-        found: dict[str, str] = {}
-        ended = False
-        for line in self._lines:
-            if line.startswith(b"HTTP/"):
-                found, ended = {}, False
-            elif line in {b"\r\n", b"\n"}:
-                ended = True
-            elif not ended:
-                name, _, value = line.decode("latin-1").partition(":")
-                found[name.strip().lower()] = value.strip()
-        return found if ended else None
-
     def _reason(self, code: int, text: str, status: int) -> str:
         proxy, asked = self._options.proxy, self.curl.getinfo(pycurl.HTTP_CONNECTCODE)
         if self._refused:
@@ -208,3 +237,41 @@ class Exchange:
         self._chunks.clear()
         if isinstance(body, tuple) and sum(map(len, body)) > LARGE_BODY_BYTES:
             self.curl.setopt(pycurl.POSTFIELDS, b"")
+
+
+def _is_head_whole(lines: list[bytes]) -> bool:
+    """Return whether the final headers came to their end; libcurl takes the end of a connection for that, too."""
+    for line in reversed(lines):
+        if line in EMPTY_LINES:
+            return True
+        if line.startswith(b"HTTP/"):
+            break
+    return False
+
+
+class Headers(Mapping[str, str]):
+    """The headers of a final answer: neither those of a 103 before it, nor trailers behind it. Parsed when asked for."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+        self._found: dict[str, str] | None = None
+
+    def __getitem__(self, name: str) -> str:
+        return self._parsed()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parsed())
+
+    def __len__(self) -> int:
+        return len(self._parsed())
+
+    def _parsed(self) -> dict[str, str]:
+        if self._found is None:
+            begun = max(at for at, line in enumerate(self._lines) if line.startswith(b"HTTP/"))
+            self._found = {}
+            for line in self._lines[begun + 1 :]:
+                name, colon, value = line.decode("latin-1").partition(":")
+                if not colon:  # The empty line at the end.
+                    break
+                self._found[name.strip().lower()] = value.strip()
+        return self._found

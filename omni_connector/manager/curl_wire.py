@@ -14,7 +14,6 @@ import threading
 import time
 import weakref
 from collections import deque
-from concurrent.futures import Future
 from typing import Self
 
 import pycurl
@@ -23,7 +22,7 @@ import requests
 from omni_connector.manager.curl_exchange import Exchange, Job
 from omni_connector.manager.curl_options import LONGEST_IDLE_SECONDS, CurlOptions
 from omni_connector.manager.curl_sockets import Sockets
-from omni_connector.manager.wire import WireAbortedError, WireAnswer, WireError, WireRequest
+from omni_connector.manager.wire import WireAbortedError, WireError, WireRequest
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +58,14 @@ class CurlWire:
         options = CurlOptions.for_session(manager_url, session, connect_seconds=connect_seconds)
         return None if options is None else cls(options)
 
-    def submit(self, request: WireRequest) -> "Future[WireAnswer]":
+    def submit(self, request: WireRequest) -> Job:
         """Send a request as soon as a place is free; see ``Wire``. From a callback, no other thread is involved."""
         job = Job(request)
         with self._lock:
             error = self._accept(job)
         if error is not None:
             job.answer(error)
-        return job.future
+        return job
 
     def abort(self, owner: object) -> None:
         """End every request of ``owner`` with ``WireAbortedError``."""
@@ -189,9 +188,7 @@ class _Life:
 
     def _begin_waiting(self) -> None:
         while self.incoming and len(self._busy) < MOST_AT_ONCE:
-            job = self.incoming.popleft()
-            if job.future.set_running_or_notify_cancel():
-                self._begin(job)
+            self._begin(self.incoming.popleft())
         if self._due is not None and self._due <= time.monotonic():
             self._due = None  # Before the call, which may set it again.
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)

@@ -5,8 +5,7 @@ and ``curl_wire`` (libcurl, one thread; the extra ``curl``). Code above ``manage
 sends a request at most once; whether it is sent again is the decision of the retry policy.
 """
 
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from attrs import field, frozen
@@ -78,14 +77,35 @@ class WireAbortedError(WireError):
     """The owner of the request was aborted, or the wire was closed."""
 
 
+class Pending(Protocol):
+    """The answer to come, as far as a ``concurrent.futures.Future`` is needed for it."""
+
+    def done(self) -> bool:
+        """Return whether there is an outcome."""
+
+    def result(self, timeout: float | None = None) -> WireAnswer:
+        """Wait for the answer.
+
+        Raises:
+            WireError: there is none.
+            TimeoutError: not within so many seconds.
+        """
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait, and return why there is no answer, None where there is one."""
+
+    def add_done_callback(self, fn: Callable[["Pending"], object], /) -> None:
+        """Call ``fn`` with this object when it is done, or now."""
+
+
 class Wire(Protocol):
     """Carries requests to one manager. ``close`` it. Safe to use from many threads; made anew after a fork."""
 
-    def submit(self, request: WireRequest) -> "Future[WireAnswer]":
+    def submit(self, request: WireRequest) -> Pending:
         """Send a request; never blocks for the network.
 
         Returns:
-            A future that is done exactly once: with the answer, whatever its status, or with a ``WireError``. Callbacks
+            What is done exactly once: with the answer, whatever its status, or with a ``WireError``. Callbacks
             may run in a thread of the wire: they must not block.
         """
 
