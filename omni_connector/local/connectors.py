@@ -3,26 +3,30 @@
 Every call has one limit for the whole exchange, follows up to ten redirects, and hands back the raw
 answer. Connections are not kept: a connector may be restarted between two calls, and a reset on an
 old connection would look like an unreachable connector.
+
+The standard library's client is used, not requests, so that what a connector's tests replace in requests
+(responses, requests-mock) does not reach these calls. Proxies are not asked: connectors are near.
 """
 
 from __future__ import annotations
 
+import socket
 import time
-from typing import Any
-from urllib.parse import urljoin
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 import orjson
-import requests
-import urllib3
 from attrs import frozen
-from requests.adapters import BaseAdapter
-from urllib3.util import SKIP_HEADER
 
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.strict_json import JSON, JsonSyntaxError, parse_json
 
 _MAX_REDIRECTS = 10
-_REPEATED_AS_GET = frozenset({301, 302, 303})
+_REPEATED_AS_GET = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
+_REDIRECTS = _REPEATED_AS_GET | {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
+_SAFE = "%/:=&?~+!$,;'@()*[]"
+"""Characters of a path and query that are sent as they are."""
 _BLOCK = 65_536
 
 
@@ -45,7 +49,7 @@ class Answer:
     @property
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - the range of success.
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     def json(self) -> JSON:
         """Return the decoded body; raises ``ConnectorAnswerError`` when it is not JSON."""
@@ -70,12 +74,10 @@ class ConnectorClient:
 
     Args:
         settings: the limits.
-        adapter: transport for http and https, instead of the network.
     """
 
-    def __init__(self, settings: LocalSettings, *, adapter: BaseAdapter | None = None) -> None:
+    def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings
-        self._adapter = adapter
 
     def get(self, connector_url: str, path: str, *, timeout_seconds: float | None = None) -> Answer:
         """Return the answer to a GET; raises ``ConnectorUnreachableError``."""
@@ -100,7 +102,7 @@ class ConnectorClient:
             answer = self.get(
                 connector_url, f"/sync/{run_id}", timeout_seconds=self._settings.status_timeout_seconds
             )
-            if answer.status == requests.codes.not_found:
+            if answer.status == HTTPStatus.NOT_FOUND:
                 return None
             status = answer.checked_json()
         except (ConnectorUnreachableError, ConnectorAnswerError):
@@ -112,62 +114,64 @@ class ConnectorClient:
         deadline = time.monotonic() + limit
         target = url
         try:
-            with self._session() as session:
-                for _ in range(_MAX_REDIRECTS + 1):
-                    answer, location = _exchange(
-                        session, method, target, body, limit=limit, deadline=deadline
-                    )
-                    if location is None:
-                        return answer
-                    target = urljoin(target, location)
-                    if answer.status in _REPEATED_AS_GET:
-                        method, body = "GET", None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            # Beside requests' own: what urllib3 lets through of odd addresses and broken streams.
+            for _ in range(_MAX_REDIRECTS + 1):
+                answer, location = _exchange(method, target, body, deadline=deadline)
+                if location is None:
+                    return answer
+                target = urljoin(target, location)
+                if answer.status in _REPEATED_AS_GET:
+                    method, body = "GET", None
+        except (HTTPException, OSError, ValueError) as error:  # ValueError: an address that cannot be one.
             raise ConnectorUnreachableError(
                 f"Request failed: error sending request for url ({url})"
             ) from error
         raise ConnectorUnreachableError(f"Request failed: error following redirect for url ({url})")
 
-    def _session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False  # No proxies, no .netrc: connectors are near.
-        session.headers.clear()
-        session.headers.update({"Accept": "*/*", "User-Agent": SKIP_HEADER, "Accept-Encoding": SKIP_HEADER})
-        if self._adapter is not None:
-            session.mount("http://", self._adapter)
-            session.mount("https://", self._adapter)
-        return session
+
+def _exchange(method: str, url: str, body: bytes | None, *, deadline: float) -> tuple[Answer, str | None]:
+    """Return one answer, and where it redirects to."""
+    parts = urlsplit(url)
+    connection = _connection(parts, _seconds_left(deadline))
+    target = quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe=_SAFE)
+    try:
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        connection.putheader("Accept", "*/*")
+        if body is not None:
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        sock = connection.sock
+        with connection.getresponse() as response:
+            answer = Answer(response.status, tuple(response.getheaders()), _read(response, sock, deadline))
+            return answer, response.getheader("Location") if response.status in _REDIRECTS else None
+    finally:
+        connection.close()
 
 
-def _exchange(
-    session: requests.Session, method: str, url: str, body: bytes | None, *, limit: float, deadline: float
-) -> tuple[Answer, str | None]:
-    """Return one answer, and where it redirects to.
+def _connection(parts: SplitResult, timeout_seconds: float) -> HTTPConnection:
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{parts.geturl()!r} is no http address")
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    return kind(parts.hostname, parts.port, timeout=timeout_seconds)
 
-    Redirects are not left to requests: when the second request of a chain fails, it forgets to close the
-    connection of the first.
+
+def _read(response: HTTPResponse, sock: socket.socket, deadline: float) -> bytes:
+    """Return the body as it was sent.
+
+    Raises ``TimeoutError`` when it takes beyond the deadline, ``HTTPException`` when it is cut short.
     """
-    response = session.request(
-        method,
-        url,
-        data=body,
-        headers={} if body is None else {"Content-Type": "application/json"},
-        timeout=limit,
-        stream=True,
-        allow_redirects=False,
-    )
-    with response:
-        answer = Answer(response.status_code, tuple(response.raw.headers.items()), _read(response, deadline))
-    return answer, response.headers["Location"] if response.is_redirect else None
-
-
-def _read(response: requests.Response, deadline: float) -> bytes:
-    """Return the body as it was sent; raises ``requests.Timeout`` when it takes beyond the deadline."""
     blocks = []
-    raw: Any = response.raw
-    for block in raw.stream(_BLOCK, decode_content=False):
+    sock.settimeout(_seconds_left(deadline))
+    while block := response.read1(_BLOCK):
         blocks.append(block)
-        if time.monotonic() > deadline:
-            raise requests.Timeout(f"no whole answer from {response.url} in time")
+        sock.settimeout(_seconds_left(deadline))
+    if response.length:
+        raise IncompleteRead(b"".join(blocks), response.length)
     return b"".join(blocks)
+
+
+def _seconds_left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no whole answer in time")
+    return left
