@@ -12,8 +12,8 @@ from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.signals import StopSignals
 from omni_connector.config import is_http_address
 from omni_connector.exceptions import ConfigurationError
-from omni_connector.local import Era, LocalManager, LocalSettings, SourceRow
-from omni_connector.local.eras import to_era
+from omni_connector.local import LocalManager, LocalSettings, ManagerDate, SourceRow
+from omni_connector.local.manager_dates import to_manager_date
 
 LOOK_SECONDS = 0.5
 """Between two looks whether a connector has registered."""
@@ -27,7 +27,7 @@ def run_manager(
     data_dir: Path,
     sources: Sequence[dict[str, Any]],
     tick_seconds: float,
-    day: Era,
+    day: ManagerDate,
     addresses: Mapping[str, str],
 ) -> None:
     """Run the manager until a signal comes, and say how to use it.
@@ -63,10 +63,10 @@ def run_manager(
         output.say("Stopped.")
 
 
-def parse_day(text: str | None) -> Era:
+def parse_day(text: str | None) -> ManagerDate:
     """Return the day that ``--as-of`` names; raises UnclearOptionError where it is none."""
     try:
-        return to_era(text)
+        return to_manager_date(text)
     except ValueError as error:
         raise UnclearOptionError(f"--as-of: {error}.") from error
 

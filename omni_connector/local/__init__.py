@@ -5,11 +5,11 @@ SDK cannot hide itself.
 """
 
 from omni_connector.local.clock import Clock, SystemClock
-from omni_connector.local.eras import Era, Since
 from omni_connector.local.errors import LocalError, LocalManagerError, StoredTextError, StoreError
 from omni_connector.local.http_server import HttpServer
 from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
 from omni_connector.local.manager import LocalManager
+from omni_connector.local.manager_dates import ManagerDate, Since
 from omni_connector.local.reader import StoreReader, open_store
 from omni_connector.local.rows import CredentialRow, SourceRow, SyncRunRow, UserRow
 from omni_connector.local.search import SearchHit
@@ -19,7 +19,6 @@ __all__ = [
     "Clock",
     "CredentialRow",
     "DocumentRow",
-    "Era",
     "EventRow",
     "GroupRow",
     "HttpServer",
@@ -27,6 +26,7 @@ __all__ = [
     "LocalManager",
     "LocalManagerError",
     "LocalSettings",
+    "ManagerDate",
     "PersonRow",
     "SearchHit",
     "Since",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from omni_connector.local.action_eras import answer_of_its_day, request_of_its_day
 from omni_connector.local.catalogue import is_read_only
 from omni_connector.local.clock import Clock
 from omni_connector.local.connectors import Answer, ConnectorClient, ConnectorUnreachableError
 from omni_connector.local.credentials import Credentials
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.manager_dates import Since
+from omni_connector.local.older_actions import older_answer, older_request
 from omni_connector.local.registry import Manifest, Registry
 from omni_connector.local.rows import SourceRow, UserRow
 from omni_connector.local.settings import LocalSettings
@@ -63,11 +63,11 @@ class Actions:
             manifest, body = self._stored(request)
         try:
             answer = self._connectors.post(
-                manifest["connector_url"], "/action", request_of_its_day(body, self._settings)
+                manifest["connector_url"], "/action", older_request(body, self._settings)
             )
         except ConnectorUnreachableError as error:
             raise LocalManagerError(500, str(error)) from error
-        return answer_of_its_day(answer, self._settings)
+        return older_answer(answer, self._settings)
 
     def _stored(self, request: Request) -> tuple[Manifest, Request]:
         """Make the checks for stored credentials, in their order, and the connector's request."""

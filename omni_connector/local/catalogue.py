@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from omni_connector.local.connectors import ConnectorAnswerError, ConnectorClient, ConnectorUnreachableError
-from omni_connector.local.eras import Since
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.manifest_shapes import OLD_ANSWER
 from omni_connector.local.registry import Manifest, Registry
 from omni_connector.local.rows import SourceRow

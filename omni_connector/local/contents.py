@@ -7,8 +7,8 @@ import re
 import unicodedata
 
 from omni_connector.local.clock import Clock
-from omni_connector.local.eras import Since
 from omni_connector.local.ids import new_ulid
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.runs import renew_activity
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.store import Store

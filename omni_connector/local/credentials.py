@@ -27,7 +27,6 @@ class Resolution:
     """What was found for a call: the credential to use, or why there is none."""
 
     credential: CredentialRow | None = None
-    needs_user_auth: bool = False
     provider: str | None = None
 
 
@@ -111,7 +110,7 @@ class Credentials:
         if resolution.credential is not None:
             return resolution
         if org is not None and has_oauth:
-            return Resolution(needs_user_auth=True, provider=org.provider)
+            return Resolution(provider=org.provider)
         return Resolution(self._refreshed(_existing(org, source.id)))
 
     def for_user(self, source: SourceRow, user_id: str) -> Resolution:

@@ -18,8 +18,8 @@ from omni_connector.local.connectors import (
     ConnectorClient,
     ConnectorUnreachableError,
 )
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.registry import Manifest, Registry
 from omni_connector.local.rows import SourceRow, SyncRunRow
 from omni_connector.local.runs import Runs

@@ -6,11 +6,11 @@ import sqlite3
 import zlib
 
 from omni_connector.local.clock import Clock
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError, StoredTextError
 from omni_connector.local.event_shapes import Event
 from omni_connector.local.ids import new_ulid
 from omni_connector.local.indexer import Outcome, index_batch
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.runs import Runs, find_run, renew_activity
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.sources import find_source

@@ -18,8 +18,8 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 
 from omni_connector.local.contents import cut, normalised
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.settings import LocalSettings
 
 BUSY = "Document extraction is busy. Try again later."

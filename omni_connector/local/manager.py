@@ -16,10 +16,10 @@ from flask import Flask
 from omni_connector.local.app import create_app
 from omni_connector.local.clock import Clock, SystemClock
 from omni_connector.local.configuration import configure_source, store_credential
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.http_server import HttpServer
 from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.rows import CredentialRow, SourceRow, SyncRunRow, UserRow
 from omni_connector.local.search import SearchHit
 from omni_connector.local.services import build_services

@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 from omni_connector.local.clock import Clock
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.manifest_shapes import MANIFEST, check_action_schemas
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.timestamps import to_microseconds

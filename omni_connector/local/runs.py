@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from omni_connector.local.clock import Clock
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.ids import new_ulid
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.rows import SyncRunRow
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.sources import storable_json

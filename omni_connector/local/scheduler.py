@@ -17,8 +17,8 @@ from omni_connector.local.cancellation import Canceller
 from omni_connector.local.cleanup import Cleanup
 from omni_connector.local.clock import Clock
 from omni_connector.local.dispatch import Dispatcher, RealtimeUnavailableError
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.registry import Registry
 from omni_connector.local.resume import Resumer
 from omni_connector.local.rows import SourceRow, SyncRunRow

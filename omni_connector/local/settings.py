@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from omni_connector.local.eras import Era, Since, to_era
+from omni_connector.local.manager_dates import ManagerDate, Since, to_manager_date
 
 OLD_STALE_MINUTES = 10.0
 OLD_LIFETIME_SECONDS = 90.0
@@ -41,7 +41,7 @@ class LocalSettings:
         deleted_documents_per_tick: documents of a deleted source that one tick removes.
         content_sweep_interval_seconds: time between two searches for contents nobody refers to.
         content_grace_seconds: how long such a content is kept.
-        revision: the day of an older manager to pass for, such as ``2026-02-13`` (see ``eras``); None is today's.
+        revision: emulates the manager of that date, such as ``2026-02-13`` (see ``manager_dates``); None is the newest.
         allow_custom_source_types: accept source types outside the built-in list, which the real
             manager does not; for connectors that have no built-in type (yet).
     """
@@ -72,7 +72,7 @@ class LocalSettings:
     deleted_documents_per_tick: int = 500
     content_sweep_interval_seconds: float = 6 * 3600.0
     content_grace_seconds: float = 7 * 24 * 3600.0
-    revision: Era = field(default=None, converter=to_era)
+    revision: ManagerDate = field(default=None, converter=to_manager_date)
     allow_custom_source_types: bool = True
 
     def has(self, feature: Since) -> bool:

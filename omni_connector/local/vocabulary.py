@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 SYNC_TYPES: Final = ("full", "incremental", "realtime")
-RUN_STATUSES: Final = ("running", "completed", "failed", "cancelled")
 INTEGRATION_TYPES: Final = ("connector", "remote_mcp")
 USER_FILTER_MODES: Final = ("all", "whitelist", "blacklist")
 SOURCE_SCOPES: Final = ("org", "user")

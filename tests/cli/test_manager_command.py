@@ -152,7 +152,7 @@ def test_it_passes_for_an_older_manager(process, omni):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--as-of", "yesterday"], "'yesterday' is no day; give one as YYYY-MM-DD, such as 2026-02-13"),
+        (["--as-of", "yesterday"], "'yesterday' is not a date; write it as YYYY-MM-DD, such as 2026-02-13"),
         (
             ["--connector", "web"],
             "--connector web: give a type of source and an address, such as web=http://",

@@ -12,7 +12,6 @@ import tempfile
 import pytest
 from support.contract_scenario import Everything, Target, play
 from support.contract_target import REAL, real_target
-from support.eras import ERAS
 from support.exchanges import (
     all_operations,
     answer_problems,
@@ -20,10 +19,11 @@ from support.exchanges import (
     properties_sent,
     request_problems,
 )
+from support.manager_dates import DATES
 
 from omni_connector.local import LocalManager, LocalSettings
 
-DAYS = {"real": None} if REAL else ERAS
+DAYS = {"real": None} if REAL else DATES
 CREDENTIALS = {"token": "t0"}
 
 TODAY_ONLY = {

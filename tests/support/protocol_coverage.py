@@ -160,7 +160,7 @@ SCHEMA_TESTS = {
     "GroupMembershipSyncEvent": [
         f"{MODELS}people.py::test_members_are_written_in_lower_case_each_once_and_in_order"
     ],
-    "LegacyCompleteRequest": ["local/test_eras.py::test_complete_needs_its_body_and_uses_it", SENT],
+    "LegacyCompleteRequest": ["local/test_manager_dates.py::test_complete_needs_its_body_and_uses_it", SENT],
     "ListedAction": ["local/test_catalogue.py::test_actions_are_listed_per_type"],
     "McpCredentials": ["mcp/test_mcp_connector.py::test_the_hook_is_given_the_secrets_whatever_the_endpoint"],
     "McpPromptArgument": ["mcp/test_mcp_connector.py::test_after_a_sync_everything_is_announced_at_once"],

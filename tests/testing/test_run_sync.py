@@ -3,7 +3,7 @@ import threading
 
 import pytest
 from note_connectors import EVERYBODY, Notes, Untyped
-from support.eras import omni_manager, pytest_generate_tests, since
+from support.manager_dates import omni_manager, pytest_generate_tests, since
 
 from omni_connector import (
     ActionDefinition,

@@ -8,7 +8,7 @@ from typing import cast
 import orjson
 from flask import Response, current_app, request
 
-from omni_connector.local.eras import Since
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.services import Services
 from omni_connector.local.shapes import Decoder, NullVariantError, ShapeError
 from omni_connector.local.strict_json import JSON, JsonSyntaxError, end_position, parse_json

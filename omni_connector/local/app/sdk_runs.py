@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from omni_connector.local.app.access import answer, body, ok, services
 from omni_connector.local.dispatch import check_active
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.request_shapes import CANCEL_SYNC, COUNT, CREATE_SYNC, FAIL, OLD_COMPLETE, WEBHOOK
 from omni_connector.local.shapes import any_json
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from omni_connector.local.app.access import answer, body, ok, services
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.rows import SourceRow
 from omni_connector.local.shapes import any_json
 from omni_connector.local.store import storable
@@ -19,7 +19,7 @@ blueprint = Blueprint("sdk_sources", __name__, url_prefix="/sdk")
 @blueprint.get("/source/<source_id>")
 def source(source_id: str) -> Response:
     """Return the whole row, inactive and deleted sources included."""
-    return answer(_as_of_its_day(services().sources.get(source_id).to_wire()))
+    return answer(_without_later_keys(services().sources.get(source_id).to_wire()))
 
 
 @blueprint.get("/source/<source_id>/sync-config")
@@ -40,7 +40,7 @@ def sync_config(source_id: str) -> Response:
     }
     if not services().settings.has(Since.USER_FILTERS):
         del config["source_type"]
-    return answer(_as_of_its_day(config))
+    return answer(_without_later_keys(config))
 
 
 @blueprint.put("/source/<source_id>/connector-state")
@@ -66,7 +66,7 @@ def credentials(source_id: str) -> Response:
 def sources_by_type(source_type: str) -> Response:
     """List the active sources of a type, newest first."""
     found = services().sources.all("is_active AND NOT is_deleted AND source_type = ?", storable(source_type))
-    return answer([_as_of_its_day(each.to_wire()) for each in found])
+    return answer([_without_later_keys(each.to_wire()) for each in found])
 
 
 @blueprint.get("/connector-configs/<provider>")
@@ -75,8 +75,8 @@ def connector_config(provider: str) -> Response:
     return answer(services().credentials.config(provider))
 
 
-def _as_of_its_day(wire: dict[str, JSON]) -> dict[str, JSON]:
-    """Leave out the keys that the manager of that day did not have yet."""
+def _without_later_keys(wire: dict[str, JSON]) -> dict[str, JSON]:
+    """Leave out the keys that the emulated manager did not have yet."""
     settings = services().settings
     later = set() if settings.has(Since.CHECKPOINTS) else {"checkpoint"}
     if not settings.has(Since.USER_FILTERS):

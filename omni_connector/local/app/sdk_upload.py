@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from omni_connector.local.app.access import OLD_BODY_LIMIT, BodyRefusedError, answer, body, ok, services
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
-from omni_connector.local.event_eras import EventShapes, shapes_of
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.manifest_shapes import MANIFEST, OLD_MANIFEST
 from omni_connector.local.multipart import (
     UNREADABLE_FORM,
@@ -15,6 +14,7 @@ from omni_connector.local.multipart import (
     boundary_of,
     read_extract_request,
 )
+from omni_connector.local.older_events import EventShapes, shapes_of
 from omni_connector.local.registry import check_manifest
 from omni_connector.local.request_shapes import STORE_CONTENT
 
@@ -79,7 +79,7 @@ def extract_text() -> Response:
 
 
 def event_shapes() -> EventShapes:
-    """Return the shapes that this manager's day has."""
+    """Return the shapes of events that the emulated manager decodes."""
     return shapes_of(services().settings.revision)
 
 

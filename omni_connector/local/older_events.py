@@ -1,4 +1,4 @@
-"""Events as older managers decode them: fewer kinds, dates that have to be there and may have other forms."""
+"""How older managers decode events: fewer kinds; dates are required and may have other forms."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from omni_connector.local.eras import Era, Since
 from omni_connector.local.event_shapes import EVENT_TYPES, Event, decode_event
+from omni_connector.local.manager_dates import ManagerDate, Since
 from omni_connector.local.shapes import Decoder, ShapeError, Struct, child, list_of, required, string
 from omni_connector.local.strict_json import JSON
 
@@ -29,9 +29,9 @@ class EventShapes:
 
 
 @lru_cache
-def shapes_of(era: Era) -> EventShapes:
-    """Return the envelopes as the manager of that day decodes them."""
-    decode = _decoder(era)
+def shapes_of(date: ManagerDate) -> EventShapes:
+    """Return the envelopes as the manager of that date decodes them."""
+    decode = _decoder(date)
     ids = (required("sync_run_id", string), required("source_id", string))
     return EventShapes(
         single=Struct("EmitEventRequest", (*ids, required("event", decode))),
@@ -39,12 +39,12 @@ def shapes_of(era: Era) -> EventShapes:
     )
 
 
-def _decoder(era: Era) -> Decoder:
-    known = tuple(kind for kind in EVENT_TYPES if kind not in _LATER or era.has(_LATER[kind]))
+def _decoder(date: ManagerDate) -> Decoder:
+    known = tuple(kind for kind in EVENT_TYPES if kind not in _LATER or date.has(_LATER[kind]))
     if known == EVENT_TYPES:
         return decode_event
-    dates_required = not era.has(Since.OPTIONAL_DATES)
-    any_form = not era.has(Since.RFC3339_DATES)
+    dates_required = not date.has(Since.OPTIONAL_DATES)
+    any_form = not date.has(Since.RFC3339_DATES)
 
     def decode(value: JSON, path: str) -> Event:
         if not isinstance(value, dict) or not isinstance(value.get("type"), str):

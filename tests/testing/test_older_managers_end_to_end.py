@@ -7,8 +7,8 @@ import threading
 
 import attrs
 import pytest
-from support.eras import ERAS, omni_manager, pytest_generate_tests, since
 from support.local_manager import QUICK, StillClock
+from support.manager_dates import DATES, omni_manager, pytest_generate_tests, since
 
 from omni_connector import Connector, Document, DocumentPermissions, PersonRecord, SdkClient
 from omni_connector.local import LocalManager, Since
@@ -205,12 +205,12 @@ LACKING = {
 }
 
 
-@pytest.mark.parametrize("era", LACKING)
-def test_what_is_missing_is_said_once_and_costs_nothing_else(tmp_path, caplog, era):
+@pytest.mark.parametrize("date", LACKING)
+def test_what_is_missing_is_said_once_and_costs_nothing_else(tmp_path, caplog, date):
     from omni_connector.local import LocalSettings
 
     caplog.set_level(logging.INFO)
-    settings = LocalSettings(revision=ERAS[era])
+    settings = LocalSettings(revision=DATES[date])
     with LocalManager(tmp_path / "m", settings=settings, schedule=False) as manager:
         result = run_sync_alone(Social(), config={"pages": PAGES}, manager=manager)
         assert result.status == "completed"
@@ -231,4 +231,4 @@ def test_what_is_missing_is_said_once_and_costs_nothing_else(tmp_path, caplog, e
         for record in caplog.records
         if "This manager is older than" in record.getMessage()
     ]
-    assert sorted(line.split(" has no ")[1].split(":")[0] for line in said) == sorted(LACKING[era])
+    assert sorted(line.split(" has no ")[1].split(":")[0] for line in said) == sorted(LACKING[date])

@@ -11,7 +11,7 @@ from support.local_manager import QUICK, manifest
 from support.openapi import document
 
 from omni_connector.local import LocalManagerError, LocalSettings, Since
-from omni_connector.local.eras import ROUTES, Era, to_era
+from omni_connector.local.manager_dates import ROUTES, ManagerDate, to_manager_date
 
 SEED = "2026-02-13"
 OLDEST_DAY = "2026-01-11"
@@ -36,13 +36,13 @@ def before(text):
 
 
 def test_a_day_has_what_came_on_the_days_before_it():
-    assert to_era(None).has(Since.PERSON_EVENTS)
-    assert to_era("2026-06-09").has(Since.CHECKPOINTS)
-    assert not to_era("2026-06-08").has(Since.CHECKPOINTS)
-    assert not to_era(SEED).has(Since.OPTIONAL_DATES)
-    assert to_era("2026-02-14").has(Since.OPTIONAL_DATES)
-    assert to_era(SEED).has_route("/sdk/source/<source_id>/sync-config")
-    assert to_era(Era()) == Era()
+    assert to_manager_date(None).has(Since.PERSON_EVENTS)
+    assert to_manager_date("2026-06-09").has(Since.CHECKPOINTS)
+    assert not to_manager_date("2026-06-08").has(Since.CHECKPOINTS)
+    assert not to_manager_date(SEED).has(Since.OPTIONAL_DATES)
+    assert to_manager_date("2026-02-14").has(Since.OPTIONAL_DATES)
+    assert to_manager_date(SEED).has_route("/sdk/source/<source_id>/sync-config")
+    assert to_manager_date(ManagerDate()) == ManagerDate()
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", ""])

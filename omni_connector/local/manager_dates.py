@@ -1,9 +1,9 @@
-"""What the manager has had since when, so that this one can pass for an older one (PROTOCOL, section 18).
+"""Which features the manager had at which date, so that this one can emulate an older one (PROTOCOL, section 18).
 
-An era is a day: the manager as it was when that day began, with everything of the days before. The reference document of
-this protocol is of 13 February 2026; the beginning of that day has what it describes. No day is today's manager.
+A date stands for the manager at the beginning of that day. The reference document of this protocol is of 13 February
+2026; the beginning of that day has what it describes. Without a date, the newest manager is emulated.
 
-The five webhook-channel routes that were removed on 19 February 2026 are in no era: nothing here ever called them.
+The five webhook-channel routes that were removed on 19 February 2026 are never emulated: the SDK never called them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 
 from attrs import frozen
 
-ERA_FORM = "YYYY-MM-DD"
+DATE_FORM = "YYYY-MM-DD"
 
 ROUTES = {
     "/sdk/source/<source_id>/sync-config": "2026-02-11",
@@ -37,7 +37,7 @@ ROUTES = {
     "/oauth/credential-ready": "2026-07-07",
     "/sources/active": "2026-07-24",
 }
-"""Days on which routes came; every other route is older than the protocol's reference document."""
+"""Dates at which routes were added; every other route is older than the protocol's reference document."""
 
 
 class Since(enum.Enum):
@@ -46,7 +46,7 @@ class Since(enum.Enum):
     OPTIONAL_DATES = datetime(2026, 2, 13, 8, 20, tzinfo=UTC)
     """``metadata.created_at`` and ``updated_at`` may be left out."""
     STALE_RUNS_CANCELLED = datetime(2026, 2, 13, 12, tzinfo=UTC)
-    """A stale run's connector is told; the limit is 60 minutes instead of 10."""
+    """The connector of a stale run gets ``/cancel``; the limit is 60 minutes instead of 10."""
     WRAPPED_CREDENTIALS = "2026-02-25"
     """Actions get ``credentials``, ``config`` and ``principal_email``; answers that are no JSON pass."""
     USER_FILTERS = "2026-03-11"
@@ -90,17 +90,17 @@ class Since(enum.Enum):
 
 
 @frozen
-class Era:
-    """One day's manager; today's without a day."""
+class ManagerDate:
+    """Emulates the manager of that date; the newest one without a date."""
 
     day: date | None = None
 
     def has(self, feature: Since) -> bool:
-        """Say whether the feature was there when the day began."""
+        """Return whether the feature was there when the day began."""
         return self._is_after(feature.value)
 
     def has_route(self, rule: str) -> bool:
-        """Say whether the route, as a Flask rule, was there."""
+        """Return whether the route, as a Flask rule, was there."""
         return rule not in ROUTES or self._is_after(ROUTES[rule])
 
     def _is_after(self, moment: str | datetime) -> bool:
@@ -111,19 +111,18 @@ class Era:
         return moment < datetime(self.day.year, self.day.month, self.day.day, tzinfo=UTC)
 
 
-TODAY = Era()
+def to_manager_date(given: ManagerDate | date | str | None) -> ManagerDate:
+    """Read a date such as ``2026-02-13``; None is the newest manager.
 
-
-def to_era(given: Era | date | str | None) -> Era:
-    """Make an era of a day, such as ``2026-02-13``; None is today's.
-
-    Raises ``ValueError`` for what is no day.
+    Raises ``ValueError`` for anything else.
     """
-    if isinstance(given, Era):
+    if isinstance(given, ManagerDate):
         return given
     if isinstance(given, str):
         try:
             given = date.fromisoformat(given)
         except ValueError as error:
-            raise ValueError(f"{given!r} is no day; give one as {ERA_FORM}, such as 2026-02-13") from error
-    return Era(given.date() if isinstance(given, datetime) else given)
+            raise ValueError(
+                f"{given!r} is not a date; write it as {DATE_FORM}, such as 2026-02-13"
+            ) from error
+    return ManagerDate(given.date() if isinstance(given, datetime) else given)

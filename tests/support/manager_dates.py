@@ -2,7 +2,7 @@
 
 A test module that takes them all says:
 
-    from support.eras import omni_manager, pytest_generate_tests
+    from support.manager_dates import omni_manager, pytest_generate_tests
 
 and marks the tests that need more than the oldest has with ``@since(...)``.
 """
@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from omni_connector.local import LocalManager, LocalSettings, Since
-from omni_connector.local.eras import to_era
+from omni_connector.local.manager_dates import to_manager_date
 
-ERAS = {
+DATES = {
     "today": None,
     "without people": "2026-08-01",
     "without checkpoints": "2026-06-02",
@@ -36,11 +36,11 @@ def since(feature: Since) -> Callable:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test of a module against every era that it can run against."""
+    """Run each test of a module against every date that it can run against."""
     if "day" not in metafunc.fixturenames:
         return
     feature = getattr(metafunc.function, "since", None)
-    days = {name: day for name, day in ERAS.items() if feature is None or to_era(day).has(feature)}
+    days = {name: day for name, day in DATES.items() if feature is None or to_manager_date(day).has(feature)}
     metafunc.parametrize("day", days.values(), ids=days.keys())
 
 

@@ -1,4 +1,4 @@
-"""Actions as older managers carry them out: what the connector gets, and what becomes of its answer."""
+"""How older managers execute actions: what they send to the connector, and what they make of its answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from omni_connector.local.connectors import Answer, ConnectorAnswerError
-from omni_connector.local.eras import Since
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.manager_dates import Since
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.strict_json import JSON
 
@@ -17,8 +17,8 @@ _JSON_HEADERS = (("content-type", "application/json"),)
 _PASSED_HEADERS = frozenset({"content-type", "x-file-name", "content-length"})
 
 
-def request_of_its_day(body: dict[str, Any], settings: LocalSettings) -> dict[str, Any]:
-    """Return what the connector gets: less, the older the manager is."""
+def older_request(body: dict[str, Any], settings: LocalSettings) -> dict[str, Any]:
+    """Return what the emulated manager sends to the connector: older ones send less."""
     if not settings.has(Since.ACTORS):
         body = {key: value for key, value in body.items() if key not in {"source", "actor_email"}}
     if settings.has(Since.FULL_CREDENTIALS):
@@ -30,10 +30,10 @@ def request_of_its_day(body: dict[str, Any], settings: LocalSettings) -> dict[st
     return {**body, "credentials": wrapped}
 
 
-def answer_of_its_day(answer: Answer, settings: LocalSettings) -> Answer:
-    """Return what the caller gets.
+def older_answer(answer: Answer, settings: LocalSettings) -> Answer:
+    """Return what the emulated manager answers to its caller.
 
-    Raises ``LocalManagerError`` (500) where an older manager can make nothing of the answer.
+    Raises ``LocalManagerError`` (500) where an older manager cannot use the answer.
     """
     if settings.has(Since.PASSED_ANSWERS):
         return answer
