@@ -188,7 +188,9 @@ def test_it_can_be_mounted_in_fastapi(monkeypatch):
     close_services(namespace["flask_app"])
 
 
-def test_the_harness_serves_the_connector_with_uvicorn(wiki):
+def test_the_harness_serves_the_connector_with_uvicorn(wiki, monkeypatch):
+    for name in ("CONNECTOR_MANAGER_URL", "CONNECTOR_HOST_NAME", "PORT"):
+        monkeypatch.setenv(name, "")  # Set by the code of the document, and taken back here.
     namespace = {"WikiConnector": load(UNCHANGED), "__name__": "conftest"}
     exec(compile(HARNESS, "migration.md", "exec"), namespace)
 

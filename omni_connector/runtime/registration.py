@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from http import HTTPStatus
 
-from omni_connector.exceptions import ConnectorError
+from omni_connector.exceptions import ConfigurationError, ConnectorError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.guarding import ENDS_A_PROCESS
@@ -13,6 +13,9 @@ from omni_connector.runtime.guarding import ENDS_A_PROCESS
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.25
+UNSET_RETRY_SECONDS = 1.0
+"""Between two looks whether the address of the manager has been set meanwhile."""
+
 CLOSE_SECONDS = 2.0
 """How long ``close`` waits for a call in progress; its thread is a daemon, and runs wait to be delivered."""
 
@@ -50,6 +53,7 @@ class Registrar:
         self._is_idle_process = is_idle_process
         self._registered = False
         self._refused = False
+        self._is_unset = False  # The address of the manager is not known yet.
         self._logged: tuple[type[ConnectorError], int | None] | None = None  # The last kind of failure.
         self._thread = threading.Thread(target=self._run, name="omni-register", daemon=True)
 
@@ -79,7 +83,7 @@ class Registrar:
                 delay = self._interval_seconds
             self._wake.wait(delay)
             self._wake.clear()
-            delay = min(delay * 2, self._interval_seconds)
+            delay = min(delay * 2, UNSET_RETRY_SECONDS if self._is_unset else self._interval_seconds)
 
     def _register(self) -> bool:
         try:
@@ -87,6 +91,7 @@ class Registrar:
             # Not before: the address of the manager may be set after the connector was made.
             self._manager.interruptible(self._stopped).register(manifest)
         except ConnectorError as error:
+            self._is_unset = isinstance(error, ConfigurationError)
             self._log_failure(error)
             return False
         except (
