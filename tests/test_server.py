@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from support.ipv6 import needs_ipv6
 from support.scripted import Scripted
 
 from omni_connector import ConfigurationError
@@ -120,13 +121,14 @@ def test_serving_on_a_used_port_ends_with_one_line(monkeypatch):
     assert caught.value.code == f"The connector cannot start: {listening}"
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "::zz"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "::zz", "a..b"])
 def test_serving_on_an_address_of_another_machine_ends_with_one_line(monkeypatch, host):
     monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://manager:8090")
     with pytest.raises(SystemExit, match="The connector cannot listen on "):
         serve(Scripted(), port=8123, host=host)
 
 
+@needs_ipv6
 @pytest.mark.parametrize("host", ["::1", "[::1]", "::"])
 def test_an_ipv6_address_is_served_with_and_without_brackets(monkeypatch, host):
     monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://manager:8090")

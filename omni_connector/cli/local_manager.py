@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
+
 from omni_connector.cli.command_name import command_name
 from omni_connector.cli.data import prepare_data_dir
 from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.signals import StopSignals
-from omni_connector.config import is_http_address
+from omni_connector.config import in_address, is_host, is_http_address
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, LocalSettings, ManagerDate, SourceRow
 from omni_connector.local.manager_dates import to_manager_date
@@ -19,42 +21,52 @@ LOOK_SECONDS = 0.5
 """Between two looks whether a connector has registered."""
 
 
-def run_manager(
-    output: Output,
-    *,
-    host: str,
-    port: int,
-    data_dir: Path,
-    sources: Sequence[dict[str, Any]],
-    tick_seconds: float,
-    day: ManagerDate,
-    addresses: Mapping[str, str],
-) -> None:
-    """Run the manager until a signal comes, and say how to use it.
+@frozen(kw_only=True)
+class ManagerOptions:
+    """The embedded manager as the command line describes it.
 
-    Args:
-        output: where to say it.
+    Attributes:
         host: address to listen on.
         port: port to listen on.
         data_dir: where the database is kept.
         sources: to be added, or changed.
         tick_seconds: how often the manager looks what is due.
-        day: whose manager it passes for.
-        addresses: of connectors by type of source, for a manager that takes no registrations.
+        revision: the date whose manager it emulates.
+        addresses: of connectors by type of source, for a manager without registration.
+    """
+
+    host: str
+    port: int
+    data_dir: Path
+    sources: Sequence[dict[str, Any]]
+    tick_seconds: float
+    revision: ManagerDate
+    addresses: Mapping[str, str]
+
+
+def run_manager(output: Output, options: ManagerOptions) -> None:
+    """Run the manager until a signal comes, and say how to use it.
+
+    Args:
+        output: where to say it.
+        options: what to run.
 
     Raises:
         ConfigurationError: the address or a source cannot be used.
         StoreError: the data directory cannot be used.
     """
-    settings = LocalSettings(scheduler_interval_seconds=tick_seconds, revision=day)
+    settings = LocalSettings(scheduler_interval_seconds=options.tick_seconds, revision=options.revision)
+    host, data_dir = options.host.removeprefix("[").removesuffix("]"), options.data_dir
+    if not is_host(host):
+        raise ConfigurationError(f"--host {options.host}: this is no host name and no IP address.")
     with StopSignals() as signals:
-        manager = LocalManager(prepare_data_dir(data_dir), settings=settings, host=host, port=port)
+        manager = LocalManager(prepare_data_dir(data_dir), settings=settings, host=host, port=options.port)
         try:
-            for source_type, url in addresses.items():
+            for source_type, url in options.addresses.items():
                 manager.configure_connector(source_type, url)
-            waiting = Waiting(manager, sources)
+            waiting = WaitingSources(manager, options.sources)
             signals.defer()
-            _start(manager, f"{host}:{port}")
+            _start(manager, f"{in_address(host)}:{options.port}")
             _say_how(output, manager, waiting.sources or manager.sources(), data_dir)
             while not signals.wait(LOOK_SECONDS):
                 waiting.look()
@@ -93,7 +105,7 @@ def _start(manager: LocalManager, address: str) -> None:
         ) from error
 
 
-class Waiting:
+class WaitingSources:
     """The sources given on the command line, scheduled once a connector of their type has registered.
 
     Before that the scheduler would try in vain, and then pause longer each time (PROTOCOL, section 4).

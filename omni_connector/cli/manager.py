@@ -1,6 +1,6 @@
 """``omni-connector manager``: the embedded manager alone, for connectors that run elsewhere."""
 
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -40,7 +40,7 @@ DEFAULT_PORT = 8090
 @click.option(
     "--as-of",
     metavar="DATE",
-    help="Pass for the manager of that day, such as 2026-02-13, to try a connector with an older one.",
+    help="Emulate the manager of that date, such as 2026-02-13, to try a connector with an older one.",
 )
 @click.option(
     "--connector",
@@ -53,14 +53,11 @@ DEFAULT_PORT = 8090
 @verbose_option
 def manager(
     *,
-    host: str,
-    port: int,
-    data_dir: Path,
     sources: tuple[str, ...],
-    tick_seconds: float,
     as_of: str | None,
     connectors: tuple[str, ...],
     verbose: bool,
+    **options: Any,
 ) -> None:
     """Run the embedded manager until it is stopped with Ctrl-C.
 
@@ -69,21 +66,22 @@ def manager(
     listen on a public address.
     """
     # Loaded here, so that --help need not wait for all of it.
-    from omni_connector.cli.local_manager import parse_connectors, parse_day, run_manager  # noqa: PLC0415
+    from omni_connector.cli.local_manager import (  # noqa: PLC0415
+        ManagerOptions,
+        parse_connectors,
+        parse_day,
+        run_manager,
+    )
     from omni_connector.cli.logs import full_log, service_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.source import parse_sources  # noqa: PLC0415
 
-    wanted, day, addresses = parse_sources(sources), parse_day(as_of), parse_connectors(connectors)
+    found = ManagerOptions(
+        sources=parse_sources(sources),
+        revision=parse_day(as_of),
+        addresses=parse_connectors(connectors),
+        **options,
+    )
     output = Output()
     with full_log(output) if verbose else service_log(output):
-        run_manager(
-            output,
-            host=host,
-            port=port,
-            data_dir=data_dir,
-            sources=wanted,
-            tick_seconds=tick_seconds,
-            day=day,
-            addresses=addresses,
-        )
+        run_manager(output, found)

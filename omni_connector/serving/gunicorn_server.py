@@ -9,7 +9,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
 
-from omni_connector.config import in_address
+from omni_connector.config import in_address, is_host
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.serving import gunicorn_settings
 from omni_connector.serving.processes import is_inside_gunicorn, is_preloading
@@ -38,6 +38,10 @@ def require_free_address(host: str, port: int) -> None:
         ConfigurationError: the port is in use, or the host is not one of this machine.
     """
     bare = host.removeprefix("[").removesuffix("]")
+    if not is_host(bare):
+        raise ConfigurationError(
+            f"The connector cannot listen on {host!r}: this is no host name and no IP address."
+        )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as trial:

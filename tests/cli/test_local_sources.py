@@ -2,7 +2,7 @@ import pytest
 from cli_cases import connector
 
 from omni_connector.cli.errors import ManagerRefusedError
-from omni_connector.cli.local_manager import Waiting
+from omni_connector.cli.local_manager import WaitingSources
 from omni_connector.cli.manager_calls import ManagerCalls
 from omni_connector.cli.source import differences, parse_sources, stable_source_id
 from omni_connector.local import LocalManager
@@ -54,7 +54,7 @@ def test_a_refusal_of_the_manager_says_what_it_answered(tmp_path):
 
 def test_a_source_waits_for_its_connector_and_is_then_started_at_once(tmp_path):
     with LocalManager(tmp_path / "data", schedule=False) as manager:
-        waiting = Waiting(manager, parse_sources(["a:own_type", "b:web"]))
+        waiting = WaitingSources(manager, parse_sources(["a:own_type", "b:web"]))
         own, web = waiting.sources
         waiting.look()
         assert manager.source(own.id).sync_interval_seconds is None

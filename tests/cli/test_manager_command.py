@@ -9,6 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 from cli_cases import connector, wait_for_line
+from support.ipv6 import needs_ipv6
 
 from omni_connector import Settings
 from omni_connector.cli.main import cli
@@ -48,6 +49,24 @@ def wait_for_start(popen):
 
 def address(popen):
     return wait_for_line(popen, "Manager at ").split()[2].rstrip(",")
+
+
+@pytest.mark.parametrize("host", ["a..b", "::zz", "my host"])
+def test_a_host_that_is_none_is_refused(omni, host):
+    result = omni("manager", "--host", host, "--port", "0")
+    assert (result.exit_code, result.stderr) == (
+        3,
+        f"Error: --host {host}: this is no host name and no IP address.\n",
+    )
+
+
+@needs_ipv6
+def test_an_ipv6_address_is_taken_with_and_without_brackets(process):
+    for host in ("::1", "[::1]"):
+        popen = process("manager", "--host", host, "--port", "0", "--data", f"data-{len(host)}")
+        assert wait_for_line(popen, "Manager at ").startswith("Manager at http://[::1]:")
+        popen.terminate()
+        assert popen.wait(30) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
