@@ -31,7 +31,7 @@
         ├── MalformedAnswerError    the manager answered something else than the protocol says; ``field``
         └── SyncRunEndedError       stop: the manager says that the run is over (400 on events)
 
-Grouped by what the caller will do. Facts are attributes; nobody has to read them out of a message.
+Grouped by what the caller will do. Facts are attributes, so that no message has to be parsed.
 """
 
 from collections.abc import Sequence
@@ -345,6 +345,6 @@ def shown(value: object) -> str:
     """Return a value for a message, shortened to the width of a terminal."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 - nested without end, or broken: what is wrong with it is to be told all the same.
+    except Exception:  # noqa: BLE001 - nested without end, or broken: the error must be reported all the same.
         text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - one line of a terminal

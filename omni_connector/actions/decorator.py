@@ -14,7 +14,7 @@ _MARK = "__omni_action__"
 
 @frozen(kw_only=True)
 class ActionOptions:
-    """What ``@action`` was given; checked when the connector starts, so that all mistakes are told at once."""
+    """What ``@action`` was given; checked when the connector starts, so that all mistakes are reported at once."""
 
     description: str | None = None
     mode: Any = "write"
@@ -38,7 +38,7 @@ def action(
     required_scopes: Sequence[str] | None = None,
     source_types: Sequence[str] = (),
 ) -> Callable[[Method], Method]: ...
-def action(  # noqa: D417 - the options are told one by one.
+def action(  # noqa: D417 - the options are described one by one.
     method: Any = None, /, **options: Any
 ) -> Any:
     """Declare a method of a connector, ``def`` or ``async def``, as an action that people and agents can run.
@@ -62,7 +62,7 @@ def action(  # noqa: D417 - the options are told one by one.
     What the method returns is the action's result; an ``ActionResponse`` or another response is passed on unchanged.
 
     Args:
-        method: the method, where nothing else is to be said.
+        method: the method, when no option is given.
         description: for the model or the person who chooses it; the docstring's text unless given.
         mode: ``write`` unless the action only reads.
         name: the method's name unless given.
@@ -72,7 +72,7 @@ def action(  # noqa: D417 - the options are told one by one.
         source_types: types it works for; all built-in types of the connector unless given.
 
     Raises:
-        ConfigurationError: it is used on something that is no method.
+        ConfigurationError: it is used on something that is not a method.
     """
     if method is None:
         return lambda decorated: _mark(decorated, ActionOptions(**options))

@@ -21,7 +21,7 @@ from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models.plain import JsonValue
 
 SPECIAL = frozenset({"credentials", "credential", "source", "actor_email"})
-"""Names of parameters that are handed over by the SDK and are no part of the schema."""
+"""Names of parameters that the SDK fills in; they are not part of the schema."""
 
 
 class UndeclarableParameterError(Exception):
@@ -139,7 +139,7 @@ def _parameter(each: inspect.Parameter, kind: Any, described: Described) -> Para
     missing = each.default is inspect.Parameter.empty
     if kind is inspect.Parameter.empty:
         kind = Any
-    kind, told = described_type(kind)
+    kind, description = described_type(kind)
     try:
         schema = schema_of(kind)
         if each.default is None and value_problems(None, schema, each.name):
@@ -148,7 +148,7 @@ def _parameter(each: inspect.Parameter, kind: Any, described: Described) -> Para
         require_convertible(kind)
     except UndeclarableTypeError as error:
         raise UndeclarableParameterError(f"parameter {each.name}: {error}") from error
-    description = told or described.parameters.get(each.name)
+    description = description or described.parameters.get(each.name)
     if description:
         schema = {**schema, "description": description}
     return Parameter(each.name, kind, schema if missing else with_default(schema, each.default), missing)

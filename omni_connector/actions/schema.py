@@ -1,4 +1,4 @@
-"""Python types as JSON Schema, in words that the manager takes: written out, without references."""
+"""Python types as JSON Schemas that the manager accepts: written out, without references."""
 
 import dataclasses
 import datetime as dt
@@ -181,13 +181,13 @@ def _object(kind: type, inside: tuple[Any, ...]) -> Schema:
             f"{_called(kind)} contains itself, and the manager takes no references; declare as many levels as are needed, "
             "or take a dict"
         )
-    told = read_docstring(kind.__doc__).parameters
+    descriptions = read_docstring(kind.__doc__).parameters
     properties = {}
     required = []
     for each in _fields(kind):
         schema = _schema(each.kind, (*inside, kind))
-        if each.name in told:
-            schema = {**schema, "description": schema.get("description", told[each.name])}
+        if each.name in descriptions:
+            schema = {**schema, "description": schema.get("description", descriptions[each.name])}
         properties[each.name] = schema if each.default is _NONE else with_default(schema, each.default)
         if each.required:
             required.append(each.name)

@@ -1,7 +1,7 @@
 """Checks the JSON values that arrive for parameters against their schema, and makes Python values of them.
 
-The schema is the one that is announced, so that nothing else is asked for than what was promised. Converting is cattrs;
-what is still wrong then is what the author's own validators refuse.
+The schema is the one that is announced, so values are held to what was promised. cattrs converts them; errors that are left
+then come from the author's own validators.
 """
 
 import base64
@@ -23,7 +23,7 @@ from omni_connector.models.codec import structuring_problems
 from omni_connector.models.plain import JsonValue
 
 LONGEST_SHOWN = 60
-"""Characters of a value that are told to who sent it."""
+"""Characters of a value that an error message shows."""
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The catalogue on disk, so that a connector that starts again knows at once what its server offers."""
+"""The catalogue on disk: a connector that restarts knows at once what its server offers."""
 
 import contextlib
 import hashlib
@@ -37,7 +37,7 @@ class CachedCatalogue:
     """The file.
 
     Attributes:
-        format: tells it from other files of that name.
+        format: distinguishes it from other files.
         version: of the format.
         connector: name of the connector.
         server: digest of what identifies the server.
@@ -54,7 +54,7 @@ class CachedCatalogue:
 
 
 class CatalogueCache:
-    """Reads and writes one file. What it cannot read or write is said in the log; the connector works without.
+    """Reads and writes one file. What it cannot read or write is logged; the connector works without.
 
     Args:
         directory: where; made for the owner only when it is not there.
@@ -90,7 +90,7 @@ class CatalogueCache:
         return found.catalogue
 
     def save(self, catalogue: McpCatalogue, secrets: frozenset[str]) -> None:
-        """Write the file, in one step for whoever reads it.
+        """Write the file; readers see the old or the new one, never a part.
 
         Args:
             catalogue: the lists.

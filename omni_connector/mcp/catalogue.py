@@ -1,4 +1,4 @@
-"""What an MCP server offers, in the manager's terms, and how a manifest tells it."""
+"""What an MCP server offers, in the manager's terms, and as part of a manifest."""
 
 from typing import Any
 

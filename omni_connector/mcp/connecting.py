@@ -30,7 +30,7 @@ _LISTS_CHANGED = (
 )
 
 _Opened = tuple[Transport, Callable[[], str]]
-"""A transport, and what tells more about a failure of it."""
+"""A transport, and what knows more about its failures."""
 
 
 class Listener(Protocol):
@@ -39,7 +39,7 @@ class Listener(Protocol):
     def on_started(self) -> None:
         """The process runs, or there is none. Only from now on may the connecting be cancelled.
 
-        A cancellation while a process is being spawned leaves one behind that nobody waits for.
+        A cancellation while a process is being spawned would leave it behind, unwaited for.
         """
 
     def on_lost(self) -> None:

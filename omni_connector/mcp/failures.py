@@ -1,4 +1,4 @@
-"""What went wrong with an MCP server, in one of three classes and without secrets."""
+"""Translates errors of an MCP server into ours, without secrets."""
 
 from collections.abc import Iterator
 
@@ -10,13 +10,13 @@ from omni_connector.mcp.access import Access
 from omni_connector.sync.redaction import error_text, redact
 
 SESSION_UNKNOWN = "Session terminated"
-"""How the ``mcp`` package tells a 404: the HTTP server does not know the session any more, after a restart, say."""
+"""How the ``mcp`` package reports a 404: the HTTP server no longer knows the session, for example after a restart."""
 
 TURNED_AWAY = ("HTTP 400", "HTTP 401", "HTTP 403")
-"""What servers answer in its place. Errors of a request itself are told in JSON, and not by these."""
+"""What other servers answer in that case. Errors of a request itself come as JSON, not with these statuses."""
 
 CONNECTION_LOST = ("Connection closed", "SSE stream")
-"""How the ``mcp`` package begins to say that the connection ended; servers use its code for errors of their own."""
+"""How messages of the ``mcp`` package about an ended connection begin; servers use its code for errors of their own."""
 
 
 class SessionForgottenError(McpUnavailableError):
@@ -29,18 +29,18 @@ def translated(
     """Return ``error``, whatever library it comes from, as one of ours.
 
     Args:
-        error: a group of errors is told by its members.
-        access: the server, and what must not be told.
-        more: what else is known, such as what a process has said last, or the status of an HTTP answer.
-        established: it is about a request in a session that stood.
+        error: of a group, every member is named.
+        access: the server, and the secrets to remove.
+        more: what else is known, such as a process's last words, or the status of an HTTP answer.
+        established: it happened to a request in an open session.
     """
     if isinstance(error, McpError):
         return error
     label = access.server.label
     causes = list(_causes(error))
-    told = "; ".join(dict.fromkeys(_told(cause) for cause in causes))
-    with_more = redact(f"{told} ({more})" if more else told, access.secrets)
-    text = with_more if more.startswith("HTTP") else redact(told, access.secrets)
+    messages = "; ".join(dict.fromkeys(_message(cause) for cause in causes))
+    with_more = redact(f"{messages} ({more})" if more else messages, access.secrets)
+    text = with_more if more.startswith("HTTP") else redact(messages, access.secrets)
     refusals = [cause for cause in causes if isinstance(cause, MCPError)]
     if any(cause.code == REQUEST_TIMEOUT for cause in refusals):
         return timed_out(access, access.server.call_timeout_seconds)
@@ -84,5 +84,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _told(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return error.message if isinstance(error, MCPError) else error_text(error)

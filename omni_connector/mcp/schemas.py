@@ -1,7 +1,7 @@
-"""Makes the schema of a foreign tool acceptable to the manager, by saying less where it may not be said.
+"""Makes the schema of an MCP server's tool acceptable to the manager, by leaving out what it rejects.
 
-What an author writes is refused with a remedy (``models/action_schema.py``); a tool's schema is somebody else's, and
-cannot be mended there. To leave a rule out is safe: the server checks what it is given in any case.
+An author's own schema is refused with a remedy (``models/action_schema.py``); a tool's schema belongs to somebody else and
+cannot be changed there. Leaving out a rule is safe: the server checks its arguments in any case.
 """
 
 from collections.abc import Mapping
@@ -30,14 +30,14 @@ Schema = dict[str, Any]
 
 
 class UnacceptableSchemaError(Exception):
-    """A tool's schema cannot be put in words that the manager takes; the text says why, keyword first."""
+    """A tool's schema cannot be made acceptable; the text says why, keyword first."""
 
 
 def acceptable_schema(schema: JsonValue) -> Schema:
-    """Return what ``schema`` says as far as the manager takes it (PROTOCOL, section 2); the given one is not changed.
+    """Return ``schema`` as far as the manager accepts it (PROTOCOL, section 2); the given one is not changed.
 
-    References to parts of the schema are replaced by them. Of alternatives at the top level the parameters of all are
-    kept. Keywords that are refused are left out.
+    References to parts of the schema are replaced by those parts. Of alternatives at the top level the parameters of all
+    are kept. Rejected keywords are left out.
 
     Raises:
         UnacceptableSchemaError: a required parameter has a name that is refused, the parameters are no object, or the

@@ -1,4 +1,4 @@
-"""The sessions of one connector: shared by equal calls, few, and closed when they idle."""
+"""The sessions of one connector: shared by equal calls, limited in number, closed when idle."""
 
 import asyncio
 import logging
@@ -129,7 +129,7 @@ class Sessions:
         return next(usable, None)
 
     def _new(self, access: Access) -> Session | None:
-        """Open a session if there is room; else make room, if one is used by nobody."""
+        """Open a session if there is room; else make room if one is unused."""
         if len(self._sessions) < self._limits.most:
             session = Session(access, on_end=self._on_end, on_lists_changed=self._on_lists_changed)
             self._sessions.append(session)

@@ -3,9 +3,9 @@
 The rules are those of manager.openapi.yaml (ActionDefinition). Generators write a reference wherever a type is used;
 references to parts of the same schema are replaced by those parts. A type that contains itself cannot be written out.
 
-``jsonref`` and ``referencing`` were tried. jsonref also replaces what looks like a reference in names and values, fetches
-addresses, and has no limit for types that contain each other; referencing finds the part that a reference names, which is
-fifteen lines here, and needs a compiled package for that.
+``jsonref`` was tried: it also takes names and values for references, fails on types that contain each other, and lets a rule
+beside a reference replace the rule that it refers to. ``referencing`` only finds what a reference names, which is fifteen
+lines here, and needs a compiled package.
 """
 
 from collections.abc import Iterator, Mapping

@@ -91,7 +91,7 @@ def checkpoint_of(state: Any, *, name: str = "checkpoint") -> dict[str, JsonValu
     if len(encoded) > LARGEST_STATE_BYTES:
         raise too_large(name, len(encoded), LARGEST_STATE_BYTES)
     copy: dict[str, JsonValue] = decode(encoded)
-    if copy != state:  # A glance: tuples and dates, which may pass, are told from the rest by a closer look.
+    if copy != state:  # Tuples and dates differ as well, and may pass: look closer.
         require_lasting(state, path=name)
     return copy
 

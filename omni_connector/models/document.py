@@ -24,7 +24,7 @@ _MOMENT = fields.optional(fields.moment)
 _OBJECT = fields.optional(fields.json_object)
 
 _place = object.__setattr__
-"""Puts all fields of a new instance in place at once: setting them one by one goes through ``__setattr__``."""
+"""Sets all fields of a new instance at once: setting them one by one goes through ``__setattr__``."""
 
 
 def _is_clean(value: Any) -> bool:
@@ -186,7 +186,7 @@ class Document(fields.QuickModel):
         filename: its name; with no ``mime_type`` its extension decides.
         content_id: id that ``ctx.content_storage.save`` returned.
         metadata: what is known beside the text.
-        permissions: who finds it; None means nobody (private).
+        permissions: who finds it; without any it is private.
         attributes: values for search operators and filters, a dict of JSON values.
 
     Raises:
@@ -266,7 +266,7 @@ class Document(fields.QuickModel):
 
 
 def require_one_content(document: Document) -> None:
-    """Hold the rule that exactly one of ``content`` and ``content_id`` is given; fields may be set one by one.
+    """Refuse a document unless exactly one of ``content`` and ``content_id`` is given; fields may be set one by one.
 
     Raises:
         InvalidValueError: both or neither are.

@@ -47,7 +47,7 @@ class ActionDefinition(Model):
         parameters: what connectors before March 2026 declared instead of ``input_schema``, which is made from it: a
             JSON Schema, or names with their ``type``, ``description``, ``default`` and ``required``.
         input_schema: JSON Schema of its parameters, an object. Local references are written out when it is announced;
-            what the manager refuses besides is told at start, see ``action_schema``.
+            anything else that the manager rejects is reported at start, see ``action_schema``.
         mode: ``read`` or ``write``.
         source_types: types it works for; empty means all built-in types of the connector.
         admin_only: only administrators may run it.
@@ -128,16 +128,16 @@ class ConnectorManifest(Model, AwaitableValue):
         source_types: types of sources that it reads.
         actions: what agents and people can run.
         search_operators: words for searches in the documents' attributes.
-        read_only: the manager refuses actions that write.
+        read_only: the manager rejects actions that write.
         extra_schema: JSON Schema of ``DocumentMetadata.extra``, or None.
         attributes_schema: JSON Schema of ``Document.attributes``, or None; string properties of ``format: email``
             name people.
         mcp_enabled: the connector mirrors an MCP server.
-        mcp_catalog_loaded: what that server offers is known and part of this manifest.
+        mcp_catalog_loaded: this manifest contains what that server offers.
         resources: what can be read with ``POST /resource``.
         prompts: what can be fetched with ``POST /prompt``.
-        skills: texts that tell a model how to do something.
-        oauth: how people connect accounts of their own, or None.
+        skills: instructions for a model.
+        oauth: how people connect their own accounts, or None.
 
     Raises:
         InvalidValueError: a value has the wrong type.

@@ -57,12 +57,12 @@ def _shown(url: str) -> str:
 
 @frozen
 class StdioMcpServer:
-    """An MCP server that is started as a process and spoken to over its standard input and output.
+    """An MCP server that runs as a process and talks over its standard input and output.
 
         StdioMcpServer("npx", ["-y", "@modelcontextprotocol/server-github"])
 
-    Of the environment it is given only what a program needs to start (PATH, HOME and the like), ``env``, and what the
-    connector's ``prepare_mcp_env`` returns. What it writes to its standard error appears in the log.
+    Its environment holds what a program needs to start (PATH, HOME and the like), ``env``, and what the connector's
+    ``prepare_mcp_env`` returns. What it writes to its standard error is logged.
 
     Attributes:
         command: the program.
@@ -71,8 +71,8 @@ class StdioMcpServer:
         cwd: where it runs; None is where the connector does.
         connect_timeout_seconds: for starting it and the handshake.
         call_timeout_seconds: for one call.
-        needs_credentials: False when it answers without: what it offers is then asked for as soon as the connector
-            starts, not at the first sync.
+        needs_credentials: False when it works without: it is then asked what it offers when the connector starts, not
+            at the first sync.
 
     Raises:
         InvalidValueError: a value has the wrong type.
@@ -90,12 +90,12 @@ class StdioMcpServer:
 
     @property
     def label(self) -> str:
-        """What it is called in messages and logs; arguments are left out, they may hold secrets."""
+        """Its name in messages and logs; without arguments, which may hold secrets."""
         return PurePath(self.command).name
 
     @property
     def identity(self) -> list[Any]:
-        """What tells it from another server, without its environment."""
+        """What distinguishes it from another server; without its environment."""
         return ["stdio", self.command, list(self.args), self.cwd]
 
 
@@ -128,12 +128,12 @@ class HttpMcpServer:
 
     @property
     def label(self) -> str:
-        """What it is called in messages and logs: the address without what may be secret in it."""
+        """Its name in messages and logs: the address without what may be secret in it."""
         return _shown(self.url)
 
     @property
     def identity(self) -> list[Any]:
-        """What tells it from another server, without headers and whatever may be secret in the address."""
+        """What distinguishes it from another server; without headers and what may be secret in the address."""
         return ["http", self.label]
 
 

@@ -1,4 +1,4 @@
-"""How people connect accounts of their own (PROTOCOL, section 17; manager.openapi.yaml, OAuthManifestConfig)."""
+"""How people connect their own accounts (PROTOCOL, section 17; manager.openapi.yaml, OAuthManifestConfig)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,7 @@
 """People and groups as authors write them; the rules are those of PROTOCOL, section 15.
 
-The manager applies the rules when it indexes an event, long after it has accepted it, and tells nobody. So they are
-held here, when a record is made.
+The manager applies the rules when it indexes an event, long after it has accepted it, and reports nothing. So they are
+checked here, when a record is made.
 """
 
 import datetime as dt
@@ -154,12 +154,12 @@ class PersonRecord(Model):
     )
 
     def __attrs_post_init__(self) -> None:
-        """Hold the rule that spans two fields."""
+        """Check the rule that spans two fields."""
         require_other_manager(self)
 
 
 def require_other_manager(person: PersonRecord) -> None:
-    """Hold the rule that nobody is their own manager; fields may be set one by one.
+    """Refuse a person who is their own manager; fields may be set one by one.
 
     Raises:
         InvalidValueError: ``manager_external_id`` is the person's own id.

@@ -1,4 +1,4 @@
-"""Skills: texts that tell a model how to do something with a source (PROTOCOL, section 17)."""
+"""Skills: instructions for a model that works with a source (PROTOCOL, section 17)."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class SkillDefinition(WireModel):
         title: for people.
         description: when to use it, or None.
         source_types: built-in types it is about; empty means all types of the connector.
-        content: its text, which the manager then hands out itself; None when it is asked for with ``POST /skill``.
+        content: its text, which the manager then hands out itself. Without it, the text is loaded with ``POST /skill``.
         mcp_prompt: name of the MCP prompt that its text is made from, or None.
     """
 

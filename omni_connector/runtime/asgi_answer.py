@@ -1,8 +1,8 @@
 """Takes the answer out of a response object of an ASGI framework, as the framework's server would.
 
-A streamed or a file response has no body to be read: it is an ASGI application that sends one. It is called on the
-private loop; the thread that answers takes what it sends, chunk by chunk, so that a large file is never in memory as a
-whole. Background tasks of the response run after its body, while the answer is on its way.
+A streamed or file response has no body to read: it is an ASGI application that sends one. It is called on the private loop,
+and the thread that answers takes its chunks one by one, so a large file is never in memory as a whole. Background tasks of
+the response run after its body, while the answer is on its way.
 """
 
 import inspect
@@ -94,7 +94,7 @@ class Chunks:
         self._changed = threading.Condition()  # Protects all that follows.
         self._messages: deque[Mapping[str, Any]] = deque()
         self._room: Future[None] | None = None  # What the response waits for while there is none.
-        self._left: Future[None] = Future()  # Set when nobody takes anything any more.
+        self._left: Future[None] = Future()  # Set when no more is taken.
         self._complete = False
         self._error: BaseException | None = None
         self._asked = False
@@ -148,7 +148,7 @@ class Chunks:
             room.set_result(None)
 
     async def _receive(self) -> dict[str, Any]:
-        """The request has no body; after that, the next thing to be told is that the caller has left."""
+        """The request has no body; the next message says that the caller has left."""
         if not self._asked:
             self._asked = True
             return {"type": "http.request", "body": b"", "more_body": False}
@@ -183,7 +183,7 @@ class Chunks:
         if error is None:
             return
         if complete and not call.cancelled():
-            told = redacted_traceback(error, self._secrets)
-            log.error("A background task of an action's response failed: %s", told)
+            traceback = redacted_traceback(error, self._secrets)
+            log.error("A background task of an action's response failed: %s", traceback)
         elif complete or left:
             log.debug("A response ended after its answer, or its caller, had left: %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""Tells the connector that an account was connected, and the manager what changed by it (PROTOCOL, section 17)."""
+"""Passes on that an account was connected: to the connector, and to the manager what changed (PROTOCOL, section 17)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -41,7 +41,7 @@ def credential_ready(
         ConfigurationError: a manager would refuse what the manifest has become.
     """
     before = manifest()
-    said = _told(connector, request, loop)
+    said = _call_hook(connector, request, loop)
     refresh()
     after = _wire(said)
     if after is None:
@@ -58,7 +58,7 @@ def credential_ready(
     return after
 
 
-def _told(connector: ConnectorBase, request: CredentialReadyRequest, loop: EventLoop) -> Any:
+def _call_hook(connector: ConnectorBase, request: CredentialReadyRequest, loop: EventLoop) -> Any:
     request = evolve(request, credentials={} if request.credentials is None else request.credentials)
     given = {
         "source_id": request.source_id,

@@ -1,4 +1,4 @@
-"""A connector that mirrors an MCP server: when the server is asked what it offers, and what becomes of it."""
+"""A connector that mirrors an MCP server: when the server is asked what it offers, and what is announced."""
 
 import concurrent.futures
 import functools

@@ -1,4 +1,4 @@
-"""Finds the text of a skill: static, from the connector, or from a prompt of its MCP server."""
+"""Finds the text of a skill: in the manifest, from the connector, or from a prompt of its MCP server."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
