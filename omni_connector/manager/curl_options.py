@@ -4,7 +4,6 @@ libcurl reads proxies from the environment by itself, by other rules than ``requ
 resolved here, once and in Python, and always set.
 """
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -14,16 +13,14 @@ import pycurl
 import requests
 from attrs import field, frozen
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, get_netrc_auth, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 
 LONGEST_IDLE_SECONDS = 15
 """A connection that was idle for longer is not used again. gunicorn, nginx and the load balancers of the clouds close theirs
 after 2 to 75 s; a connection that they have closed is recognised, whatever its age, so this only bounds how many stay."""
 
 SUPPRESS_CONNECT_HEADERS = 265  # pycurl has no name for it.
-OWN_HEADERS = frozenset(
-    {"accept-encoding", "connection", "content-length", "content-type", "transfer-encoding"}
-)
+OWN_HEADERS = (b"accept-encoding", b"connection", b"content-length", b"content-type", b"transfer-encoding")
 """What libcurl or the request itself says."""
 
 
@@ -63,13 +60,15 @@ class CurlOptions:
         if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
             return None
         try:
-            headers = tuple(_header_lines(manager_url, session))
+            # requests resolves authentication (the session's, netrc, the address) and checks the headers.
+            prepared = session.prepare_request(requests.Request("POST", manager_url))
+            headers = tuple(_header_lines(prepared))
             user, password = map(_latin, get_auth_from_url(proxy))
         except ValueError:  # A header or a name that cannot be sent; the session says which.
             return None
         certificate = found["cert"]
         return cls(
-            base=_without_userinfo(manager_url).rstrip("/"),
+            base=_without_userinfo(str(prepared.url)).rstrip("/"),
             headers=headers,
             proxy=_without_userinfo(proxy),
             proxy_credentials=(user, password) if user or password else None,
@@ -132,38 +131,30 @@ def _has_behaviour(session: requests.Session, manager_url: str) -> bool:
         or type(session.get_adapter(manager_url)) is not HTTPAdapter
         or session.hooks.get("response")
         or session.params
-        or len(session.cookies)
+        or len(session.cookies)  # An answer may change them.
         or not isinstance(session.auth, tuple | None)
     )
 
 
-def _header_lines(manager_url: str, session: requests.Session) -> Iterator[bytes]:
-    """Yield the session's headers; libcurl takes a CR LF in them literally, so it is refused here.
+def _header_lines(prepared: requests.PreparedRequest) -> Iterator[bytes]:
+    """Yield the headers of a request as libcurl wants them.
 
     Raises:
-        ValueError: a header cannot be sent.
+        ValueError: one of them cannot be sent.
     """
-    headers = {str(name): value for name, value in session.headers.items() if value is not None}
-    auth: Any = session.auth or (get_netrc_auth(manager_url) if session.trust_env else None)
-    user, password = map(_latin, auth or get_auth_from_url(manager_url))
-    if user or password:
-        headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-        headers["Authorization"] = b"Basic " + base64.b64encode(user + b":" + password)
-    names = {name.lower() for name in headers}
+    headers = {_latin(name): _latin(value) for name, value in prepared.headers.items()}
     for name, value in headers.items():
         if name.lower() not in OWN_HEADERS:
-            line = _latin(value)
-            if set(line) & set(b"\r\n\0") or set(name) & set("\r\n\0:; "):
+            if b"\0" in value:
                 raise ValueError(f"the header {name!r} cannot be sent")
-            yield _latin(name) + (b": " + line if line.strip() else b";")
-    for name in ("accept", "user-agent"):
-        if name not in names:
-            yield name.encode() + b":"  # Not libcurl's own either.
+            yield name + (b": " + value if value else b";")
+    for name in {b"accept", b"user-agent"} - {name.lower() for name in headers}:
+        yield name + b":"  # Not libcurl's own either.
     yield b"Expect:"  # No wait of a second for "100 Continue" before bodies over 1 MiB.
 
 
-def _latin(text: Any) -> bytes:
-    return text if isinstance(text, bytes) else str(text).encode("latin-1")
+def _latin(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("latin-1")
 
 
 def _verify(verify: Any) -> str | None:

@@ -5,9 +5,9 @@ for would be taken for the answer to the next request, and a request would be se
 the socket is looked at by ourselves, in the last moment before each request is sent.
 """
 
+import contextlib
 import select
 import socket
-from os import close, dup
 
 import pycurl
 
@@ -27,7 +27,6 @@ class Sockets:
         # child still holds, after it was closed here.
         self._poll = select.poll()
         self._look = select.poll()
-        self._watched: set[int] = set()
         self._unnamed: set[int] = set()  # New ones, whose local port is not known yet.
         self._unused: set[int] = set()  # No request was sent on them.
         self._by_port: dict[int, int] = {}
@@ -35,12 +34,10 @@ class Sockets:
     def watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         """Take what libcurl wants to wait for: the multi's ``M_SOCKETFUNCTION``."""
         if what == pycurl.POLL_REMOVE:
-            if fd in self._watched:
-                self._watched.discard(fd)
+            with contextlib.suppress(KeyError):
                 self._poll.unregister(fd)
-            return
-        self._watched.add(fd)
-        self._poll.register(fd, MASKS[what])
+        else:
+            self._poll.register(fd, MASKS[what])
 
     def made(self, fd: int, _purpose: int) -> int:
         """Take note of a new socket: a handle's ``SOCKOPTFUNCTION``."""
@@ -82,32 +79,18 @@ class Sockets:
     def _name_new_ones(self) -> None:
         for fd in list(self._unnamed):
             try:
-                port = _port(fd)
+                # A copy, of whatever family it is.
+                with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as copy:
+                    port = copy.getsockname()[1]
             except OSError:  # Closed meanwhile: of several addresses of a host, another was faster.
                 self._unnamed.discard(fd)
                 continue
-            if port:
+            if port:  # 0 before it is connected.
                 self._unnamed.discard(fd)
                 self._unused.add(fd)
                 self._by_port[port] = fd
 
 
-def _port(fd: int) -> int:
-    """Return the local port of a socket that is not ours to close; 0 before it is connected."""
-    copy = dup(fd)
-    try:
-        with socket.socket(fileno=copy) as copied:
-            copy = -1
-            return int(copied.getsockname()[1])
-    finally:
-        if copy >= 0:
-            close(copy)
-
-
 BITS = {READABLE: pycurl.CSELECT_IN, WRITABLE: pycurl.CSELECT_OUT}
 """Anything else, such as an error, is for libcurl to find out."""
-MASKS = {
-    pycurl.POLL_IN: READABLE,
-    pycurl.POLL_OUT: WRITABLE,
-    pycurl.POLL_INOUT: READABLE | WRITABLE,
-}
+MASKS = {pycurl.POLL_IN: READABLE, pycurl.POLL_OUT: WRITABLE, pycurl.POLL_INOUT: READABLE | WRITABLE}

@@ -230,7 +230,7 @@ def test_the_environment_is_not_read_by_libcurl(make_wire, monkeypatch):
 # -- requests -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["X-Note\r\nX-Evil", "X Note", "X:Note"])
+@pytest.mark.parametrize("name", ["X-Note\r\nX-Evil", " X-Note", "X:Note"])
 def test_a_header_with_a_name_that_cannot_be_is_left_to_requests(name):
     session = requests.Session()
     session.headers[name] = "1"
