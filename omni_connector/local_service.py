@@ -62,8 +62,8 @@ class LocalService:
         self._options = options
         self._environ = None if from_environ else dict[str, str]()
         self._closed = False
-        self._door = _Door()
-        self._server = HttpServer(self._door, threads=THREADS, name="served-connector").start()
+        self._late_application = _LateApplication()
+        self._server = HttpServer(self._late_application, threads=THREADS, name="served-connector").start()
         self.url = self._server.url
         try:
             self._open()
@@ -99,7 +99,7 @@ class LocalService:
             self.connector, settings=settings, manager=self._client, options=self._options, register=False
         )
         self.service = next(iter(services(self.app).values()))
-        self._door.open(self.app)
+        self._late_application.open(self.app)
         if self.manager.takes_registrations:
             with SdkClient(
                 self.manager.url
@@ -110,7 +110,7 @@ class LocalService:
         self.service.start()
 
 
-class _Door:
+class _LateApplication:
     """The application has to know its address, which the server knows only once it listens."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ installed:
 
 Elsewhere import the function ``run_sync``. ``call_action`` runs an action, ``serve_connector`` keeps a connector
 served for whatever else is to be tried, ``MemoryManager`` is for unit tests of single calls. The fixture
-``faulty_manager`` spoils calls on their way to ``omni_manager`` (``omni_connector.testing.faults``).
+``faulty_manager`` breaks chosen calls on their way to ``omni_manager`` (docs/testing-with-faults.md).
 ``OmniTestHarness`` and what belongs to it are for test suites that were written for containers.
 
 Names are imported when they are first used: the pytest plugin is loaded in every pytest run of everybody who has the

@@ -1,6 +1,6 @@
-"""A manager that misbehaves as it is told: refuses, resets, delays, answers nonsense, forgets to answer.
+"""A manager with faults: it refuses, resets, delays, answers nonsense, or does not answer (``docs/testing-with-faults.md``).
 
-``FaultyManager`` stands in front of an embedded manager (or any other) and spoils the calls that its plan names:
+``FaultyManager`` is a proxy in front of an embedded manager (or any other) that breaks the calls that its plan names:
 
     def test_an_answer_that_is_lost_costs_nothing(faulty_manager, run_sync):
         faulty_manager.plan.add("events", LostAnswer(), calls=1)

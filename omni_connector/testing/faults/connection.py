@@ -1,4 +1,4 @@
-"""One client's connection through the faulty manager: passes calls on, or spoils them."""
+"""One client's connection through the faulty manager: forwards calls, or breaks them."""
 
 import socket
 import threading
@@ -20,7 +20,7 @@ from omni_connector.testing.faults.kinds import (
     Reset,
     Truncated,
 )
-from omni_connector.testing.faults.wire import Head, Wire
+from omni_connector.testing.faults.messages import Head, HttpConnection
 
 OK = 200
 
@@ -51,7 +51,7 @@ class ProxiedCall:
 class Proxy(Protocol):
     """What a connection needs of ``FaultyManager``."""
 
-    def connect(self) -> Wire:
+    def connect(self) -> HttpConnection:
         """Return a connection to the manager behind."""
 
     def forwarded(self, head: Head) -> bytes:
@@ -109,9 +109,9 @@ class Connection:
 
     def __init__(self, proxy: Proxy, connected: socket.socket) -> None:
         self._proxy = proxy
-        self._client = Wire(connected)
+        self._client = HttpConnection(connected)
         self._lock = threading.Lock()  # Protects the opening, closing and breaking of both sides.
-        self._manager: Wire | None = None
+        self._manager: HttpConnection | None = None
         self._broken = False
         self.thread = threading.Thread(target=self._run, name="faulty-manager-connection", daemon=True)
 
@@ -224,7 +224,9 @@ class Connection:
         self._client.send(answer.to_bytes())
 
     def _pass_on(self, call: ProxiedCall, reply: _Reply) -> None:
-        self._proxy.note(call, done=True, status=reply.status)  # First, so that whoever is answered finds it.
+        self._proxy.note(
+            call, done=True, status=reply.status
+        )  # First, so that the caller finds it once it is answered.
         head = reply.head.to_bytes()
         for piece in reply.pieces:
             self._client.send(head + piece)

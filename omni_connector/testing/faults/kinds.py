@@ -1,7 +1,7 @@
 """What can go wrong with one call, as immutable values.
 
-"Done" means that the manager behind carried the call out. A connector's side cannot tell a call that was done and
-not answered from one that was never done: that is what most of these are about.
+"Done" means that the manager behind the proxy has executed the call. A client cannot tell a call that was done but not
+answered from one that was not done: most of these faults are about that.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ from omni_connector.models.codec import encode
 
 @frozen
 class Refuse:
-    """The call's connection is reset before it is read, and for a while nobody listens; other calls go on.
+    """The call's connection is reset before it is read, and for a while connections are refused; other calls go on.
 
-    A connection that stands cannot be refused any more; those of the attempts that follow are.
+    An open connection cannot be refused any more; those of the attempts that follow are.
 
     Attributes:
-        seconds: how long nobody listens.
+        seconds: how long connections are refused.
     """
 
     seconds: float = 0.05
@@ -27,10 +27,10 @@ class Refuse:
 
 @frozen
 class GoAway:
-    """The manager goes away and comes back: all connections break, and for a while nobody listens.
+    """The manager goes away and comes back: all connections break, and for a while new ones are refused.
 
     Attributes:
-        seconds: how long nobody listens.
+        seconds: how long connections are refused.
     """
 
     seconds: float = 0.05
@@ -50,10 +50,10 @@ class Reset:
 
 @frozen
 class Delay:
-    """The call takes its time.
+    """The call takes long.
 
-    A client that gives up meanwhile and repeats the call has it done late, perhaps after newer ones: what a client
-    cannot prevent. Keep the delay below the client's time-out unless that is the point.
+    When the client gives up meanwhile and repeats the call, the first one is still done, perhaps after newer ones: no
+    client can prevent that. Keep the delay below the client's time-out unless that is the point.
 
     Attributes:
         seconds: how long.
@@ -131,7 +131,7 @@ class NotJson:
 
 @frozen
 class Do:
-    """Whatever the test wants to happen at this moment, such as killing the connector's process.
+    """Calls a function of the test at this moment, such as killing the connector's process.
 
     Attributes:
         action: called without arguments, from the thread of the call.

@@ -1,4 +1,4 @@
-"""Stands in front of a manager and spoils the calls that its plan names."""
+"""An HTTP proxy in front of a manager that breaks the calls that its plan names."""
 
 import socket
 import threading
@@ -10,9 +10,9 @@ from attrs import evolve
 
 from omni_connector.manager import Policies, RetryPolicy, SdkClient
 from omni_connector.testing.faults.connection import Connection, ProxiedCall
-from omni_connector.testing.faults.door import Door
+from omni_connector.testing.faults.listener import Listener
+from omni_connector.testing.faults.messages import Head, HttpConnection
 from omni_connector.testing.faults.plan import FaultPlan, endpoint_of
-from omni_connector.testing.faults.wire import Head, Wire
 
 _PATIENT = RetryPolicy(
     attempts=40,
@@ -73,14 +73,14 @@ class FaultyManager:
         self._connections: set[Connection] = set()
         self._released = threading.Event()  # Another one after each release.
         self._ending = threading.Event()
-        self._door = Door(host, self._welcome)
+        self._listener = Listener(host, self._handle)
         self._closed = False
 
     # -- its life -----------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
         """Listen; the address accepts when this returns."""
-        self._door.open()
+        self._listener.listen()
         return self
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class FaultyManager:
             return
         self._closed = True
         self._ending.set()
-        self._door.close()  # No connection is added from here on.
+        self._listener.close()  # No connection is added from here on.
         with self._changed:
             connections = list(self._connections)
             self._released.set()
@@ -108,20 +108,20 @@ class FaultyManager:
     @property
     def url(self) -> str:
         """Base address, without a trailing slash."""
-        return f"http://{self._host}:{self._door.port}"
+        return f"http://{self._host}:{self._listener.port}"
 
     def client(self, policies: Policies = QUICK) -> SdkClient:
         """Return a client that calls through here, for ``create_app``, ``serve_connector`` or ``run_sync``.
 
-        Whoever is given it closes it, as they do.
+        They close it.
         """
         return SdkClient(self.url, policies=policies)
 
-    # -- misbehaving by hand ------------------------------------------------------------------------------------
+    # -- faults by hand ------------------------------------------------------------------------------------
 
     def go_away(self, seconds: float = float("inf")) -> None:
         """Break all connections and refuse new ones, until the time is over or ``come_back`` is called."""
-        self._door.shut(seconds)
+        self._listener.refuse(seconds)
         with self._changed:
             connections = list(self._connections)
         for connection in connections:
@@ -129,11 +129,11 @@ class FaultyManager:
 
     def come_back(self) -> None:
         """Listen again."""
-        self._door.open()
+        self._listener.listen()
 
     def refuse(self, seconds: float) -> None:
         """Refuse new connections for a while; those that stand go on."""
-        self._door.shut(seconds)
+        self._listener.refuse(seconds)
 
     def release(self) -> None:
         """Break the connections of the calls that hang; later ones hang again."""
@@ -165,15 +165,15 @@ class FaultyManager:
 
     # -- for the connections ------------------------------------------------------------------------------------
 
-    def connect(self) -> Wire:
+    def connect(self) -> HttpConnection:
         """Return a connection to the manager behind.
 
         Raises:
             OSError: it is not there.
         """
         connected = socket.create_connection(self._target, CONNECT_SECONDS)
-        connected.settimeout(None)  # A manager may take its time; closing wakes whoever waits.
-        return Wire(connected)
+        connected.settimeout(None)  # A manager may take its time; closing ends the wait.
+        return HttpConnection(connected)
 
     def forwarded(self, head: Head) -> bytes:
         """Return a request's head as the manager behind is to see it."""
@@ -213,7 +213,7 @@ class FaultyManager:
         with self._changed:
             self._connections.discard(connection)
 
-    def _welcome(self, connected: socket.socket) -> None:
+    def _handle(self, connected: socket.socket) -> None:
         connection = Connection(self, connected)
         with self._changed:
             self._connections.add(connection)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages, taken from a socket and passed on as they are."""
+"""HTTP/1.1 messages, read from a socket and forwarded unchanged."""
 
 import socket
 import struct
@@ -54,7 +54,7 @@ class Head:
         return bool(bodiless or self.get(b"content-length") or self.get(b"transfer-encoding"))
 
 
-class Wire:
+class HttpConnection:
     """One side of a connection."""
 
     def __init__(self, connected: socket.socket) -> None:
@@ -106,7 +106,7 @@ class Wire:
         self._socket.sendall(data)
 
     def shut(self) -> None:
-        """Wake whoever reads or writes here; may be called from another thread."""
+        """End a read or write that waits here; may be called from another thread."""
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:  # It is not connected any more.
