@@ -1,4 +1,4 @@
-"""Shows the log of the syncs where nobody has set up logging: in servers that configure their own logs only."""
+"""Shows the log of the syncs where no logging is set up: in servers that configure only their own logs."""
 
 import logging
 
@@ -9,7 +9,7 @@ def show_log() -> None:
     if logging.getLogger().handlers or logger.handlers:
         return
     handler = logging.StreamHandler()
-    handler.addFilter(_is_shown_by_nobody_else)
+    handler.addFilter(_is_not_shown_elsewhere)
     handler.setFormatter(
         logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] %(name)s: %(message)s")
     )
@@ -17,6 +17,6 @@ def show_log() -> None:
     logger.setLevel(logging.INFO)
 
 
-def _is_shown_by_nobody_else(_: logging.LogRecord) -> bool:
+def _is_not_shown_elsewhere(_: logging.LogRecord) -> bool:
     """Gunicorn loads the application after the log is shown: only then does it set up logging, if it does."""
     return not logging.getLogger().handlers

@@ -176,7 +176,7 @@ def service_of(app: Flask, connector_name: str | None = None) -> ConnectorServic
 
 
 def serve(connector: ConnectorBase, *, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104
-    """Serve ``connector`` with gunicorn and the settings of ``gunicorn_conf`` until the process is told to stop.
+    """Serve ``connector`` with gunicorn and the settings of ``gunicorn_conf`` until the process is asked to stop.
 
     Args:
         connector: the connector.
@@ -208,7 +208,7 @@ def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
         if not is_preloading():
             service.start(url_prefix=prefix, is_idle_process=is_reloader_parent)
             return
-        service.checked_manifest()  # What is raised in a process that was just forked, nobody hears.
+        service.checked_manifest()  # An error that is raised right after a fork would be lost.
     except ConfigurationError:
         service.close()
         raise

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from omni_connector.code_location import author_location
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
-from omni_connector.places import place_of
 
 
 def load_connector(target: str) -> ConnectorBase:
@@ -36,7 +36,7 @@ def load_connector(target: str) -> ConnectorBase:
         return found()
     except Exception as error:
         remedy = " Its __init__ must work without arguments." if isinstance(error, TypeError) else ""
-        raise ConfigurationError(f"{target} cannot be made: {_told(error)}{remedy}") from error
+        raise ConfigurationError(f"{target} cannot be made: {_described(error)}{remedy}") from error
 
 
 def _split(target: str) -> tuple[str, str]:
@@ -64,7 +64,7 @@ def _load_module(name: str, target: str) -> ModuleType:
             raise ConfigurationError(_missing(target, error.name)) from error
         raise ConfigurationError(f"{target} cannot be imported: {error}") from error
     except Exception as error:
-        raise ConfigurationError(f"{target} cannot be imported: {_told(error)}") from error
+        raise ConfigurationError(f"{target} cannot be imported: {_described(error)}") from error
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -81,13 +81,13 @@ def _load_file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except BaseException as error:
-        del sys.modules[path.stem]  # Half made; nobody shall find it there.
+        del sys.modules[path.stem]  # It is incomplete, and must not be found by another import.
         if isinstance(error, SystemExit):
             raise _exits(str(path)) from error
         if isinstance(error, ModuleNotFoundError) and error.name:
             raise ConfigurationError(_missing(str(path), error.name)) from error
         if isinstance(error, Exception):
-            raise ConfigurationError(f"{path} cannot be loaded: {_told(error)}") from error
+            raise ConfigurationError(f"{path} cannot be loaded: {_described(error)}") from error
         raise
     return module
 
@@ -100,9 +100,9 @@ def _missing(target: str, module: str) -> str:
     )
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     """Return type, message and place; a syntax error's message names its place itself."""
-    place = "" if isinstance(error, SyntaxError) else place_of(error)
+    place = "" if isinstance(error, SyntaxError) else author_location(error)
     return f"{type(error).__name__}: {error}" + (f" (in {place})." if place else ".")
 
 

@@ -8,7 +8,7 @@ from typing import IO, Any
 import click
 
 from omni_connector.cli import exit_codes
-from omni_connector.places import place_of
+from omni_connector.code_location import author_location
 
 JSON_WANTED = "omni_connector.json"
 VERBOSE = "omni_connector.verbose"
@@ -63,8 +63,8 @@ class ManagerRefusedError(Exception):
 
 
 def bug(error: Exception) -> CommandError:
-    """Return what is said of an exception that nobody expected."""
-    place = place_of(error)
+    """Return the message for an unexpected exception."""
+    place = author_location(error)
     where = f" (in {place})" if place else ""
     remedy = "This is a bug in omni-connector or in the connector; run with -v for the traceback."
     return CommandError(f"{type(error).__name__}: {error}{where}. {remedy}", exit_code=exit_codes.BUG)

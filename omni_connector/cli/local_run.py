@@ -98,7 +98,7 @@ class LocalRun:
 
     @contextmanager
     def _manager(self) -> Iterator[LocalManager]:
-        """Run the embedded manager. It starts nothing by itself, except realtime runs that are wished."""
+        """Run the embedded manager. It starts nothing by itself, except the realtime run that was asked for."""
         data_dir = prepare_data_dir(self._options.data_dir)
         settings = LocalSettings(max_concurrent_syncs=UNLIMITED, max_concurrent_syncs_per_type=UNLIMITED)
         is_realtime = self._options.mode == SyncMode.REALTIME
@@ -130,16 +130,16 @@ class LocalRun:
         return source
 
     def _mode(self, listed: list[str]) -> str:
-        """Return the mode to ask for; as the manager's scheduler chooses where nobody says (PROTOCOL, section 4)."""
-        wished = self._options.mode
-        if wished is None:
+        """Return the mode to ask for; by default the one that the manager's scheduler chooses (PROTOCOL, section 4)."""
+        asked_for = self._options.mode
+        if asked_for is None:
             return SyncMode.INCREMENTAL if SyncMode.INCREMENTAL in listed else SyncMode.FULL
-        if wished not in listed and wished != SyncMode.FULL:
+        if asked_for not in listed and asked_for != SyncMode.FULL:
             raise ConfigurationError(
-                f"--mode {wished}: {self._connector.name} does not list this mode. Its sync_modes: "
+                f"--mode {asked_for}: {self._connector.name} does not list this mode. Its sync_modes: "
                 f"{', '.join(listed) or 'none'}."
             )
-        return wished
+        return asked_for
 
     def _start(
         self, manager: LocalManager, served: LocalService, source: SourceRow, mode: str
@@ -152,7 +152,7 @@ class LocalRun:
             if run.sync_type == mode or self._options.mode != SyncMode.FULL:
                 manager.probe(run.id)  # Nobody runs it: the manager sends it to the connector again.
                 if served.service.report(run.id) is not None:
-                    self._output.say("Taking up an interrupted run again, from its checkpoint.", "yellow")
+                    self._output.say("Resuming an interrupted run from its checkpoint.", "yellow")
                     return run.id, True
             calls.cancel(run.id)
         return calls.start_sync(source.id, mode), False

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from omni_connector.cli.output import Output, one_line
-from omni_connector.places import own_place, place_of
+from omni_connector.code_location import author_location, innermost_author_frame
 
 REPEATS_SHOWN = 5
 """Messages of one kind; a run with a thousand broken documents must not scroll everything else away."""
@@ -60,7 +60,7 @@ def _logging(handler: logging.Handler, level: int) -> Iterator[None]:
 
 
 class _Handler(logging.Handler):
-    """Writes records; what goes wrong with that must not reach whoever logs."""
+    """Writes records; an error in that must not reach the code that logs."""
 
     def __init__(self, output: Output) -> None:
         super().__init__()
@@ -113,11 +113,11 @@ def _brief_text(record: logging.LogRecord) -> str:
     message, *traces = _TRACEBACK.split(record.getMessage())
     if traces:  # The SDK writes tracebacks into messages, because secrets have to be taken out of them.
         frames = [(name, int(line)) for trace in traces for name, line in _FRAME.findall(trace)]
-        return f"{one_line(f'{message}{_error_line(traces[-1])}', longest=1000)} ({_in(own_place(frames))})"
+        return f"{one_line(f'{message}{_error_line(traces[-1])}', longest=1000)} ({_in(innermost_author_frame(frames))})"
     text = one_line(message, longest=1000)
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
-        return f"{text}: {type(error).__name__} ({_in(place_of(error))})"
+        return f"{text}: {type(error).__name__} ({_in(author_location(error))})"
     return text
 
 

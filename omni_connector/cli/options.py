@@ -55,7 +55,7 @@ def verbose_option(function: _Function) -> _Function:
 
 
 def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], bool]:
-    """Return a callback that tells the group, which reports errors, what was asked for."""
+    """Return a callback that stores the flag for the group, which reports errors."""
 
     def note(context: click.Context, parameter: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click's call.
         del parameter

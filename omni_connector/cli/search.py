@@ -28,7 +28,7 @@ def search(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Search the documents in the data directory, the best hits first, whoever may find them in Omni.
+    """Search the documents in the data directory, the best hits first, regardless of permissions (see --as).
 
     QUERY is one or several words, which must all occur; '"words in quotes"' are a phrase, pre* is a beginning.
     Works while a run or a manager uses the data. Finding nothing is no failure: the exit status is 0.

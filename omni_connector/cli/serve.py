@@ -13,7 +13,7 @@ from omni_connector.cli.options import target_argument, verbose_option
 @click.option("--port", type=click.IntRange(1, 65535), help="Default: the variable PORT, then 8000.")
 @verbose_option
 def serve(*, target: str, host: str, port: int | None, verbose: bool) -> None:
-    """Serve the connector TARGET with gunicorn until it is told to stop.
+    """Serve the connector TARGET with gunicorn until it is asked to stop.
 
     The environment says where the manager is (CONNECTOR_MANAGER_URL) and how the manager reaches this connector
     (CONNECTOR_HOST_NAME, or CONNECTOR_URL); without the latter it is not registered.

@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StoppedBySignal(KeyboardInterrupt):
-    """The process was told to stop.
+    """The process was asked to stop.
 
     Attributes:
         number: of the signal.
@@ -26,7 +26,7 @@ class StoppedBySignal(KeyboardInterrupt):
 
 
 class StopSignals:
-    """Turns the first signal into a wish and the second into the end.
+    """The first signal asks to stop, the second ends the process.
 
     Until ``defer()`` the first signal raises ``StoppedBySignal`` in the main thread, from then on it is only noted
     and ends ``wait()``. A second one ends the process at once, whatever it is doing. To be used as a context manager

@@ -27,7 +27,7 @@ class SourceOptions:
     """The source as the command line describes it.
 
     Attributes:
-        name: tells several sources of one connector apart; the connector's name if None.
+        name: distinguishes several sources of one connector; the connector's name if None.
         source_type: the connector's first if None.
         config: its configuration.
         credentials: its secrets, or None.

@@ -88,7 +88,7 @@ class RunSummary:
         if self.timeout_seconds is not None:
             return f"not done after {self.timeout_seconds:g} s (--timeout)"
         if self.run.is_running:
-            return "the connector ended it without a word to the manager, see the log; the next run takes it up again"
+            return "the connector ended it without reporting to the manager, see the log; the next run resumes it"
         return self.run.error_message
 
     def to_json(self) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class RunSummary:
 
     def _mode(self) -> str:
         if self.resumed:
-            return f"{self.run.sync_type}, an interrupted run taken up again"
+            return f"{self.run.sync_type}, an interrupted run, resumed"
         if self.upgraded_to_full:
             return "full: a source's first incremental sync is always a full one"
         return self.run.sync_type

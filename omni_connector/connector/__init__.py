@@ -26,7 +26,7 @@ class Connector(ConnectorBase):
     """
 
     def serve(self, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104 - a service is to be reached.
-        """Serve the connector protocol with gunicorn until the process is told to stop.
+        """Serve the connector protocol with gunicorn until the process is asked to stop.
 
         Args:
             port: where to listen; left out, the variable ``PORT``, then 8000.

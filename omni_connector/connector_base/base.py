@@ -71,7 +71,7 @@ class ConnectorBase(McpHooks, ABC):
 
     @overridable
     def read_only(self) -> bool:
-        """Whether the manager shall refuse actions that write; False by default."""
+        """Whether the manager refuses actions that write; False by default."""
         return False
 
     @overridable
@@ -90,9 +90,9 @@ class ConnectorBase(McpHooks, ABC):
 
     @overridable
     def skills(self) -> list[SkillDefinition]:
-        """Texts that tell a model how to do something with a source; none by default.
+        """Instructions for a model; none by default.
 
-        Those with ``content`` are handed out by the manager; the others are asked for, see ``load_skill``.
+        Without ``content``, they are loaded through ``load_skill``.
         """
         return []
 
@@ -125,10 +125,10 @@ class ConnectorBase(McpHooks, ABC):
 
     @hook
     def validate_sync_request(self, *_args: Any, **_kwargs: Any) -> MayAwait[None]:
-        """Refuse a run before it is accepted, where that can be told at once; every run is accepted by default.
+        """Refuse a run before it is accepted; by default every run is accepted.
 
-        The manager waits for it: what takes longer than a look at the arguments belongs into ``sync``. After 20 s the
-        run is refused.
+        The manager waits for the answer: look at the arguments only, and do slow checks in ``sync``. After 20 s the run is
+        refused.
 
         An override is given those that it accepts of ``source_config``, ``credentials``, ``sync_mode``, ``source_id``,
         ``source_type``, ``checkpoint``, ``state`` (what ``sync()`` will be given), ``connector_state``, ``sync_run_id``, ``is_resume``,
@@ -174,7 +174,7 @@ class ConnectorBase(McpHooks, ABC):
 
     @hook
     def cancel(self, sync_run_id: str) -> MayAwait[bool]:
-        """Learn that a run is cancelled, after the SDK has stopped it; for work that ``ctx`` cannot see.
+        """Called after the SDK has cancelled a run; for work that ``ctx`` does not know of.
 
         Returns:
             True when the id is a run that only this method knew; the SDK answers for its own.
@@ -205,20 +205,20 @@ class ConnectorBase(McpHooks, ABC):
 
     @hook
     def on_credential_ready(self, *_args: Any, **kwargs: Any) -> MayAwait[bool | ConnectorManifest | None]:
-        """Learn that an account was connected; refresh what depends on it.
+        """Called when an account was connected; refresh what depends on it.
 
         An override is given those that it accepts of ``source_id``, ``user_id`` (None for the source's own account),
         ``provider``, ``flow`` (``user_read`` or ``user_write``), ``credentials`` (a dict whose own ``credentials`` are
         the secrets), and ``request``, which is all of it.
 
         Returns:
-            True or a manifest when the manifest has changed; that it has is also noticed by comparing.
+            True or a manifest when the manifest has changed; the SDK also compares the manifests.
         """
         return self.oauth_credential_ready(kwargs["request"]) if "request" in kwargs else None
 
     @hook
     def oauth_credential_ready(self, request: CredentialReadyRequest) -> MayAwait[bool]:
-        """The same by the name that existing connectors override; ``on_credential_ready`` calls it unless overridden.
+        """The same under the name that existing connectors override; ``on_credential_ready`` calls it by default.
 
         Args:
             request: what happened.

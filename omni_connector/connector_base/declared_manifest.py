@@ -1,4 +1,4 @@
-"""Reads off a connector what it announces, and says at once all that is wrong with it."""
+"""Makes the manifest of what a connector declares, and lists everything that is wrong with it."""
 
 import copy
 import inspect
@@ -41,7 +41,7 @@ def read_manifest(connector: Any, *, base: type, connector_url: str) -> Connecto
         connector_url: where the manager reaches it; empty when unknown.
 
     Raises:
-        ConfigurationError: lists everything that keeps it from being announced.
+        ConfigurationError: lists everything that is wrong.
     """
     problems: list[str] = []
     values: dict[str, Any] = {"connector_url": connector_url}
@@ -103,7 +103,7 @@ def _at_once(value: Any) -> Any:
     if isinstance(value, MayBeAwaited) or not inspect.isawaitable(value):
         return value
     if inspect.iscoroutine(value):
-        value.close()  # Else Python complains that nobody awaited it.
+        value.close()  # Python warns about a coroutine that is never awaited.
     return None
 
 

@@ -18,10 +18,10 @@ class McpPort(Protocol):
     def run_tool(
         self, action: str, params: Any, credentials: Any = None, source: Any = None
     ) -> ActionResponse:
-        """Run a tool as an action; what fails is told in the response."""
+        """Run a tool as an action; a failure is reported in the response."""
 
     def bootstrap(self, credentials: Any = None) -> bool:
-        """Ask the server what it offers, and say whether that has changed; a failure is said in the log."""
+        """Ask the server what it offers, and say whether that has changed; a failure is logged."""
 
     def call_tool(self, name: str, arguments: dict[str, JsonValue], credentials: Any = None) -> ToolResult:
         """Call a tool."""

@@ -75,6 +75,6 @@ class McpHooks:
                 are the secrets.
 
         Returns:
-            True when the server offers something else than before. A failure is said in the log, and no error.
+            True when the server offers something else than before. A failure is logged and not raised.
         """
         return self.mcp_port is not None and self.mcp_port.bootstrap(credentials)

@@ -11,9 +11,9 @@ from omni_connector.cli.errors import CommandError, ManagerRefusedError
 from omni_connector.cli.main import COMMANDS, CommandLine
 from omni_connector.cli.options import json_option, verbose_option
 from omni_connector.cli.signals import StoppedBySignal
+from omni_connector.code_location import author_location
 from omni_connector.exceptions import ConfigurationError, ConnectorError
 from omni_connector.local import LocalManagerError, StoreError
-from omni_connector.places import place_of
 
 HEAVY = ("flask", "requests", "rich", "gunicorn", "sqlite3", "asyncio", "cattrs", "waitress")
 
@@ -109,7 +109,7 @@ class Raising(CommandLine):
 )
 def test_every_error_becomes_a_message_and_an_exit_code(error, exit_code, message):
     result = CliRunner().invoke(Raising(error), ["fail"])
-    place = place_of(error)
+    place = author_location(error)
     assert result.stderr == message.format(f" (in {place})")
     assert (result.exit_code, result.stdout) == (exit_code, "")
     assert not place or __file__ in place

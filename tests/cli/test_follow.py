@@ -68,7 +68,9 @@ def test_a_run_that_the_connector_left_without_a_word_is_not_waited_for(
     )
     assert summary.exit_code == 1
     rows = {label: text.plain for label, text in summary.rows()}
-    assert rows["Result"].startswith("left after 0.0 s: the connector ended it without a word to the manager")
+    assert rows["Result"].startswith(
+        "left after 0.0 s: the connector ended it without reporting to the manager"
+    )
     assert rows["Checkpoint"] == "none saved"
 
 

@@ -190,7 +190,7 @@ def test_a_value_that_looks_like_no_text_is_mentioned(omni):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("BadSchema", "$ref"), ("BadMode", "ConnectorManifest.sync_modes: 'sometimes' cannot be used")],
+    [("BadSchema", "$ref"), ("BadMode", "ConnectorManifest.sync_modes: ['sometimes'] cannot be used")],
 )
 def test_a_connector_with_an_unusable_manifest_is_refused_at_once(omni, name, reason):
     result = omni("run", connector(name))
@@ -330,18 +330,18 @@ def leave_behind(sync_type, checkpoint=None, *, completed_before=False):
 
 
 @pytest.mark.parametrize("args", [(), ("--mode", "incremental"), ("--mode", "full")])
-def test_an_interrupted_run_is_taken_up_again_from_its_checkpoint(omni, args):
+def test_an_interrupted_run_is_resumed_from_its_checkpoint(omni, args):
     run_id = leave_behind("full", {"next": 40})
     result = omni("run", NOTES, "--set", "notes=1", "--json", *args)
     summary = json.loads(result.stdout)
     assert (summary["sync_run_id"], summary["resumed"], summary["status"]) == (run_id, True, "completed")
     assert list(documents()) == ["note-40"]
-    assert "Taking up an interrupted run again" in result.stderr
+    assert "Resuming an interrupted run from its checkpoint." in result.stderr
 
 
-def test_the_table_says_that_a_run_was_taken_up_again(omni):
+def test_the_table_says_that_a_run_was_resumed(omni):
     leave_behind("full")
-    assert "Sync        full, an interrupted run taken up again" in omni("run", NOTES).stdout
+    assert "Sync        full, an interrupted run, resumed" in omni("run", NOTES).stdout
 
 
 def test_an_interrupted_incremental_run_gives_way_to_a_full_one(run_notes):

@@ -1,4 +1,4 @@
-"""Where in somebody's own code an exception came from, for messages that spare people a traceback."""
+"""Where in the author's code an exception came from, for messages without a traceback."""
 
 import traceback
 from collections.abc import Iterable
@@ -8,18 +8,18 @@ _PACKAGE = str(Path(__file__).parent)
 _STANDARD_LIBRARY = str(Path(traceback.__file__).parent)  # As sysconfig says, which reads the environment.
 
 
-def place_of(error: BaseException) -> str:
-    """Return ``file, line 7``: the innermost place of ``error`` in its author's code, or nothing."""
-    return own_place(
+def author_location(error: BaseException) -> str:
+    """Return ``file, line 7``: the innermost line of the author's code in the traceback of ``error``, or nothing."""
+    return innermost_author_frame(
         (frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)
     )
 
 
-def own_place(frames: Iterable[tuple[str, int]]) -> str:
-    """Return ``file, line 7``: the innermost place in nobody's library, else in a library; nothing without any.
+def innermost_author_frame(frames: Iterable[tuple[str, int]]) -> str:
+    """Return ``file, line 7``: the innermost frame outside of libraries, else in a library; nothing without any.
 
     Args:
-        frames: file names and line numbers, the outermost first. Ours are left out, and those of generated code.
+        frames: file names and line numbers, the outermost first. The SDK's own frames and generated code are left out.
     """
     files = [frame for frame in frames if not (frame[0].startswith("<") or frame[0].startswith(_PACKAGE))]
     own = [frame for frame in files if not _is_library(frame[0])] or files
