@@ -13,6 +13,7 @@ variable                           meaning                                      
 ``CONNECTOR_MAX_BODY_BYTES``       largest request body that is accepted, in bytes               1073741824
 ``CONNECTOR_MAX_TOTAL_BODY_BYTES`` bytes of all request bodies in progress; more have to wait    1073741824
 ``CONNECTOR_PARALLEL_UPLOADS``     contents uploaded at once; fixes what adapts by itself        adapts
+``CONNECTOR_RETRY_SECONDS``        for so long a run repeats its calls to a manager that is away  300
 ``CONNECTOR_STALLED_SECONDS``      without a call on its context, a run is kept alive for so long  900
 ``CATALOG_CACHE_DIR``              folder for what a mirrored MCP server offers                  kept in memory only
 ``CATALOG_CACHE_TTL_SECONDS``      how long that may be used; 0 is not at all                    86400
@@ -32,6 +33,7 @@ from omni_connector.exceptions import ConfigurationError
 
 DEFAULT_PORT = 8000
 DEFAULT_STALLED_SECONDS = 900
+DEFAULT_RETRY_SECONDS = 300
 DEFAULT_CATALOG_TTL_SECONDS = 86400
 DEFAULT_MAX_BODY_BYTES = 1024 * 1024 * 1024
 DEFAULT_MAX_TOTAL_BODY_BYTES = 1024 * 1024 * 1024
@@ -51,6 +53,7 @@ class Settings:
         max_total_body_bytes: bytes that the bodies of all requests in progress may have together; more have to wait.
         registration_interval_seconds: PROTOCOL, section 2.
         parallel_uploads: contents uploaded at once; None adapts to the manager's speed.
+        retry_seconds: for so long a run repeats its calls to a manager that is away; then it fails.
         stalled_seconds: a run that has not called the SDK for so long is named in the log and no more kept alive.
         catalog_cache_dir: where the catalogue of a mirrored MCP server is kept for the next start; None keeps it in
             memory only.
@@ -63,6 +66,7 @@ class Settings:
     max_total_body_bytes: int = DEFAULT_MAX_TOTAL_BODY_BYTES
     registration_interval_seconds: float = 30.0
     parallel_uploads: int | None = None
+    retry_seconds: float = DEFAULT_RETRY_SECONDS
     stalled_seconds: float = DEFAULT_STALLED_SECONDS
     catalog_cache_dir: Path | None = None
     catalog_cache_ttl_seconds: float = DEFAULT_CATALOG_TTL_SECONDS
@@ -123,6 +127,7 @@ class Settings:
                 _text(environ, "CATALOG_CACHE_TTL_SECONDS") or DEFAULT_CATALOG_TTL_SECONDS
             ),
             parallel_uploads=int(_text(environ, "CONNECTOR_PARALLEL_UPLOADS") or 0) or None,
+            retry_seconds=int(_text(environ, "CONNECTOR_RETRY_SECONDS") or DEFAULT_RETRY_SECONDS),
         )
 
 
@@ -268,6 +273,7 @@ def _number_problems(environ: Mapping[str, str]) -> list[str]:
         ("CONNECTOR_MAX_BODY_BYTES", "bytes", DEFAULT_MAX_BODY_BYTES, 1),
         ("CONNECTOR_MAX_TOTAL_BODY_BYTES", "bytes", DEFAULT_MAX_TOTAL_BODY_BYTES, 1),
         ("CONNECTOR_PARALLEL_UPLOADS", "uploads", 16, 1),
+        ("CONNECTOR_RETRY_SECONDS", "seconds", DEFAULT_RETRY_SECONDS, 1),
         ("CONNECTOR_STALLED_SECONDS", "seconds", DEFAULT_STALLED_SECONDS, 1),
         ("CATALOG_CACHE_TTL_SECONDS", "seconds", DEFAULT_CATALOG_TTL_SECONDS, 0),
     ):

@@ -332,8 +332,10 @@ class MalformedAnswerError(SdkClientError):
         field: path of the offending field, such as ``source_type``; ``body`` for the whole.
     """
 
-    def __init__(self, message: str, *, field: str, operation: str, body: str = "") -> None:
-        super().__init__(message, operation=operation, status=200, body=body)
+    def __init__(
+        self, message: str, *, field: str, operation: str, status: int = 200, body: str = ""
+    ) -> None:
+        super().__init__(message, operation=operation, status=status, body=body)
         self.field = field
 
 

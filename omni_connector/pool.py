@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_Task = tuple[Callable[[], Any], "Future[Any]"]
+_Task = tuple[Callable[..., Any], tuple[Any, ...], "Future[Any]"]
 
 
 class WorkerPool:
@@ -37,20 +37,20 @@ class WorkerPool:
         self._closed = False
         self._numbers = itertools.count(1)
 
-    def submit(self, call: Callable[[], T]) -> "Future[T]":
+    def submit(self, call: Callable[..., T], *args: Any) -> "Future[T]":
         """Run ``call`` in one of the threads; its result or error is in the future.
 
         Raises:
-            RuntimeError: the pool is closed.
+            RuntimeError: the pool is closed, or it has no thread and none can be started.
         """
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
                 raise RuntimeError(f"pool {self._name} is closed")
-            self._waiting -= 1
-            if self._waiting < 0 and len(self._threads) < self._limit:
+            if self._waiting <= 0 and len(self._threads) < self._limit:
                 self._start_thread()
-            self._tasks.put((call, future))
+            self._waiting -= 1
+            self._tasks.put((call, args, future))
         return future
 
     @property
@@ -77,7 +77,7 @@ class WorkerPool:
             while True:
                 task = self._tasks.get_nowait()
                 if task is not None:
-                    task[1].cancel()
+                    task[-1].cancel()
         for _ in threads:
             self._tasks.put(None)
         deadline = time.monotonic() + timeout_seconds
@@ -87,22 +87,27 @@ class WorkerPool:
     def _start_thread(self) -> None:
         name = f"{self._name}-{next(self._numbers)}"
         thread = threading.Thread(target=self._run, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # There is no memory for it, or a limit of the system is reached.
+            if not self._threads:
+                raise
+            return  # Those that there are do its work.
         self._threads.append(thread)
         self._waiting += 1
-        thread.start()
 
     def _run(self) -> None:
         while True:
             task = self._tasks.get()
             if task is None:
                 return
-            call, future = task
+            call, args, future = task
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(call())
+                    future.set_result(call(*args))
                 except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the future.
                     future.set_exception(error)
-            del task, call, future  # Nothing is kept alive while the thread waits.
+            del task, call, args, future  # Nothing is kept alive while the thread waits.
             with self._lock:
                 if len(self._threads) > self._limit and not self._closed:
                     self._threads.remove(threading.current_thread())

@@ -79,7 +79,7 @@ def create_blueprint(
     """
     require_real_threads()
     if settings is not None:
-        manager = manager or SdkClient(settings.manager_url)
+        manager = manager or SdkClient.of(settings)
     else:  # A process that serves needs the address of the manager now, a test suite may set it later.
         settings = Settings.from_environ(needs_manager=is_inside_gunicorn())
         manager = manager or manager_of_environment()

@@ -26,6 +26,7 @@ def test_only_the_address_of_the_manager_is_required():
         max_total_body_bytes=1024 * 1024 * 1024,
         registration_interval_seconds=30.0,
         parallel_uploads=None,
+        retry_seconds=300,
     )
 
 

@@ -33,7 +33,7 @@ class Sealed(type(real)):
     get = __contains__ = __iter__ = items = keys = __getitem__
 
 # What the interpreter's own modules and the libraries do when they are imported is not ours.
-import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, httptools, waitress, sqlite3
+import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, waitress, sqlite3
 import logging.config, importlib.metadata, mcp, mcp.client.streamable_http
 os.environ = Sealed.__new__(Sealed)
 before = threading.active_count()

@@ -2,26 +2,21 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import BinaryIO, Protocol
 
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
 from omni_connector.models.plain import JsonValue
 
-Rest = Callable[[], str]
-"""What is left to do for a content id; blocks, returns it or raises."""
-
 
 class ManagerApi(Protocol):
     """Everything that a connector can ask of its manager. Every call raises SdkClientError when it fails for good."""
 
-    def interruptible(self, stop: threading.Event) -> "ManagerApi":
-        """Return the same manager whose waits between attempts end when ``stop`` is set."""
+    def for_run(self, stop: threading.Event) -> "ManagerApi":
+        """Return the same manager for one run, whose calls ``abort`` ends; nothing is sent once ``stop`` is set."""
 
     def abort(self) -> None:
-        """Break the calls that are under way; to be used after ``stop`` of ``interruptible`` was set."""
-
-    def when_overloaded(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` whenever contents or events are answered with 429 or 503."""
+        """End the calls of the run at once, under way or waiting; to be used after its ``stop`` was set."""
 
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """Announce the connector; tried once, because it is repeated anyway."""
@@ -95,25 +90,30 @@ class ManagerApi(Protocol):
             ContentTooLargeError: an older manager takes no text of that size.
         """
 
-    def store_encoded(self, sync_run_id: str, content: bytes, content_type: str | None = None) -> str:
-        """As ``store_content``, with a text that is a JSON string already (``models.codec.encode_text``)."""
+    def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> "Future[str]":
+        """Store a text that is a JSON string already (``models.codec.encode_text``); never blocks.
 
-    def store_soon(self, sync_run_id: str, content: bytes, done: Callable[[str, Rest | None], None]) -> bool:
-        """As ``store_encoded``, without a thread that waits for the answer; False where that cannot be.
+        It waits for its turn in the background, and is repeated there.
+
+        Returns:
+            Its content id to come, or the SdkClientError after the last attempt; ContentTooLargeError where an older manager
+            takes no text of that size.
+        """
+
+    def upload_file(
+        self, sync_run_id: str, open_file: Callable[[], BinaryIO], mime_type: str, filename: str | None
+    ) -> "Future[str]":
+        """Store the text that the manager extracts from a file; never blocks.
 
         Args:
             sync_run_id: the run.
-            content: a text as a JSON string.
-            done: called once, and not to block: with the content id, or, when the first attempt failed, with what is
-                left to do, to be called in a thread that may wait.
+            open_file: opens the file, which is seekable, for each attempt; it is closed after it.
+            mime_type: its media type, without parameters.
+            filename: its name.
+
+        Returns:
+            Its content id to come, or the SdkClientError after the last attempt, or the OSError of ``open_file``.
         """
-
-    def limit_contents(self, limit: int) -> None:
-        """Carry so many contents of ``store_soon`` at once."""
-
-    @property
-    def waiting_contents(self) -> int:
-        """Contents of ``store_soon`` that are not under way yet; a snapshot."""
 
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None

@@ -1,27 +1,41 @@
 """The manager as the rest of the package sees it: every endpoint, on managers of every age."""
 
+import copy
+import functools
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from http import HTTPStatus
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, Self, TypeVar
 
+import attrs
 import requests
 
-from omni_connector.config import manager_url_from_environ
+from omni_connector.config import Settings, is_http_address, manager_url_from_environ
 from omni_connector.exceptions import (
+    ConfigurationError,
     ExtractionError,
     NotFoundError,
     SdkClientError,
     UnsupportedByManagerError,
 )
+from omni_connector.manager import endpoints, refusals
+from omni_connector.manager.calls import Call
 from omni_connector.manager.compatibility import Compatibility, Feature
+from omni_connector.manager.first_event import FirstEvents
+from omni_connector.manager.multipart import KeptOpen
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies
-from omni_connector.manager.run_calls import RunCalls
-from omni_connector.manager.source_calls import SourceCalls
-from omni_connector.manager.transport import without_secrets
+from omni_connector.manager.sender import Owner, Sender
+from omni_connector.manager.session_wire import SessionWire
+from omni_connector.manager.sessions import close_pools, new_session, without_secrets
+from omni_connector.models import RunProgress, ServiceCredential, SourceRow
+from omni_connector.models.codec import encode_text
 from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT, SyncConfig
 from omni_connector.models.upstream_names import UpstreamCalls
+
+T = TypeVar("T")
 
 NO_NATIVE_TYPE = "cannot be served to a native connector SDK"
 """How sync-config refuses a source whose type is not one of the built-in ones."""
@@ -41,7 +55,7 @@ NO_EXTRACTION = (
 )
 
 
-class SdkClient(UpstreamCalls, RunCalls, SourceCalls):
+class SdkClient(UpstreamCalls):
     """Calls to one connector-manager: one method for each endpoint under ``/sdk``.
 
     Safe to use from many threads, inside a run and outside of any. It owns a ``requests.Session`` unless one is handed
@@ -59,8 +73,9 @@ class SdkClient(UpstreamCalls, RunCalls, SourceCalls):
     Args:
         manager_url: base address, such as ``http://localhost:8090``.
         session: a session to use instead of an own one (headers, CA bundle, proxies are honoured).
-        connections: how many connections are kept open.
+        connections: how many connections an own session keeps open.
         policies: when calls are repeated, and how long answers are waited for.
+        parallel_uploads: fixes the number of contents that are uploaded at once; left out, it adapts.
 
     Raises:
         ConfigurationError: ``manager_url`` is not an http or https address.
@@ -73,8 +88,24 @@ class SdkClient(UpstreamCalls, RunCalls, SourceCalls):
         session: requests.Session | None = None,
         connections: int = 32,
         policies: Policies = DEFAULT_POLICIES,
+        parallel_uploads: int | None = None,
     ) -> None:
-        super().__init__(manager_url, session=session, connections=connections, policies=policies)
+        self.manager_url = manager_url.rstrip("/")
+        if not is_http_address(self.manager_url):
+            raise ConfigurationError(
+                "The address of the manager is not an http or https address; give one such as http://localhost:8090."
+            )
+        self._own_session = new_session(self.manager_url, connections) if session is None else None
+        session = session or self._own_session or requests.Session()
+        seconds = policies.connect_seconds
+        self._sender = Sender(
+            SessionWire(self.manager_url, session, connect_seconds=seconds),
+            FirstEvents(self.manager_url, session, connect_seconds=seconds),
+            without_secrets(self.manager_url),
+            policies,
+            parallel_uploads=parallel_uploads,
+        )
+        self._owner = Owner()
         self._compatibility = Compatibility()
 
     @classmethod
@@ -89,182 +120,69 @@ class SdkClient(UpstreamCalls, RunCalls, SourceCalls):
         """
         return cls(manager_url_from_environ(environ))
 
+    @classmethod
+    def of(cls, settings: Settings) -> "SdkClient":
+        """Return a client of the manager that the settings name, as patient as they say."""
+        policies = Policies.patient_for(settings.retry_seconds)
+        return cls(settings.manager_url, policies=policies, parallel_uploads=settings.parallel_uploads)
+
     from_env = from_environ
 
-    def register(self, manifest: dict[str, JsonValue]) -> None:
-        """``POST /sdk/register``; tried once, because it is repeated anyway.
+    def __enter__(self) -> Self:
+        return self
 
-        Raises:
-            UnsupportedByManagerError: the manager takes no registrations.
-        """
-        try:
-            super().register(self._registrable(manifest))
-        except SdkClientError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                raise self._not_registered(error) from error
-            known = self._compatibility.lacks(Feature.SOURCE_TYPES)
-            found = self._compatibility.note_unknown(error)
-            if known or found is not Feature.SOURCE_TYPES:
-                raise
-            super().register(self._registrable(manifest))
-            return
-        self._compatibility.forget()
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    def _not_registered(self, error: SdkClientError) -> SdkClientError:
-        """Tell an old manager from an address at which there is no manager: both answer 404."""
-        try:
-            answer = self._call("GET", "/health", policy=self._policies.once)
-        except SdkClientError:
-            answer = None
-        if answer == {"status": "healthy"}:
-            return _retold(
-                UnsupportedByManagerError, error, NO_REGISTRATION.format(operation=error.operation)
-            )
-        found = NO_MANAGER
-        if isinstance(answer, dict) and answer.get("status") == "healthy" and "service" in answer:
-            found = f"it is the connector {answer['service']!r}"
-        url = without_secrets(self._transport.manager_url)
-        return _retold(NotFoundError, error, NOT_A_MANAGER.format(url=url, found=found))
+    def close(self) -> None:
+        """End every call that is under way, and release the connections, if this client opened them."""
+        self._sender.close()
+        if self._own_session is not None:
+            close_pools(self._own_session)
 
-    def sync_config(self, source_id: str) -> SyncConfig:
-        """``GET /sdk/source/{id}/sync-config``; of the rows one by one where there is no such route, or not for this type.
+    def for_run(self, stop: threading.Event) -> Self:
+        """Return a client over the same connections whose calls ``abort`` ends; nothing is sent once ``stop`` is set."""
+        client = copy.copy(self)
+        client._owner = Owner(stop)  # noqa: SLF001 - of this class.
+        return client
 
-        Raises:
-            NotFoundError: there is no such source.
-        """
-        fetch = super().sync_config
-        try:
-            config = self._compatibility.attempt(
-                Feature.SYNC_CONFIG, lambda: fetch(source_id), lambda: self._config_of_rows(source_id)
-            )
-        except SdkClientError as error:
-            if NO_NATIVE_TYPE not in error.body:
-                raise
-            config = self._config_of_rows(source_id)
-        if config.checkpoint is ABSENT:
-            self._compatibility.note(Feature.CHECKPOINTS)
-        else:
-            self._compatibility.found(Feature.CHECKPOINTS)
-        return config
+    def abort(self) -> None:
+        """End the calls of this client at once, under way or waiting; to be used after its ``stop`` was set."""
+        self._sender.abort(self._owner)
+
+    # -- documents ----------------------------------------------------------------------------------------------
 
     def send_events(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
     ) -> Sequence[int]:
-        """``POST /sdk/events/batch``, or one by one; events of kinds that the manager does not know are left out.
+        """``POST /sdk/events/batch``, or one by one: all or none. Without ``patient`` a refusal is reported at once.
+
+        Args:
+            sync_run_id: the run.
+            source_id: its source.
+            events: encoded ones, as of ``models.events``; each names the same run and source.
+            patient: repeat the call while the manager is in trouble.
 
         Returns:
-            The positions of those.
+            The positions of events that were left out, because the manager does not know their kind.
 
         Raises:
             SyncRunEndedError: the run is not running, or the source is gone.
         """
-        batch, single = super().send_events, super().send_event
-
-        def one_by_one(known: Sequence[bytes]) -> Sequence[int]:
-            for event in known:
-                single(sync_run_id, source_id, event, patient=patient)
-            if not known:  # Asked to find out whether the manager is well.
-                self.heartbeat(sync_run_id)
-            return ()
-
-        return self._known_only(
-            events,
-            lambda known: self._compatibility.attempt(
-                Feature.BATCHES,
-                lambda: batch(sync_run_id, source_id, known, patient=patient),
-                lambda: one_by_one(known),
-            ),
-        )
-
-    def send_event(
-        self, sync_run_id: str, source_id: str, event: bytes, *, patient: bool = True
-    ) -> Sequence[int]:
-        """``POST /sdk/events``: as ``send_events`` with one."""
-        single = super().send_event
-
-        def send(known: Sequence[bytes]) -> Sequence[int]:
-            return single(sync_run_id, source_id, known[0], patient=patient) if known else ()
-
-        return self._known_only([event], send)
-
-    def extract_content(
-        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
-    ) -> str:
-        """``POST /sdk/extract-content``: store the text of a file, return its content id; see ``RunCalls``.
-
-        Raises:
-            ExtractionError: the file is damaged or too large, or the manager extracts nothing.
-        """
-        extract = super().extract_content
-        return self._compatibility.attempt(
-            Feature.EXTRACT_CONTENT,
-            lambda: extract(sync_run_id, file, mime_type=mime_type, filename=filename),
-            lambda: _extracts_nothing("POST /sdk/extract-content", Feature.EXTRACT_CONTENT),
-        )
-
-    def extract_text(
-        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
-    ) -> str:
-        """``POST /sdk/extract-text``: return the text of a file; see ``RunCalls``.
-
-        Raises:
-            ExtractionError: the file is damaged or too large, or the manager extracts nothing.
-        """
-        extract = super().extract_text
-        return self._compatibility.attempt(
-            Feature.EXTRACT_TEXT,
-            lambda: extract(sync_run_id, file, mime_type=mime_type, filename=filename),
-            lambda: _extracts_nothing("POST /sdk/extract-text", Feature.EXTRACT_TEXT),
-        )
-
-    def add_updated(self, sync_run_id: str, count: int) -> None:
-        """``POST /sdk/sync/{id}/updated``; left out where the manager counts no updates."""
-        add = super().add_updated
-        self._compatibility.attempt(Feature.UPDATED, lambda: add(sync_run_id, count), _nothing)
-
-    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue, *, source_id: str) -> None:
-        """``PUT /sdk/sync/{id}/checkpoint``, else as the source's connector state, else only a heartbeat.
-
-        In the last case nothing can be saved during a run: ``complete`` hands the checkpoint over.
-        """
-        save_checkpoint, save_state = super().save_checkpoint, super().save_connector_state
-        self._compatibility.attempt(
-            Feature.CHECKPOINTS,
-            lambda: save_checkpoint(sync_run_id, checkpoint, source_id=source_id),
-            lambda: self._compatibility.attempt(
-                Feature.CONNECTOR_STATE,
-                lambda: save_state(source_id, checkpoint),
-                lambda: self.heartbeat(sync_run_id),
-            ),
-        )
-
-    def save_connector_state(self, source_id: str, state: JsonValue) -> None:
-        """``PUT /sdk/source/{id}/connector-state``; nothing where the manager keeps its checkpoints there."""
-        if self._compatibility.is_doubtful(Feature.CHECKPOINTS):
-            return  # Also when the finding is old: the notes would take the place of the cursor.
-        save = super().save_connector_state
-        self._compatibility.attempt(Feature.CONNECTOR_STATE, lambda: save(source_id, state), _nothing)
-
-    def connector_config(self, provider: str) -> JsonValue:
-        """``GET /sdk/connector-configs/{provider}``: what an administrator has set for a provider; empty when nothing."""
-        fetch = super().connector_config
-        return self._compatibility.attempt(Feature.CONNECTOR_CONFIGS, lambda: fetch(provider), dict)
-
-    # -- the old ways -------------------------------------------------------------------------------------------
-
-    def _known_only(
-        self, events: Sequence[bytes], send: Callable[[Sequence[bytes]], Sequence[int]]
-    ) -> Sequence[int]:
-        """Send without the events whose kind the manager does not know; return their positions."""
         while True:
             left_out = self._compatibility.unknown_events(events)
-            known = (
-                [event for place, event in enumerate(events) if place not in left_out] if left_out else events
-            )
+            known = [one for place, one in enumerate(events) if place not in left_out] if left_out else events
             if left_out and not known:
                 return left_out
             try:
-                send(known)
+                if self._compatibility.lacks(Feature.BATCHES):
+                    self._one_by_one(sync_run_id, source_id, known, patient=patient)
+                else:
+                    self._do(endpoints.events(sync_run_id, source_id, known, patient=patient))
+                    self._compatibility.found(Feature.BATCHES)
+            except UnsupportedByManagerError:
+                if not self._compatibility.missed(Feature.BATCHES):
+                    raise
             except SdkClientError as error:
                 if self._compatibility.note_unknown(error) is None:
                     raise
@@ -273,6 +191,298 @@ class SdkClient(UpstreamCalls, RunCalls, SourceCalls):
             else:
                 self._compatibility.found_events(known)
                 return left_out
+
+    def send_event(
+        self, sync_run_id: str, source_id: str, event: bytes, *, patient: bool = True
+    ) -> Sequence[int]:
+        """``POST /sdk/events``: as ``send_events`` with one."""
+        if self._compatibility.unknown_events([event]):
+            return [0]
+        try:
+            self._do(endpoints.event(sync_run_id, source_id, event, patient=patient))
+        except SdkClientError as error:
+            if self._compatibility.note_unknown(error) is None or not self._compatibility.unknown_events(
+                [event]
+            ):
+                raise
+            return [0]
+        self._compatibility.found_events([event])
+        return ()
+
+    def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> "Future[str]":
+        """``POST /sdk/content`` with a text that is a JSON string already (``models.codec.encode_text``).
+
+        Never blocks: it waits for its turn in the background, and is repeated there.
+
+        Returns:
+            Its content id to come. ContentTooLargeError comes through it when this manager takes no text of that size.
+        """
+        return self._sender.send(endpoints.content(sync_run_id, encoded, content_type), self._owner)
+
+    def upload_file(
+        self, sync_run_id: str, open_file: Callable[[], BinaryIO], mime_type: str, filename: str | None
+    ) -> "Future[str]":
+        """``POST /sdk/extract-content``, as ``upload_text``: have the manager store the text of a file.
+
+        Args:
+            sync_run_id: the run.
+            open_file: opens the file, which is seekable, for each attempt; closed after it.
+            mime_type: its media type, without parameters.
+            filename: its name, whose extension decides with ``application/octet-stream``.
+
+        Returns:
+            Its content id to come. ExtractionError comes through it when the file is damaged or too large, or the manager
+            extracts nothing; OSError when it cannot be opened.
+        """
+        call = endpoints.extraction("/sdk/extract-content", sync_run_id, open_file, mime_type, filename)
+        return self._extract(call, Feature.EXTRACT_CONTENT)
+
+    def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
+        """``POST /sdk/content``: store text, return its content id.
+
+        Raises:
+            ContentTooLargeError: this manager takes no text of that size.
+        """
+        return self.upload_text(sync_run_id, encode_text(content), content_type).result()
+
+    def extract_content(
+        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
+    ) -> str:
+        """``POST /sdk/extract-content``: store the text of a file, return its content id.
+
+        Args:
+            sync_run_id: the run.
+            file: seekable; it is streamed, and read again for another attempt.
+            mime_type: its media type, without parameters.
+            filename: its name, whose extension decides with ``application/octet-stream``.
+
+        Raises:
+            ExtractionError: the file is damaged or too large, or the manager extracts nothing.
+        """
+        return self.upload_file(sync_run_id, KeptOpen(file), mime_type, filename).result()
+
+    def extract_text(
+        self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
+    ) -> str:
+        """``POST /sdk/extract-text``: return the text of a file; all else as for ``extract_content``."""
+        call = endpoints.extraction("/sdk/extract-text", sync_run_id, KeptOpen(file), mime_type, filename)
+        return self._extract(call, Feature.EXTRACT_TEXT).result()
+
+    # -- runs ---------------------------------------------------------------------------------------------------
+
+    def heartbeat(self, sync_run_id: str) -> None:
+        """``POST /sdk/sync/{id}/heartbeat``: the run is alive; tried once."""
+        self._do(endpoints.heartbeat(sync_run_id))
+
+    def add_scanned(self, sync_run_id: str, count: int) -> None:
+        """``POST /sdk/sync/{id}/scanned``; not repeated when it may have arrived."""
+        self._do(endpoints.count("scanned", sync_run_id, count))
+
+    def add_updated(self, sync_run_id: str, count: int) -> None:
+        """``POST /sdk/sync/{id}/updated``; not repeated when it may have arrived, left out where none are counted."""
+        self._try(Feature.UPDATED, endpoints.count("updated", sync_run_id, count), otherwise=False)
+
+    def progress(self, sync_run_id: str) -> RunProgress | None:
+        """``GET /sync/{id}/progress``: the first of its server-sent events; None for an unknown run."""
+        return self._do(endpoints.progress(sync_run_id))
+
+    def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue, *, source_id: str) -> None:
+        """``PUT /sdk/sync/{id}/checkpoint``, else as the source's connector state, else only a heartbeat.
+
+        In the last case nothing can be saved during a run: ``complete`` hands the checkpoint over.
+        """
+        for feature, call in (
+            (Feature.CHECKPOINTS, endpoints.checkpoint(sync_run_id, checkpoint)),
+            (Feature.CONNECTOR_STATE, endpoints.connector_state(source_id, checkpoint)),
+        ):
+            if self._try(feature, call, otherwise=False):
+                return
+        self.heartbeat(sync_run_id)
+
+    def complete(self, sync_run_id: str, *, scanned: int, updated: int, new_state: JsonValue) -> None:
+        """``POST /sdk/sync/{id}/complete``; the arguments are read by managers before 26 April 2026."""
+        self._do(endpoints.complete(sync_run_id, scanned=scanned, updated=updated, new_state=new_state))
+
+    def fail(self, sync_run_id: str, error: str) -> None:
+        """``POST /sdk/sync/{id}/fail``."""
+        self._do(endpoints.fail(sync_run_id, error))
+
+    def create_run(self, source_id: str, sync_mode: str = "incremental") -> str:
+        """``POST /sdk/sync/create``: open a run that the connector drives by itself; return its id.
+
+        The manager asks the connector about it like about any other run, and takes it for lost when ``GET /sync/{id}``
+        does not say that it is running: ``ConnectorService.own_run`` sees to that.
+
+        Raises:
+            NotFoundError: there is no such source.
+            RunConflictError: its slot is taken, or a limit is reached.
+        """
+        return self._do(endpoints.create_run(source_id, sync_mode))
+
+    def cancel_run(self, sync_run_id: str) -> None:
+        """``POST /sdk/sync/cancel``: mark a run cancelled; the connector is not told."""
+        self._do(endpoints.cancel_run(sync_run_id))
+
+    # -- sources, and the connector -----------------------------------------------------------------------------
+
+    def register(self, manifest: dict[str, JsonValue]) -> None:
+        """``POST /sdk/register``; tried once, because it is repeated anyway.
+
+        Raises:
+            UnsupportedByManagerError: the manager takes no registrations.
+        """
+        try:
+            self._do(endpoints.register(self._registrable(manifest)))
+        except SdkClientError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                raise self._not_registered(error) from error
+            known = self._compatibility.lacks(Feature.SOURCE_TYPES)
+            found = self._compatibility.note_unknown(error)
+            if known or found is not Feature.SOURCE_TYPES:
+                raise
+            self._do(endpoints.register(self._registrable(manifest)))
+            return
+        self._compatibility.forget()
+
+    def sync_config(self, source_id: str) -> SyncConfig:
+        """``GET /sdk/source/{id}/sync-config``; of the rows one by one where there is no such route, or not for this type.
+
+        Raises:
+            NotFoundError: there is no such source.
+        """
+        config: SyncConfig | None = None
+        try:
+            config = self._try(Feature.SYNC_CONFIG, endpoints.sync_config(source_id), otherwise=config)
+        except SdkClientError as error:
+            if NO_NATIVE_TYPE not in error.body:
+                raise
+        config = config or self._config_of_rows(source_id)
+        if config.checkpoint is ABSENT:
+            self._compatibility.note(Feature.CHECKPOINTS)
+        else:
+            self._compatibility.found(Feature.CHECKPOINTS)
+        return config
+
+    def source(self, source_id: str) -> SourceRow:
+        """``GET /sdk/source/{id}``: the whole row, also of an inactive or deleted source.
+
+        Raises:
+            NotFoundError: there is no such source.
+        """
+        return self._do(endpoints.source(source_id))
+
+    def user_email(self, source_id: str) -> str:
+        """``GET /sdk/source/{id}/user-email``: the address of the user who made the source.
+
+        Raises:
+            NotFoundError: there is no such source.
+        """
+        return self._do(endpoints.user_email(source_id))
+
+    def credentials(self, source_id: str) -> ServiceCredential:
+        """``GET /sdk/credentials/{id}``: the owner's credential, with an OAuth token that is not about to expire.
+
+        Raises:
+            NotFoundError: there is no such source, or it has none.
+        """
+        return self._do(endpoints.credentials(source_id))
+
+    def sources_by_type(self, source_type: str) -> list[SourceRow]:
+        """``GET /sdk/sources/by-type/{type}``: the active sources of a type, newest first; perhaps none.
+
+        Raises:
+            UnsupportedByManagerError: the manager is older than 19 February 2026.
+        """
+        return self._do(endpoints.sources_by_type(source_type))
+
+    def connector_config(self, provider: str) -> JsonValue:
+        """``GET /sdk/connector-configs/{provider}``: what an administrator has set for a provider; empty when nothing."""
+        try:
+            return self._try(Feature.CONNECTOR_CONFIGS, endpoints.connector_config(provider), otherwise={})
+        except NotFoundError:
+            return {}
+
+    def save_connector_state(self, source_id: str, state: JsonValue) -> None:
+        """``PUT /sdk/source/{id}/connector-state``; nothing where the manager keeps its checkpoints there."""
+        if self._compatibility.is_doubtful(Feature.CHECKPOINTS):
+            return  # Also when the finding is old: the notes would take the place of the cursor.
+        self._try(Feature.CONNECTOR_STATE, endpoints.connector_state(source_id, state), otherwise=False)
+
+    def notify_webhook(self, source_id: str, event_type: str) -> str:
+        """``POST /sdk/webhook/notify``: have the manager start an incremental sync; return the id of its run.
+
+        The manager calls the connector's ``POST /sync`` before it answers, so that the process must be able to serve
+        that meanwhile. Tried once: whoever sent the webhook repeats it, and the schedule finds every change anyway.
+
+        Args:
+            source_id: the source in which something has changed.
+            event_type: what has happened, for the manager's log.
+
+        Raises:
+            NotFoundError: there is no such source.
+            RunConflictError: a sync of it is in progress, or a limit is reached.
+        """
+        return self._do(endpoints.webhook(source_id, event_type))
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _do(self, call: Call[T]) -> T:
+        return self._sender.send(call, self._owner).result()
+
+    def _try(self, feature: Feature, call: Call[T], *, otherwise: T | None) -> T | None:
+        """Return what the call does, or something else where the manager has no such route."""
+        if not self._compatibility.lacks(feature):
+            try:
+                value = self._do(call)
+            except UnsupportedByManagerError:
+                if not self._compatibility.missed(feature):
+                    raise
+            else:
+                self._compatibility.found(feature)
+                return value
+        return otherwise
+
+    def _not_registered(self, error: SdkClientError) -> SdkClientError:
+        """Tell an old manager from an address at which there is no manager: both answer 404."""
+        try:
+            answer = self._do(endpoints.health())
+        except SdkClientError:
+            answer = None
+        if answer == {"status": "healthy"}:
+            message = NO_REGISTRATION.format(operation=error.operation)
+            return refusals.retold(UnsupportedByManagerError, error, message)
+        found = NO_MANAGER
+        if isinstance(answer, dict) and answer.get("status") == "healthy" and "service" in answer:
+            found = f"it is the connector {answer['service']!r}"
+        url = without_secrets(self.manager_url)
+        return refusals.retold(NotFoundError, error, NOT_A_MANAGER.format(url=url, found=found))
+
+    def _one_by_one(
+        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool
+    ) -> None:
+        for event in events:
+            self._do(endpoints.event(sync_run_id, source_id, event, patient=patient))
+        if not events:  # Asked to find out whether the manager is well.
+            self.heartbeat(sync_run_id)
+
+    def _extract(self, call: Call[str], feature: Feature) -> "Future[str]":
+        if self._compatibility.lacks(feature):
+            failed: Future[str] = Future()
+            failed.set_exception(_no_extraction(call.operation, feature))
+            return failed
+        explain = functools.partial(self._refused_extraction, feature)
+        extracted = self._sender.send(attrs.evolve(call, explain=explain), self._owner)
+        extracted.add_done_callback(functools.partial(self._extracted, feature))
+        return extracted
+
+    def _refused_extraction(self, feature: Feature, error: SdkClientError) -> SdkClientError:
+        if isinstance(error, UnsupportedByManagerError) and self._compatibility.missed(feature):
+            return _no_extraction(error.operation, feature)
+        return refusals.of_extraction(error)
+
+    def _extracted(self, feature: Feature, extracted: "Future[str]") -> None:
+        if extracted.exception() is None:
+            self._compatibility.found(feature)
 
     def _config_of_rows(self, source_id: str) -> SyncConfig:
         """Put together what sync-config would say."""
@@ -300,21 +510,6 @@ class SdkClient(UpstreamCalls, RunCalls, SourceCalls):
         return {**manifest, "source_types": known} if known else manifest
 
 
-def _extracts_nothing(operation: str, feature: Feature) -> NoReturn:
-    raise ExtractionError(
-        NO_EXTRACTION.format(operation=operation, since=feature.since), operation=operation, status=404
-    )
-
-
-def _retold(kind: type[SdkClientError], error: SdkClientError, message: str) -> SdkClientError:
-    return kind(
-        message,
-        operation=error.operation,
-        status=error.status,
-        body=error.body,
-        attempts=error.attempts,
-    )
-
-
-def _nothing() -> None:
-    """There is no old way."""
+def _no_extraction(operation: str, feature: Feature) -> ExtractionError:
+    message = NO_EXTRACTION.format(operation=operation, since=feature.since)
+    return ExtractionError(message, operation=operation, status=HTTPStatus.NOT_FOUND)

@@ -11,17 +11,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from http import HTTPStatus
 
-from omni_connector.exceptions import SdkClientError, UnsupportedByManagerError
+from omni_connector.exceptions import SdkClientError
 from omni_connector.models.codec import decode
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 FORGOTTEN_SECONDS = 300.0
-UNPROCESSABLE = 422
 
 _UNKNOWN = re.compile(r"(?P<path>[\w.\[\]]*): unknown variant `(?P<variant>[^`]*)`")
 
@@ -89,27 +86,17 @@ class Compatibility:
         self._said: set[Feature] = set()  # Found missing, and not found since.
         self._known: set[Feature] = set()  # Found, and not missed since.
 
-    def attempt(self, feature: Feature, call: Callable[[], T], instead: Callable[[], T]) -> T:
-        """Call, or do it the old way where the manager has no such route.
+    def missed(self, feature: Feature) -> bool:
+        """Learn that the manager has no such route, and say whether that is believed.
 
         A route that was there a moment ago does not make a manager old: something before it answered in its place, or it
         is just being replaced. The first such answer is an error like any other; a second one is believed.
-
-        Raises:
-            SdkClientError: of either way.
         """
-        if not self.lacks(feature):
-            try:
-                value = call()
-            except UnsupportedByManagerError:
-                if feature in self._known:
-                    self._known.discard(feature)
-                    raise
-                self.note(feature)
-            else:
-                self.found(feature)
-                return value
-        return instead()
+        if feature in self._known:
+            self._known.discard(feature)
+            return False
+        self.note(feature)
+        return True
 
     def lacks(self, feature: Feature) -> bool:
         """Say whether the feature was found missing, not long ago."""
@@ -154,7 +141,7 @@ class Compatibility:
 
     def note_unknown(self, error: SdkClientError) -> Feature | None:
         """Remember what a 422 says that the manager does not know: a kind of event, or a type of source."""
-        found = _UNKNOWN.search(error.body) if error.status == UNPROCESSABLE else None
+        found = _UNKNOWN.search(error.body) if error.status == HTTPStatus.UNPROCESSABLE_ENTITY else None
         if found is None:
             return None
         feature = KINDS.get(found["variant"])

@@ -5,7 +5,7 @@
 
 import os
 import secrets
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 
 class MultipartForm:
@@ -35,6 +35,10 @@ class MultipartForm:
         self._pending = head
         self._file_left = file_length
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def __len__(self) -> int:
         return self._length
 
@@ -50,3 +54,28 @@ class MultipartForm:
             self._pending, self._tail = self._tail, b""
         chunk, self._pending = self._pending[:size], self._pending[size:]
         return chunk
+
+
+class KeptOpen:
+    """Opens a file that is open, and whose owner closes it: each attempt reads it from its beginning."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __call__(self) -> BinaryIO:
+        """Return the file, as far as a form reads it."""
+        return cast("BinaryIO", self)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        data: bytes = self._file.read(size)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a position; return it."""
+        self._file.seek(offset, whence)
+        position: int = self._file.tell()
+        return position
+
+    def close(self) -> None:
+        """Leave it open."""

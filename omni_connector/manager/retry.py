@@ -4,14 +4,26 @@ import datetime as dt
 import math
 import random
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that another attempt may change."""
+UNHANDLED_STATUSES = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    }
+)
+"""Answers that another attempt may change, and that say that nothing was carried out."""
 
-UNHANDLED_STATUSES = frozenset({408, 425, 429, 503})
-"""Those among them which say that nothing was carried out; behind the others it may have been."""
+RETRIED_STATUSES = UNHANDLED_STATUSES | {
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""Answers that another attempt may change; behind some of them it may have been carried out."""
 
 
 @frozen(kw_only=True)
@@ -19,7 +31,7 @@ class RetryPolicy:
     """How often and how patiently a call is repeated.
 
     Attributes:
-        attempts: at most this many, the first included.
+        attempts: at most this many, the first included; None is as many as there is time for.
         first_delay_seconds: before the second attempt; doubled from then on.
         longest_delay_seconds: cap of one wait.
         longest_retry_after_seconds: cap of a wait that the manager asked for.
@@ -28,11 +40,11 @@ class RetryPolicy:
         unless_sent: do not repeat a call that may have been carried out (counters are not idempotent).
     """
 
-    attempts: int = 8
+    attempts: int | None = None
     first_delay_seconds: float = 0.2
     longest_delay_seconds: float = 15.0
     longest_retry_after_seconds: float = 60.0
-    total_seconds: float = 120.0
+    total_seconds: float = 300.0
     is_deadline: bool = False
     unless_sent: bool = False
 
@@ -43,7 +55,7 @@ class RetryPolicy:
         """
         if retry_after is not None:
             return min(max(retry_after, 0.0), self.longest_retry_after_seconds)
-        whole = min(self.first_delay_seconds * 2.0 ** (attempt - 1), self.longest_delay_seconds)
+        whole = min(self.first_delay_seconds * 2.0 ** min(attempt - 1, 30), self.longest_delay_seconds)
         return whole * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
 
 
@@ -72,10 +84,20 @@ class Policies:
     answering: RetryPolicy = ANSWERING
     counters: RetryPolicy = COUNTERS
     once: RetryPolicy = ONCE
-    extraction: RetryPolicy = RetryPolicy(attempts=30, total_seconds=1200.0)
+    extraction: RetryPolicy = RetryPolicy(total_seconds=1200.0)
     connect_seconds: float = 5.0
     read_seconds: float = 30.0
     extraction_read_seconds: float = 600.0
+
+    @classmethod
+    def patient_for(cls, seconds: float) -> "Policies":
+        """Return the usual policies, but for how long a run waits for a manager that is away."""
+        return cls(bulk=evolve(BULK, total_seconds=seconds))
+
+    def of(self, name: str) -> RetryPolicy:
+        """Return the policy of that name."""
+        policy: RetryPolicy = getattr(self, name)
+        return policy
 
 
 DEFAULT_POLICIES = Policies()
@@ -99,8 +121,8 @@ def retry_after_seconds(header: str | None, *, now: float) -> float | None:
         return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+        if moment.tzinfo is None:  # The form without a zone is in GMT, too.
+            moment = moment.replace(tzinfo=dt.UTC)
+        return max(0.0, moment.timestamp() - now)
+    except (TypeError, ValueError, OverflowError):  # The last for zones and years that no clock knows.
         return None
-    if moment.tzinfo is None:  # The form without a zone is in GMT, too.
-        moment = moment.replace(tzinfo=dt.UTC)
-    return max(0.0, moment.timestamp() - now)

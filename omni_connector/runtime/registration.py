@@ -89,7 +89,7 @@ class Registrar:
         try:
             manifest = self._manifest()
             # Not before: the address of the manager may be set after the connector was made.
-            self._manager.interruptible(self._stopped).register(manifest)
+            self._manager.for_run(self._stopped).register(manifest)
         except ConnectorError as error:
             self._is_unset = isinstance(error, ConfigurationError)
             self._log_failure(error)

@@ -41,7 +41,6 @@ from omni_connector.runtime.starting import SyncStarter
 from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch, WatchTimes
 from omni_connector.sync.context import SyncContext
-from omni_connector.sync.uploads import UploadPool
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +79,6 @@ class ConnectorService:
         self.settings = settings
         self._manager = manager
         self._loop = EventLoop(f"omni-loop-{connector.name}")
-        self._uploads = UploadPool(
-            f"omni-upload-{connector.name}", manager=manager, parallel=settings.parallel_uploads
-        )
-        manager.when_overloaded(self._uploads.overloaded)
         self._hooks = WorkerPool(f"omni-hook-{connector.name}", limit=4)
         self._runs = RunRegistry()
         self._options = options or RuntimeOptions()
@@ -107,7 +102,6 @@ class ConnectorService:
             validation=self._validation,
             mirror=self.mirror,
             loop=self._loop,
-            uploads=self._uploads,
             options=self._options,
             closed=lambda: self._closed,
         )
@@ -173,7 +167,6 @@ class ConnectorService:
         if self.mirror is not None:  # After the runs were told: a call that fails now fails none of them.
             self.mirror.close()
         _drain(runs)
-        self._uploads.close()
         self._hooks.close()
         self._validation.close()
         self._loop.close()

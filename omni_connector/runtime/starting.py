@@ -20,7 +20,6 @@ from omni_connector.runtime.worker import SyncWorker
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.redaction import redact, secrets_in
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import Uploads
 from omni_connector.sync.user_filter import UserFilter
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,6 @@ class SyncStarter:
         validation: asks the connector whether it takes a run.
         mirror: learns credentials, where the connector has an MCP server.
         loop: for what is ``async def``.
-        uploads: shared by all runs.
         options: figures.
         closed: says whether the service takes no more runs.
     """
@@ -54,7 +52,6 @@ class SyncStarter:
         validation: SyncValidation,
         mirror: Mirror | None,
         loop: EventLoop,
-        uploads: Uploads,
         options: RuntimeOptions,
         closed: Callable[[], bool],
     ) -> None:
@@ -65,7 +62,6 @@ class SyncStarter:
         self._validation = validation
         self._mirror = mirror
         self._loop = loop
-        self._uploads = uploads
         self._options = options
         self._closed = closed
         self._born = time.monotonic()
@@ -154,7 +150,6 @@ class SyncStarter:
             registry=self._runs,
             manager=self._manager,
             loop=self._loop,
-            uploads=self._uploads,
             options=self._options,
         ).start()
         self._watch.start()

@@ -19,7 +19,6 @@ from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ending import Ending
 from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,6 @@ class SyncWorker(threading.Thread):
         registry: RunRegistry,
         manager: ManagerApi,
         loop: EventLoop,
-        uploads: Uploads,
         options: RuntimeOptions | None = None,
     ) -> None:
         super().__init__(name=f"omni-sync-{run.sync_run_id}", daemon=True)
@@ -65,7 +63,6 @@ class SyncWorker(threading.Thread):
             manager,
             run.stop,
             ending=self._ending,
-            uploads=uploads,
             limits=self._options.limits(info.mode),
             error_limits=connector.error_limits,
         )

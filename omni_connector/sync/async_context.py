@@ -6,13 +6,13 @@ are those of the blocking context; what is returned is a real awaitable of such 
 """
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from os import PathLike
 from typing import BinaryIO, TypeVar, cast
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableList, AwaitableNone, AwaitableStr
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConnectorError
-from omni_connector.manager.api import Rest
 from omni_connector.models.codec import checkpoint_of, encode_text
 from omni_connector.models.document import Document
 from omni_connector.models.events import CREATED, UPDATED
@@ -32,25 +32,23 @@ class AsyncContentStorage(ContentStorage):
     loop: EventLoop
 
     def save(self, content: str, content_type: str = "text/plain") -> AwaitableStr:
-        """As in the blocking context, to be awaited; without a thread that waits where the manager's client can do that."""
-        promise = self.loop.promise()
-
-        def done(content_id: str, rest: Rest | None) -> None:
-            if rest is None:
-                promise.keep(content_id)
-            else:
-                self.loop.in_thread(lambda: promise.settle_with(lambda: self._told(rest)))
-
+        """As in the blocking context, to be awaited; no thread waits for it."""
         try:
             self._check()
             encoded = encode_text(checked_text(content, self._run))
         except ConnectorError as error:
+            promise = self.loop.promise()
             promise.fail(error)
-        else:
-            soon = fits_every_manager(encoded)
-            if not soon or not self._manager.store_soon(self._run.sync_run_id, encoded, done):
-                blocking = super().save
-                self.loop.in_thread(lambda: promise.settle_with(lambda: str(blocking(content, content_type))))
+            return cast("AwaitableStr", promise.value)
+        if not fits_every_manager(encoded):
+            blocking = super().save
+            return cast("AwaitableStr", self.loop.off_loop(lambda: str(blocking(content, content_type))))
+        promise = self.loop.promise()
+
+        def stored(upload: "Future[str]") -> None:
+            promise.settle_with(lambda: self._told(upload.result))
+
+        self._manager.upload_text(self._run.sync_run_id, encoded, content_type).add_done_callback(stored)
         return cast("AwaitableStr", promise.value)
 
     def save_binary(self, content: bytes, content_type: str = "application/octet-stream") -> AwaitableStr:

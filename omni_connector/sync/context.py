@@ -29,7 +29,7 @@ from omni_connector.models.events import (
 from omni_connector.models.plain import JsonValue
 from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.content import ContentStorage
-from omni_connector.sync.delivery import Delivery, DeliveryLimits
+from omni_connector.sync.delivery import ContentId, Delivery, DeliveryLimits
 from omni_connector.sync.ending import Ending
 from omni_connector.sync.ledger import (
     CONNECTOR_STAGE,
@@ -40,12 +40,11 @@ from omni_connector.sync.ledger import (
     ErrorLedger,
     ErrorLimits,
 )
-from omni_connector.sync.payloads import Payload, TextPayload, fits_every_manager, payload_of
+from omni_connector.sync.payloads import FilePayload, LongText, fits_every_manager, payload_of
 from omni_connector.sync.people import PeopleEvents
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import error_text, redact
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import ContentId, Uploads
 
 log = logging.getLogger(__name__)
 
@@ -84,15 +83,13 @@ class SyncContext(PeopleEvents):
         stop: StopSignal,
         *,
         ending: Ending,
-        uploads: Uploads,
         limits: DeliveryLimits | None = None,
         error_limits: ErrorLimits | None = None,
     ) -> None:
         self._run = run
-        self._manager = manager.interruptible(stop.fence)
+        self._manager = manager.for_run(stop.fence)
         self._stop = stop
         self._ending = ending
-        self._uploads = uploads
         self._ledger = ErrorLedger(run.sync_run_id, error_limits)
         limits = limits or DeliveryLimits.for_mode(run.mode)
         self._delivery = Delivery(run, self._manager, stop, self._ledger, limits)
@@ -513,32 +510,24 @@ class SyncContext(PeopleEvents):
             self._note_content(
                 document.external_id, DECODED_STAGE, "its text is not UTF-8 and was taken as windows-1252"
             )
-        if (
-            isinstance(payload, TextPayload)
-            and not payload.is_too_long
-            and fits_every_manager(payload.encoded)
-        ):
-            upload = self._uploads.store(self._manager, self.sync_run_id, payload.encoded)
-            if upload is not None:
-                return upload, payload.buffered_bytes
-        submit = self._uploads.submit_extraction if payload.extracted else self._uploads.submit
-        document_id = document.external_id
-        return submit(lambda: self._upload(payload, document_id), payload.close), payload.buffered_bytes
+        upload = payload.begin(self._manager, self.sync_run_id)
+        if isinstance(payload, FilePayload):
+            upload.add_done_callback(lambda _: payload.close())
+        elif payload.is_too_long or not fits_every_manager(payload.encoded):
+            return LongText(
+                payload, upload, self._manager, self.sync_run_id, lambda: self._note_cut(document.external_id)
+            ), payload.buffered_bytes
+        return upload, payload.buffered_bytes
 
     def _note_content(self, document_id: str, stage: str, reason: str) -> None:
         self._ledger.add(DocumentError(document_id=document_id, stage=stage, reason=reason))
 
-    def _upload(self, payload: Payload, document_id: str) -> str:
-        if self._stop.fence.is_set():  # Cancelled while it waited for a thread.
-            self._stop.raise_if_set()
-        content_id = payload.upload(self._manager, self.sync_run_id)
-        if payload.is_too_long:
-            self._note_content(
-                document_id,
-                TRUNCATED_STAGE,
-                "its text is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and was cut",
-            )
-        return content_id
+    def _note_cut(self, document_id: str) -> None:
+        self._note_content(
+            document_id,
+            TRUNCATED_STAGE,
+            "its text is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and was cut",
+        )
 
     def _take_deletion(self, external_id: str) -> None:
         event = encode_delete(

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import CancelledError
+from typing import Protocol
 
 from attrs import frozen
 
@@ -30,7 +31,6 @@ from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
 from omni_connector.sync.refusal import Sender, costs_its_document
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import ContentId
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,16 @@ class DeliveryLimits:
     def for_mode(cls, mode: SyncMode) -> "DeliveryLimits":
         """Return the limits that suit a run of ``mode``."""
         return cls(flush_events={SyncMode.FULL: 500, SyncMode.INCREMENTAL: 100, SyncMode.REALTIME: 1}[mode])
+
+
+class ContentId(Protocol):
+    """A content id to come; a ``Future`` is one."""
+
+    def result(self) -> str:
+        """Wait for it; raises what its upload met."""
+
+    def cancel(self) -> object:
+        """Do without it, if its upload has not begun."""
 
 
 _Waiting = tuple[EncodedEvent, int, ContentId | None, float]

@@ -7,7 +7,8 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, cast
@@ -16,6 +17,7 @@ from attrs import define
 
 from omni_connector.exceptions import ContentTooLargeError, InvalidDocumentError
 from omni_connector.manager.api import ManagerApi
+from omni_connector.manager.multipart import KeptOpen
 from omni_connector.models.codec import decode, encode_text
 from omni_connector.models.document import Document
 from omni_connector.sync.charset import (
@@ -91,6 +93,10 @@ class TextPayload:
         self.is_too_long = self.is_too_long or was_cut
         return content_id
 
+    def begin(self, manager: ManagerApi, sync_run_id: str) -> "Future[str]":
+        """Begin to store it; return its content id to come."""
+        return manager.upload_text(sync_run_id, self.encoded, PLAIN_TYPE)
+
     def close(self) -> None:
         """Nothing to release."""
 
@@ -124,9 +130,11 @@ class FilePayload:
 
     def upload(self, manager: ManagerApi, sync_run_id: str) -> str:
         """Send it; return the content id of its text."""
-        return manager.extract_content(
-            sync_run_id, self.file, mime_type=self.mime_type, filename=self.filename
-        )
+        return self.begin(manager, sync_run_id).result()
+
+    def begin(self, manager: ManagerApi, sync_run_id: str) -> "Future[str]":
+        """Begin to send it; return the content id of its text to come."""
+        return manager.upload_file(sync_run_id, KeptOpen(self.file), self.mime_type, self.filename)
 
     def text(self, manager: ManagerApi, sync_run_id: str) -> str:
         """Send it; return its text, which is not stored."""
@@ -251,10 +259,37 @@ def store_text(
     Managers before 3 June 2026 take no body beyond 2 MiB (PROTOCOL, section 18).
     """
     try:
-        return manager.store_encoded(sync_run_id, encoded, content_type), False
+        return manager.upload_text(sync_run_id, encoded, content_type).result(), False
     except ContentTooLargeError as error:
-        shorter = _shortened(encoded, error.limit_bytes)
-        return manager.store_encoded(sync_run_id, shorter, content_type), True
+        shorter = shortened(encoded, error.limit_bytes)
+        return manager.upload_text(sync_run_id, shorter, content_type).result(), True
+
+
+@define
+class LongText:
+    """The content id to come of a text that may be too long; its beginning is sent where it is."""
+
+    payload: TextPayload
+    upload: "Future[str]"
+    manager: ManagerApi
+    sync_run_id: str
+    note_cut: Callable[[], None]
+
+    def result(self) -> str:
+        """Wait for it; raises what the upload met."""
+        try:
+            content_id = self.upload.result()
+        except ContentTooLargeError as error:
+            shorter = shortened(self.payload.encoded, error.limit_bytes)
+            content_id = self.manager.upload_text(self.sync_run_id, shorter, PLAIN_TYPE).result()
+            self.payload.is_too_long = True
+        if self.payload.is_too_long:
+            self.note_cut()
+        return content_id
+
+    def cancel(self) -> object:
+        """Do without it."""
+        return self.upload.cancel()
 
 
 def fits_every_manager(encoded: bytes) -> bool:
@@ -262,7 +297,7 @@ def fits_every_manager(encoded: bytes) -> bool:
     return len(encoded) <= ContentTooLargeError.limit_bytes
 
 
-def _shortened(encoded: bytes, limit_bytes: int) -> bytes:
+def shortened(encoded: bytes, limit_bytes: int) -> bytes:
     """Return the beginning of a text, as a JSON string that is no longer than that."""
     text = str(decode(encoded)).encode()[:limit_bytes].decode(errors="ignore")
     while len(shorter := encode_text(text)) > limit_bytes:  # Quotes and line ends take two bytes.

@@ -8,6 +8,7 @@ saved none). It is not strict about what is in the events: that is the embedded 
 import functools
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, BinaryIO, NamedTuple, Self, cast
 
 import attrs
@@ -15,7 +16,6 @@ from attrs import define, field
 
 from omni_connector.exceptions import NotFoundError, SdkClientError, SyncRunEndedError
 from omni_connector.manager import ManagerApi
-from omni_connector.manager.api import Rest
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
 from omni_connector.models.codec import decode, encode
 from omni_connector.models.plain import JsonValue
@@ -29,7 +29,7 @@ NOT_FOUND = 404
 ENDED_BODY = '{"error":"Events may only be emitted for a running sync run"}'
 """As the real manager answers (PROTOCOL, section 9)."""
 
-NOT_SENT = frozenset({"interruptible", "abort", "when_overloaded", "close"})
+NOT_SENT = frozenset({"for_run", "abort", "close"})
 """Methods of ``ManagerApi`` that are no calls to a manager."""
 
 Hook = Callable[[dict[str, Any]], object]
@@ -67,7 +67,6 @@ class MemoryManager:
         updated: sum of ``add_updated``.
         registrations: the manifests that were registered.
         closed: ``close`` was called.
-        overload_callbacks: what ``when_overloaded`` was given; a test may call them.
     """
 
     config: SyncConfig = field(factory=SyncConfig)
@@ -84,9 +83,9 @@ class MemoryManager:
     updated: int = field(default=0, init=False)
     registrations: list[dict[str, JsonValue]] = field(factory=list, init=False)
     closed: bool = field(default=False, init=False)
-    overload_callbacks: list[Callable[[], None]] = field(factory=list, init=False)
     _hooks: dict[str, Hook | BaseException] = field(factory=dict, init=False)
     _content_ids: dict[str, str] = field(factory=dict, init=False)
+    _extractions: threading.Semaphore = field(factory=lambda: threading.Semaphore(2), init=False)
     _changed: threading.Condition = field(
         factory=threading.Condition, init=False
     )  # Protects all of the above.
@@ -145,16 +144,12 @@ class MemoryManager:
 
     # -- ManagerApi ---------------------------------------------------------------------------------------------
 
-    def interruptible(self, stop: threading.Event) -> ManagerApi:
+    def for_run(self, stop: threading.Event) -> ManagerApi:
         """Return this manager as a run sees it: once ``stop`` is set its calls are refused and not noted."""
         return cast("ManagerApi", _Interruptible(self, stop))
 
     def abort(self) -> None:
         """Nothing is ever under way for long."""
-
-    def when_overloaded(self, callback: Callable[[], None]) -> None:
-        """Keep the callback; a test may call it."""
-        self.overload_callbacks.append(callback)
 
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """Keep the manifest."""
@@ -267,22 +262,24 @@ class MemoryManager:
             self._changed.notify_all()
             return content_id
 
-    def store_encoded(self, sync_run_id: str, content: bytes, content_type: str | None = None) -> str:
-        """As ``store_content``, and noted as such."""
-        return self.store_content(sync_run_id, decode(content), content_type)
+    def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> "Future[str]":
+        """As ``store_content``, and noted as such; in a thread, which ends with it."""
+        return _in_thread(lambda: self.store_content(sync_run_id, decode(encoded), content_type))
 
-    def store_soon(self, sync_run_id: str, content: bytes, done: Callable[[str, Rest | None], None]) -> bool:
-        """Never done here: contents are stored by threads, as ``store_encoded``."""
-        del sync_run_id, content, done
-        return False
+    def upload_file(
+        self, sync_run_id: str, open_file: Callable[[], BinaryIO], mime_type: str, filename: str | None
+    ) -> "Future[str]":
+        """As ``extract_content``, and noted as such; in a thread, which ends with it."""
 
-    def limit_contents(self, limit: int) -> None:
-        """Nothing is limited."""
+        def extract() -> str:
+            with self._extractions:
+                file = open_file()
+                try:
+                    return self.extract_content(sync_run_id, file, mime_type=mime_type, filename=filename)
+                finally:
+                    file.close()
 
-    @property
-    def waiting_contents(self) -> int:
-        """Nothing ever waits."""
-        return 0
+        return _in_thread(extract)
 
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
@@ -386,6 +383,23 @@ class MemoryManager:
             raise hook
         if hook is not None:
             hook(args)
+
+
+def _in_thread(call: Callable[[], str]) -> "Future[str]":
+    future: Future[str] = Future()
+
+    def run() -> None:
+        try:
+            content_id = call()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the future.
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+        else:
+            if future.set_running_or_notify_cancel():
+                future.set_result(content_id)
+
+    threading.Thread(target=run, name="memory-upload", daemon=True).start()
+    return future
 
 
 def _whole(file: BinaryIO) -> str:

@@ -94,7 +94,7 @@ def test_brief_is_silent_about_what_a_wanted_stop_brings_with_it(capsys):
     stop.set()
     with brief_log(Output()), SdkClient("http://127.0.0.1:9") as client:
         with pytest.raises(SdkClientError) as caught:
-            client.interruptible(stop).add_scanned("run", 1)
+            client.for_run(stop).add_scanned("run", 1)
         log.warning("Could not report 1 scanned documents: %s", caught.value)
     assert capsys.readouterr().err == ""
 

@@ -44,24 +44,31 @@ def impatient():
 
 @pytest.fixture
 def policies(request):
-    """The default policies, changed as the test's other fixtures say."""
-    changes = {}
+    """The default policies, less patient, and changed as the test's other fixtures say."""
+    changes = {"bulk": attrs.evolve(DEFAULT_POLICIES.bulk, attempts=8, total_seconds=5.0)}
     if "quick" in request.fixturenames:
-        for name in ("bulk", "answering", "counters", "once"):
-            changes[name] = attrs.evolve(getattr(DEFAULT_POLICIES, name), first_delay_seconds=0.001)
+        for name in ("bulk", "answering", "counters", "once", "extraction"):
+            policy = getattr(DEFAULT_POLICIES, name)
+            changes[name] = attrs.evolve(policy, first_delay_seconds=0.001, attempts=policy.attempts or 8)
     if "impatient" in request.fixturenames:
         changes["read_seconds"] = 0.1
     return attrs.evolve(DEFAULT_POLICIES, **changes)
 
 
-@pytest.fixture(params=["own session", "session handed in"])
+class OddSession(requests.Session):
+    """A session of its own kind: it carries each request itself."""
+
+
+SESSIONS = {"own session": None, "plain session": requests.Session, "odd session": OddSession}
+
+
+@pytest.fixture(params=SESSIONS)
 def client(request, manager, policies):
-    """A client of the scripted manager; its own session uses the bulk lane."""
-    if request.param == "own session":
+    """A client of the scripted manager, over each kind of session."""
+    make = SESSIONS[request.param]
+    if make is None:
         with SdkClient(manager.url, policies=policies) as one:
-            assert one._transport.lane is not None
             yield one
         return
-    with requests.Session() as session, SdkClient(manager.url, session=session, policies=policies) as one:
-        assert one._transport.lane is None
+    with make() as session, SdkClient(manager.url, session=session, policies=policies) as one:
         yield one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 
 import pytest
@@ -23,6 +24,8 @@ from omni_connector.manager import Policies, RetryPolicy
 from omni_connector.models import ActionDefinition, ConnectorManifest, SyncConfig
 from omni_connector.models.events import encode_delete
 from omni_connector.models.sync import ABSENT
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 MANIFEST = ConnectorManifest(
     name="notes",
@@ -117,6 +120,7 @@ OPERATIONS = [
 )
 def test_an_operation_is_sent_as_documented(client, manager, operation):
     call, method, path, body = operation
+    manager.otherwise = Answer(200, {"status": "ok", "success": True})
     assert not call(client)
     (request,) = manager.requests
     assert (request.method, request.path, request.json) == (method, path, body)
@@ -183,15 +187,69 @@ def test_an_answer_without_content_id_is_an_error(client, manager, body):
     assert (caught.value.operation, caught.value.status) == ("POST /sdk/content", 200)
 
 
-def test_an_empty_answer_is_a_good_one(client, manager):
-    manager.script(Answer(204, b""), Answer(200, b""))
-    client.heartbeat(RUN)
+NO_SUCCESS = {
+    "created": Answer(201, {"status": "ok"}),
+    "accepted": Answer(202, {"status": "ok"}),
+    "no content": Answer(204, b""),
+    "empty": Answer(200, b""),
+    "null": Answer(200, b"null"),
+    "a list": Answer(200, b"[]"),
+    "queued elsewhere": Answer(200, {"status": "queued elsewhere"}),
+    "nothing said": Answer(200, {}),
+    "no content id": Answer(200, {"content_id": None}),
+    "a page": Answer(200, b"<html>Welcome to nginx</html>"),
+}
+EVERY_CALL = {
+    "events": lambda c: c.send_events(RUN, SOURCE, [b"{}"]),
+    "event": lambda c: c.send_event(RUN, SOURCE, b"{}"),
+    "content": lambda c: c.store_content(RUN, "text"),
+    "extract content": lambda c: c.extract_content(RUN, io.BytesIO(b"x"), mime_type="application/pdf"),
+    "extract text": lambda c: c.extract_text(RUN, io.BytesIO(b"x"), mime_type="application/pdf"),
+    "heartbeat": lambda c: c.heartbeat(RUN),
+    "scanned": lambda c: c.add_scanned(RUN, 1),
+    "updated": lambda c: c.add_updated(RUN, 1),
+    "checkpoint": lambda c: c.save_checkpoint(RUN, {}, source_id=SOURCE),
+    "connector state": lambda c: c.save_connector_state(SOURCE, {}),
+    "complete": lambda c: c.complete(RUN, scanned=0, updated=0, new_state=None),
+    "fail": lambda c: c.fail(RUN, "no"),
+    "register": lambda c: c.register({}),
+    "create": lambda c: c.create_run(SOURCE),
+    "cancel": lambda c: c.cancel_run(RUN),
+    "webhook": lambda c: c.notify_webhook(SOURCE, "changed"),
+}
+
+
+@pytest.mark.parametrize("call", EVERY_CALL)
+@pytest.mark.parametrize("answer", NO_SUCCESS)
+def test_success_is_what_the_protocol_says_and_nothing_else(manager, policies, call, answer):
+    manager.otherwise = NO_SUCCESS[answer]
+    with SdkClient(manager.url, policies=policies) as client, pytest.raises(MalformedAnswerError) as caught:
+        EVERY_CALL[call](client)
+    assert caught.value.status == NO_SUCCESS[answer].status
+
+
+def test_a_success_that_is_none_is_tried_again_like_trouble(client, manager):
+    manager.script(Answer(202, b""), Answer(200, b"<html>soon</html>"))
     client.send_events(RUN, SOURCE, [])
+    assert len(manager.requests) == 3
+
+
+def test_a_count_whose_success_is_none_may_have_been_added(client, manager):
+    manager.script(Answer(202, b""))
+    with pytest.raises(MalformedAnswerError):
+        client.add_scanned(RUN, 1)
+    assert len(manager.requests) == 1
+
+
+def test_keys_that_nobody_knows_are_no_error(client, manager):
+    manager.script(Answer(200, {"status": "ok", "at": 1}), Answer(200, {"content_id": "c", "bytes": 4}))
+    client.send_events(RUN, SOURCE, [])
+    assert client.store_content(RUN, "text") == "c"
 
 
 def test_a_good_answer_that_is_not_json_asks_whether_this_is_the_manager(client, manager):
     manager.otherwise = Answer(200, b"<html>Welcome to nginx</html>")
-    for call in (lambda: client.heartbeat(RUN), lambda: client.send_events(RUN, SOURCE, [])):
+    for call in (lambda: client.heartbeat(RUN), lambda: client.send_events(RUN, SOURCE, [], patient=False)):
         with pytest.raises(SdkClientError, match="is CONNECTOR_MANAGER_URL the connector-manager") as caught:
             call()
         assert (caught.value.status, caught.value.attempts) == (200, 1)
@@ -298,19 +356,14 @@ def test_one_that_is_its_own_is_closed_and_closing_twice_is_fine(manager):
     client.close()
 
 
-def test_overload_of_contents_and_events_is_told_to_whoever_asked(client, manager):
-    told = []
-    client.when_overloaded(lambda: told.append("overloaded"))
-    manager.script(
-        Answer(429, b"", {"Retry-After": "0"}),
-        Answer(503, b"", {"Retry-After": "0"}),
-        Answer(),
-        Answer(429, b"", {"Retry-After": "0"}),
-        Answer(),
-    )
-    client.send_events("r", "s", [])
-    client.add_scanned("r", 1)
-    assert told == ["overloaded", "overloaded"]
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("call", ["events", "content"])
+def test_an_overloaded_manager_halves_the_uploads_at_once(client, manager, status, call):
+    before = client._sender.uploads.limit
+    manager.script(Answer(status, b"", {"Retry-After": "0"}))
+    manager.otherwise = Answer(200, {"status": "ok", "content_id": "c"})
+    EVERY_CALL[call](client)
+    assert client._sender.uploads.limit == before // 2
 
 
 # -- progress ---------------------------------------------------------------------------------------------------

@@ -169,9 +169,31 @@ def test_a_checkpoint_of_an_unknown_run_is_no_missing_route(client, manager):
 
 def test_an_empty_answer_with_a_content_type_is_no_missing_route(client, manager):
     manager.script(Answer(404, b"", {"Content-Type": "text/html"}))
-    with pytest.raises(NotFoundError):
+    with pytest.raises(SdkClientError) as caught:
         client.save_checkpoint("run-1", {}, source_id="s-1")
+    assert type(caught.value) is SdkClientError
     assert len(manager.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: c.connector_config("google"),
+        lambda c: c.sync_config("s-1"),
+        lambda c: c.credentials("s-1"),
+        lambda c: c.sources_by_type("web"),
+        lambda c: c.send_events("run-1", "s-1", []),
+        lambda c: c.add_updated("run-1", 1),
+        lambda c: c.save_checkpoint("run-1", {}, source_id="s-1"),
+        lambda c: c.save_connector_state("s-1", {}),
+    ],
+)
+def test_a_page_of_a_proxy_says_nothing_about_the_manager(client, manager, call, said):
+    manager.otherwise = Answer(404, b"<html>Not Found</html>", {"Content-Type": "text/html"})
+    with pytest.raises(SdkClientError) as caught:
+        call(client)
+    assert (type(caught.value), caught.value.status, len(manager.requests)) == (SdkClientError, 404, 1)
+    assert said() == []
 
 
 def test_notes_never_take_the_place_of_the_cursor(client, manager):
@@ -378,24 +400,19 @@ def test_kinds_of_events_are_found_again(client, manager, said):
 def test_a_finding_is_believed_for_some_minutes():
     now = [0.0]
     compatibility = Compatibility(clock=lambda: now[0])
-    calls = []
-
-    def call():
-        calls.append(now[0])
-        raise UnsupportedByManagerError("missing")
-
+    believed = []
     for moment in (0, 1, FORGOTTEN_SECONDS - 1, FORGOTTEN_SECONDS + 1):
         now[0] = moment
-        assert compatibility.attempt(Feature.BATCHES, call, lambda: "old way") == "old way"
-    assert calls == [0, FORGOTTEN_SECONDS + 1]
+        believed.append(compatibility.lacks(Feature.BATCHES) or not compatibility.missed(Feature.BATCHES))
+    assert believed == [False, True, True, False]
 
 
 def test_runs_share_what_their_client_has_found(client, manager):
     import threading
 
     old = OldManager(manager, ["/updated"])
-    client.interruptible(threading.Event()).add_updated("run-1", 1)
-    client.interruptible(threading.Event()).add_updated("run-2", 1)
+    client.for_run(threading.Event()).add_updated("run-1", 1)
+    client.for_run(threading.Event()).add_updated("run-2", 1)
     assert len(old.paths()) == 1
 
 

@@ -831,7 +831,7 @@ def test_threads_are_named_after_what_they_do(serve, ended):
     )
     service.start_sync(sync_request())
     ended(service)
-    assert {"omni-sync-run-1", "omni-send-run-1", "omni-upload-scripted-1"} <= set(names)
+    assert {"omni-sync-run-1", "omni-send-run-1"} <= set(names)
 
 
 def test_the_base_class_needs_no_set_up_of_a_subclass(serve, ended):

@@ -16,7 +16,6 @@ from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ending import Ending
 from omni_connector.sync.ledger import ErrorLedger
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import UploadPool
 from omni_connector.testing import MemoryManager
 
 RUN = RunInfo(sync_run_id="run-1", source_id="source-1", source_type="web")
@@ -63,12 +62,7 @@ def make_delivery(manager, closing):
 
 
 @pytest.fixture
-def uploads(closing):
-    return closing(UploadPool("test-upload", parallel=4))
-
-
-@pytest.fixture
-def make_context(manager, closing, uploads):
+def make_context(manager, closing):
     def make(*, colour="blocking", over=None, **changes):
         manager_of_run = over or manager
         run = attrs.evolve(RUN, **changes)
@@ -78,9 +72,9 @@ def make_context(manager, closing, uploads):
         rig = Rig(manager=manager_of_run, stop=stop, run=run, ending=ending, freed=freed)
         if colour == "async":
             rig.loop = closing(EventLoop("test-loop"))
-            ctx = AsyncSyncContext(run, manager_of_run, stop, ending=ending, uploads=uploads).bind(rig.loop)
+            ctx = AsyncSyncContext(run, manager_of_run, stop, ending=ending).bind(rig.loop)
         else:
-            ctx = SyncContext(run, manager_of_run, stop, ending=ending, uploads=uploads)
+            ctx = SyncContext(run, manager_of_run, stop, ending=ending)
         rig.ctx = closing(ctx)
         return rig
 

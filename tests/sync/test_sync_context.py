@@ -520,25 +520,6 @@ def test_a_run_that_is_over_at_the_manager_is_cancelled(run, manager):
     assert "complete" not in manager.operations()
 
 
-def test_uploads_that_wait_when_the_run_is_cancelled_are_not_begun(make_context, manager):
-    rig = make_context()
-    release, busy = threading.Event(), threading.Semaphore(0)
-
-    def hold(args):
-        busy.release()
-        release.wait(WAIT)
-
-    manager.on("store_content", hold)
-    for number in range(8):
-        rig.ctx.emit(doc(number))
-    for _ in range(4):
-        assert busy.acquire(timeout=WAIT)  # All four threads upload.
-    rig.stop.cancel()
-    release.set()
-    rig.ctx.close()
-    assert manager.operations() == ["store_content"] * 4
-
-
 def test_two_ends_at_once_are_one(make_context, manager):
     rig = make_context()
     reached, release = threading.Event(), threading.Event()

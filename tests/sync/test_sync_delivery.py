@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 
 import pytest
 from support.waiting import eventually
@@ -18,7 +18,6 @@ from omni_connector.exceptions import (
 from omni_connector.models import Document, SyncMode
 from omni_connector.models.events import CREATED, encode_delete, encode_upsert
 from omni_connector.sync.delivery import DeliveryLimits
-from omni_connector.sync.uploads import Upload
 
 WAIT = 10
 IDS = {"sync_run_id": "run-1", "source_id": "source-1"}
@@ -375,29 +374,19 @@ def test_after_a_cancellation_what_waits_is_dropped_and_nothing_more_is_sent(mak
     assert rig.manager.operations() == ["send_events"]
 
 
-@pytest.mark.parametrize("kind", [Upload, Future])
-def test_a_cancelled_run_does_not_wait_for_contents_that_wait_for_other_runs(make_delivery, kind, caplog):
-    """Their turn may come minutes later: the threads of the pool repeat what the manager does not take."""
+def test_a_cancelled_run_does_not_wait_for_contents_that_wait_for_other_runs(make_delivery, caplog):
+    """Their turn may come minutes later: the manager's client repeats what the manager does not take."""
     rig = make_delivery(flush_events=1)
-    upload = kind()
+    upload = Future()
     rig.delivery.put(upsert(1), upload=upload)
     eventually(lambda: rig.delivery._batch)
     rig.stop.cancel()
     rig.delivery._thread.join(WAIT)
     ended = not rig.delivery._thread.is_alive()
-    (upload.finish if kind is Upload else upload.cancel)()  # So that a failing test ends.
+    upload.cancel()  # So that a failing test ends.
     assert ended
     assert sent(rig.manager) == []
     assert "failed" not in caplog.text
-
-
-def test_an_upload_may_be_cancelled_at_the_moment_of_its_end():
-    upload = Upload()
-    waiting = Background(upload.result)
-    eventually(lambda: upload._waiter is not None)
-    upload.cancel()
-    upload.finish("c-1")
-    assert isinstance(waiting.outcome(), (CancelledError, str))
 
 
 def test_a_cancelled_run_holds_no_memory(make_delivery):

@@ -123,7 +123,7 @@ def test_the_first_limit_that_was_exceeded_is_told_from_then_on():
 
 
 @pytest.fixture
-def make_strict(manager, uploads, closing):
+def make_strict(manager, closing):
     """Make a context with limits of its own; documents whose number is odd are refused."""
 
     def refuse_odd(args):
@@ -139,7 +139,6 @@ def make_strict(manager, uploads, closing):
                 manager,
                 stop,
                 ending=Ending(run, stop, lambda: None),
-                uploads=uploads,
                 limits=DeliveryLimits(batch_events=8),
                 error_limits=ErrorLimits(**{**OFF, **limits}),
             )
@@ -197,7 +196,7 @@ def test_refused_documents_are_judged_in_their_order_among_the_accepted(make_str
 
 
 @pytest.fixture
-def make_usual(manager, uploads, closing):
+def make_usual(manager, closing):
     """Make a context with the usual limits; ``refuse`` is given the ids of a batch and may raise."""
 
     def make(refuse=lambda ids: None, **limits):
@@ -206,11 +205,7 @@ def make_usual(manager, uploads, closing):
             "send_events", lambda args: refuse([decode(event)["document_id"] for event in args["events"]])
         )
         ending = Ending(run, stop, lambda: None)
-        return closing(
-            SyncContext(
-                run, manager, stop, ending=ending, uploads=uploads, error_limits=ErrorLimits(**limits)
-            )
-        )
+        return closing(SyncContext(run, manager, stop, ending=ending, error_limits=ErrorLimits(**limits)))
 
     return make
 

@@ -16,7 +16,6 @@ from omni_connector.sync.context import SyncContext
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ending import Ending
 from omni_connector.sync.run_info import RunInfo
-from omni_connector.sync.uploads import UploadPool
 from omni_connector.testing import MemoryManager
 
 numbers = st.integers(0, 9)
@@ -111,9 +110,7 @@ def test_everything_arrives_once_in_order_before_each_checkpoint_or_is_noted(scr
     run = RunInfo(sync_run_id="run-1", source_id="source-1", checkpoint={"step": -1})
     stop = StopSignal("run-1")
     with contextlib.ExitStack() as stack:
-        pool = UploadPool("test-upload", parallel=3)
-        stack.callback(pool.close)
-        ctx = SyncContext(run, manager, stop, ending=Ending(run, stop, lambda: None), uploads=pool)
+        ctx = SyncContext(run, manager, stop, ending=Ending(run, stop, lambda: None))
         limits = DeliveryLimits(flush_events=size, batch_events=size, batch_bytes=1000 * size)
         ctx._delivery = Delivery(run, manager, stop, ctx._ledger, limits)
         stack.callback(ctx.close)

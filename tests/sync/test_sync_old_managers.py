@@ -6,7 +6,7 @@ import pytest
 from support.scripted import emit
 
 from omni_connector import ContentTooLargeError, Document, PersonRecord, SdkClientError
-from omni_connector.models.codec import decode
+from omni_connector.models.codec import decode, encode_text
 from omni_connector.sync.ledger import ErrorLedger, ErrorLimits
 from omni_connector.testing import MemoryManager
 
@@ -77,10 +77,10 @@ def test_they_do_not_end_a_run_however_many_they_are():
 class Narrow(MemoryManager):
     """Takes no content of more bytes than its limit, as JSON."""
 
-    def store_encoded(self, sync_run_id, content, content_type=None):
-        if len(content) > ContentTooLargeError.limit_bytes:
+    def store_content(self, sync_run_id, content, content_type=None):
+        if len(encode_text(content)) > ContentTooLargeError.limit_bytes:
             raise ContentTooLargeError("length limit exceeded", status=413)
-        return super().store_encoded(sync_run_id, content, content_type)
+        return super().store_content(sync_run_id, content, content_type)
 
 
 TEXTS = {

@@ -135,7 +135,7 @@ def test_waiting_in_vain_says_what_was_called():
 
 def test_a_run_shares_the_manager_until_it_is_stopped():
     manager, stop = MemoryManager(), threading.Event()
-    of_the_run = manager.interruptible(stop)
+    of_the_run = manager.for_run(stop)
     of_the_run.heartbeat("run")
     of_the_run.add_scanned("run", 2)
     assert (manager.operations(), manager.scanned) == (["heartbeat", "add_scanned"], 2)
@@ -158,7 +158,7 @@ def test_a_run_shares_the_manager_until_it_is_stopped():
 )
 def test_after_a_stop_nothing_of_the_run_arrives(call):
     manager, stop = MemoryManager(), threading.Event()
-    of_the_run = manager.interruptible(stop)
+    of_the_run = manager.for_run(stop)
     stop.set()
     with pytest.raises(SdkClientError, match="not sent, because the run was stopped"):
         call(of_the_run)

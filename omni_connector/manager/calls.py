@@ -1,0 +1,192 @@
+"""What a call to the manager is, and what its answer says."""
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Generic, TypeVar
+
+from attrs import frozen
+
+from omni_connector.exceptions import (
+    MalformedAnswerError,
+    MalformedRequestError,
+    SdkClientError,
+    ServiceOverloadedError,
+)
+from omni_connector.manager.multipart import MultipartForm
+from omni_connector.manager.refusals import meaning_of
+from omni_connector.manager.retry import retry_after_seconds
+from omni_connector.manager.wire import WireAnswer
+from omni_connector.models.codec import decode, structure
+from omni_connector.models.plain import JsonValue
+
+T = TypeVar("T")
+
+OVERLOADED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+SHOWN_BODY_LENGTH = 500
+
+
+def unchanged(error: SdkClientError) -> SdkClientError:
+    """Return the error: most calls have no refusals of their own."""
+    return error
+
+
+@frozen(kw_only=True)
+class Call(Generic[T]):
+    """What to send, and how to read the answer.
+
+    Attributes:
+        method: HTTP method.
+        path: after the manager's address.
+        read: makes the result of the decoded answer, given the operation; raises MalformedAnswerError.
+        body: JSON in parts, or what opens a form, anew for each attempt.
+        policy: which of the ``Policies`` says when it is repeated.
+        explain: makes the error that says what a refusal of this call means.
+        gate: of which calls only so many are under way at once: ``uploads``, ``extractions``, or empty.
+        is_stream: the answer is a stream of server-sent events, of which the first is read.
+    """
+
+    method: str
+    path: str
+    read: Callable[[JsonValue, str], T]
+    body: tuple[bytes, ...] | Callable[[], MultipartForm] | None = None
+    policy: str = "bulk"
+    explain: Callable[[SdkClientError], SdkClientError] = unchanged
+    gate: str = ""
+    is_stream: bool = False
+
+    @property
+    def operation(self) -> str:
+        """For messages."""
+        return f"{self.method} {self.path}"
+
+    def result_of(self, answer: WireAnswer) -> T:
+        """Return what an answer says.
+
+        Raises:
+            SdkClientError: of the kind that says what to do. Success is 200 with what the protocol promises, nothing else.
+        """
+        if answer.status == HTTPStatus.OK:
+            return self.read(_json(answer, self.operation), self.operation)
+        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise NoSuccessError(
+                f"{self.operation}: the manager answered {answer.status}, which the protocol does not know as success",
+                field="status",
+                operation=self.operation,
+                status=answer.status,
+                body=_shown(answer),
+            )
+        raise self.explain(_refused(self.operation, answer))
+
+
+class NoSuccessError(MalformedAnswerError):
+    """A good status without what the protocol promises: a gateway answers in the manager's place. It may pass."""
+
+
+# -- readers of answers -----------------------------------------------------------------------------------------
+
+
+def done(answer: JsonValue, operation: str) -> bool:
+    """Read ``{"status": "ok"}``."""
+    if isinstance(answer, dict) and answer.get("status") == "ok":
+        return True
+    raise _no_success(operation, "status", answer)
+
+
+def cancelled(answer: JsonValue, operation: str) -> bool:
+    """Read ``{"success": true}``."""
+    if isinstance(answer, dict) and answer.get("success") is True:
+        return True
+    raise _no_success(operation, "success", answer)
+
+
+def as_it_is(answer: JsonValue, _operation: str) -> JsonValue:
+    """Read any JSON."""
+    return answer
+
+
+def content_id(answer: JsonValue, operation: str) -> str:
+    """Read ``{"content_id": ...}``."""
+    if type(answer) is dict and type(found := answer.get("content_id")) is str and found:
+        return found
+    raise _no_success(operation, "content_id", answer)
+
+
+@frozen
+class TextUnder:
+    """Reads the text under a key."""
+
+    key: str
+
+    def __call__(self, answer: JsonValue, operation: str) -> str:
+        """Return it."""
+        text = answer.get(self.key) if isinstance(answer, dict) else None
+        if not isinstance(text, str):
+            raise _no_success(operation, self.key, answer)
+        return text
+
+
+@frozen
+class Structured(Generic[T]):
+    """Reads an instance of a model."""
+
+    cls: type[T]
+
+    def __call__(self, answer: JsonValue, operation: str) -> T:
+        """Return it."""
+        try:
+            return structure(self.cls, answer)
+        except MalformedRequestError as error:
+            raise unreadable(operation, error.field, f"cannot be understood: {error}") from error
+
+
+def _no_success(operation: str, field: str, answer: JsonValue) -> NoSuccessError:
+    message = (
+        f"{operation}: the manager's answer has no {field} as the protocol wants it: {str(answer)[:100]}"
+    )
+    return NoSuccessError(message, field=field, operation=operation)
+
+
+def unreadable(operation: str, field: str, what: str) -> MalformedAnswerError:
+    """Return the error for an answer with 200 that is not what the protocol says."""
+    message = f"{operation}: the manager's answer {what}"
+    return MalformedAnswerError(message, field=field, operation=operation)
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------
+
+
+def _json(answer: WireAnswer, operation: str) -> JsonValue:
+    try:
+        return decode(answer.body)
+    except ValueError as error:
+        raise NoSuccessError(
+            f"{operation}: the manager answered {answer.status} with something that is not JSON; "
+            "is CONNECTOR_MANAGER_URL the connector-manager?",
+            field="body",
+            operation=operation,
+            status=answer.status,
+            body=_shown(answer),
+        ) from error
+
+
+def _refused(operation: str, answer: WireAnswer) -> SdkClientError:
+    body = _shown(answer)
+    message = f"{operation}: the manager answered {answer.status}: {body or '(empty body)'}"
+    if answer.status in OVERLOADED:
+        after = retry_after_seconds(answer.headers.get("retry-after"), now=time.time())
+        return ServiceOverloadedError(
+            message, retry_after=after, operation=operation, status=answer.status, body=body
+        )
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        where = answer.headers.get("location") or "an address that it does not name"
+        message = (
+            f"{operation}: redirected ({answer.status}) to {where}, which calls to the manager do not follow: "
+            "set CONNECTOR_MANAGER_URL to the manager's own address"
+        )
+    refused = SdkClientError(message, operation=operation, status=answer.status, body=body)
+    return meaning_of(refused, is_empty=not answer.body and "content-type" not in answer.headers)
+
+
+def _shown(answer: WireAnswer) -> str:
+    return answer.body[: 4 * SHOWN_BODY_LENGTH].decode(errors="replace")[:SHOWN_BODY_LENGTH]

@@ -1,0 +1,67 @@
+"""Says once that the manager is away, and once that it is back."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+from omni_connector.exceptions import ManagerUnreachableError, SdkClientError
+
+log = logging.getLogger(__name__)
+
+AWAY_SECONDS = 1.0
+"""Nothing is said of trouble that is shorter."""
+IN_TROUBLE = frozenset(
+    {
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+
+
+class Presence:
+    """Whether calls to one manager are answered.
+
+    Args:
+        address: of the manager.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, address: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._address = address
+        self._clock = clock
+        self._lock = threading.Lock()  # Protects the following.
+        self._since: float | None = None  # The first failure after the last answer.
+        self._is_away = False  # It was said.
+        self._failures = 0
+
+    def failed(self, error: SdkClientError) -> None:
+        """Learn of a failed attempt."""
+        if not isinstance(error, ManagerUnreachableError) and error.status not in IN_TROUBLE:
+            return
+        with self._lock:
+            now = self._clock()
+            self._since = now if self._since is None else self._since
+            self._failures += 1
+            if self._is_away or now - self._since < AWAY_SECONDS:
+                return
+            self._is_away = True
+        log.warning("The manager at %s does not answer; calls are repeated: %s", self._address, error)
+
+    def answered(self) -> None:
+        """Learn that a call succeeded."""
+        if self._since is None:
+            return
+        with self._lock:
+            was_away, since, failures = self._is_away, self._since, self._failures
+            self._since, self._is_away, self._failures = None, False, 0
+        if was_away and since is not None:
+            log.warning(
+                "The manager at %s answers again, after %.0f s and %d failed attempts",
+                self._address,
+                self._clock() - since,
+                failures,
+            )

@@ -1,0 +1,312 @@
+"""Sends calls over the wire, as many at once as help, and repeats them as their policy says."""
+
+import logging
+import os
+import threading
+import time
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+from attrs import define, field
+
+from omni_connector.exceptions import (
+    ManagerUnreachableError,
+    SdkClientError,
+    ServiceOverloadedError,
+)
+from omni_connector.manager.calls import Call, NoSuccessError
+from omni_connector.manager.clock import Clock
+from omni_connector.manager.first_event import FirstEvents
+from omni_connector.manager.gate import Gate
+from omni_connector.manager.limit import AdaptiveLimit
+from omni_connector.manager.multipart import MultipartForm
+from omni_connector.manager.presence import Presence
+from omni_connector.manager.refusals import LASTING
+from omni_connector.manager.retry import RETRIED_STATUSES, UNHANDLED_STATUSES, Policies, RetryPolicy
+from omni_connector.manager.wire import Body, Pending, Wire, WireError, WireRequest
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PARALLEL_EXTRACTIONS = 2
+SLOWEST_BYTES_PER_SECOND = 100_000
+"""A large body has more time than a small one."""
+
+
+@define(eq=False)
+class Owner:
+    """What calls belong to, such as a run, and ends them.
+
+    Attributes:
+        stop: no call is sent once it is set.
+        calls: those that have no outcome yet; adding and discarding are atomic.
+    """
+
+    stop: threading.Event = field(factory=threading.Event)
+    calls: "set[Sending[Any]]" = field(factory=set)
+
+
+class _Extractions:
+    """Two at once in a process, whatever it asks how many managers (PROTOCOL, section 21); a child has two of its own."""
+
+    def __init__(self) -> None:
+        self._process_id = 0
+        self._gate: Gate
+
+    def of_process(self) -> Gate:
+        if self._process_id != os.getpid():
+            self._gate = Gate(AdaptiveLimit(PARALLEL_EXTRACTIONS))
+            self._process_id = os.getpid()
+        return self._gate
+
+
+_extractions = _Extractions()
+
+
+class Sender:
+    """The way of all calls to one manager. ``close`` it. Safe to use from many threads, and after a fork.
+
+    Args:
+        wire: carries single requests ...
+        streams: ... but for those whose answer has no end.
+        address: of the manager, as messages show it.
+        policies: when calls are repeated, and how long answers are waited for.
+        parallel_uploads: fixes the number of contents that are uploaded at once; left out, it adapts.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        streams: FirstEvents,
+        address: str,
+        policies: Policies,
+        *,
+        parallel_uploads: int | None = None,
+    ) -> None:
+        self.wire = wire
+        self.streams = streams
+        self.address = address
+        self.policies = policies
+        self.presence = Presence(address)
+        self._parallel_uploads = parallel_uploads
+        self._closed = False
+        self._begin()
+
+    def send(self, call: Call[T], owner: Owner) -> "Future[T]":
+        """Begin a call, which never blocks for the network.
+
+        Returns:
+            A future that is done exactly once: with what the answer says, or with the SdkClientError after the last attempt.
+        """
+        if self._process_id != os.getpid():
+            self._begin()
+        sending = Sending(self, call, owner)
+        owner.calls.add(sending)
+        if self._closed:
+            sending.end(sending.stopped("the client is closed"))
+        elif sending.gate is None:
+            sending.begin()
+        else:
+            sending.gate.enter(sending)
+        return sending.future
+
+    def abort(self, owner: Owner) -> None:
+        """End the calls of an owner at once, whose ``stop`` was set before."""
+        for sending in list(owner.calls):
+            sending.end(sending.stopped("the run was stopped"))
+        self.wire.abort(owner)
+
+    def close(self) -> None:
+        """End everything."""
+        self._closed = True
+        if self._process_id == os.getpid():
+            self.clock.close()
+            for sending in list(self.open):
+                sending.end(sending.stopped("the client is closed"))
+        self.wire.close()
+        self.streams.close()
+
+    def _begin(self) -> None:
+        self._process_id = os.getpid()
+        self.open: set[Sending[Any]] = set()  # Adding and discarding are atomic.
+        self.clock = Clock("omni-retry")
+        self.uploads = Gate(AdaptiveLimit(self._parallel_uploads))
+
+    def gate_of(self, call: Call[Any]) -> Gate | None:
+        """Return what limits a call, if anything does."""
+        if not call.gate:
+            return None
+        return self.uploads if call.gate == "uploads" else _extractions.of_process()
+
+
+class Sending(Generic[T]):
+    """One call on its way: attempt after attempt, until it has an outcome."""
+
+    __slots__ = (
+        "_attempt",
+        "_began",
+        "_ended",
+        "_form",
+        "_started",
+        "call",
+        "future",
+        "gate",
+        "owner",
+        "sender",
+    )
+
+    def __init__(self, sender: Sender, call: Call[T], owner: Owner) -> None:
+        self.sender = sender
+        self.call = call
+        self.owner = owner
+        self.gate = sender.gate_of(call)
+        self.future: Future[T] = Future()
+        self.future.set_running_or_notify_cancel()  # From now on ``cancel`` does nothing.
+        self._ended = threading.Lock()  # Taken once, by what ends it.
+        self._attempt = 0
+        self._began = 0.0  # The first attempt ...
+        self._started = 0.0  # ... and the last.
+        self._form: MultipartForm | None = None
+        sender.open.add(self)
+
+    def begin(self) -> None:
+        """Make an attempt, with a place in the gate."""
+        if self.owner.stop.is_set():
+            self.end(self.stopped("the run was stopped"))
+        if self.future.done():
+            self._leave()
+            return
+        self._attempt += 1
+        self._started = time.monotonic()
+        self._began = self._began or self._started
+        try:
+            request = self._request()
+            carrier = self.sender.streams if self.call.is_stream else self.sender.wire
+            answered = carrier.submit(request)
+        except BaseException as error:  # noqa: BLE001 - a file that cannot be opened, or memory that is short.
+            self._leave()
+            self.end(error)
+            return
+        answered.add_done_callback(self._answered)
+
+    def end(self, error: BaseException) -> None:
+        """Let it fail, unless it has an outcome already."""
+        if self._finish():
+            self.future.set_exception(error)
+
+    def stopped(self, reason: str) -> SdkClientError:
+        """Return the error of a call that is not sent."""
+        operation = self.call.operation
+        return SdkClientError(f"{operation}: not sent, because {reason}", operation=operation)
+
+    def _request(self) -> WireRequest:
+        call, policies = self.call, self.sender.policies
+        body: Body = call.body if isinstance(call.body, tuple | None) else call.body()
+        content_type = "application/json"
+        if isinstance(body, MultipartForm):
+            self._form, content_type = body, body.content_type
+        length = sum(map(len, body)) if isinstance(body, tuple) else 0 if body is None else len(body)
+        seconds = policies.read_seconds if self._form is None else policies.extraction_read_seconds
+        seconds += length / SLOWEST_BYTES_PER_SECOND
+        policy = policies.of(call.policy)
+        if policy.is_deadline:
+            seconds = max(0.1, min(seconds, policy.total_seconds - (self._started - self._began)))
+        return WireRequest(
+            method=call.method,
+            path=call.path,
+            body=body,
+            content_type=content_type,
+            seconds=seconds,
+            owner=self.owner,
+        )
+
+    def _answered(self, answered: Pending) -> None:
+        """Take the outcome of an attempt, in a thread of the wire."""
+        form, self._form = self._form, None
+        if form is not None:
+            form.close()
+        failure = answered.exception()
+        if failure is not None:
+            self._failed(self._unreachable(failure))
+            return
+        try:
+            result = self.call.result_of(answered.result())
+        except SdkClientError as error:
+            self._failed(error)
+        except BaseException as error:  # Nothing that was taken is forgotten.
+            log.exception("%s: the answer could not be read", self.call.operation)
+            self._leave()
+            self.end(error)
+        else:
+            self._leave(measured=True)
+            self.sender.presence.answered()
+            if self._finish():
+                self.future.set_result(result)
+
+    def _failed(self, error: SdkClientError) -> None:
+        if isinstance(error, ServiceOverloadedError) and self.call.gate != "extractions":
+            self.sender.uploads.overloaded()
+        self._leave()
+        self.sender.presence.failed(error)
+        policy = self.sender.policies.of(self.call.policy)
+        seconds = time.monotonic() - self._began
+        delay = _delay(error, self._attempt, policy)
+        is_last = policy.attempts is not None and self._attempt >= policy.attempts
+        if delay is None or is_last or seconds + delay > policy.total_seconds or self.owner.stop.is_set():
+            self.end(_with_attempts(error, self._attempt, seconds))
+            return
+        log.debug("%s failed, attempt %d follows: %s", self.call.operation, self._attempt + 1, error)
+        try:
+            self.sender.clock.after(delay, self._again)
+        except RuntimeError:  # No thread can be started, or the client was closed.
+            self.end(error)
+
+    def _again(self) -> None:
+        if self.gate is None:
+            self.begin()
+        else:
+            self.gate.enter(self, first=True)
+
+    def _finish(self) -> bool:
+        if not self._ended.acquire(blocking=False):
+            return False
+        self.owner.calls.discard(self)
+        self.sender.open.discard(self)
+        return True
+
+    def _leave(self, *, measured: bool = False) -> None:
+        if self.gate is not None:
+            self.gate.leave(self._started if measured else None)
+
+    def _unreachable(self, failure: BaseException) -> SdkClientError:
+        operation = self.call.operation
+        message = f"{operation}: no answer from the manager at {self.sender.address} ({failure})"
+        was_sent = not isinstance(failure, WireError) or failure.was_sent
+        if was_sent and self.sender.policies.of(self.call.policy).unless_sent:
+            return SdkClientError(
+                f"{message}; not repeated, because it may have arrived", operation=operation
+            )
+        return ManagerUnreachableError(message, operation=operation)
+
+
+def _delay(error: SdkClientError, attempt: int, policy: RetryPolicy) -> float | None:
+    """Return the seconds until the next attempt, or None where none makes sense."""
+    if isinstance(error, LASTING):
+        return None
+    if isinstance(error, ServiceOverloadedError):
+        return policy.delay_seconds(attempt, error.retry_after)
+    if isinstance(error, NoSuccessError):
+        return None if policy.unless_sent else policy.delay_seconds(attempt, None)
+    repeated = UNHANDLED_STATUSES if policy.unless_sent else RETRIED_STATUSES
+    if isinstance(error, ManagerUnreachableError) or error.status in repeated:
+        return policy.delay_seconds(attempt, None)
+    return None
+
+
+def _with_attempts(error: SdkClientError, attempts: int, seconds: float) -> SdkClientError:
+    """Say how often it was tried."""
+    error.attempts = attempts
+    if attempts > 1:
+        error.args = (f"{error} (tried {attempts} times in {seconds:.1f} s)",)
+    return error
