@@ -95,6 +95,7 @@ class Exchange:
         self._fresh = False  # libcurl is asked for a new connection.
         self._refused = ""  # Why the request was not let out.
         self._streamed = False
+        self._is_large = False
         self._head: tuple[str, str, str] | None = None  # Of the last request, as the seconds.
         self._seconds = 0.0
         self._lines: list[bytes] = []
@@ -120,8 +121,11 @@ class Exchange:
         if request.seconds != self._seconds:
             curl.setopt(pycurl.TIMEOUT_MS, max(1, int(request.seconds * 1000)))
             self._seconds = request.seconds
+        self._is_large = False
         if isinstance(body, tuple):
-            curl.setopt(pycurl.POSTFIELDS, body[0] if len(body) == 1 else b"".join(body))
+            data = body[0] if len(body) == 1 else b"".join(body)
+            curl.setopt(pycurl.POSTFIELDS, data)
+            self._is_large = len(data) > LARGE_BODY_BYTES
         elif body is None:
             self._set_no_body(request.method)
         else:
@@ -142,17 +146,16 @@ class Exchange:
             return None
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         by_proxy = status == PROXY_ASKS and self._options.forwards
-        # libcurl may find fault with a call that was done (an upload that was cut short by the answer to it,
-        # trailing bytes): a final status decides, and for a success that all of its body came.
-        has_answer = self.was_sent and status >= FINAL and not by_proxy
-        has_answer = has_answer and _is_head_whole(self._lines)
-        if has_answer and (code == 0 or status >= REFUSED or self._is_whole()):
-            answer = WireAnswer(status, Headers(self._lines.copy()), b"".join(self._chunks))
-            self._forget()
-            return answer
-        error = WireError(self._reason(code, text, status), was_sent=self.was_sent and not by_proxy)
-        self._forget()
-        return error
+        outcome: WireAnswer | WireError
+        if self._has_answer(code, status) and not by_proxy:
+            outcome = WireAnswer(status, Headers(self._lines.copy()), b"".join(self._chunks))
+        else:
+            outcome = WireError(self._reason(code, text, status), was_sent=self.was_sent and not by_proxy)
+        self._lines.clear()
+        self._chunks.clear()
+        if self._is_large:  # Hold on to no large body while there is nothing to do.
+            self.curl.setopt(pycurl.POSTFIELDS, b"")
+        return outcome
 
     def close(self) -> None:
         """Free the handle."""
@@ -211,7 +214,16 @@ class Exchange:
             self._refused = f"the body could not be read: {error}"
             return pycurl.READFUNC_ABORT
 
-    def _is_whole(self) -> bool:
+    def _has_answer(self, code: int, status: int) -> bool:
+        """Return whether a whole answer came.
+
+        libcurl takes an end of the connection among the headers for an empty body. And it finds fault with calls that were
+        done, such as an upload that the answer cut short: a final status decides, and for a success that its body is whole.
+        """
+        if not self.was_sent or status < FINAL or not _is_head_whole(self._lines):
+            return False
+        if code == 0 or status >= REFUSED:
+            return True
         expected = self.curl.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T)
         return bool(expected >= 0 and expected == self.curl.getinfo(pycurl.SIZE_DOWNLOAD_T))
 
@@ -229,14 +241,6 @@ class Exchange:
         if proxy and not self.was_sent and not asked:
             return f"proxy {proxy}: {text}"
         return f"manager: {text or 'the connection was closed in the middle of the answer'}"
-
-    def _forget(self) -> None:
-        """Hold on to no body while there is nothing to do."""
-        body = self.job.request.body
-        self._lines.clear()
-        self._chunks.clear()
-        if isinstance(body, tuple) and sum(map(len, body)) > LARGE_BODY_BYTES:
-            self.curl.setopt(pycurl.POSTFIELDS, b"")
 
 
 def _is_head_whole(lines: list[bytes]) -> bool:
