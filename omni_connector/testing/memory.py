@@ -9,6 +9,7 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from http import HTTPStatus
 from typing import Any, BinaryIO, NamedTuple, Self, cast
 
 import attrs
@@ -24,8 +25,6 @@ RUNNING = "running"
 COMPLETED = "completed"
 FAILED = "failed"
 CANCELLED = "cancelled"
-BAD_REQUEST = 400
-NOT_FOUND = 404
 ENDED_BODY = '{"error":"Events may only be emitted for a running sync run"}'
 """As the real manager answers (PROTOCOL, section 9)."""
 
@@ -190,7 +189,9 @@ class MemoryManager:
         self._receive("credentials", source_id=source_id)
         with self._changed:
             if not self.config.credentials:
-                raise NotFoundError(f"Credentials not found for source: {source_id}", status=NOT_FOUND)
+                raise NotFoundError(
+                    f"Credentials not found for source: {source_id}", status=HTTPStatus.NOT_FOUND
+                )
             return ServiceCredential(source_id=source_id, credentials=self.config.credentials)
 
     def sources_by_type(self, source_type: str) -> list[SourceRow]:
@@ -244,9 +245,9 @@ class MemoryManager:
         with self._changed:
             if sync_run_id in self.statuses:
                 raise SyncRunEndedError(
-                    f"POST /sdk/events/batch: {BAD_REQUEST} {ENDED_BODY}",
+                    f"POST /sdk/events/batch: {HTTPStatus.BAD_REQUEST} {ENDED_BODY}",
                     operation="POST /sdk/events/batch",
-                    status=BAD_REQUEST,
+                    status=HTTPStatus.BAD_REQUEST,
                     body=ENDED_BODY,
                 )
             self.events += decoded

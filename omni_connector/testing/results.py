@@ -81,6 +81,11 @@ class SyncResult:
     sync_run_id: str
     source_id: str
 
+    @property
+    def outcome(self) -> str:
+        """The status; ``completed with errors`` for a completed run some of whose documents did not arrive."""
+        return "completed with errors" if self.status == "completed" and self.errors else self.status
+
 
 def collect_result(manager: LocalManager, run: SyncRunRow, report: RunReport) -> SyncResult:
     """Read from the manager what a run brought.

@@ -1,11 +1,11 @@
 """The sources of tests: one for each connector unless told otherwise, so that a second run continues the first."""
 
+from http import HTTPStatus
+
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.local import LocalManager, LocalManagerError, SourceRow
 from omni_connector.manager import SdkClient
 from omni_connector.models.plain import JsonValue
-
-OK = 200
 
 
 def put_source(
@@ -50,7 +50,7 @@ def publish_state(manager: LocalManager, source_id: str, state: JsonValue) -> No
     """
     request = {"source_id": source_id, "sync_type": "full"}
     answer = manager.app.test_client().post("/sdk/sync/create", json=request)
-    if answer.status_code != OK:
+    if answer.status_code != HTTPStatus.OK:
         raise LocalManagerError(answer.status_code, answer.get_data(as_text=True))
     run_id = answer.get_json()["sync_run_id"]
     with SdkClient(manager.url) as client:

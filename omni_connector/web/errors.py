@@ -3,6 +3,7 @@
 import functools
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, request
 from flask.typing import ResponseReturnValue
@@ -48,7 +49,9 @@ def surviving(view: View) -> View:
             return view(**arguments)
         except ENDS_A_PROCESS as error:
             log.error("%s %s failed", request.method, request.path, exc_info=error)  # noqa: TRY400 - with its traceback.
-            return error_response(f"The connector failed: {reason_of(error)}", status=500)
+            return error_response(
+                f"The connector failed: {reason_of(error)}", status=HTTPStatus.INTERNAL_SERVER_ERROR
+            )
 
     return answer
 
@@ -58,7 +61,7 @@ def _malformed(error: MalformedRequestError) -> Response:
 
 
 def _conflict(error: SyncConflictError) -> Response:
-    return error_response(str(error), status=409)
+    return error_response(str(error), status=HTTPStatus.CONFLICT)
 
 
 def _not_started(error: SyncStartError) -> Response:
@@ -66,27 +69,27 @@ def _not_started(error: SyncStartError) -> Response:
 
 
 def _unknown_skill(error: UnknownSkillError) -> Response:
-    return json_response({"error": str(error)}, 404)
+    return json_response({"error": str(error)}, HTTPStatus.NOT_FOUND)
 
 
 def _hook_failed(error: HookFailedError) -> Response:
     """The log has it already, without the secrets that a traceback could show here."""
-    return error_response(str(error), status=500)
+    return error_response(str(error), status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _mcp_disabled(error: McpDisabledError) -> Response:
-    return json_response({"error": str(error)}, 404)
+    return json_response({"error": str(error)}, HTTPStatus.NOT_FOUND)
 
 
 def _mcp_failed(error: McpError) -> Response:
     """A server that fails is none of ours: the log gets a line, not a traceback, which could show secrets."""
     log.warning("%s %s failed: %s", request.method, request.path, error)
-    return json_response({"error": str(error)}, 500)
+    return json_response({"error": str(error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _http(error: HTTPException) -> Response:
-    status = error.code or 500
-    field = "body" if status == 413 else None  # noqa: PLR2004 - Content Too Large.
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    field = "body" if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None
     response = error_response(f"{error.name}: {request.method} {request.path}", status=status, field=field)
     for name, value in error.get_headers():
         if name.lower() == "allow":
@@ -99,5 +102,6 @@ def _unexpected(error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     known = isinstance(error, ConnectorError)
     return error_response(
-        str(error) if known else f"Internal error ({type(error).__name__}); see the log", status=500
+        str(error) if known else f"Internal error ({type(error).__name__}); see the log",
+        status=HTTPStatus.INTERNAL_SERVER_ERROR,
     )

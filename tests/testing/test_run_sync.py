@@ -114,6 +114,7 @@ def test_what_the_manager_refuses_afterwards_is_an_error_too(run_sync):
     result = run_sync(Guessing())
     assert (result.status, result.documents) == ("completed", {})
     assert [(error.document_id, error.stage) for error in result.errors] == [("a", "index")]
+    assert (result.status, result.outcome) == ("completed", "completed with errors")
 
 
 def test_a_cancelled_run_is_returned_as_cancelled(run_sync):
@@ -240,7 +241,7 @@ def test_people_and_groups_are_returned_as_the_manager_has_them(run_sync):
             ctx.emit_person_deleted("bob@example.com")
 
     result = run_sync(Directory())
-    assert (result.status, result.errors) == ("completed", [])
+    assert (result.status, result.outcome, result.errors) == ("completed", "completed", [])
     assert result.people == {
         "ada@example.com": {"external_id": "E1", "email": "ada@example.com", "surname": "Lovelace"}
     }

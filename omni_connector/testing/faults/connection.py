@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from attrs import define, frozen
@@ -21,8 +22,6 @@ from omni_connector.testing.faults.kinds import (
     Truncated,
 )
 from omni_connector.testing.faults.messages import Head, HttpConnection
-
-OK = 200
 
 
 @define(eq=False)
@@ -213,7 +212,7 @@ class Connection:
             self._client.send(reply.head.to_bytes() + body[: len(body) // 2])
             raise _BreakError(reset=isinstance(fault, Reset))
         if isinstance(fault, NotJson):
-            self._answer(call, Answer(OK, fault.body, {"content-type": "text/html"}))
+            self._answer(call, Answer(HTTPStatus.OK, fault.body, {"content-type": "text/html"}))
         elif isinstance(fault, LostAnswer) and fault.instead is not None:
             self._answer(call, fault.instead)
         else:
