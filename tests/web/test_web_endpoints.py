@@ -365,7 +365,7 @@ def test_a_wrong_manifest_says_what_is_wrong(make_app):
 
     response = make_app(Wrong()).test_client().get("/manifest")
     assert response.status_code == 500
-    assert "ConnectorManifest.sync_modes: 'ful' cannot be used" in response.json["message"]
+    assert "ConnectorManifest.sync_modes: ['ful'] cannot be used" in response.json["message"]
 
 
 def test_odd_ids_are_taken_as_they_are(make_app):
