@@ -83,6 +83,19 @@ def test_a_connector_without_a_usable_name_is_told(name, monkeypatch):
     assert problem.startswith(f"Scripted.name is {name!r}: give it text")
 
 
+@pytest.mark.parametrize(
+    ("types", "said"), [(["my-wiki"], True), (["web", "my-wiki"], True), (["web"], False)]
+)
+def test_a_source_type_that_no_manager_has_is_named_at_the_start(monkeypatch, caplog, types, said):
+    monkeypatch.setattr(Scripted, "source_types", types)
+    close_services(create_app_from_environ({**MANAGER, "OMNI_CONNECTOR": "support.scripted:Scripted"}))
+    found = [record.getMessage() for record in caplog.records if record.name == "omni_connector.server"]
+    assert len(found) == said
+    if said:
+        assert found[0].startswith("scripted: Omni has no source type my-wiki: ")
+        assert "Omni's types: clickup, " in found[0]
+
+
 def test_a_start_that_fails_is_one_readable_message():
     error = ConfigurationError(["PORT is wrong. Type: export PORT=8000", "X is not set."])
     assert startup_message(error) == (

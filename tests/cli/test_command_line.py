@@ -1,12 +1,15 @@
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from omni_connector import __version__
+from omni_connector.cli import exit_codes
 from omni_connector.cli.errors import CommandError, ManagerRefusedError
 from omni_connector.cli.main import COMMANDS, CommandLine
 from omni_connector.cli.options import json_option, verbose_option
@@ -129,3 +132,17 @@ def test_verbose_shows_the_traceback():
 def test_a_closed_pipe_is_no_bug():
     result = CliRunner().invoke(Raising(BrokenPipeError(32, "Broken pipe")), ["fail"])
     assert (result.exit_code, result.output) == (1, "")
+
+
+def test_the_exit_statuses_of_the_readme_are_those_of_the_help():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| exit status |")[2].partition("\n\n")[0]
+    documented = {
+        int(number)
+        for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE)
+        for number in cell.split(",")
+    }
+    known = {value for value in vars(exit_codes).values() if isinstance(value, int)} - {exit_codes.SIGNALLED}
+    assert documented == known | {130, 143}
+    explained = {int(number) for number in re.findall(r"^ +(\d+)  ", exit_codes.EXPLAINED, re.MULTILINE)}
+    assert explained | {143} == documented

@@ -20,6 +20,7 @@ from omni_connector import (
     action,
 )
 from omni_connector.exceptions import InvalidValueError
+from omni_connector.models.mcp_servers import StdioMcpServer
 from omni_connector.server import create_app
 from omni_connector.testing import MemoryManager
 
@@ -67,6 +68,14 @@ def test_what_is_declared_is_announced_as_attribute_and_as_property(serve, form)
     )
     assert wire["search_operators"] == [{"operator": "by", "attribute_key": "by", "value_type": "person"}]
     assert [skill["id"] for skill in wire["skills"]] == ["s"]
+
+
+def test_a_manifest_that_is_asked_for_directly_says_whether_there_is_an_mcp_server():
+    class Mirrored(Scripted):
+        mcp_server = StdioMcpServer("server")
+
+    assert Mirrored().get_manifest().mcp_enabled is True
+    assert Scripted().get_manifest().mcp_enabled is False
 
 
 def test_nothing_of_it_is_announced_unless_declared(serve):
