@@ -35,6 +35,7 @@ Grouped by what the caller will do. Facts are attributes, so that no message has
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class ConnectorError(Exception):
@@ -285,17 +286,8 @@ class ServiceOverloadedError(SdkClientError):
         retry_after: seconds to wait as the manager asked, or None.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        operation: str = "",
-        status: int | None = None,
-        body: str = "",
-        attempts: int = 1,
-    ) -> None:
-        super().__init__(message, operation=operation, status=status, body=body, attempts=attempts)
+    def __init__(self, message: str, *, retry_after: float | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
         self.retry_after = retry_after
 
 

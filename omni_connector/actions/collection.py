@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import attrs
 from attrs import frozen
 
 from omni_connector.actions.decorator import ActionOptions, options_of
@@ -106,14 +107,11 @@ def _declared(attribute: str, owner: type, member: Any, options: ActionOptions, 
     parameters = read_parameters(
         function, owner=owner, bound=not isinstance(member, staticmethod), described=described
     )
-    definition = ActionDefinition(
-        name=attribute if options.name is None else options.name,
-        description=description,
-        input_schema=parameters.schema(),
-        mode=options.mode,
-        source_types=options.source_types,
-        admin_only=options.admin_only,
-        hidden=options.hidden,
-        required_scopes=None if options.required_scopes is None else list(options.required_scopes),
-    )
+    announced = attrs.asdict(options, recurse=False) | {
+        "name": attribute if options.name is None else options.name,
+        "description": description,
+        "input_schema": parameters.schema(),
+        "required_scopes": None if options.required_scopes is None else list(options.required_scopes),
+    }
+    definition = ActionDefinition(**announced)
     return DeclaredAction(definition, attribute, place, parameters)

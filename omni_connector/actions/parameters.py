@@ -13,6 +13,7 @@ from omni_connector.actions.schema import (
     Schema,
     UndeclarableTypeError,
     described_type,
+    object_schema,
     schema_of,
     with_default,
 )
@@ -63,7 +64,7 @@ class Parameters:
         """Return the JSON Schema of what callers give."""
         properties = {parameter.name: parameter.schema for parameter in self.given}
         required = [parameter.name for parameter in self.given if parameter.required]
-        return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+        return object_schema(properties, required)
 
     def arguments(self, params: JsonValue, special: Mapping[str, Any]) -> dict[str, Any]:
         """Return the keyword arguments of a call; keys that are not declared are left out, unless it takes all.

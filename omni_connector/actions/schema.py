@@ -10,7 +10,7 @@ import types
 import typing
 import uuid
 from collections import abc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -55,6 +55,11 @@ def schema_of(kind: Any) -> Schema:
         UndeclarableTypeError: there is none.
     """
     return _schema(kind, ())
+
+
+def object_schema(properties: Mapping[str, Schema], required: list[str]) -> Schema:
+    """Return the schema of an object with these properties."""
+    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
 
 
 def with_default(schema: Schema, default: Any) -> Schema:
@@ -191,7 +196,7 @@ def _object(kind: type, inside: tuple[Any, ...]) -> Schema:
         properties[each.name] = schema if each.default is _NONE else with_default(schema, each.default)
         if each.required:
             required.append(each.name)
-    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+    return object_schema(properties, required)
 
 
 def _fields(kind: Any) -> Iterator[_Field]:

@@ -1,4 +1,4 @@
-"""What every model can do beside holding its fields: be dumped, copied with changes, and made from a plain dict.
+"""What every model can do besides holding its fields: be dumped, copied with changes, and made from a dict.
 
 The names are those that connectors written for pydantic's models call.
 """
@@ -25,7 +25,7 @@ Mode = Literal["json", "python"]
 
 
 class Absent(enum.Enum):
-    """Tells a key that was left out from one that was null."""
+    """Stands for a key that was left out, as opposed to null."""
 
     ABSENT = "absent"
 
@@ -40,52 +40,33 @@ class Model:
         *,
         mode: Mode | str = "python",
         include: Collection[str] | None = None,
-        exclude: Collection[str] | None = None,
-        by_alias: bool | None = None,
+        exclude: Collection[str] = (),
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
-        round_trip: bool = False,
-        warnings: bool | str = True,
+        **_options: Any,
     ) -> dict[str, Any]:
         """Return the fields as a dict; models in it become dicts, lists and dicts are copied.
 
-        Keys that the wire left out are left out here as well.
+        Keys that the wire left out are left out here as well. Further options of pydantic's are accepted.
 
         Args:
             mode: ``json`` makes every value one that JSON has, dates RFC 3339 text; ``python`` leaves them.
-            include: names of the fields that are wanted; all unless given.
-            exclude: names of fields that are not.
-            by_alias: accepted; no field has another name.
+            include: names of the wanted fields; all unless given.
+            exclude: names of fields that are left out.
             exclude_unset: as ``exclude_defaults``: which fields were given is not remembered.
-            exclude_defaults: leave out fields that have their default.
+            exclude_defaults: leave out fields that have their default, in models inside this one as well.
             exclude_none: leave out fields that are None, in models inside this one as well.
-            round_trip: accepted; ``model_validate`` takes every dump.
-            warnings: accepted; there are none.
 
         Raises:
             InvalidValueError: with ``json``, a value has no JSON form.
         """
-        del by_alias, round_trip, warnings
-        dumped = {}
-        for attribute in _fields(type(self)):
-            value = getattr(self, attribute.name)
-            if (
-                value is Absent.ABSENT
-                or attribute.metadata.get("omni_connector.hidden")
-                or (include is not None and attribute.name not in include)
-                or (exclude is not None and attribute.name in exclude)
-                or (exclude_none and value is None)
-                or ((exclude_defaults or exclude_unset) and value == _default(self, attribute))
-            ):
-                continue
-            dumped[attribute.name] = _dumped(
-                value,
-                mode=mode,
-                exclude_none=exclude_none,
-                exclude_defaults=exclude_defaults or exclude_unset,
-            )
-        return plain_json(dumped, path=type(self).__name__) if mode == "json" else dumped
+        dump = _Dump(
+            mode == "json", exclude_none=exclude_none, exclude_defaults=exclude_defaults or exclude_unset
+        )
+        names = {attribute.name for attribute in _fields(type(self))} if include is None else set(include)
+        dumped = dump.fields(self, names - set(exclude or ()))
+        return plain_json(dumped, path=type(self).__name__) if dump.is_json else dumped
 
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
         """Return ``model_dump(mode="json")`` as JSON text; ``options`` are those of ``model_dump``."""
@@ -105,14 +86,9 @@ class Model:
         """
         changes = dict(update or {})
         names = [attribute.name for attribute in _fields(type(self))]
-        for name, value in changes.items():
-            if name not in names:
-                raise InvalidValueError(
-                    model=type(self).__name__,
-                    field=name,
-                    value=value,
-                    remedy=f"give one of {', '.join(names)}",
-                )
+        unknown = next((name for name in changes if name not in names), None)
+        if unknown is not None:
+            raise _refused(type(self), unknown, changes[unknown], f"give one of {', '.join(names)}")
         original: Any = copy.deepcopy(self) if deep else self
         made: Self = attrs.evolve(original, **changes)
         return made
@@ -129,18 +105,14 @@ class Model:
         if isinstance(obj, cls):
             return obj
         if not isinstance(obj, Mapping):
-            raise InvalidValueError(
-                model=cls.__name__, field="model_validate", value=obj, remedy="give a dict"
-            )
+            raise _refused(cls, "model_validate", obj, "give a dict")
         kinds = _kinds(cast("Any", cls))
         given = {}
         for attribute in _fields(cls):
             if attribute.name in obj:
                 given[attribute.name] = _validated(kinds[attribute.name], obj[attribute.name])
             elif attribute.default is attrs.NOTHING:
-                raise InvalidValueError(
-                    model=cls.__name__, field=attribute.name, value=None, remedy="it is missing: give a value"
-                )
+                raise _refused(cls, attribute.name, None, "it is missing: give a value")
         return cls(**given)
 
     @classmethod
@@ -153,12 +125,7 @@ class Model:
         try:
             given = json.loads(json_data)
         except ValueError as error:
-            raise InvalidValueError(
-                model=cls.__name__,
-                field="model_validate_json",
-                value=json_data,
-                remedy=f"give JSON ({error})",
-            ) from error
+            raise _refused(cls, "model_validate_json", json_data, f"give JSON ({error})") from error
         return cls.model_validate(given)
 
 
@@ -172,23 +139,48 @@ class WireModel(Model):
         return self.model_dump()
 
 
+def _refused(model: type[Model], field: str, value: Any, remedy: str) -> InvalidValueError:
+    return InvalidValueError(model=model.__name__, field=field, value=value, remedy=remedy)
+
+
 def _fields(cls: type[Model]) -> "tuple[attrs.Attribute[Any], ...]":
     found: tuple[attrs.Attribute[Any], ...] = attrs.fields(cast("Any", cls))  # Every model is an attrs class.
     return found
 
 
-def _dumped(value: Any, **options: Any) -> JsonValue:
-    if isinstance(value, Model):
-        return value.model_dump(**options)
-    if isinstance(value, Mapping):
-        return {key: _dumped(item, **options) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        items = [_dumped(item, **options) for item in value]
-        return items if isinstance(value, list) else tuple(items)
-    if isinstance(value, dt.datetime) and options["mode"] == "json":
-        text: str = plain_json(value)
-        return f"{text[:-6]}Z" if text.endswith("+00:00") else text
-    return value
+@attrs.frozen
+class _Dump:
+    """How models are dumped, at every level."""
+
+    is_json: bool
+    exclude_none: bool = attrs.field(kw_only=True)
+    exclude_defaults: bool = attrs.field(kw_only=True)
+
+    def fields(self, model: Model, names: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the fields with these names, or all."""
+        return {
+            attribute.name: self.value(value)
+            for attribute in _fields(type(model))
+            if (names is None or attribute.name in names)
+            and (value := getattr(model, attribute.name)) is not Absent.ABSENT
+            and not attribute.metadata.get("omni_connector.hidden")
+            and not (self.exclude_none and value is None)
+            and not (self.exclude_defaults and value == _default(model, attribute))
+        }
+
+    def value(self, value: Any) -> Any:
+        """Return a value with models made dicts."""
+        if isinstance(value, Model):
+            return self.fields(value)
+        if isinstance(value, Mapping):
+            return {key: self.value(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            items = [self.value(item) for item in value]
+            return items if isinstance(value, list) else tuple(items)
+        if self.is_json and isinstance(value, dt.datetime):
+            text: str = plain_json(value)
+            return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+        return value
 
 
 def _default(instance: Any, attribute: "attrs.Attribute[Any]") -> Any:

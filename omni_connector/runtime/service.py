@@ -36,7 +36,7 @@ from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import Run, RunRegistry, RunReport
-from omni_connector.runtime.skills import PromptSource, load_skill
+from omni_connector.runtime.skills import load_skill
 from omni_connector.runtime.starting import SyncStarter
 from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch, WatchTimes
@@ -88,7 +88,6 @@ class ConnectorService:
         self.mirror = Mirror.of(
             connector, settings, self._loop, on_change=self._announce_again, limits=self._options.mcp
         )
-        self._prompts: PromptSource | None = self.mirror
         self._prefix = ""
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
@@ -256,7 +255,7 @@ class ConnectorService:
     def load_skill(self, request: SkillRequest) -> SkillResponse:
         """Return a skill; see ``runtime.skills.load_skill``."""
         announced = self.manifest().get("skills") or ()
-        return load_skill(self.connector, request, self._loop, announced=announced, prompts=self._prompts)
+        return load_skill(self.connector, request, self._loop, announced=announced, prompts=self.mirror)
 
     def credential_ready(self, request: CredentialReadyRequest) -> dict[str, JsonValue] | None:
         """Return the manifest if it has changed by a new account; see ``runtime.credential_ready``."""

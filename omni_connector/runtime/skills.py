@@ -1,7 +1,7 @@
 """Finds the text of a skill: in the manifest, from the connector, or from a prompt of its MCP server."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
@@ -10,24 +10,7 @@ from omni_connector.models import SkillRequest, SkillResponse
 from omni_connector.models.skills import MCP_PREFIX
 from omni_connector.runtime.guarding import guarded
 from omni_connector.runtime.hooks import call_fitted
-
-
-class PromptSource(Protocol):
-    """Knows prompts whose texts are skills."""
-
-    def prompt_text(self, name: str, arguments: dict[str, Any], credentials: Any) -> str | None:
-        """Return the text of a prompt, or None when there is none of this name.
-
-        The text is the prompt's description, if any, and the texts of its messages, joined by blank lines.
-
-        Args:
-            name: of the prompt.
-            arguments: values by name; empty when the caller gave none.
-            credentials: the owner's McpCredentials.
-
-        Raises:
-            ConnectorError: it is known, but could not be had.
-        """
+from omni_connector.runtime.mirror import Mirror
 
 
 def load_skill(
@@ -36,7 +19,7 @@ def load_skill(
     loop: EventLoop,
     *,
     announced: Iterable[Mapping[str, Any]],
-    prompts: PromptSource | None,
+    prompts: Mirror | None,
 ) -> SkillResponse:
     """Return a skill.
 
@@ -48,7 +31,7 @@ def load_skill(
         request: which skill, with what.
         loop: where async hooks run.
         announced: the skills of the manifest, as they are sent.
-        prompts: the prompts of the connector's MCP server, if it has one.
+        prompts: the connector's MCP server, if it has one.
 
     Raises:
         UnknownSkillError: it is found nowhere.

@@ -22,6 +22,12 @@ class Prompts:
         self.texts = texts
         self.asked = []
 
+    def announced(self, wire):
+        return wire
+
+    def close(self):
+        """Nothing."""
+
     def prompt_text(self, name, arguments, credentials):
         self.asked.append((name, arguments, credentials))
         return self.texts.get(name)
@@ -160,7 +166,7 @@ def post(serve):
 
     def post(body, connector=None, prompts=None):
         service = serve(connector or Skilled())
-        service._prompts = prompts
+        service.mirror = prompts
         app = Flask("test")
         app.register_blueprint(build_blueprint(service))
         response = app.test_client().post("/skill", json=body)
@@ -196,7 +202,7 @@ def test_the_endpoint_tells_what_failed_once_and_without_secrets(post, caplog):
 
 
 def test_a_prompt_that_cannot_be_had_answers_500(post):
-    class Broken:
+    class Broken(Prompts):
         def prompt_text(self, name, arguments, credentials):
             raise ConnectorError("connection closed")
 
