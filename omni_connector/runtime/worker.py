@@ -58,7 +58,7 @@ class SyncWorker(threading.Thread):
         self._is_async = is_async_hook(self._work)
         kind = AsyncSyncContext if self._is_async else SyncContext
         self._options = options or RuntimeOptions()
-        self._context = kind(
+        self._sync_context = kind(
             info,
             manager,
             run.stop,
@@ -66,9 +66,9 @@ class SyncWorker(threading.Thread):
             limits=self._options.limits(info.mode),
             error_limits=connector.error_limits,
         )
-        if isinstance(self._context, AsyncSyncContext):
-            self._context.bind(loop)
-        run.context = self._context
+        if isinstance(self._sync_context, AsyncSyncContext):
+            self._sync_context.bind(loop)
+        run.context = self._sync_context
         run.thread = self
 
     def run(self) -> None:
@@ -80,7 +80,7 @@ class SyncWorker(threading.Thread):
             try:
                 self._ending.settle()
                 self._drain_interrupted()
-                self._context.close()
+                self._sync_context.close()
             finally:  # The slot is freed whatever happens.
                 outcome = self._outcome()
                 self._registry.release(self._run, outcome)
@@ -107,10 +107,10 @@ class SyncWorker(threading.Thread):
     def _call(self) -> None:
         self._run.stop.raise_if_set()  # Cancelled before it began.
         if self._info.is_resume:
-            self._context.take_up()
+            self._sync_context.take_up()
         elif self._info.may_have_begun:
-            self._context.rewind()
-        arguments = (*self._arguments, self._context)
+            self._sync_context.rewind()
+        arguments = (*self._arguments, self._sync_context)
         result: Any = self._work(*arguments)
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
             raise ConfigurationError(YIELDS.format(name=type(self._connector).__name__))
@@ -132,9 +132,9 @@ class SyncWorker(threading.Thread):
         if self._ending.ended or self._run.stop.event.is_set():
             return
         if self._info.mode is SyncMode.REALTIME:
-            SyncContext.flush(self._context)
+            SyncContext.flush(self._sync_context)
         else:
-            SyncContext.complete(self._context)
+            SyncContext.complete(self._sync_context)
 
     def _raised(self, error: BaseException) -> None:
         secrets = self._info.secrets
@@ -146,7 +146,7 @@ class SyncWorker(threading.Thread):
         ended = self._ending.reported
         if ended is not None:
             # The manager takes no other end: the run stays what it is, and its report says what came after.
-            self._context.note_after_the_end(error)
+            self._sync_context.note_after_the_end(error)
             log.error(
                 "Sync of source %s %s, but its sync() went on and raised: %s",
                 self._info.source_id,
@@ -159,7 +159,7 @@ class SyncWorker(threading.Thread):
         if self._ending.ended:
             return  # The final call itself failed; the manager finds the run lost and resumes it.
         try:
-            SyncContext.fail(self._context, error)
+            SyncContext.fail(self._sync_context, error)
         except ConnectorError as trouble:
             log.error(  # noqa: TRY400 - the reason is in the message; a traceback would hide the first error.
                 "The failure could not be reported; the manager will find the run lost: %s",
@@ -171,7 +171,7 @@ class SyncWorker(threading.Thread):
         """Deliver what a run has buffered that stops at once when the process shuts down; closing would drop it."""
         stop = self._run.stop
         if stop.event.is_set() and not stop.fence.is_set() and not self._ending.ended:
-            self._context.drain(timeout_seconds=DRAIN_SECONDS)
+            self._sync_context.drain(timeout_seconds=DRAIN_SECONDS)
 
     def _outcome(self) -> str:
         try:
