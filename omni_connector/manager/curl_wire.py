@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 128
 """Requests under way; others wait here. In libcurl they would wait in no order, and their time would run."""
 SMALLEST_VERSION = (7, 49)
+CLOSED = "the connection to the manager was closed"
+CLOSE_SECONDS = 2.0
+"""libcurl's end waits for a look-up of a name that hangs. By then all requests are answered."""
 
 
 class CurlWire:
@@ -83,7 +86,7 @@ class CurlWire:
                 life.closing = True
                 life.wake()
         if life is not None and threading.current_thread() is not life.thread:
-            life.thread.join()
+            life.thread.join(CLOSE_SECONDS)
 
     def retire(self, life: "_Life") -> bool:
         """Let a life end; False when a request has come meanwhile. Called by its thread."""
@@ -101,7 +104,7 @@ class CurlWire:
 
     def _accept(self, job: Job) -> WireError | None:
         if self._closed:
-            return WireAbortedError("not sent: the connection to the manager was closed", was_sent=False)
+            return WireAbortedError(f"not sent: {CLOSED}", was_sent=False)
         if self._life is None:
             try:
                 life = _Life(self, self._options)
@@ -271,13 +274,15 @@ class _Life:
     def _end(self) -> None:
         self.closing = True
         self._wire.retire(self)  # From now on no request is appended here.
-        for exchange in list(self._busy.values()):
-            self._break(exchange, "the connection to the manager was closed")
-        while self.incoming:
-            self.incoming.popleft().answer(
-                WireAbortedError("not sent: the connection to the manager was closed", was_sent=False)
-            )
-        self._release()
+        try:
+            for exchange in list(self._busy.values()):
+                self._break(exchange, CLOSED)
+        finally:
+            for exchange in self._busy.values():  # None is left, unless libcurl itself is in trouble.
+                exchange.job.answer(WireAbortedError(CLOSED, was_sent=True))
+            while self.incoming:
+                self.incoming.popleft().answer(WireAbortedError(f"not sent: {CLOSED}", was_sent=False))
+            self._release()
 
     def _release(self) -> None:
         for exchange in self._idle:
