@@ -23,28 +23,28 @@ SUPPRESS_CONNECT_HEADERS = 265  # pycurl has no name for it.
 OWN_HEADERS = (b"accept-encoding", b"connection", b"content-length", b"content-type", b"transfer-encoding")
 """What libcurl or the request itself says."""
 
+TLS_OPTIONS = (
+    (pycurl.SSL_VERIFYPEER, pycurl.SSL_VERIFYHOST, pycurl.CAINFO, pycurl.CAPATH),
+    (pycurl.PROXY_SSL_VERIFYPEER, pycurl.PROXY_SSL_VERIFYHOST, pycurl.PROXY_CAINFO, pycurl.PROXY_CAPATH),
+)
+"""For the manager, and for a proxy that is reached by TLS."""
 
-@frozen(kw_only=True)
+
+@frozen
 class CurlOptions:
-    """The options that every handle of a wire has.
+    """What every handle of a wire is given.
 
     Attributes:
         base: address of the manager, without userinfo and trailing slash.
-        headers: lines as libcurl wants them, without the content type.
         proxy: address of the proxy without userinfo, or empty.
-        proxy_credentials: user and password for the proxy, or None.
-        verify: a CA file or directory, or None not to verify.
-        certificate: files of the client's certificate and its key, or None.
-        connect_seconds: for a new connection.
+        headers: lines as libcurl wants them, without the content type.
+        values: the options with their values.
     """
 
     base: str
-    headers: tuple[bytes, ...] = field(repr=False)
     proxy: str
-    proxy_credentials: tuple[bytes, bytes] | None = field(repr=False)
-    verify: str | None
-    certificate: tuple[str, str] | None
-    connect_seconds: float
+    headers: tuple[bytes, ...] = field(repr=False)
+    values: tuple[tuple[int, Any], ...] = field(repr=False)
 
     @classmethod
     def for_session(
@@ -63,19 +63,15 @@ class CurlOptions:
             # requests resolves authentication (the session's, netrc, the address) and checks the headers.
             prepared = session.prepare_request(requests.Request("POST", manager_url))
             headers = tuple(_header_lines(prepared))
-            user, password = map(_latin, get_auth_from_url(proxy))
+            values = [
+                *_connection(connect_seconds),
+                *_proxy(proxy),
+                *_tls(found["verify"], found["cert"], proxy),
+            ]
         except ValueError:  # A header or a name that cannot be sent; the session says which.
             return None
-        certificate = found["cert"]
-        return cls(
-            base=_without_userinfo(str(prepared.url)).rstrip("/"),
-            headers=headers,
-            proxy=_without_userinfo(proxy),
-            proxy_credentials=(user, password) if user or password else None,
-            verify=_verify(found["verify"]),
-            certificate=(certificate, certificate) if isinstance(certificate, str) else certificate,
-            connect_seconds=connect_seconds,
-        )
+        base = _without_userinfo(str(prepared.url)).rstrip("/")
+        return cls(base, _without_userinfo(proxy), headers, tuple(values))
 
     @property
     def forwards(self) -> bool:
@@ -84,44 +80,45 @@ class CurlOptions:
 
     def apply(self, curl: pycurl.Curl) -> None:
         """Set them on a new handle."""
-        for option, value in self._options():
+        for option, value in self.values:
             curl.setopt(option, value)
 
-    def _options(self) -> Iterator[tuple[int, Any]]:
-        yield pycurl.NOSIGNAL, 1
-        yield pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
-        yield pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1  # HTTP/2 would put all on one connection.
-        yield pycurl.PATH_AS_IS, 1
-        yield pycurl.TCP_KEEPALIVE, 1
-        yield pycurl.ACCEPT_ENCODING, ""  # All that libcurl can decompress.
-        yield pycurl.MAXAGE_CONN, LONGEST_IDLE_SECONDS
-        yield pycurl.CONNECTTIMEOUT_MS, max(1, int(self.connect_seconds * 1000))
-        yield SUPPRESS_CONNECT_HEADERS, 1
-        yield pycurl.PROXY, self.proxy
-        yield pycurl.NOPROXY, ""
-        if self.proxy_credentials is not None:
-            yield pycurl.PROXYUSERNAME, self.proxy_credentials[0]
-            yield pycurl.PROXYPASSWORD, self.proxy_credentials[1]
-        yield from self._tls(pycurl.SSL_VERIFYPEER, pycurl.SSL_VERIFYHOST, pycurl.CAINFO, pycurl.CAPATH)
-        if self.proxy.startswith("https:"):
-            yield from self._tls(
-                pycurl.PROXY_SSL_VERIFYPEER,
-                pycurl.PROXY_SSL_VERIFYHOST,
-                pycurl.PROXY_CAINFO,
-                pycurl.PROXY_CAPATH,
-            )
-        if self.certificate is not None:
-            yield pycurl.SSLCERT, self.certificate[0]
-            yield pycurl.SSLKEY, self.certificate[1]
 
-    def _tls(self, peer: int, host: int, file: int, directory: int) -> Iterator[tuple[int, Any]]:
-        yield peer, int(self.verify is not None)
-        yield host, 0 if self.verify is None else 2
-        if self.verify is not None:
+def _connection(connect_seconds: float) -> Iterator[tuple[int, Any]]:
+    yield pycurl.NOSIGNAL, 1
+    yield pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+    yield pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1  # HTTP/2 would put all on one connection.
+    yield pycurl.PATH_AS_IS, 1
+    yield pycurl.TCP_KEEPALIVE, 1
+    yield pycurl.ACCEPT_ENCODING, ""  # All that libcurl can decompress.
+    yield pycurl.MAXAGE_CONN, LONGEST_IDLE_SECONDS
+    yield pycurl.CONNECTTIMEOUT_MS, max(1, int(connect_seconds * 1000))
+
+
+def _proxy(proxy: str) -> Iterator[tuple[int, Any]]:
+    yield pycurl.PROXY, _without_userinfo(proxy)
+    yield pycurl.NOPROXY, ""
+    yield SUPPRESS_CONNECT_HEADERS, 1
+    user, password = map(_latin, get_auth_from_url(proxy))
+    if user or password:
+        yield pycurl.PROXYUSERNAME, user
+        yield pycurl.PROXYPASSWORD, password
+
+
+def _tls(verify: Any, certificate: Any, proxy: str) -> Iterator[tuple[int, Any]]:
+    trusted = DEFAULT_CA_BUNDLE_PATH if verify is True or verify is None else str(verify)
+    for peer, host, file, directory in TLS_OPTIONS if proxy.startswith("https:") else TLS_OPTIONS[:1]:
+        yield peer, int(verify is not False)
+        yield host, 0 if verify is False else 2
+        if verify is not False:
             # The other one has a default, which would be trusted beside it.
-            is_directory = Path(self.verify).is_dir()
-            yield (directory, self.verify) if is_directory else (file, self.verify)
-            yield (file, None) if is_directory else (directory, None)
+            is_directory = Path(trusted).is_dir()
+            yield file, None if is_directory else trusted
+            yield directory, trusted if is_directory else None
+    if certificate is not None:
+        pair = (certificate, certificate) if isinstance(certificate, str) else certificate
+        yield pycurl.SSLCERT, pair[0]
+        yield pycurl.SSLKEY, pair[1]
 
 
 def _has_behaviour(session: requests.Session, manager_url: str) -> bool:
@@ -155,12 +152,6 @@ def _header_lines(prepared: requests.PreparedRequest) -> Iterator[bytes]:
 
 def _latin(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode("latin-1")
-
-
-def _verify(verify: Any) -> str | None:
-    if verify is False:
-        return None
-    return DEFAULT_CA_BUNDLE_PATH if verify is True or verify is None else str(verify)
 
 
 def _without_userinfo(url: str) -> str:

@@ -15,14 +15,9 @@ READABLE, WRITABLE = select.POLLIN, select.POLLOUT
 
 
 class Sockets:
-    """The sockets of one ``CurlMulti``; used by its thread only.
+    """The sockets of one ``CurlMulti``; used by its thread only."""
 
-    Args:
-        tls: the connections are encrypted, to the manager or to a proxy.
-    """
-
-    def __init__(self, *, tls: bool) -> None:
-        self._tls = tls
+    def __init__(self) -> None:
         # A poll object names sockets by their numbers only. An epoll would go on reporting one that a forked
         # child still holds, after it was closed here.
         self._poll = select.poll()
@@ -66,10 +61,9 @@ class Sockets:
         if fd is None:
             return fresh
         if fd in self._unused:
+            # Nobody else's answer can come. TLS 1.3 sends session tickets, which are read before the answer.
             self._unused.discard(fd)
-            # TLS 1.3 sends session tickets right after the handshake. They are read before the answer to a request.
-            if self._tls:
-                return True
+            return True
         self._look.register(fd, READABLE)
         try:
             return not self._look.poll(0)

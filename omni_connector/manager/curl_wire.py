@@ -147,7 +147,7 @@ class _Life:
         self.closing = False
         self._wire = wire
         self._options = options
-        self._sockets = Sockets(tls="https:" in options.base + options.proxy)
+        self._sockets = Sockets()
         self._bell, self._rope = socket.socketpair()  # A byte that is written to the rope wakes the thread.
         self._rope.setblocking(False)  # noqa: FBT003 - the socket's own signature.
         self._sockets.add(self._bell.fileno())

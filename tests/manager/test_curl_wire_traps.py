@@ -181,18 +181,6 @@ def test_connections_are_kept_when_few_are_needed(make_wire):
         assert server.accepted == 64
 
 
-def test_bytes_before_the_first_request_are_no_answer(make_wire):
-    def script(connection, _number):
-        connection.sendall(ok(b"nobody asked"))
-        sent.set()
-        read_request(connection)
-
-    sent = threading.Event()
-    with ParallelServer(script) as server:
-        error = failure(make_wire(server.url), seconds=2.0)
-    assert "before the request was sent" in str(error) or error.was_sent
-
-
 def test_http_2_is_not_spoken(make_wire, authority):
     context, spoken = authority.server(), []
     context.set_alpn_protocols(["h2", "http/1.1"])
