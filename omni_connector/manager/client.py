@@ -26,8 +26,9 @@ from omni_connector.manager.first_event import FirstEvents
 from omni_connector.manager.multipart import KeptOpen
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies
 from omni_connector.manager.sender import Owner, Sender
-from omni_connector.manager.session_wire import SessionWire
-from omni_connector.manager.sessions import close_pools, new_session, without_secrets
+from omni_connector.manager.sessions import close_pools, new_session, require_certificates, without_secrets
+from omni_connector.manager.wire import Wire
+from omni_connector.manager.wires import wire_for
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow
 from omni_connector.models.codec import encode_text
 from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
@@ -76,9 +77,10 @@ class SdkClient(UpstreamCalls):
         connections: how many connections an own session keeps open.
         policies: when calls are repeated, and how long answers are waited for.
         parallel_uploads: fixes the number of contents that are uploaded at once; left out, it adapts.
+        wire: carries the requests, and is closed with the client; chosen by what is installed unless given.
 
     Raises:
-        ConfigurationError: ``manager_url`` is not an http or https address.
+        ConfigurationError: ``manager_url`` is not an http or https address, or a file with certificates cannot be read.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class SdkClient(UpstreamCalls):
         connections: int = 32,
         policies: Policies = DEFAULT_POLICIES,
         parallel_uploads: int | None = None,
+        wire: Wire | None = None,
     ) -> None:
         self.manager_url = manager_url.rstrip("/")
         if not is_http_address(self.manager_url):
@@ -97,9 +100,10 @@ class SdkClient(UpstreamCalls):
             )
         self._own_session = new_session(self.manager_url, connections) if session is None else None
         session = session or self._own_session or requests.Session()
+        require_certificates(self.manager_url, session)
         seconds = policies.connect_seconds
         self._sender = Sender(
-            SessionWire(self.manager_url, session, connect_seconds=seconds),
+            wire or wire_for(self.manager_url, session, connect_seconds=seconds),
             FirstEvents(self.manager_url, session, connect_seconds=seconds),
             without_secrets(self.manager_url),
             policies,

@@ -59,4 +59,4 @@ class FirstEvents:
                         raise WireError("no event in time", was_sent=True)
                 return WireAnswer(HTTPStatus.OK, headers, b"null")
         except requests.RequestException as error:
-            raise WireError(reason_of(error), was_sent=True) from None
+            raise WireError(reason_of(error, self._base_url), was_sent=True) from None

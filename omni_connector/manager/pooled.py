@@ -79,6 +79,15 @@ class FinalResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self._socket = sock
 
+    def begin(self) -> None:
+        """Read the head of the answer, whole: the base class takes its end for the end of the headers."""
+        fp: Any = self.fp
+        self.fp = _WholeLines(fp)  # type: ignore[assignment]  # As far as a head is read.
+        try:
+            super().begin()
+        finally:
+            self.fp = fp
+
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]  # Not in the stubs.
         if HTTPStatus.PROCESSING <= status < HTTPStatus.OK:
@@ -102,6 +111,19 @@ class FinalResponse(http.client.HTTPResponse):
         finally:
             with suppress(OSError):
                 self._socket.settimeout(timeout)
+
+
+class _WholeLines:
+    """Lines of a head; one that the end of the connection has cut off is an error."""
+
+    def __init__(self, fp: Any) -> None:
+        self._fp = fp
+
+    def readline(self, limit: int = -1) -> bytes:
+        line: bytes = self._fp.readline(limit)
+        if not line.endswith(b"\n") and not 0 < limit <= len(line):
+            raise http.client.RemoteDisconnected("the connection was closed within the head of an answer")
+        return line
 
 
 class _Connection(HTTPConnection):
@@ -170,6 +192,10 @@ class _Pool(HTTPConnectionPool):
 
 class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
+
+    def _validate_conn(self, conn: Any) -> None:
+        if conn.is_closed:
+            conn.connect()  # Without a warning for each connection where the session asks for no verification.
 
 
 class PooledAdapter(HTTPAdapter):

@@ -5,12 +5,15 @@ session with adapters, hooks or an authentication of its own carries each reques
 """
 
 import os
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -125,7 +128,7 @@ class SessionWire:
             self._end(job, error)
         except (urllib3.exceptions.HTTPError, requests.RequestException, OSError, ValueError) as error:
             was_sent = job.was_sent or self._carrier.may_have_sent(error)
-            self._end(job, WireError(reason_of(error), was_sent=was_sent))
+            self._end(job, WireError(reason_of(error, self._base_url), was_sent=was_sent))
         except BaseException as error:
             self._end(job, WireError(f"{type(error).__name__}: {error}", was_sent=True))
             raise
@@ -190,6 +193,7 @@ class PoolCarrier:
             prepared, found["verify"], proxies=found["proxies"], cert=found["cert"]
         )
         self._adapter.cert_verify(self._pool, base_url, found["verify"], found["cert"])  # type: ignore[no-untyped-call]
+        self._has_proxy = select_proxy(base_url, found["proxies"]) is not None
         self._path = self._adapter.request_url(prepared, found["proxies"]).rstrip("/")
         skipped = {"accept-encoding", "connection", "content-length", "content-type"}
         self._headers = {
@@ -214,6 +218,8 @@ class PoolCarrier:
             assert_same_host=False,
             timeout=urllib3.Timeout(connect=min(self._connect_seconds, seconds), read=seconds),
         )
+        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._has_proxy:
+            raise WireError(f"the proxy answered 407: {response.reason}", was_sent=False)
         return _answer(response.status, response.headers, response.data)
 
     def may_have_sent(self, error: BaseException) -> bool:
@@ -294,18 +300,24 @@ def is_plain(base_url: str, session: requests.Session) -> bool:
     )
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: BaseException, base_url: str) -> str:
     """Return what has failed, and who said it, in words."""
-    is_proxy = False
+    who = ""
     within: BaseException | None = error
     while within is not None:
         error = within
-        is_proxy = is_proxy or isinstance(
-            error, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError
-        )
+        if isinstance(error, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError):
+            who = "the proxy: "
         within = _within(error)
-    said = "no answer in time" if isinstance(error, _TIME_OUTS) else f"{type(error).__name__}: {error}"
-    return f"the proxy: {said}" if is_proxy else said
+    if isinstance(error, ssl.SSLError) and not who:
+        who = "TLS to the manager: "
+    if isinstance(error, socket.gaierror) and not who:
+        who = f"{urlsplit(base_url).hostname}: "
+    return (
+        f"{who}no answer in time"
+        if isinstance(error, _TIME_OUTS)
+        else f"{who}{type(error).__name__}: {error}"
+    )
 
 
 def _within(error: BaseException) -> BaseException | None:

@@ -1,6 +1,9 @@
 """The session that calls to a manager are configured by."""
 
+import os
+import ssl
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
@@ -8,6 +11,8 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_netrc_auth
 
 from omni_connector._version import __version__
+from omni_connector.config import ca_bundle_variable
+from omni_connector.exceptions import ConfigurationError
 
 USER_AGENT = f"omni-connector-python/{__version__}"
 
@@ -26,6 +31,34 @@ def new_session(manager_url: str, connections: int) -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+def require_certificates(manager_url: str, session: requests.Session) -> None:
+    """Read the files with certificates that calls over TLS would use.
+
+    Raises:
+        ConfigurationError: one is missing, or has no certificates in PEM; names the variable, where one is to blame.
+    """
+    if not manager_url.lower().startswith("https:"):
+        return
+    found = session.merge_environment_settings(manager_url, {}, None, None, None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if isinstance(found["verify"], str | os.PathLike):
+        path = os.fspath(found["verify"])
+        variable = ca_bundle_variable(path)
+        what = f"{variable}={path}" if variable else f"The file of certificates {path}"
+        try:
+            context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
+        except OSError as error:
+            remedy = "name a file with certificates in PEM, or take the variable away"
+            raise ConfigurationError(f"{what} cannot be used: {_in_words(error)}; {remedy}.") from error
+    if found["cert"]:
+        pair = (found["cert"],) if isinstance(found["cert"], str) else found["cert"]
+        try:
+            context.load_cert_chain(*pair)
+        except OSError as error:
+            files = " with ".join(map(str, pair))
+            raise ConfigurationError(f"The client certificate {files} cannot be used: {_in_words(error)}.") from error
 
 
 def user_agent(session: requests.Session) -> dict[str, str]:
@@ -49,6 +82,10 @@ def without_secrets(url: str) -> str:
     """Return an address without what may be secret in it."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _in_words(error: OSError) -> str:
+    return "there is no such file" if isinstance(error, FileNotFoundError) else f"it holds no PEM ({error})"
 
 
 def _is_loopback(url: str) -> bool:

@@ -80,8 +80,8 @@ def test_after_many_syncs_threads_sockets_files_and_memory_are_where_they_were(t
         finally:
             tracemalloc.stop()
         after = (threads(), descriptors())
-        assert not {name for name in after[0] - settled[0] if not name.startswith("omni-upload")}
-        assert len([name for name in after[0] if name.startswith("omni-upload")]) <= 64
+        assert not {name for name in after[0] - settled[0] if not name.startswith("omni-wire")}
+        assert len([name for name in after[0] if name.startswith("omni-wire")]) <= 64
         assert after[1]["socket"] - settled[1]["socket"] <= BOTH_ENDS * MOST_CONNECTIONS
         assert {**after[1], "socket": 0} == {**settled[1], "socket": 0}
         if sys.gettrace() is None:  # A coverage tracer keeps notes of its own about our code.

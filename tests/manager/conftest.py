@@ -9,6 +9,7 @@ from support.scripted_manager import ScriptedManager
 
 from omni_connector import SdkClient
 from omni_connector.manager.retry import DEFAULT_POLICIES
+from omni_connector.manager.session_wire import SessionWire
 
 
 @pytest.fixture
@@ -59,16 +60,17 @@ class OddSession(requests.Session):
     """A session of its own kind: it carries each request itself."""
 
 
-SESSIONS = {"own session": None, "plain session": requests.Session, "odd session": OddSession}
-
-
-@pytest.fixture(params=SESSIONS)
+@pytest.fixture(params=["libcurl", "plain session", "odd session"])
 def client(request, manager, policies):
-    """A client of the scripted manager, over each kind of session."""
-    make = SESSIONS[request.param]
-    if make is None:
+    """A client of the scripted manager, over each way that there is."""
+    if request.param == "libcurl":
+        pytest.importorskip("pycurl")
         with SdkClient(manager.url, policies=policies) as one:
+            assert type(one._sender.wire).__name__ == "CurlWire"
             yield one
         return
-    with make() as session, SdkClient(manager.url, session=session, policies=policies) as one:
-        yield one
+    make = requests.Session if request.param == "plain session" else OddSession
+    with make() as session:
+        wire = SessionWire(manager.url, session)
+        with SdkClient(manager.url, session=session, policies=policies, wire=wire) as one:
+            yield one
