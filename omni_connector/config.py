@@ -38,7 +38,6 @@ DEFAULT_CATALOG_TTL_SECONDS = 86400
 DEFAULT_MAX_BODY_BYTES = 1024 * 1024 * 1024
 DEFAULT_MAX_TOTAL_BODY_BYTES = 1024 * 1024 * 1024
 LARGEST_PORT = 65535
-_IN_NO_ADDRESS = frozenset(" \t\r\n\\*")
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -170,6 +169,13 @@ def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str
             "Type: export OMNI_CONNECTOR=package.module:Class",
         )
     return target, problems
+
+
+def ca_bundle_variable(path: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the variable that names a file of certificates (requests reads these two), or None."""
+    environ = os.environ if environ is None else environ
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    return next((name for name in names if environ.get(name) == path), None)
 
 
 def is_http_address(url: str) -> bool:

@@ -58,7 +58,9 @@ def require_certificates(manager_url: str, session: requests.Session) -> None:
             context.load_cert_chain(*pair)
         except OSError as error:
             files = " with ".join(map(str, pair))
-            raise ConfigurationError(f"The client certificate {files} cannot be used: {_in_words(error)}.") from error
+            raise ConfigurationError(
+                f"The client certificate {files} cannot be used: {_in_words(error)}."
+            ) from error
 
 
 def user_agent(session: requests.Session) -> dict[str, str]:

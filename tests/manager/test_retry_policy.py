@@ -13,6 +13,7 @@ from omni_connector.manager.retry import (
     ONCE,
     RETRIED_STATUSES,
     UNHANDLED_STATUSES,
+    Policies,
     RetryPolicy,
     retry_after_seconds,
 )
@@ -70,10 +71,25 @@ def test_a_date_without_zone_is_in_gmt_wherever_the_machine_is(monkeypatch):
 
 
 def test_a_run_hangs_on_bulk_calls_and_somebody_waits_for_an_answer():
-    assert BULK.attempts > ANSWERING.attempts > ONCE.attempts == 1
+    assert BULK.attempts is None  # As many as there is time for.
+    assert ANSWERING.attempts > ONCE.attempts == 1
+    assert Policies.patient_for(7.0).bulk.total_seconds == 7.0
     assert ANSWERING.total_seconds < 30  # POST /sync is cut off after 30 s (PROTOCOL, section 1).
     assert COUNTERS.unless_sent
     assert not BULK.unless_sent
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Wed, 01 Jan 2031 00:00:00 +9999",
+        "Wed, 01 Jan 0001 00:00:00 +2300",
+        "Wed, 01 Jan 99999 00:00:00 GMT",
+        "1e999",
+    ],
+)
+def test_a_wait_that_no_clock_knows_is_ignored(header):
+    assert retry_after_seconds(header, now=NOW) is None
 
 
 def test_what_was_not_handled_is_among_what_is_retried():

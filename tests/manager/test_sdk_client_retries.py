@@ -84,9 +84,8 @@ def test_a_refused_connection_is_tried_again_and_then_an_error(patient_call, pol
         patient_call(client)
     error = caught.value
     assert (error.status, error.attempts, error.body) == (None, 8, "")
-    assert f"no answer from the manager at {url} (ConnectionRefusedError: [Errno 111] Connection ref" in str(
-        error
-    )
+    assert f"no answer from the manager at {url} (" in str(error)
+    assert any(words in str(error) for words in ("Connection refused", "Could not connect"))
     assert "(tried 8 times in " in str(error)
 
 
