@@ -36,7 +36,8 @@ class Rule:
 
     def __call__(self, instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         """Refuse a value that cannot be used, as attrs calls a validator."""
-        self.require(value, model=type(instance).__name__, field=attribute.name)
+        if self.remedy(value) is not None:
+            self.require(value, model=type(instance).__name__, field=attribute.name)
 
     def require(self, value: Any, *, model: str, field: str) -> None:
         """Refuse a value that cannot be used.
@@ -61,14 +62,20 @@ class QuickModel(Model):
     def normalise(self) -> None:
         """Convert and validate every field."""
         for attribute in attrs.fields(_attrs_class(self)):
-            setattr(self, attribute.name, getattr(self, attribute.name))
+            self._put(attribute, getattr(self, attribute.name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         attribute = attrs.fields_dict(_attrs_class(self)).get(name)
         if attribute is None:
             raise AttributeError(f"{type(self).__name__} has no field {name!r}", name=name, obj=self)
-        value = attrs.setters.convert(self, attribute, value)
-        self.__dict__[name] = attrs.setters.validate(self, attribute, value)
+        self._put(attribute, value)
+
+    def _put(self, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if attribute.converter is not None:
+            value = attribute.converter(value)  # type: ignore[operator]  # Functions only, no Converter objects.
+        if attribute.validator is not None:
+            attribute.validator(self, attribute, value)
+        self.__dict__[attribute.name] = value
 
 
 def _attrs_class(instance: Any) -> "type[attrs.AttrsInstance]":
