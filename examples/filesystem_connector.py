@@ -5,21 +5,29 @@
 
 Settings of the source:
 
-``path``      the folder.
-``include``   names or paths to take, as patterns: ``["*.md", "plans/*.txt"]``. Everything unless given.
-``exclude``   names or paths to leave out, folders with all that is in them. Unless given: hidden ones,
-              ``__pycache__`` and ``node_modules``.
-``max_size``  bytes; larger files are left out. 5 MiB unless given: the manager keeps no more of a text.
-``public``    true: everybody finds the documents.
-``users``     or only these, by e-mail address: ``["ann@example.com"]``.
-``groups``    or the members of these groups, or of these domains. With none of the three nobody finds them.
+``path``         the folder.
+``include``      patterns of names or paths to index: ``["*.md", "plans/*.txt"]``. Default: every file.
+``exclude``      patterns of names or paths to skip; a folder is skipped with its contents. Default: hidden files and
+                 folders, ``__pycache__`` and ``node_modules``.
+``max_size``     in bytes; larger files are skipped. Default: 5 MiB, the most that the manager keeps of a text.
+``public``       true: all users find the documents.
+``users``        or only these, by e-mail address: ``["ann@example.com"]``.
+``groups``       or the members of these groups or domains. Without any of the three, no user finds the documents.
+``allow_empty``  true: an empty folder deletes all documents. Default: false, and the run fails; see below.
 
-Binary files are left out, and symbolic links are not followed: a link could lead in a circle, or out of the folder.
+Texts in UTF-8, and in UTF-16 or UTF-32 with a byte-order mark, are decoded; other texts are read as windows-1252.
+Binary files are skipped. Symbolic links are not followed: a link could lead in a circle, or out of the folder.
 
-The state holds the change time and size of every file. An incremental run reads only files where one of them is
-different; a full run reads all. Either can be taken up again where it last saved its state.
+The state holds the modification time and size of every file. An incremental run reads only files where one of them has
+changed; a full run reads all files. An interrupted run resumes from the last state that it saved.
+
+A file or folder that cannot be read is reported as an error, its documents stay, and the next run tries again. The same
+holds for a document that the manager rejects. An empty folder where there were files is probably a disk that is not
+mounted: nothing is deleted unless ``allow_empty`` is set. This is checked for the folder itself and for every folder in
+it that was a mount point in an earlier run.
 """
 
+import codecs
 import datetime as dt
 import logging
 import mimetypes
@@ -28,6 +36,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import translate
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -47,9 +56,19 @@ log = logging.getLogger(__name__)
 MAX_SIZE = 5 * 1024 * 1024
 EXCLUDED = [".*", "__pycache__", "node_modules"]
 HEAD_SIZE = 8192
-"""Bytes that are searched for a NUL, which no text holds."""
+"""Bytes that are searched for a NUL, which no text contains."""
+
+BYTE_ORDER_MARKS = [
+    (codecs.BOM_UTF32_LE, "utf-32"),  # Before UTF-16: its mark begins with that of UTF-16.
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+]
 
 FILES_PER_CHECKPOINT = 1000
+ON_PURPOSE = "If this is on purpose: --set allow_empty=true"
+NOTHING = r"(?!)"
+"""An expression that matches nothing."""
 
 State = dict[str, Any]
 
@@ -63,36 +82,73 @@ class FilesystemConnector(Connector):
     description = "Text files of a folder tree"
     sync_modes = ["full", "incremental"]
     source_types = ["file_system"]
-    # A file that may not be read costs itself, however many there are: the next run would fail over them again.
+    # However many files cannot be read, the others are indexed: the next run would fail at the same files.
     error_limits = ErrorLimits(share=None)
 
-    def sync(self, source_config: State, _credentials: State, _state: State | None, ctx: SyncContext) -> None:
-        """Emit new and changed files, then delete what was not found any more."""
-        folder = Folder.from_config(source_config)
-        # Not the state, which is None in a full run: what is gone is found by what earlier runs have sent.
-        known = known_files(source_config, ctx.checkpoint or {}, ctx)
+    def sync(self, source_config: State, _credentials: State, state: State | None, ctx: SyncContext) -> None:
+        """Emit new and changed files, then delete the documents of files that are gone."""
+        # A full run starts with state=None; the source's checkpoint still says which documents the manager has.
+        index = Index.from_checkpoint(source_config, ctx.checkpoint or {}, read_all=state is None)
+        folder = Folder.from_config(source_config, index.mounts)
         found: set[str] = set()
-
-        def snapshot() -> State:
-            return {"run": ctx.sync_run_id, "config": source_config, "files": known}
-
         unsaved = 0
         for file in folder.files(ctx):
             ctx.increment_scanned()
-            if known.get(file.id) == file.signature:
+            if index.files.get(file.id) == file.signature:
                 found.add(file.id)
-            elif emit(file, folder, ctx, known):
+            elif emit(file, folder, ctx, index.files):
                 found.add(file.id)
                 unsaved += 1
-            # The state grows with the folder, so that saving it at a fixed rhythm would cost more with each file.
-            if unsaved >= max(FILES_PER_CHECKPOINT, len(known) // 10):
-                ctx.save_state(snapshot())
+            # The state grows with the folder. Saving it at a fixed interval would cost more with each file.
+            if unsaved >= max(FILES_PER_CHECKPOINT, len(index.files) // 10):
+                ctx.save_state(index.after_flush(ctx))
                 unsaved = 0
 
-        for file_id in [name for name in known if name not in found and not folder.is_unread(name)]:
+        gone = [name for name in index.files if name not in found and not folder.is_unread(name)]
+        if gone and not folder.has_files and source_config.get("allow_empty") is not True:
+            raise ConfigurationError(
+                f"{folder.root} has no files to index, but {len(gone)} were indexed before. Nothing was deleted. "
+                f"Is a disk not mounted? {ON_PURPOSE}"
+            )
+        for file_id in gone:
             ctx.emit_deleted(file_id)
-            del known[file_id]
-        ctx.complete(new_state=snapshot())
+            del index.files[file_id]
+        ctx.complete(new_state=index.after_flush(ctx))
+
+
+@dataclass
+class Index:
+    """What the manager has: the state of the source.
+
+    Attributes:
+        config: the settings that the documents were sent with.
+        files: signatures of the files by document id; None where a file must be sent again.
+        mounts: ids of the folders that were mount points.
+    """
+
+    config: State
+    files: dict[str, str | None]
+    mounts: list[str]
+
+    @classmethod
+    def from_checkpoint(cls, config: State, checkpoint: State, *, read_all: bool) -> "Index":
+        """Return the index with the signatures that are still valid.
+
+        All ids are kept in any case: they are needed to find what is gone.
+        """
+        config = {name: value for name, value in config.items() if name != "allow_empty"}
+        files: dict[str, str | None] = checkpoint.get("files", {})
+        # Other settings may mean other permissions: all files are sent again.
+        is_outdated = read_all or checkpoint.get("config") != config
+        return cls(
+            config, dict.fromkeys(files) if is_outdated else dict(files), list(checkpoint.get("mounts", []))
+        )
+
+    def after_flush(self, ctx: SyncContext) -> State:
+        """Return the state to save: documents that the manager rejected are sent again by the next run."""
+        for refused in ctx.flush():
+            self.files[refused.document_id] = None
+        return {"config": self.config, "files": self.files, "mounts": self.mounts}
 
 
 @dataclass(frozen=True)
@@ -106,23 +162,32 @@ class File:
 
     @property
     def signature(self) -> str:
-        """Different once the file is changed."""
+        """Changes when the file changes."""
         return f"{self.mtime_ns}-{self.size}"
 
 
 @dataclass
 class Folder:
-    """What the source's settings say, and the walk through the folder."""
+    """The source's settings, and the walk through the folder.
+
+    Attributes:
+        mounts: ids of folders that are mount points, or were when they last had files.
+        unread: ids of files and folders that could not be read.
+        has_files: whether any file to index was seen.
+    """
 
     root: str
-    include: re.Pattern[str] | None
-    exclude: re.Pattern[str] | None
+    include: re.Pattern[str]
+    exclude: re.Pattern[str]
     max_size: int
     permissions: DocumentPermissions
+    allow_empty: bool
+    mounts: list[str]
     unread: list[str] = field(default_factory=list)
+    has_files: bool = False
 
     @classmethod
-    def from_config(cls, config: State) -> "Folder":
+    def from_config(cls, config: State, mounts: list[str]) -> "Folder":
         """Check the settings.
 
         Raises:
@@ -139,46 +204,97 @@ class Folder:
         )
         if permissions == DocumentPermissions():
             log.warning(
-                "Nobody will find the documents in Omni: set public to true, or users, or groups. "
+                "No user will find the documents in Omni. Set public to true, or set users or groups. "
                 "For example: --set public=true"
             )
         return cls(
             root=str(Path(path).expanduser().resolve()),
-            include=patterns("include", config.get("include", [])),
+            include=patterns("include", config.get("include") or ["*"]),
             exclude=patterns("exclude", config.get("exclude", EXCLUDED)),
             max_size=max_size,
             permissions=permissions,
+            allow_empty=config.get("allow_empty") is True,
+            mounts=mounts,
         )
 
     def files(self, ctx: SyncContext) -> Iterator[File]:
-        """Yield the files, in the same order each time; folders that cannot be listed are noted."""
+        """Yield the files, in the same order each time; report what cannot be read as errors."""
         folders = [self.root]
+        seen = set()
         while folders:
             folder = folders.pop()
-            try:
-                with os.scandir(folder) as listing:
-                    entries = sorted(listing, key=lambda entry: entry.name)
-            except OSError as error:
-                if folder == self.root:
-                    raise  # A disk that is not there has not lost its files.
-                if isinstance(error, FileNotFoundError):
-                    continue  # Gone since its parent was listed.
-                self.unread.append(self.id_of(folder) + "/")
-                ctx.emit_error(self.id_of(folder), error)
-                continue
-            for entry in entries:
+            seen.add(self.id_of(folder))
+            for entry in self.entries(folder, ctx):
                 relative = self.relative(entry.path)
                 if matches(self.exclude, entry.name, relative):
                     continue
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif self.include is None or matches(self.include, entry.name, relative):
-                    file = self.file(entry)
-                    if file is not None and file.size <= self.max_size:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                        continue
+                    file = self.file(entry) if matches(self.include, entry.name, relative) else None
+                except OSError as error:
+                    self.report_unread(entry.path, error, ctx)
+                    continue
+                if file is not None:
+                    self.has_files = True
+                    if file.size <= self.max_size:
                         yield file
+        for mount in [mount for mount in self.mounts if mount not in seen]:
+            path = os.path.join(self.root, mount)  # noqa: PTH118 - as above, paths are text here.
+            if os.path.lexists(path) or self.allow_empty:  # It is excluded now.
+                self.mounts.remove(mount)
+            else:
+                self.report_unread(
+                    path, OSError(f"The folder was a mount point and is gone. {ON_PURPOSE}"), ctx
+                )
+
+    def entries(self, folder: str, ctx: SyncContext) -> list[os.DirEntry[str]]:
+        """Return what is in a folder, by name; nothing where it cannot be listed.
+
+        Raises:
+            OSError: the root folder cannot be listed. A disk that is not there has not lost its files.
+        """
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=attrgetter("name"))
+            if folder != self.root:
+                self.check_mount(folder, is_empty=not entries)
+        except OSError as error:
+            if folder == self.root:
+                raise
+            if not isinstance(error, FileNotFoundError):  # Else it was removed after its parent was listed.
+                self.report_unread(folder, error, ctx)
+            return []
+        return entries
+
+    def check_mount(self, folder: str, *, is_empty: bool) -> None:
+        """Note mount points.
+
+        Raises:
+            OSError: an empty folder was a mount point in an earlier run and is none now.
+        """
+        folder_id = self.id_of(folder)
+        is_mount = os.path.ismount(folder)
+        if is_mount and folder_id not in self.mounts:
+            self.mounts.append(folder_id)
+        elif not is_mount and folder_id in self.mounts:
+            if is_empty and not self.allow_empty:
+                raise OSError(f"The folder was a mount point and is empty. {ON_PURPOSE}")
+            self.mounts.remove(folder_id)
+
+    def report_unread(self, path: str, error: OSError, ctx: SyncContext) -> None:
+        """Report an error, and keep the documents of the file, or of all files in the folder."""
+        self.has_files = True
+        self.unread.append(self.id_of(path))
+        ctx.emit_error(self.id_of(path), error)
 
     def file(self, entry: os.DirEntry[str]) -> File | None:
-        """Return what is listed as a file; None when it is something else, or gone."""
+        """Return a regular file; None for anything else, and for a file that was removed.
+
+        Raises:
+            OSError: it cannot be read what it is.
+        """
         if not entry.is_file(follow_symlinks=False):
             return None
         try:
@@ -201,26 +317,12 @@ class Folder:
         return relative
 
     def is_unread(self, file_id: str) -> bool:
-        """Say whether the file may still be there, in a folder that could not be listed."""
-        return any(file_id.startswith(prefix) for prefix in self.unread)
-
-
-def known_files(config: State, state: State, ctx: SyncContext) -> dict[str, str | None]:
-    """Return the signatures of the files that the manager has, by id; None where one is to be sent again.
-
-    The ids stay in any case: without them nobody would know what is gone.
-    """
-    files: dict[str, str | None] = state.get("files", {})
-    # A run that is taken up again before it saved anything is given the state of an earlier one.
-    is_continued = state.get("run") == ctx.sync_run_id
-    is_fresh = ctx.sync_mode == "full" and not is_continued
-    if is_fresh or state.get("config") != config:  # Other settings may mean other permissions.
-        return dict.fromkeys(files)
-    return dict(files)
+        """Say whether the file may still be there: it, or a folder that it is in, could not be read."""
+        return any(file_id == name or file_id.startswith(name + "/") for name in self.unread)
 
 
 def emit(file: File, folder: Folder, ctx: SyncContext, known: dict[str, str | None]) -> bool:
-    """Send the file and note its signature; return whether it is to be kept."""
+    """Emit the file and note its signature; return False when it has no document, or must not have one any more."""
     is_known = file.id in known
     try:
         text = read_text(file.path)
@@ -233,23 +335,31 @@ def emit(file: File, folder: Folder, ctx: SyncContext, known: dict[str, str | No
             ctx.emit(document)
     except FileNotFoundError:
         return False
-    except (OSError, OverflowError, ValueError) as error:  # An id that is too long is one of the last.
+    # ValueError: an id that is too long, or bytes that are not what the byte-order mark says.
+    except (OSError, OverflowError, ValueError) as error:
         ctx.emit_error(file.id, error)
-        return is_known  # What the manager has stays, with its old signature: the next run tries again.
+        return is_known  # The old document stays, with its old signature: the next run tries again.
     known[file.id] = file.signature
     return True
 
 
 def read_text(path: str) -> str | None:
-    """Return the file's text, or None for a binary file."""
+    """Return the file's text, or None for a binary file.
+
+    Raises:
+        UnicodeDecodeError: the bytes are not in the encoding that their byte-order mark names.
+    """
     with open(path, "rb") as file:  # noqa: PTH123 - many thousand times; a Path costs more than the call.
         head = file.read(HEAD_SIZE)
-        if b"\0" in head:
+        encoding = next((name for mark, name in BYTE_ORDER_MARKS if head.startswith(mark)), None)
+        if encoding is None and b"\0" in head:
             return None
         data = head + file.read()
-    for encoding in ("utf-8-sig", "cp1252"):
+    if encoding is not None:
+        return data.decode(encoding)
+    for guess in ("utf-8-sig", "cp1252"):
         try:
-            return data.decode(encoding)
+            return data.decode(guess)
         except UnicodeDecodeError:
             continue
     return data.decode("latin-1")
@@ -294,17 +404,17 @@ def escaped(name: str) -> str:
     return name
 
 
-def patterns(name: str, globs: Any) -> re.Pattern[str] | None:
-    """Return one expression for all patterns, or None when there are none."""
+def patterns(name: str, globs: Any) -> re.Pattern[str]:
+    """Return one expression for all patterns; it matches nothing when there are none."""
     globs = [globs] if isinstance(globs, str) else globs
     if not isinstance(globs, list) or not all(isinstance(glob, str) for glob in globs):
         raise ConfigurationError(f'{name}: {globs!r} is not a list of patterns, such as ["*.md"].')
-    return re.compile("|".join(translate(glob) for glob in globs)) if globs else None
+    return re.compile("|".join(translate(glob) for glob in globs) or NOTHING)
 
 
-def matches(expression: re.Pattern[str] | None, name: str, relative: str) -> bool:
+def matches(expression: re.Pattern[str], name: str, relative: str) -> bool:
     """Say whether the name, or the whole path, matches."""
-    return expression is not None and bool(expression.match(name) or expression.match(relative))
+    return bool(expression.match(name) or expression.match(relative))
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def test_other_settings_send_everything_again(sync):
 def test_documents_are_private_unless_the_settings_say_who_finds_them(sync, caplog):
     result = sync(public=False)
     assert result.documents["todo.txt"].permissions["public"] is False
-    assert "Nobody will find the documents" in caplog.text
+    assert "No user will find the documents" in caplog.text
 
 
 def test_hidden_files_and_those_left_out_do_not_arrive(sync, folder):
@@ -150,11 +150,23 @@ def test_a_text_that_becomes_binary_is_deleted(sync, folder):
         (b"\xef\xbb\xbfna\xc3\xafve", "naïve"),
         (b"na\xefve \x80", "naïve €"),
         (b"na\xefve \x9d", "naïve"),  # Not even cp1252; the manager drops the control character.
+        ("na\N{LATIN SMALL LETTER I WITH DIAERESIS}ve \u20ac".encode("utf-16"), "naïve €"),
+        (b"\xfe\xff" + "naïve €".encode("utf-16-be"), "naïve €"),
+        ("naïve €".encode("utf-32"), "naïve €"),
+        (b"\0\0\xfe\xff" + "naïve €".encode("utf-32-be"), "naïve €"),
     ],
 )
 def test_texts_in_other_encodings_can_be_read(sync, folder, data, text):
     (folder / "todo.txt").write_bytes(data)
     assert sync().documents["todo.txt"].content == text
+
+
+def test_a_text_that_is_not_what_its_byte_order_mark_says_is_an_error_and_stays(sync, folder):
+    sync()
+    (folder / "todo.txt").write_bytes(b"\xff\xfeodd")
+    result = sync("incremental")
+    assert [error.document_id for error in result.errors] == ["todo.txt"]
+    assert result.index["todo.txt"].content == "milk, bread"
 
 
 def test_names_that_are_not_text_get_an_id_with_escapes(sync, folder):
@@ -244,6 +256,120 @@ def test_the_files_of_a_folder_that_cannot_be_listed_are_kept(sync, monkeypatch)
     assert (result.status, result.deletions) == ("completed", [])
     assert "plans/2026.txt" in result.index
     assert set(sync("incremental").documents) == {"plans/2026.txt"}
+
+
+class Listing(list):
+    """What ``os.scandir`` returns."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_details):
+        """Close nothing."""
+
+
+class LockedEntry:
+    """A file in a folder of mode 0444: it is listed, and cannot be stat'ed. The mode would not stop root."""
+
+    def __init__(self, entry, *, has_type):
+        self.name, self.path = entry.name, entry.path
+        self._has_type = has_type
+
+    def is_dir(self, *, follow_symlinks):
+        if not self._has_type:  # Some filesystems list names only.
+            raise DENIED
+        return False
+
+    def is_file(self, *, follow_symlinks):
+        return True
+
+    def stat(self, *, follow_symlinks):
+        raise DENIED
+
+
+@pytest.mark.parametrize("has_type", [True, False])
+def test_a_file_that_cannot_be_examined_is_an_error_and_not_deleted(sync, monkeypatch, has_type):
+    sync()
+    original = os.scandir
+
+    def locked(path):
+        with original(path) as listing:
+            return Listing(
+                LockedEntry(entry, has_type=has_type) if entry.name == "2026.txt" else entry
+                for entry in listing
+            )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", locked)
+        result = sync("full")
+    assert (result.status, result.deletions) == ("completed", [])
+    assert [error.document_id for error in result.errors] == ["plans/2026.txt"]
+    assert set(result.documents) == {"readme.md", "todo.txt"}
+    assert set(sync("incremental").documents) == {"plans/2026.txt"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="modes do not stop root")
+def test_the_files_of_a_folder_of_mode_0444_are_errors(sync, folder):
+    sync()
+    (folder / "plans").chmod(0o444)
+    result = sync("incremental")
+    (folder / "plans").chmod(0o755)
+    assert (result.status, result.deletions) == ("completed", [])
+    assert [error.document_id for error in result.errors] == ["plans/2026.txt"]
+
+
+@pytest.mark.parametrize("mode", ["full", "incremental"])
+def test_an_empty_folder_deletes_nothing_unless_it_is_allowed(sync, folder, mode):
+    sync()
+    full = folder.rename(folder.with_name("unmounted"))
+    folder.mkdir()
+    (folder / ".hidden").write_text("not indexed")
+    result = sync(mode)
+    assert (result.status, result.deletions, len(result.index)) == ("failed", [], 3)
+    assert "Is a disk not mounted?" in result.error
+    assert "--set allow_empty=true" in result.error
+    result = sync(mode, allow_empty=True)
+    assert (result.status, len(result.deletions), result.index) == ("completed", 3, {})
+    (folder / ".hidden").unlink()
+    folder.rmdir()
+    full.rename(folder)
+    assert len(sync("incremental").index) == 3
+
+
+def test_a_first_run_of_an_empty_folder_completes(sync, folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert sync(path=str(tmp_path / "empty")).status == "completed"
+
+
+@pytest.mark.parametrize("leftover", ["empty", "gone"])
+def test_a_disk_below_the_folder_that_is_not_mounted_any_more_deletes_nothing(
+    sync, folder, monkeypatch, leftover
+):
+    disk = folder / "disk"
+    disk.mkdir()
+    (disk / "photo.txt").write_text("sea")
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, "ismount", str(disk).__eq__)
+        sync()
+    (disk / "photo.txt").unlink()
+    if leftover == "gone":
+        disk.rmdir()
+    for mode in ("full", "incremental"):
+        result = sync(mode)
+        assert (result.status, result.deletions) == ("completed", [])
+        assert [error.document_id for error in result.errors] == ["disk"]
+        assert "--set allow_empty=true" in result.errors[0].reason
+    assert sync("incremental", allow_empty=True).deletions == ["disk/photo.txt"]
+    assert sync("incremental").errors == []
+
+
+def test_a_document_that_the_manager_rejects_is_sent_again_by_the_next_run(sync, folder, omni_manager):
+    (folder / "todo.txt").write_text("milk, bread, eggs")
+    refuse_next(omni_manager, "todo.txt")
+    first = sync()
+    assert [error.document_id for error in first.errors] == ["todo.txt"]
+    assert set(sync("incremental").documents) == {"todo.txt"}
+    assert sync("incremental").events == []
 
 
 def test_a_file_that_vanishes_while_it_is_read_is_no_error(sync, folder, monkeypatch):
@@ -438,5 +564,5 @@ def tree(folder):
 
 
 def test_its_permissions_are_those_of_the_settings():
-    folder = filesystem_connector.Folder.from_config({"path": ".", "groups": ["example.com"]})
+    folder = filesystem_connector.Folder.from_config({"path": ".", "groups": ["example.com"]}, mounts=[])
     assert folder.permissions == DocumentPermissions(groups=["example.com"])
