@@ -6,31 +6,29 @@
 Settings of the source:
 
 ``feeds``            addresses of the feeds.
-``public``           true, unless set to false: everybody finds the entries.
+``public``           true by default: all users find the entries.
 ``users``            or only these, by e-mail address.
-``timeout_seconds``  how long fetching one feed may take, from the first byte to the last; 30 unless given.
+``timeout_seconds``  limit for fetching one feed, from connecting to the last byte. Default: 30.
 
-The state holds, for each feed, what its server said about the version that was read (ETag, Last-Modified) and a
-fingerprint of every entry in it. An incremental run asks each server only for something newer and sends only entries
-that are new or different; a full run reads and sends everything. Entries that the manager refused are sent again by the
-next run. An entry that drops out of its feed stays: a feed shows the latest entries, not all that are valid.
+The state holds, for each feed, its ETag and Last-Modified headers and a fingerprint of every entry. An incremental run
+asks each server only for a newer version, and emits only entries that are new or changed; a full run reads and emits
+everything. An entry that drops out of its feed stays: a feed lists only its latest entries.
 
-A feed that cannot be read is reported as an error, skipped, and read again by the next run. The run fails when none could
-be read.
+A feed that cannot be read is reported as an error, and the next run tries again. The run fails when no feed could be
+read. An entry that the manager rejects is emitted again by the next run.
 """
 
+import asyncio
 import calendar
 import datetime as dt
 import hashlib
 import io
 import logging
-import time
 from html.parser import HTMLParser
 from typing import Any
 
 import feedparser  # type: ignore[import-untyped]
-import requests
-import urllib3
+import httpx
 
 from omni_connector import (
     ActionDefinition,
@@ -41,6 +39,7 @@ from omni_connector import (
     Document,
     DocumentMetadata,
     DocumentPermissions,
+    ErrorLimits,
     InvalidValueError,
     SearchOperator,
     SyncContext,
@@ -55,10 +54,10 @@ LONGEST_ID = 500
 NOT_MODIFIED = 304
 
 HARMLESS = (feedparser.CharacterEncodingOverride, feedparser.NonXMLContentType)
-"""What feedparser says of feeds whose server names the wrong encoding or type; it reads them all the same."""
+"""What feedparser reports when the server names the wrong encoding or type; it reads such feeds nevertheless."""
 
-HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
-"""Types of texts in a feed that are markup; any other is shown as it is, angle brackets included."""
+HTML = {"text/html", "application/xhtml+xml"}
+"""Types of texts, as feedparser gives them; the others are plain text."""
 
 State = dict[str, Any]
 Entry = dict[str, Any]
@@ -77,6 +76,8 @@ class RssConnector(Connector):
     description = "Entries of RSS and Atom feeds"
     sync_modes = ["full", "incremental"]
     source_types = ["web"]
+    # However many feeds and entries fail, the others are indexed, and the next run tries again.
+    error_limits = ErrorLimits(share=None)
     search_operators = [SearchOperator(operator="tag", attribute_key="tags")]
     actions = [
         ActionDefinition(
@@ -97,23 +98,23 @@ class RssConnector(Connector):
         audience = {"public": source_config.get("public", True), "users": source_config.get("users")}
         permissions = DocumentPermissions(**audience)
         timeout = float(source_config.get("timeout_seconds", TIMEOUT_SECONDS))
-        noted: State = {}
-        if state and state.get("audience") == audience:  # Else everything has to be sent again.
-            noted = state["feeds"]
+        # With another audience, everything must be emitted again. A fresh full run has no state at all.
+        noted: State = state["feeds"] if state and state.get("audience") == audience else {}
         feeds = {url: noted[url] for url in urls if url in noted}
         failed = []
-        with requests.Session() as session:
-            for url in urls:
-                before = feeds.get(url, {}) if ctx.sync_mode == "incremental" else {}
-                try:
-                    feed = fetch(session, url, before, timeout)
-                except FeedError as error:
-                    ctx.emit_error(url, error)
-                    failed.append(f"{url}: {error}")
-                    continue
-                if feed is not None:
-                    feeds[url] = emit_feed(feed, url, before.get("entries", {}), permissions, ctx)
-                ctx.save_state({"audience": audience, "feeds": feeds})
+        for url in urls:
+            ctx.raise_if_cancelled()
+            before = feeds.get(url, {}) if ctx.sync_mode == "incremental" else {}
+            try:
+                feed = fetch(url, before, timeout)
+            except FeedError as error:
+                ctx.emit_error(url, error)
+                failed.append(f"{url}: {error}")
+                continue
+            if feed is not None:
+                entries = emit_entries(feed, url, before.get("entries", {}), permissions, ctx)
+                feeds[url] = without_rejected(ctx, feed, entries)
+            ctx.save_state({"audience": audience, "feeds": feeds})
         if len(failed) == len(urls):
             raise FeedError(f"None of the feeds could be read. {'; '.join(failed)}")
         ctx.complete()
@@ -124,8 +125,7 @@ class RssConnector(Connector):
             return ActionResponse.not_supported(action)
         try:
             [url] = feed_urls({"feeds": [params.get("url")]})
-            with requests.Session() as session:
-                feed = fetch(session, url, {}, TIMEOUT_SECONDS)
+            feed = fetch(url, {}, TIMEOUT_SECONDS)
         except ConnectorError as error:
             return ActionResponse.failure(str(error))
         assert feed is not None  # noqa: S101 - only a conditional request can be answered by "not modified".
@@ -140,26 +140,30 @@ class RssConnector(Connector):
 
 
 class Feed:
-    """A feed as its server gave it."""
+    """A feed and the headers that came with it.
 
-    def __init__(self, url: str, response: requests.Response, content: bytes) -> None:
-        if not content.strip():
-            raise FeedError("This is not a feed: the answer is empty")
-        # Relative ids and links are seen from the address in the settings: that of a redirection may change.
+    Raises:
+        FeedError: it is no feed.
+    """
+
+    def __init__(self, url: str, response: httpx.Response) -> None:
+        # Relative ids and links are resolved against the address in the settings: that of a redirection may change.
         headers = {"content-type": response.headers.get("content-type", ""), "content-location": url}
         try:
-            parsed = feedparser.parse(io.BytesIO(content), response_headers=headers)
+            parsed = feedparser.parse(io.BytesIO(response.content), response_headers=headers)
         except Exception as error:  # Of any kind, where a feed is damaged badly enough.
             raise FeedError(f"This is not a feed: {error}") from error
-        if not parsed.version and not parsed.entries:
-            reason = parsed.get("bozo_exception", "no RSS or Atom in it")
+        version = parsed.get("version", "")
+        if not version and not parsed.entries:
+            nothing = "no RSS or Atom in it" if response.content.strip() else "the answer is empty"
+            reason = parsed.get("bozo_exception", nothing) if response.content.strip() else nothing
             raise FeedError(f"This is not a feed: {reason}")
-        self.etag = response.headers.get("etag")
-        self.modified = response.headers.get("last-modified")
+        self.etag = response.headers.get("etag") or None
+        self.modified = response.headers.get("last-modified") or None
         self.title = text_of(parsed.feed.get("title_detail"))
-        self.format: str = parsed.version
+        self.format: str = version
         self.entries: list[Entry] = parsed.entries
-        # Many feeds are not well-formed; what could be read of them is still worth having.
+        # Many feeds are not well-formed; most of their entries can be read nevertheless.
         trouble = parsed.get("bozo_exception")
         self.warning = None if trouble is None or isinstance(trouble, HARMLESS) else str(trouble)
 
@@ -168,22 +172,17 @@ def feed_urls(config: State) -> list[str]:
     """Return the addresses in the settings, each once.
 
     Raises:
-        ConfigurationError: there are none, or one is no http address.
+        ConfigurationError: there are none, or one is no text.
     """
     urls = config.get("feeds")
     urls = [urls] if isinstance(urls, str) else urls
-    if not isinstance(urls, list) or not urls:
+    if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
         raise ConfigurationError('feeds: give a list of addresses, such as ["https://example.com/feed.xml"].')
-    for url in urls:
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-            raise ConfigurationError(
-                f"feeds: {url!r} is not an address that begins with http:// or https://."
-            )
     return list(dict.fromkeys(urls))
 
 
-def fetch(session: requests.Session, url: str, before: State, timeout_seconds: float) -> Feed | None:
-    """Return the feed, or None when it is as it was ``before``.
+def fetch(url: str, before: State, timeout_seconds: float) -> Feed | None:
+    """Return the feed, or None when it has not changed since ``before``.
 
     Raises:
         FeedError: it cannot be read.
@@ -193,48 +192,51 @@ def fetch(session: requests.Session, url: str, before: State, timeout_seconds: f
         headers["If-None-Match"] = before["etag"]
     if before.get("modified"):
         headers["If-Modified-Since"] = before["modified"]
-    deadline = time.monotonic() + timeout_seconds
+    if not url.startswith(("http://", "https://")):
+        raise FeedError(f"{url!r} is not an address that begins with http:// or https://")
     try:
-        with session.get(url, headers=headers, timeout=timeout_seconds, stream=True) as response:
-            if response.status_code == NOT_MODIFIED:
-                return None
-            response.raise_for_status()
-            content = read_body(response, deadline)
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        # The second kind: what is wrong with an address, or breaks while the body is read.
-        raise FeedError(f"It could not be fetched: {error}") from error
-    feed = Feed(url, response, content)
+        # Time-outs of blocking clients limit each read, not the whole: a server that sends a byte at a time would
+        # never run into them. asyncio can cancel the whole.
+        response = asyncio.run(asyncio.wait_for(download(url, headers), timeout_seconds))
+    except TimeoutError as error:
+        raise FeedError(f"It could not be fetched: timed out after {timeout_seconds:g} s") from error
+    # The last two: addresses that cannot be a host name, such as http://a..b.
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        raise FeedError(f"It could not be fetched: {error or type(error).__name__}") from error
+    if response.status_code == NOT_MODIFIED:
+        return None
+    feed = Feed(url, response)
     if feed.warning:
         log.warning("%s is not well-formed (%s); %d entries were read", url, feed.warning, len(feed.entries))
     return feed
 
 
-def read_body(response: requests.Response, deadline: float) -> bytes:
-    """Return the body, read as it arrives: a server that sends a byte now and then never runs into a time-out.
+async def download(url: str, headers: dict[str, str]) -> httpx.Response:
+    """Return the answer, read to its end; the caller limits the time."""
+    async with (
+        httpx.AsyncClient(headers=headers, follow_redirects=True, timeout=None) as client,  # noqa: S113 - see above.
+        client.stream("GET", url) as response,
+    ):
+        if response.status_code == NOT_MODIFIED:
+            return response
+        response.raise_for_status()
+        content = bytearray()
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > MAX_FEED_SIZE:
+                raise FeedError(f"It is larger than {MAX_FEED_SIZE} bytes")
+        kept = {name: response.headers.get(name, "") for name in ("content-type", "etag", "last-modified")}
+        return httpx.Response(response.status_code, headers=kept, content=bytes(content))
 
-    Raises:
-        FeedError: it is too large, or not complete at ``deadline`` (``time.monotonic()``).
-    """
-    content = bytearray()
-    while chunk := response.raw.read1(64 * 1024, decode_content=True):
-        content += chunk
-        if len(content) > MAX_FEED_SIZE:
-            raise FeedError(f"It is larger than {MAX_FEED_SIZE} bytes")
-        if time.monotonic() > deadline:
-            raise FeedError("It timed out: the server sends it too slowly (see timeout_seconds)")
-    return bytes(content)
 
-
-def emit_feed(
-    feed: Feed, url: str, known: dict[str, str], permissions: DocumentPermissions, ctx: SyncContext
-) -> State:
-    """Send what is new or different in a feed; return what to note of it once the manager has it."""
-    fingerprints = emit_entries(feed, url, known, permissions, ctx)
-    refused = {error.document_id for error in ctx.flush()}
-    noted = {name: fingerprint for name, fingerprint in fingerprints.items() if name not in refused}
-    if refused:  # Without these the server would say that nothing has changed.
-        return {"etag": None, "modified": None, "entries": noted}
-    return {"etag": feed.etag, "modified": feed.modified, "entries": noted}
+def without_rejected(ctx: SyncContext, feed: Feed, entries: dict[str, str]) -> State:
+    """Return what to note of a feed: entries that the manager rejected are emitted again by the next run."""
+    rejected = ctx.flush()
+    for document in rejected:
+        entries.pop(document.document_id, None)
+    if rejected:  # Read the feed again, even if it does not change.
+        return {"etag": None, "modified": None, "entries": entries}
+    return {"etag": feed.etag, "modified": feed.modified, "entries": entries}
 
 
 def emit_entries(
@@ -262,13 +264,13 @@ def emit_entries(
 
 def to_document(entry_id: str, entry: Entry, feed: Feed, permissions: DocumentPermissions) -> Document:
     """Return an entry as a document."""
-    parts = entry.get("content") or [entry.get("summary_detail")]
+    texts = entry.get("content") or [entry.get("summary_detail")]
     published = entry.get("published_parsed")
     updated = entry["updated_parsed"] if "updated_parsed" in entry else published  # noqa: SIM401 - its get() warns.
     return Document(
         external_id=entry_id,
         title=text_of(entry.get("title_detail")) or entry.get("link") or "Untitled",
-        content="\n\n".join(text_of(part) for part in parts),
+        content="\n\n".join(text_of(text) for text in texts),
         metadata=DocumentMetadata(
             url=entry.get("link"),
             author=entry.get("author"),
@@ -306,20 +308,17 @@ def moment(parsed: Any) -> dt.datetime | None:
         return None
 
 
-BLOCK_NAMES = """
-address article aside blockquote br caption center dd details div dl dt fieldset figcaption figure footer form
-h1 h2 h3 h4 h5 h6 header hr legend li main nav ol option p pre section summary table tbody tfoot thead tr ul
+BLOCKS = """
+address article aside blockquote br caption dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5
+h6 header hr li main nav ol option p pre section summary table tbody tfoot thead tr ul
 """
-BLOCKS = frozenset(BLOCK_NAMES.split())
-"""Elements that stand on lines of their own."""
-
-CELLS = frozenset({"td", "th"})
-"""Elements that stand beside each other, apart."""
+"""Elements of HTML that begin and end a line."""
 
 
 class TextExtractor(HTMLParser):
-    """Collects the text of HTML, a line for each block."""
+    """Collects the text of HTML: a line for each block, a blank between the cells of a table."""
 
+    SEPARATORS = dict.fromkeys(BLOCKS.split(), "\n") | {"td": " ", "th": " "}
     SILENT = frozenset({"script", "style"})
 
     def __init__(self) -> None:
@@ -328,15 +327,15 @@ class TextExtractor(HTMLParser):
         self.silent = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a line, or an element that shows nothing."""
+        """Begin an element."""
         del attrs
         self.silent += tag in self.SILENT
-        self.parts.append(gap(tag))
+        self.parts.append(self.SEPARATORS.get(tag, ""))
 
     def handle_endtag(self, tag: str) -> None:
-        """End it."""
+        """End an element."""
         self.silent -= tag in self.SILENT and self.silent > 0
-        self.parts.append(gap(tag))
+        self.parts.append(self.SEPARATORS.get(tag, ""))
 
     def handle_data(self, data: str) -> None:
         """Take text."""
@@ -344,29 +343,28 @@ class TextExtractor(HTMLParser):
             self.parts.append(data)
 
 
-def gap(tag: str) -> str:
-    """Return what parts the text before a tag from the text behind it."""
-    return "\n" if tag in BLOCKS else " " if tag in CELLS else ""
-
-
 def text_of(detail: Entry | None) -> str:
-    """Return a text of a feed, as feedparser describes it; only markup is stripped."""
+    """Return the text of a part of a feed: what is HTML becomes text, what is text stays as it is.
+
+    Args:
+        detail: ``value`` and ``type``, as feedparser gives them.
+    """
     if detail is None:
         return ""
-    value: str = detail.get("value", "")
-    return plain_text(value) if detail.get("type") in HTML_TYPES else single_blanks(value)
+    value = detail.get("value") or ""
+    return plain_text(value) if detail.get("type") in HTML else tidied(value)
 
 
 def plain_text(html: str) -> str:
-    """Return the text of a piece of HTML, blanks and empty lines made single."""
+    """Return the text of a piece of HTML."""
     extractor = TextExtractor()
     extractor.feed(html)
     extractor.close()
-    return single_blanks("".join(extractor.parts))
+    return tidied("".join(extractor.parts))
 
 
-def single_blanks(text: str) -> str:
-    """Return a text without empty lines and with single blanks."""
+def tidied(text: str) -> str:
+    """Return the text with single blanks and without empty lines."""
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 

@@ -2,6 +2,7 @@
 
 import logging
 import mimetypes
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -22,39 +23,73 @@ WATCH_SECONDS = 1.0
 OVERVIEW = "overview"
 
 Checkpoint = dict[str, Any]
-BEGINNING: Checkpoint = {"revision": 0, "refused": []}
+
+
+@dataclass
+class Progress:
+    """How far the runs have come: the checkpoint of the source.
+
+    Attributes:
+        revision: the last revision of the project that was emitted.
+        refused: ids of issues that the manager refused, themselves or one of their files.
+    """
+
+    revision: int = 0
+    refused: set[str] = field(default_factory=set)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint | None) -> "Progress":
+        """Return where an earlier run ended; the beginning where there was none."""
+        return cls(checkpoint["revision"], set(checkpoint["refused"])) if checkpoint else cls()
+
+    def after_flush(self, ctx: SyncContext) -> Checkpoint:
+        """Return the checkpoint to save. People and the overview are not in it: every run emits them."""
+        refused = {each.document_id.partition("/")[0] for each in ctx.flush() if each.kind == "document"}
+        self.refused |= refused - {OVERVIEW}
+        return {"revision": self.revision, "refused": sorted(self.refused)}
 
 
 def sync_project(project: Project, checkpoint: Checkpoint | None, ctx: SyncContext) -> None:
-    """Emit people, overview and issues: all of these in a full run, those that have changed in an incremental one."""
+    """Emit people, overview and issues: all issues in a full run, those that changed in an incremental one."""
     if ctx.last_sync_at is not None:
         log.info("%s was last synced at %s", project.title, ctx.last_sync_at)
+    progress = Progress.from_checkpoint(checkpoint)
     subscribe(project, ctx)
     emit_people(project, ctx)
     emit_overview(project, ctx)
-    ctx.complete(emit_changes(project, checkpoint or BEGINNING, ctx))
+    emit_again(project, progress, ctx)
+    emit_changes(project, progress, ctx)
+    ctx.complete(progress.after_flush(ctx))
 
 
 def watch_project(project: Project, checkpoint: Checkpoint | None, ctx: SyncContext) -> None:
     """Emit changes as they happen, until the run is asked to stop."""
-    saved = checkpoint or BEGINNING
+    progress = Progress.from_checkpoint(checkpoint)
+    emit_again(project, progress, ctx)
     while True:
-        latest = emit_changes(project, saved, ctx)
-        if latest != saved:
-            ctx.save_checkpoint(latest)
-            saved = latest
+        before = progress.revision
+        emit_changes(project, progress, ctx)
+        if progress.revision != before:
+            ctx.save_checkpoint(progress.after_flush(ctx))
         if not ctx.sleep(WATCH_SECONDS):
             return
 
 
+def emit_again(project: Project, progress: Progress, ctx: SyncContext) -> None:
+    """Emit the issues that the manager rejected in earlier runs."""
+    again, progress.refused = progress.refused, set()
+    for issue_id in sorted(again):
+        emit_change(project, project.issue(issue_id), ctx, is_new=False)
+
+
 def subscribe(project: Project, ctx: SyncContext) -> None:
-    """Have the tracker call the webhook, once for the source: it is noted outside of the checkpoint."""
+    """Have the tracker call the webhook, once for the source: this is noted outside the checkpoint."""
     if not ctx.connector_state:
         ctx.save_connector_state({"subscription": project.subscribe(ctx.source_id)})
 
 
 def emit_people(project: Project, ctx: SyncContext) -> None:
-    """Send who works on the project, and who has left it."""
+    """Say who works on the project, and who does not any more."""
     for person in project.people:
         if person.has_left or not ctx.should_index_user(person.email):
             ctx.emit_person_deleted(person.email)
@@ -94,30 +129,24 @@ def emit_overview(project: Project, ctx: SyncContext) -> None:
     )
 
 
-def emit_changes(project: Project, before: Checkpoint, ctx: SyncContext) -> Checkpoint:
-    """Emit what the manager refused last time and what was saved since; return the checkpoint behind it."""
-    since = before["revision"]
-    again = [
-        issue for issue in project.changes() if issue.id in before["refused"] and issue.revision <= since
-    ]
-    refused: set[str] = set()
-    for number, issue in enumerate([*again, *project.changes(since)], start=1):
+def emit_changes(project: Project, progress: Progress, ctx: SyncContext) -> None:
+    """Emit what was saved since the last revision that was emitted."""
+    since = progress.revision
+    for number, issue in enumerate(project.changes(since), start=1):
         ctx.raise_if_cancelled()
         ctx.increment_scanned()
-        if issue.is_deleted or (issue.assignee and not ctx.should_index_user(issue.assignee)):
-            delete_issue(issue, ctx)
-        else:
-            emit_issue(project, issue, ctx, is_new=issue.created > since)
-        since = max(since, issue.revision)
-        if number % ISSUES_PER_CHECKPOINT == 0 and number > len(again):
-            ctx.save_checkpoint(checkpoint_behind(since, refused, ctx))
-    return checkpoint_behind(since, refused, ctx)
+        emit_change(project, issue, ctx, is_new=issue.created > since)
+        progress.revision = issue.revision
+        if number % ISSUES_PER_CHECKPOINT == 0:
+            ctx.save_checkpoint(progress.after_flush(ctx))
 
 
-def checkpoint_behind(revision: int, refused: set[str], ctx: SyncContext) -> Checkpoint:
-    """Return a checkpoint that names the issues to be sent again, by themselves or because of one of their files."""
-    refused |= {error.document_id.partition("/")[0] for error in ctx.flush()}
-    return {"revision": revision, "refused": sorted(refused)}
+def emit_change(project: Project, issue: Issue, ctx: SyncContext, *, is_new: bool) -> None:
+    """Emit an issue, or delete it where it is gone or must not be indexed."""
+    if issue.is_deleted or (issue.assignee and not ctx.should_index_user(issue.assignee)):
+        delete_issue(issue, ctx)
+    else:
+        emit_issue(project, issue, ctx, is_new=is_new)
 
 
 def emit_issue(project: Project, issue: Issue, ctx: SyncContext, *, is_new: bool) -> None:
@@ -147,7 +176,7 @@ def emit_issue(project: Project, issue: Issue, ctx: SyncContext, *, is_new: bool
 def emit_file(
     project: Project, issue: Issue, name: str, permissions: DocumentPermissions, ctx: SyncContext
 ) -> None:
-    """Emit a file, whose text the manager extracts; one that cannot be read is reported as an error."""
+    """Emit a file, whose text the manager extracts; a file that cannot be read is reported as an error."""
     try:
         data = project.file(issue, name).read_bytes()
     except OSError as error:
@@ -173,7 +202,7 @@ def delete_issue(issue: Issue, ctx: SyncContext) -> None:
 
 
 def permissions_of(project: Project, issue: Issue, ctx: SyncContext) -> DocumentPermissions:
-    """Return who finds an issue: a private one whoever works on it, else whoever made the source."""
+    """Return who finds an issue: the group; a private one its assignee, or the user who made the source."""
     if not issue.is_private:
         return DocumentPermissions(groups=[project.group])
     return DocumentPermissions(users=[issue.assignee or ctx.user_email()])

@@ -5,6 +5,7 @@ from pathlib import Path
 import filesystem_connector
 import pytest
 from filesystem_connector import FilesystemConnector, markdown_title
+from support.refusing import refusing as refusing_documents
 
 from omni_connector import DocumentPermissions
 from omni_connector.testing import serve_connector
@@ -363,10 +364,9 @@ def test_a_disk_below_the_folder_that_is_not_mounted_any_more_deletes_nothing(
     assert sync("incremental").errors == []
 
 
-def test_a_document_that_the_manager_rejects_is_sent_again_by_the_next_run(sync, folder, omni_manager):
-    (folder / "todo.txt").write_text("milk, bread, eggs")
-    refuse_next(omni_manager, "todo.txt")
-    first = sync()
+def test_a_document_that_the_manager_rejects_is_sent_again_by_the_next_run(sync):
+    with refusing_documents("todo.txt"):
+        first = sync()
     assert [error.document_id for error in first.errors] == ["todo.txt"]
     assert set(sync("incremental").documents) == {"todo.txt"}
     assert sync("incremental").events == []
