@@ -16,7 +16,7 @@ class Backoff:
         self._entries: dict[str, tuple[int, int]] = {}  # Source id: failures, end of the wait.
 
     def is_over(self, source_id: str) -> bool:
-        """Tell whether the source may be tried again."""
+        """Return whether the source may be tried again."""
         return self._entries.get(source_id, (0, 0))[1] <= self._now()
 
     def lengthen(self, source_id: str) -> None:

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Canceller:
-    """Tells connectors to stop runs, and ends the runs whatever they answer."""
+    """Asks connectors to stop runs, and ends the runs whatever the answer is."""
 
     def __init__(
         self, *, sources: Sources, runs: Runs, registry: Registry, connectors: ConnectorClient
@@ -36,11 +36,11 @@ class Canceller:
             raise LocalManagerError(404, f'Connector not configured for type: "{source.source_type}"')
         self._tell(manifest, run_id)
         if not self._runs.end(run_id, "cancelled", "Cancelled by user"):
-            raise _not_running(run_id)  # It ended while the connector was being told.
+            raise _not_running(run_id)  # It ended while the connector was being asked.
 
-    def stop(self, run: SyncRunRow, status: str, error_message: str, *, tell: bool = True) -> None:
+    def stop(self, run: SyncRunRow, status: str, error_message: str, *, ask_connector: bool = True) -> None:
         """End a run for a reason of the manager's, telling the connector if there is one."""
-        source = self._sources.find(run.source_id) if tell else None
+        source = self._sources.find(run.source_id) if ask_connector else None
         manifest = None if source is None else self._registry.find(source.source_type)
         if manifest is not None:
             self._tell(manifest, run.id)

@@ -134,5 +134,5 @@ class Catalogue:
 
 
 def is_read_only(source: SourceRow) -> bool:
-    """Tell whether a source's configuration forbids write actions."""
+    """Return whether a source's configuration forbids write actions."""
     return isinstance(source.config, dict) and source.config.get("read_only") is True

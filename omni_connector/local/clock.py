@@ -1,4 +1,4 @@
-"""The time of day, as something that a test can hand in."""
+"""The time of day, which a test can replace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time for everything that is stored or compared; never for waiting."""
+    """The time for everything that is stored or compared; never used for waiting."""
 
     def now(self) -> datetime:
         """Return the present moment, with an offset."""

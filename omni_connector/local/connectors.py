@@ -90,7 +90,7 @@ class ConnectorClient:
         return self._send("POST", connector_url + path, orjson.dumps(body), timeout_seconds)
 
     def is_healthy(self, connector_url: str) -> bool:
-        """Tell whether ``/health`` answers with any 2xx."""
+        """Return whether ``/health`` answers with any 2xx."""
         try:
             return self.get(connector_url, "/health").is_success
         except ConnectorUnreachableError:

@@ -118,7 +118,7 @@ class Dispatcher:
         return request
 
     def _start(self, run: SyncRunRow, manifest: Manifest, request: JSON) -> None:
-        """Send a new run to its connector and settle the run by the answer (connector.openapi.yaml)."""
+        """Send a new run to its connector; the answer starts or ends the run (connector.openapi.yaml)."""
         try:
             answer = self._post_sync(manifest["connector_url"], request)
             declined = answer.status == HTTPStatus.NOT_FOUND and run.sync_type == "realtime"

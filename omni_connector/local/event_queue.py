@@ -49,7 +49,7 @@ class Queue:
             if self._checked:
                 _check_context(db, sync_run_id, source_id, events)
             elif find_source(db, source_id) is None:
-                return  # An older manager takes the events, and nobody ever finds them.
+                return  # An older manager accepts the events, but they are never found.
             for event, payload in zip(events, payloads, strict=True):
                 _check_storable(event, payload)
             renew_activity(db, sync_run_id, now)

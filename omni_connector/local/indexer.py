@@ -123,7 +123,7 @@ def _upsert(db: sqlite3.Connection, upserts: list[Event], source_id: str, run_id
         for row in _existing(db, source_id, [event["document_id"] for event in upserts])
     }
     changed = [row for row in rows if _text_differs(before.get(row["external_id"]), row)]
-    # The index forgets a text only when it is told what that text was: before the row changes.
+    # To remove a text from the index, SQLite needs the old text: so before the row changes.
     old = [before[row["external_id"]]["number"] for row in changed if row["external_id"] in before]
     db.execute(_UNINDEX, (stored_json(old),))
     db.executemany(_UPSERT, rows)
@@ -144,7 +144,7 @@ def _row(event: Event, source_id: str, run_id: str, now: int) -> dict[str, Any]:
         "content_type": _content_type(event),
         "file_size": size,
         "metadata": stored_json(metadata if size is None else {**metadata, "size": size}),
-        # An update without permissions ends up with JSON null: nobody finds it (PROTOCOL, section 19).
+        # An update without permissions is stored with JSON null: no user finds it (PROTOCOL, section 19).
         "permissions": stored_json(event["permissions"]),
         "attributes": stored_json(event["attributes"] or {}),
         "run_id": run_id,

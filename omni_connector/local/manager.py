@@ -34,10 +34,10 @@ class LocalManager:
     """A connector-manager in this process, on a data directory.
 
     It serves the whole of manager.openapi.yaml at ``url`` once started, and lets its owner look at what
-    arrived. All times are told by ``clock``; all waits are real.
+    arrived. All stored times come from ``clock``; all waits are real.
 
     Args:
-        data_dir: where the database is kept; made when missing, taken up again when not.
+        data_dir: where the database is kept; created when missing, continued when it exists.
         settings: the manager's figures.
         host: address to bind.
         port: port to bind; 0 takes a free one.
@@ -188,7 +188,7 @@ class LocalManager:
         return self._services.sources.change(source_id, **columns)
 
     def add_user(self, email: str, *, is_admin: bool | None = None, user_id: str | None = None) -> UserRow:
-        """Return the user with this address, added if need be (as an administrator unless told otherwise)."""
+        """Return the user with this address, added when missing (as an administrator by default)."""
         return self._services.users.put(email, is_admin=is_admin, user_id=user_id)
 
     def add_credential(
@@ -319,7 +319,7 @@ class LocalManager:
         return self._services.reader.search(query, limit=limit, source_id=source_id, person=person)
 
     def people(self) -> list[PersonRow]:
-        """Return everybody known from person events, by address."""
+        """Return all people known from person events, by address."""
         return self._services.reader.people()
 
     def groups(self) -> list[GroupRow]:

@@ -133,7 +133,7 @@ OLD_ANSWER = Struct(
         ),
     ),
 )
-"""``GET /manifest`` as managers without registration decode it: an action without ``parameters`` spoils it all."""
+"""``GET /manifest`` as managers without registration decode it: an action without ``parameters`` makes the whole manifest unusable."""
 
 _REFUSED_EVERYWHERE = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Calls that are handed on to a connector's MCP bridge: resources, prompts, skills, new credentials."""
+"""Calls that are forwarded to a connector's MCP bridge: resources, prompts, skills, new credentials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RECOVERY_FLOW = "user_read"
 
 
 class McpBridge:
-    """Hands calls on with the right credential in the ``McpCredentials`` form."""
+    """Forwards calls with the right credential in the ``McpCredentials`` form."""
 
     def __init__(
         self, *, sources: Sources, credentials: Credentials, registry: Registry, connectors: ConnectorClient
@@ -33,11 +33,11 @@ class McpBridge:
 
     def read_resource(self, source_id: str, uri: str) -> JSON:
         """Return the connector's answer to ``/resource``; raises ``LocalManagerError``."""
-        return self._hand_on(source_id, "/resource", {"uri": uri})
+        return self._forward(source_id, "/resource", {"uri": uri})
 
     def get_prompt(self, source_id: str, name: str, arguments: JSON) -> JSON:
         """Return the connector's answer to ``/prompt``; raises ``LocalManagerError``."""
-        return self._hand_on(source_id, "/prompt", {"name": name, "arguments": arguments})
+        return self._forward(source_id, "/prompt", {"name": name, "arguments": arguments})
 
     def get_skill(self, skill_id: str, source_id: str | None, arguments: JSON) -> JSON:
         """Return a skill's text, from the manifest or the connector; raises ``LocalManagerError``."""
@@ -46,10 +46,10 @@ class McpBridge:
             return {"skill_id": skill["id"], "title": skill["title"], "content": skill["content"]}
         if not source_id:
             raise LocalManagerError(400, f"source_id is required to load connector skill: {skill_id}")
-        return self._hand_on(source_id, "/skill", {"skill_id": skill_id, "arguments": arguments})
+        return self._forward(source_id, "/skill", {"skill_id": skill_id, "arguments": arguments})
 
     def announce_credential(self, *, source_id: str, user_id: str | None, provider: str, flow: str) -> JSON:
-        """Tell the connector that an OAuth credential was stored, and say what came of it."""
+        """Notify the connector that an OAuth credential was stored; return the result."""
         source = self._sources.get(source_id)
         manifest = self._manifest_for(source)
         credential = self._announced(source, user_id)
@@ -114,7 +114,7 @@ class McpBridge:
         self._registry.put(manifest)
         return {"status": "completed", "catalog_updated": True}
 
-    def _hand_on(self, source_id: str, path: str, body: dict[str, JSON]) -> JSON:
+    def _forward(self, source_id: str, path: str, body: dict[str, JSON]) -> JSON:
         source = self._sources.get(source_id)
         manifest = self._manifest_for(source)
         credential = self._credentials.fresh_owner(source)

@@ -16,7 +16,7 @@ _DEFAULT_LIFETIME_SECONDS = 3600.0
 
 
 def needs_refresh(credential: CredentialRow, moment: int) -> bool:
-    """Tell whether an OAuth credential with a refresh token expires before a moment (microseconds)."""
+    """Return whether an OAuth credential with a refresh token expires before a moment (microseconds)."""
     return (
         credential.auth_type == "oauth"
         and credential.expires_at is not None
@@ -66,7 +66,7 @@ class TokenRefresher:
                 response.raise_for_status()
                 answer = response.json()
         except (requests.RequestException, ValueError) as error:
-            # The error's text can quote the request, tokens included: only its kind is told.
+            # The error's text can quote the request, tokens included: only its type is shown.
             reason = f"token endpoint {endpoint}: {type(error).__name__}"
             raise LocalManagerError(500, f"Failed to refresh OAuth token: {reason}") from error
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):

@@ -34,7 +34,7 @@ class Overview:
         return [self._overview(source) for source in self._sources.all(f"NOT is_deleted AND {_NATIVE}")]
 
     def active_sources(self) -> list[JSON]:
-        """Return the overview of active sources, which tells neither health nor runs."""
+        """Return the overview of active sources, without health and runs."""
         return [
             {"source": source.to_wire(with_state=False), "health": "healthy", "sync_runs": []}
             for source in self._sources.all("is_active AND NOT is_deleted")

@@ -57,14 +57,14 @@ def forget_person(db: sqlite3.Connection, source_id: str, email: str) -> None:
 
 
 def read_people(db: sqlite3.Connection) -> list[PersonRow]:
-    """Return everybody with an entry, merged by address, in the order of addresses."""
+    """Return all people with an entry, merged by address, in the order of addresses."""
     entries: dict[str, dict[str, dict[str, JSON]]] = {}
     for row in db.execute("SELECT email, source_id, record FROM people ORDER BY email, source_id"):
         entries.setdefault(row["email"], {})[row["source_id"]] = load(row["record"])
     return [
         PersonRow(
             email=email,
-            # Whoever is not said to be inactive by every entry that says anything is active.
+            # A person is active unless every entry that has the field says otherwise.
             is_active=any(record.get("is_active", True) for record in records.values()),
             entries=records,
         )

@@ -24,7 +24,7 @@ def progress_events(runs: Runs, run_id: str, interval_seconds: float) -> Iterato
                 return
             run = runs.wait_until(run_id, _has_ended, interval_seconds)
     except LocalError:
-        return  # An id that cannot be stored is unknown; a closed manager has nothing more to tell.
+        return  # An id that cannot be stored is unknown; a closed manager sends nothing more.
 
 
 def _has_ended(run: SyncRunRow | None) -> bool:

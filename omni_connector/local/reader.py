@@ -92,7 +92,7 @@ class StoreReader:
         return [GroupRow.read(row) for row in rows]
 
     def people(self) -> list[PersonRow]:
-        """Return everybody known, by address."""
+        """Return all known people, by address."""
         with reading(self.directory) as db:
             return read_people(db)
 

@@ -104,7 +104,7 @@ class Registry:
                 self._changed.wait(remaining)
 
     def close(self) -> None:
-        """Wake everybody who waits."""
+        """Wake all waiting threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -31,7 +31,7 @@ class UserRow:
 class SourceRow:
     """A configured source.
 
-    ``has_checkpoint`` tells a checkpoint that is JSON null from none at all; ``checkpoint`` is None for both.
+    ``has_checkpoint`` distinguishes a checkpoint that is JSON null from no checkpoint; ``checkpoint`` is None for both.
     """
 
     id: str
@@ -161,7 +161,7 @@ class CredentialRow:
 
 @frozen(kw_only=True)
 class SyncRunRow:
-    """One run. ``has_checkpoint`` tells a saved JSON null from nothing saved."""
+    """One run. ``has_checkpoint`` distinguishes a saved JSON null from nothing saved."""
 
     id: str
     source_id: str

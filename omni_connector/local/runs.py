@@ -83,7 +83,7 @@ class Runs:
     # Transitions
 
     def complete(self, run_id: str) -> bool:
-        """End a running run and publish its checkpoint, or the lack of one; tell whether it was running."""
+        """End a running run and publish its checkpoint, or the lack of one; return whether it was running."""
         now = self._now()
         with self._changing() as db:
             row = db.execute(
@@ -125,7 +125,7 @@ class Runs:
             )
 
     def end(self, run_id: str, status: str, error_message: str) -> bool:
-        """End a running run as failed or cancelled; tell whether it was running."""
+        """End a running run as failed or cancelled; return whether it was running."""
         now = self._now()
         with self._changing() as db:
             cursor = db.execute(
@@ -245,7 +245,7 @@ class Runs:
                 self._changed.wait(remaining)
 
     def close(self) -> None:
-        """Wake everybody who waits."""
+        """Wake all waiting threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -64,7 +64,7 @@ class Scheduler:
         self._settings = settings
         self._stopping = stopping
         self._resumer = resumer
-        self._ticking = threading.Lock()  # One tick at a time, whoever asks for it.
+        self._ticking = threading.Lock()  # One tick at a time.
         self._realtime_backoff = Backoff(settings, clock)
         self._start_backoff = Backoff(settings, clock)
         self._thread: threading.Thread | None = None
@@ -84,7 +84,7 @@ class Scheduler:
         self._thread.start()
 
     def close(self) -> None:
-        """Wait for the thread to end; whoever calls has set ``stopping`` before."""
+        """Wait for the thread to end; the caller has set ``stopping`` before."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -95,7 +95,7 @@ class Scheduler:
             for phase in self._phases:
                 try:
                     phase()
-                except Exception:  # A tick is a request to nobody; the next one comes in any case.
+                except Exception:  # The loop ends here for this tick; the next one comes in any case.
                     log.exception("A phase of the scheduler failed")
 
     def probe(self, run: SyncRunRow) -> None:
@@ -190,7 +190,7 @@ class Scheduler:
 
     def _sweep_stale(self) -> None:
         limit = self._settings.stale_minutes * 60
-        told = self._settings.has(Since.STALE_RUNS_CANCELLED)
+        asked = self._settings.has(Since.STALE_RUNS_CANCELLED)
         now = self._clock.now()
         self._each(
             [
@@ -199,7 +199,7 @@ class Scheduler:
                 if run.last_activity_at is not None and (now - run.last_activity_at).total_seconds() > limit
             ],
             lambda run: self._canceller.stop(
-                run, "failed", "Sync timed out (no activity detected)", tell=told
+                run, "failed", "Sync timed out (no activity detected)", ask_connector=asked
             ),
         )
 

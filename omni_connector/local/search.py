@@ -104,7 +104,7 @@ def search_documents(
 
 
 def match_expression(query: str) -> str:
-    """Return the FTS5 expression of a query: every term quoted, so that none is taken for syntax."""
+    """Return the FTS5 expression of a query: every term quoted, so that no term is read as syntax."""
     terms = []
     for phrase, phrase_star, word in _TERM.findall(query.replace("\0", " ")):
         text = word.rstrip("*") or phrase

@@ -39,7 +39,7 @@ class LocalSettings:
         spreadsheet_max_indexed_rows: rows of an extracted spreadsheet.
         progress_interval_seconds: time between two events of ``GET /sync/{id}/progress``.
         deleted_documents_per_tick: documents of a deleted source that one tick removes.
-        content_sweep_interval_seconds: time between two searches for contents nobody refers to.
+        content_sweep_interval_seconds: time between two searches for contents without references.
         content_grace_seconds: how long such a content is kept.
         revision: emulates the manager of that date, such as ``2026-02-13`` (see ``manager_dates``); None is the newest.
         allow_custom_source_types: accept source types outside the built-in list, which the real
@@ -76,7 +76,7 @@ class LocalSettings:
     allow_custom_source_types: bool = True
 
     def has(self, feature: Since) -> bool:
-        """Say whether the manager that this one passes for has a feature."""
+        """Return whether the emulated manager has a feature."""
         return self.revision.has(feature)
 
     @property

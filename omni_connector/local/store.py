@@ -113,7 +113,7 @@ def _damage_explained(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(directory: Path) -> Iterator[sqlite3.Connection]:
-    """Open the store of ``directory`` for reading only, beside whoever writes it.
+    """Open the store of ``directory`` for reading only, also while another process writes it.
 
     Raises ``StoreError`` when there is none, or when it was written by a newer version.
     """

@@ -2,7 +2,7 @@
 
 The rules are those of manager.openapi.yaml, "JSON decoding rules". Ordinary bodies take the fast
 path: orjson, which refuses NaN, overflowing floats, lone surrogates, control characters, bad UTF-8 and
-byte-order marks by itself. Two things it cannot tell: repeated keys, which it folds silently, and
+byte-order marks by itself. It does not report two things: repeated keys, which it folds silently, and
 nesting beyond 127 levels. A walk over the result counts keys and depth; if the number of ``":`` in
 the body differs from the number of keys (a repeated key, or the same bytes inside a string), or a
 colon follows white space, the body is read again by the slow path, which is exact. The slow path
@@ -82,7 +82,7 @@ def end_position(body: bytes) -> str:
 
 
 def contains_nul(value: JSON) -> bool:
-    """Tell whether any string in ``value``, keys included, holds U+0000."""
+    """Return whether any string in ``value``, keys included, holds U+0000."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, dict):

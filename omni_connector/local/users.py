@@ -20,7 +20,7 @@ class Users:
     def put(self, email: str, *, is_admin: bool | None = None, user_id: str | None = None) -> UserRow:
         """Return the user with this address, added if need be; ``is_admin`` None keeps what it is.
 
-        A new user is an administrator unless told otherwise.
+        A new user is an administrator by default.
         """
         with self._store.transaction() as db:
             db.execute(
@@ -46,7 +46,7 @@ class Users:
         return UserRow.read(row)
 
     def email_of_creator(self, source_id: str) -> str:
-        """Return the address of whoever created the source; raises ``LocalManagerError`` (500) if unknown."""
+        """Return the address of the user who created the source; raises ``LocalManagerError`` (500) if unknown."""
         with self._store.lookup() as db:
             row = db.execute(
                 "SELECT u.email FROM sources s JOIN users u ON u.id = s.created_by WHERE s.id = ?",

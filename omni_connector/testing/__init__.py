@@ -13,8 +13,8 @@ served for whatever else is to be tried, ``MemoryManager`` is for unit tests of 
 ``faulty_manager`` breaks chosen calls on their way to ``omni_manager`` (docs/testing-with-faults.md).
 ``OmniTestHarness`` and what belongs to it are for test suites that were written for containers.
 
-Names are imported when they are first used: the pytest plugin is loaded in every pytest run of everybody who has the
-package installed.
+Names are imported when they are first used: the pytest plugin is loaded in every pytest run wherever the
+package is installed.
 """
 
 import importlib

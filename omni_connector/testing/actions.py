@@ -27,7 +27,7 @@ class ActionAnswer:
         """Return the body as JSON.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not JSON.
         """
         return decode(self.body)
 

@@ -95,7 +95,7 @@ class OmniTestHarness:
             self._store = HarnessStore(LocalManager(Path(self._data.name) / "manager", schedule=False))
 
     async def start_connector_manager(self, connector_env_vars: Mapping[str, str] | None = None) -> None:
-        """Serve the manager on a free port of this machine; it is told nothing by variables."""
+        """Serve the manager on a free port of this machine; the variables are ignored."""
         del connector_env_vars
         self.manager.start()
         self._started = True
@@ -119,7 +119,7 @@ class OmniTestHarness:
 
 
 class SeedHelper:
-    """Adds what a test needs to the embedded manager, and tells what became of it."""
+    """Adds what a test needs to the embedded manager, and reads the results."""
 
     def __init__(self, pool: HarnessStore) -> None:
         self._pool = pool

@@ -1,6 +1,6 @@
 """A manager in memory, for unit tests of single calls; no HTTP, no files.
 
-It keeps what it is told and answers as the real one does where a connector could notice: a run that has ended takes
+It keeps what it is sent and answers as the real one does where a connector could notice: a run that has ended takes
 no more events, equal contents share an id, a completed run publishes its checkpoint (or erases the source's, if it
 saved none). It is not strict about what is in the events: that is the embedded manager's part (``omni_connector.local``).
 """
@@ -60,7 +60,7 @@ class MemoryManager:
         events: the accepted events, decoded, in order.
         contents: the stored texts by content id.
         checkpoints: the last checkpoint of each run that saved one.
-        statuses: how runs ended: ``completed``, ``failed``, or what ``end_run`` was told.
+        statuses: how runs ended: ``completed``, ``failed``, or what ``end_run`` was given.
         error: the text of the last ``fail``, or None.
         scanned: sum of ``add_scanned``.
         updated: sum of ``add_updated``.
@@ -208,7 +208,7 @@ class MemoryManager:
             return self.connector_configs.get(provider, {})
 
     def notify_webhook(self, source_id: str, event_type: str) -> str:
-        """Return the id of a run that nobody starts."""
+        """Return the id of a run that is not dispatched."""
         self._receive("notify_webhook", source_id=source_id, event_type=event_type)
         return self._new_run_id()
 
@@ -392,7 +392,7 @@ def _in_thread(call: Callable[[], str]) -> "Future[str]":
     def run() -> None:
         try:
             content_id = call()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the future.
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the future.
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
         else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def omni_manager(tmp_path: Path) -> Iterator["LocalManager"]:
-    """An embedded manager on a free port, with its data under ``tmp_path``; ticks only when told (``tick()``)."""
+    """An embedded manager on a free port, with its data under ``tmp_path``; ticks only when ``tick()`` is called."""
     from omni_connector.local import LocalManager  # noqa: PLC0415 - see above.
 
     with LocalManager(tmp_path / "omni-manager", schedule=False) as manager:
@@ -34,7 +34,7 @@ def run_sync(omni_manager: "LocalManager") -> "SyncRunner":
 
 @pytest.fixture
 def faulty_manager(omni_manager: "LocalManager") -> Iterator["FaultyManager"]:
-    """A proxy in front of ``omni_manager`` that spoils the calls which its ``plan`` names; none until then."""
+    """A proxy in front of ``omni_manager`` that breaks the calls which its ``plan`` names."""
     from omni_connector.testing.faults import FaultyManager  # noqa: PLC0415 - see above.
 
     with FaultyManager(omni_manager) as faulty:

@@ -38,11 +38,11 @@ class ArrivedDocument:
 
 @frozen(kw_only=True)
 class SyncResult:
-    """One run, as it stands when the connector's thread has ended.
+    """One run, after the connector's thread has ended.
 
     Attributes:
-        status: ``completed``, ``failed`` or ``cancelled``; ``running`` when the connector ended without telling the
-            manager, as realtime runs do.
+        status: ``completed``, ``failed`` or ``cancelled``; ``running`` when the connector ended without a final call, as
+            realtime runs do.
         error: why it failed or was cancelled, or None.
         mode: the mode in which it ran: the first incremental run of a source is made a full one by the manager.
         documents: what this run brought, by external id.
@@ -52,7 +52,7 @@ class SyncResult:
         people: the records of the source's people now, by address; keys that are None are left out.
         state: the source's checkpoint now: what the next run is given.
         saved_state: the last checkpoint that this run saved, published or not; None when there was none. A manager that
-            passes for one before 8 June 2026 cannot tell it from ``state``.
+            emulates one before 8 June 2026 does not distinguish it from ``state``.
         scanned: documents that the connector counted.
         emitted: documents given to ``emit`` and ``emit_updated``.
         updated: upserts and deletions that the manager accepted, as the SDK reported them.

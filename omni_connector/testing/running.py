@@ -32,7 +32,7 @@ def run_sync(
 ) -> SyncResult:
     """Run one sync of ``connector`` and return what arrived.
 
-    The connector is served on a free port, registers with an embedded manager, and is told to sync by it; documents
+    The connector is served on a free port, registers with an embedded manager, and is dispatched by it; documents
     travel over HTTP. With one ``manager`` (or the fixture ``run_sync``) a second run continues the source of the first
     with its saved state, and may leave out what stays the same.
 

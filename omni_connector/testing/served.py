@@ -61,7 +61,7 @@ def call_action(
         credentials: the source's secrets; the same. The connector gets them inside a credential row.
         manager: a manager that runs, such as the fixture ``omni_manager``.
         source_id: one made of the connector's name, unless given.
-        actor_email: who acts; nobody unless given.
+        actor_email: address of the acting user; no user unless given.
     """
     with serve_connector(connector, manager) as served:
         source_id = served.put_source(source_id=source_id, config=config, credentials=credentials)
@@ -110,7 +110,7 @@ class ServedConnector(LocalService):
             action: its name.
             params: its parameters; the manager adds the source's config.
             source_id: the source, unless it is the connector's only one.
-            actor_email: who acts; nobody unless given.
+            actor_email: address of the acting user; no user unless given.
         """
         source_id = self.put_source(source_id=source_id)
         return post_action(self.manager, source_id, action, params, actor_email)

@@ -1,4 +1,4 @@
-"""The sources of tests: one for each connector unless told otherwise, so that a second run continues the first."""
+"""The sources of tests: one for each connector by default, so that a second run continues the first."""
 
 from http import HTTPStatus
 

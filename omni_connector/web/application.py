@@ -36,7 +36,7 @@ class Application(Flask):
             return super().__call__(*arguments, **keywords)
         if len(arguments) == ASGI_ARGUMENTS:
             return self._call_asgi(*arguments)
-        if not arguments:  # uvicorn tries whether it is a factory, and expects this from what is none.
+        if not arguments:  # uvicorn calls it to see whether it is a factory, and expects TypeError if not.
             raise TypeError("an application is called with a request")
         (scope,) = arguments
 

@@ -73,7 +73,7 @@ class AsgiApplication:
         return self._running
 
     def _wsgi(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        # A chunked body ends by itself, which Flask must be told; it would take it for empty.
+        # A chunked body ends by itself; without this flag Flask reads it as empty.
         environ["wsgi.input_terminated"] = True
         return self._app(environ, start_response)
 

@@ -82,7 +82,7 @@ def _mcp_disabled(error: McpDisabledError) -> Response:
 
 
 def _mcp_failed(error: McpError) -> Response:
-    """A server that fails is none of ours: the log gets a line, not a traceback, which could show secrets."""
+    """The MCP server failed, not the connector: one line in the log, without a traceback, which could show secrets."""
     log.warning("%s %s failed: %s", request.method, request.path, error)
     return json_response({"error": str(error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
 

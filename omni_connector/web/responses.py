@@ -50,7 +50,7 @@ def _raw(answer: RawResponse) -> Response:
             if name.lower() != "content-length" or not whole:
                 response.headers.add(name, value)
         _make_sendable(response)
-    except ValueError:  # A header that would split the answer; nobody will take the body.
+    except ValueError:  # A header that would split the answer; the body is not sent.
         response.close()
         raise
     if isinstance(answer.body, bytes):

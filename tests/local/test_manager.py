@@ -1,5 +1,7 @@
 import ast
+import contextlib
 import gc
+import socket
 import threading
 import time
 from pathlib import Path
@@ -125,3 +127,15 @@ def test_the_package_knows_nothing_of_the_rest_of_the_sdk():
 def test_public_names_are_those_of_all():
     for name in omni_connector.local.__all__:
         assert hasattr(omni_connector.local, name)
+
+
+def test_unfinished_requests_do_not_silence_the_manager(manager, api, caplog):
+    """Sixty bodies that never end, and lengths that cannot be; nothing of it is logged as an error."""
+    address = ("127.0.0.1", int(manager.url.rpartition(":")[2]))
+    with contextlib.ExitStack() as clients:
+        for number in range(60):
+            client = clients.enter_context(socket.create_connection(address, timeout=5))
+            length = b"50" if number % 2 else b"9" * 30
+            client.sendall(b"POST /sdk/events HTTP/1.1\r\nHost: x\r\nContent-Length: %b\r\n\r\n{" % length)
+        assert api.get("/health").status_code == 200
+    assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]

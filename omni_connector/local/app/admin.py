@@ -19,7 +19,7 @@ def health() -> Response:
 
 @blueprint.post("/sync")
 def trigger_sync() -> Response:
-    """Start a sync, incremental unless told otherwise."""
+    """Start a sync, incremental by default."""
     wanted = body(TRIGGER_SYNC)
     return _started(wanted["source_id"], wanted["sync_mode"] or "incremental")
 
@@ -76,7 +76,7 @@ def connectors() -> Response:
 
 @blueprint.post("/oauth/credential-ready")
 def credential_ready() -> Response:
-    """Tell a connector that an OAuth credential was stored."""
+    """Notify a connector that an OAuth credential was stored."""
     notice = body(CREDENTIAL_READY)
     del notice["credentials"]  # The manager uses what it has stored.
     return answer(services().mcp.announce_credential(**notice))

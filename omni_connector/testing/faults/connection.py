@@ -140,7 +140,7 @@ class Connection:
             self._proxy.forget(self)
 
     def _exchange(self) -> bool:
-        """Pass on one call, or spoil it; say whether the connection can carry another."""
+        """Forward one call, or break it; return whether the connection can carry another."""
         head = self._client.read_head()
         if head is None:
             return False
@@ -159,7 +159,7 @@ class Connection:
         if acting and acting.done:
             acting.action()
         if isinstance(fault, Hang | Reset | LostAnswer | Truncated | NotJson):
-            self._spoil(call, fault, reply)
+            self._break_answer(call, fault, reply)
             return head.keeps_connection
         if isinstance(fault, Delay) and fault.done:
             self._proxy.pause(fault.seconds)
@@ -201,7 +201,7 @@ class Connection:
             raise _BreakError
         return _Reply(reply, manager.read_body(reply))
 
-    def _spoil(self, call: ProxiedCall, fault: Fault, reply: _Reply) -> None:
+    def _break_answer(self, call: ProxiedCall, fault: Fault, reply: _Reply) -> None:
         """The call is done; give the client something else than its answer."""
         body = b"".join(reply.pieces)
         self._proxy.note(call, done=True)

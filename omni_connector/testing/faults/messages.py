@@ -49,7 +49,7 @@ class Head:
 
     @property
     def is_delimited(self) -> bool:
-        """Its end can be told from what it says; else the connection's end is its end."""
+        """Its headers say where it ends; otherwise it ends with the connection."""
         bodiless = self.start.startswith(b"HTTP/") and self.start.split(b" ", 2)[1] in WITHOUT_BODY
         return bool(bodiless or self.get(b"content-length") or self.get(b"transfer-encoding"))
 

@@ -44,7 +44,7 @@ def endpoint_of(method: str, path: str) -> str:
 class FaultPlan:
     """A list of rules; of those that want the same call the first wins. May be changed while calls come in.
 
-    Every rule counts the calls that it matches, from 1, whether or not another rule spoils them.
+    Every rule counts the calls that it matches, from 1, whether or not another rule breaks them.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class FaultPlan:
         self._rules: list[_Rule | _RandomRule] = []
 
     def add(self, where: str, fault: Fault, *, calls: int | Iterable[int] | None = None) -> Self:
-        """Spoil certain calls of an endpoint.
+        """Break certain calls of an endpoint.
 
         Args:
             where: a name in ``ENDPOINTS``, or ``METHOD /path`` with ``*`` for anything.
@@ -69,7 +69,7 @@ class FaultPlan:
         return self
 
     def add_random(self, *faults: Fault, seed: int, rate: float, where: str = "any") -> Self:
-        """Spoil calls at random.
+        """Break calls at random.
 
         The nth call of an endpoint meets the same fault whenever the seed is the same, however the calls of different
         endpoints are interleaved.
