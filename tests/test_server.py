@@ -5,11 +5,13 @@ Serving itself, under gunicorn, is shown by the tests of whole processes.
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import pytest
 from support.ipv6 import needs_ipv6
 from support.scripted import Scripted
+from support.waiting import eventually
 
 from omni_connector import ConfigurationError
 from omni_connector.local import HttpServer
@@ -43,8 +45,9 @@ def test_the_environment_names_connector_and_manager():
         service.close()
 
 
-def test_create_app_alone_begins_to_register(monkeypatch, omni_manager):
+def test_create_app_alone_begins_to_register(monkeypatch, omni_manager, caplog):
     """In the process of whoever calls it; under gunicorn and uvicorn the tests of whole processes show it."""
+    caplog.set_level(logging.INFO)
     apps = []
 
     def serve(environ, start_response):  # The address is needed first.
@@ -57,6 +60,11 @@ def test_create_app_alone_begins_to_register(monkeypatch, omni_manager):
         apps.append(create_app(Scripted()))
         try:
             omni_manager.wait_for_connector("web")
+            eventually(
+                lambda: (
+                    f"Registered at {omni_manager.url} as scripted, reached at {server.url}" in caplog.text
+                )
+            )
         finally:
             close_services(apps[0])
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from omni_connector.exceptions import ConfigurationError, ConnectorError
 from omni_connector.manager.api import ManagerApi
+from omni_connector.manager.sessions import without_secrets
 from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.guarding import ENDS_A_PROCESS
 
@@ -102,7 +103,8 @@ class Registrar:
             return False
         if not self._registered or self._logged is not None:
             log.info(
-                "Registered with the manager as %s; it reaches the connector at %s",
+                "Registered at %s as %s, reached at %s",
+                without_secrets(getattr(self._manager, "manager_url", "")) or "the manager",
                 manifest.get("name"),
                 manifest.get("connector_url"),
             )

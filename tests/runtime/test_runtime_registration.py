@@ -105,7 +105,7 @@ def test_a_manager_that_is_down_is_said_once_and_so_is_its_return(register, mana
     messages = said(caplog)
     assert messages[:2] == [
         "Not registered with the manager; registration is repeated: POST /sdk/register: no answer",
-        "Registered with the manager as notes; it reaches the connector at http://me:8000",
+        "Registered at the manager as notes, reached at http://me:8000",
     ]
     assert len(messages) == 2
     manager.on("register", GONE)

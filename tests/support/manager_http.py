@@ -84,7 +84,7 @@ class ManagerClient:
 
     def wait_for_connector(self, process, source_type: str) -> None:
         """Wait until a connector of the type is registered, as its log says."""
-        process.wait_for("Registered with the manager")
+        process.wait_for("Registered at ")
         assert self._is_registered(source_type)
 
     def wait_until_registered(self, source_type: str) -> None:
