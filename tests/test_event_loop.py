@@ -11,7 +11,7 @@ import time
 import pytest
 
 from omni_connector.event_loop import EventLoop
-from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.state import RunState
 
 WAIT = 10
 
@@ -63,9 +63,9 @@ def test_anything_that_can_be_awaited_is_run(loop):
             yield from asyncio.sleep(0).__await__()
             return "later"
 
-    stop = StopSignal("r")
+    stop = RunState("r")
     assert loop.run(Later()) == "later"
-    assert loop.run(Later(), on_stop=stop.on_set) == "later"
+    assert loop.run(Later(), on_stop=stop.on_stop) == "later"
 
 
 def test_blocking_calls_off_the_loop_run_at_once(loop):
@@ -99,17 +99,17 @@ def test_an_error_off_the_loop_is_raised_where_it_is_awaited(loop):
 
 
 def test_sleep_ends_when_its_time_is_over(loop):
-    loop.run(loop.sleep(0.001, StopSignal("r").on_set))
-    loop.run(loop.sleep(0, StopSignal("r").on_set))
-    loop.run(loop.sleep(-1, StopSignal("r").on_set))
+    loop.run(loop.sleep(0.001, RunState("r").on_stop))
+    loop.run(loop.sleep(0, RunState("r").on_stop))
+    loop.run(loop.sleep(-1, RunState("r").on_stop))
 
 
 def test_sleep_ends_early_when_the_run_is_stopped_and_leaves_no_callback(loop):
-    stop = StopSignal("r")
+    stop = RunState("r")
     asleep = threading.Event()
 
     async def sleeper():
-        task = asyncio.ensure_future(loop.sleep(3600, stop.on_set))
+        task = asyncio.ensure_future(loop.sleep(3600, stop.on_stop))
         await asyncio.sleep(0)
         asleep.set()
         await task
@@ -124,13 +124,13 @@ def test_sleep_ends_early_when_the_run_is_stopped_and_leaves_no_callback(loop):
 
 
 def test_sleep_in_a_stopped_run_ends_at_once(loop):
-    stop = StopSignal("r")
+    stop = RunState("r")
     stop.cancel()
-    loop.run(loop.sleep(3600, stop.on_set))
+    loop.run(loop.sleep(3600, stop.on_stop))
 
 
 def test_a_task_is_cancelled_a_grace_period_after_its_run_was_stopped(loop):
-    stop = StopSignal("r")
+    stop = RunState("r")
     waiting, seen = threading.Event(), []
 
     async def hangs():
@@ -143,7 +143,7 @@ def test_a_task_is_cancelled_a_grace_period_after_its_run_was_stopped(loop):
 
     def run():
         with pytest.raises(concurrent.futures.CancelledError):
-            loop.run(hangs(), on_stop=stop.on_set, grace_seconds=0.01)
+            loop.run(hangs(), on_stop=stop.on_stop, grace_seconds=0.01)
         seen.append("returned")
 
     thread = threading.Thread(target=run)
@@ -155,14 +155,14 @@ def test_a_task_is_cancelled_a_grace_period_after_its_run_was_stopped(loop):
 
 
 def test_a_task_that_ends_within_the_grace_period_keeps_its_value(loop):
-    stop = StopSignal("r")
+    stop = RunState("r")
 
     async def heeds():
         stop.cancel()
         await asyncio.sleep(0)
         return "in order"
 
-    assert loop.run(heeds(), on_stop=stop.on_set, grace_seconds=WAIT) == "in order"
+    assert loop.run(heeds(), on_stop=stop.on_stop, grace_seconds=WAIT) == "in order"
     assert stop._callbacks == {}
 
 

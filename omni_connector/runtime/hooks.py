@@ -4,10 +4,39 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from attrs import frozen
+
 from omni_connector.awaitables import MayBeAwaited, plain
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.runtime.arguments import fitted
+
+
+@frozen
+class HookCaller:
+    """Calls the methods of one connector.
+
+    Attributes:
+        connector: the author's connector.
+        loop: where what is ``async def`` runs.
+    """
+
+    connector: ConnectorBase
+    loop: EventLoop
+
+    def call(self, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call ``hook`` and return its plain value; a coroutine is run on the private loop first."""
+        return call_hook(self.loop, hook, *args, **kwargs)
+
+    def call_fitted(
+        self,
+        hook: Callable[..., Any],
+        required: Mapping[str, Any],
+        optional: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """As ``call``, with those arguments, by name and in order, that ``hook`` takes; see ``arguments``."""
+        return call_fitted(self.loop, hook, required, optional)
 
 
 def call_hook(loop: EventLoop, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -49,13 +78,3 @@ def require_no_generator(sync: Callable[..., Any], name: str) -> None:
 def is_async_hook(hook: Callable[..., Any]) -> bool:
     """Say whether ``hook`` is an ``async def``, also behind decorators that say what they wrap."""
     return inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(inspect.unwrap(hook))
-
-
-def accepted(hook: Callable[..., Any], optional: dict[str, Any]) -> dict[str, Any]:
-    """Return those of the ``optional`` keyword arguments that ``hook`` takes."""
-    parameters = inspect.signature(hook).parameters.values()
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-        return optional
-    keyword = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
-    names = {parameter.name for parameter in parameters if parameter.kind in keyword}
-    return {name: value for name, value in optional.items() if name in names}

@@ -4,14 +4,15 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
+from functools import partial
 
 from attrs import define, evolve, field, frozen
 
 from omni_connector.exceptions import SyncConflictError
 from omni_connector.models import Slot
-from omni_connector.sync.cancellation import StopSignal
-from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import DocumentError
+from omni_connector.sync.run import SyncRun
+from omni_connector.sync.state import RunState
 
 KEPT_REPORTS = 100
 KEPT_ERRORS = 20
@@ -47,30 +48,34 @@ class RunReport:
 
 @define(eq=False)
 class Run:
-    """One run in this process, from the claim of its slot to the end of its thread."""
+    """One run in this process, from the claim of its slot to the end of its thread.
+
+    Attributes:
+        sync: what carries it out; None until it has been accepted.
+    """
 
     sync_run_id: str
     source_id: str
     slot: Slot
-    stop: StopSignal
+    state: RunState
     started: float = field(factory=time.monotonic)
-    context: SyncContext | None = None
+    sync: SyncRun | None = None
     thread: threading.Thread | None = None
 
     def report(self, outcome: str) -> RunReport:
         """Return the run's figures."""
         seconds = time.monotonic() - self.started
-        context = self.context
-        if context is None:
+        sync = self.sync
+        if sync is None:
             return RunReport(sync_run_id=self.sync_run_id, outcome=outcome, seconds=seconds)
         return RunReport(
             sync_run_id=self.sync_run_id,
             outcome=outcome,
-            scanned=context.documents_scanned,
-            emitted=context.documents_emitted,
-            deleted=context.documents_deleted,
-            error_count=context.error_count,
-            errors=context.errors,
+            scanned=sync.documents_scanned,
+            emitted=sync.documents_emitted,
+            deleted=sync.documents_deleted,
+            error_count=len(sync.ledger),
+            errors=sync.ledger.entries(),
             seconds=seconds,
         )
 
@@ -96,11 +101,8 @@ class RunRegistry:
                 return None
             if (source_id, slot) in self._slots:
                 raise SyncConflictError(source_id)
-            run = Run(sync_run_id, source_id, slot, StopSignal(sync_run_id))
-            self._slots[source_id, slot] = run
-            self._runs[sync_run_id] = run
-            self._threads.add(run)
-        run.stop.on_set(lambda: self._stopped(run))
+            run = self._added(sync_run_id, source_id, slot)
+        run.state.on_stop(partial(self._stopped, run))
         return run
 
     def claim_unnamed(self, source_id: str, slot: Slot) -> Run:
@@ -116,14 +118,11 @@ class RunRegistry:
 
     def name(self, unnamed: Run, sync_run_id: str) -> Run:
         """Return the run by its id, in the place of one that had none: from now on it is reported as running."""
-        run = Run(sync_run_id, unnamed.source_id, unnamed.slot, StopSignal(sync_run_id))
         with self._lock:
             self._runs.pop(unnamed.sync_run_id, None)
             self._threads.discard(unnamed)
-            self._slots[run.source_id, run.slot] = run
-            self._runs[sync_run_id] = run
-            self._threads.add(run)
-        run.stop.on_set(lambda: self._stopped(run))
+            run = self._added(sync_run_id, unnamed.source_id, unnamed.slot)
+        run.state.on_stop(partial(self._stopped, run))
         return run
 
     def free_slot(self, run: Run) -> None:
@@ -131,13 +130,17 @@ class RunRegistry:
         with self._lock:
             self._drop_slot(run)
 
+    def forget_all(self) -> None:
+        """Forget every run, in a process that was forked: their threads are in the other one."""
+        self.__init__()  # type: ignore[misc]  # With a new lock: the old one may be held for ever.
+
     def cancel(self, sync_run_id: str) -> bool:
         """Stop and fence a run and free its slot; False when it is not in progress."""
         with self._lock:
             run = self._runs.get(sync_run_id)
         if run is None:
             return False
-        run.stop.cancel()  # Calls back, see _stopped.
+        run.state.cancel()  # Calls back, see _stopped.
         return True
 
     def release(self, run: Run, outcome: str) -> None:
@@ -173,12 +176,20 @@ class RunRegistry:
 
     def _stopped(self, run: Run) -> None:
         """A run that was cancelled here, or is over at the manager, holds no slot, however long its thread goes on."""
-        if not run.stop.fence.is_set():
+        if not run.state.fence.is_set():
             return
         with self._lock:
             self._drop_slot(run)
             if self._runs.get(run.sync_run_id) is run:
                 del self._runs[run.sync_run_id]
+
+    def _added(self, sync_run_id: str, source_id: str, slot: Slot) -> Run:
+        run = Run(sync_run_id, source_id, slot, RunState(sync_run_id))
+        run.state.before_final = partial(self.free_slot, run)
+        self._slots[source_id, slot] = run
+        self._runs[sync_run_id] = run
+        self._threads.add(run)
+        return run
 
     def _drop_slot(self, run: Run) -> None:
         if self._slots.get((run.source_id, run.slot)) is run:

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from omni_connector.config import Settings
@@ -30,7 +31,7 @@ from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.credential_ready import credential_ready
 from omni_connector.runtime.guarding import ENDS_A_PROCESS
-from omni_connector.runtime.hooks import call_fitted, require_no_generator
+from omni_connector.runtime.hooks import HookCaller, require_no_generator
 from omni_connector.runtime.manifest import make_checked_manifest, make_manifest, warn_of_undispatchable
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.options import RuntimeOptions
@@ -38,8 +39,8 @@ from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import Run, RunRegistry, RunReport
 from omni_connector.runtime.skills import load_skill
 from omni_connector.runtime.starting import SyncStarter
-from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch, WatchTimes
+from omni_connector.runtime.worker import RunFactory
 from omni_connector.sync.context import SyncContext
 
 log = logging.getLogger(__name__)
@@ -79,10 +80,10 @@ class ConnectorService:
         self.settings = settings
         self._manager = manager
         self._loop = EventLoop(f"omni-loop-{connector.name}")
-        self._hooks = WorkerPool(f"omni-hook-{connector.name}", limit=4)
+        self._hooks = HookCaller(connector, self._loop)
+        self._hook_threads = WorkerPool(f"omni-hook-{connector.name}", limit=4)
         self._runs = RunRegistry()
         self._options = options or RuntimeOptions()
-        self._validation = SyncValidation(connector, self._loop, limit_seconds=self._options.validate_seconds)
         watch_times = self._options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self._watch = Watch(self._runs, watch_times)
         self.mirror = Mirror.of(
@@ -93,17 +94,8 @@ class ConnectorService:
         self._registrar: Registrar | None = None
         self._started = False
         self._closed = False
-        self._starter = SyncStarter(
-            connector,
-            manager,
-            runs=self._runs,
-            watch=self._watch,
-            validation=self._validation,
-            mirror=self.mirror,
-            loop=self._loop,
-            options=self._options,
-            closed=lambda: self._closed,
-        )
+        factory = RunFactory(self._hooks, manager, self._runs, self._options)
+        self._starter = SyncStarter(factory, watch=self._watch, mirror=self.mirror)
 
     # -- its own life -------------------------------------------------------------------------------------------
 
@@ -155,6 +147,7 @@ class ConnectorService:
             if self._closed:
                 return
             self._closed = True
+            self._starter.refuse_more()
             registrar = self._registrar
         atexit.unregister(self.close)
         if registrar is not None:
@@ -162,12 +155,12 @@ class ConnectorService:
         self._watch.close()
         runs = self._runs.alive()
         for run in runs:
-            run.stop.interrupt()
+            run.state.interrupt()
         if self.mirror is not None:  # After the runs were told: a call that fails now fails none of them.
             self.mirror.close()
         _drain(runs)
-        self._hooks.close()
-        self._validation.close()
+        self._hook_threads.close()
+        self._starter.close()
         self._loop.close()
         self._manager.close()
 
@@ -216,7 +209,7 @@ class ConnectorService:
         """Stop a run; False when neither the SDK nor the connector knows it."""
         known = self._runs.cancel(sync_run_id)
         given = {"sync_run_id": sync_run_id}
-        hook = self._hooks.submit(lambda: call_fitted(self._loop, self.connector.cancel, given))
+        hook = self._hook_threads.submit(partial(self._hooks.call_fitted, self.connector.cancel, given))
         try:
             return bool(hook.result(CANCEL_HOOK_SECONDS)) or known
         except TimeoutError:
@@ -305,7 +298,7 @@ def _drain(runs: list[Run]) -> None:
     deadline = time.monotonic() + SHUTDOWN_SECONDS
     for run in runs:
         left = max(0.0, deadline - time.monotonic())
-        if run.context is not None:
-            run.context.drain(timeout_seconds=left)
+        if run.sync is not None:
+            run.sync.drain(timeout_seconds=left)
         if run.thread is not None and run.thread.is_alive():
             run.thread.join(max(0.0, deadline - time.monotonic()))

@@ -5,13 +5,12 @@ import logging
 from typing import Any
 
 from omni_connector.connector_base import ConnectorBase
-from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import SyncRefusedError, SyncStartError
-from omni_connector.models import SyncConfig, SyncRequest
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.arguments import fitted
+from omni_connector.runtime.dispatch import Dispatch
 from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
-from omni_connector.runtime.hooks import must_be_awaited
+from omni_connector.runtime.hooks import HookCaller, must_be_awaited
 from omni_connector.runtime.runs import Run
 from omni_connector.sync.redaction import redact, redacted_traceback
 from omni_connector.sync.run_info import RunInfo
@@ -28,20 +27,20 @@ class SyncValidation:
     """Calls ``validate_sync_request``. ``close`` it.
 
     Args:
-        connector: the connector.
-        loop: where async hooks run.
+        hooks: the connector, and how it is called.
         limit_seconds: how long the answer to the manager waits for the hook.
     """
 
-    def __init__(self, connector: ConnectorBase, loop: EventLoop, *, limit_seconds: float) -> None:
+    def __init__(self, hooks: HookCaller, *, limit_seconds: float) -> None:
+        connector = hooks.connector
         self._connector = connector
-        self._loop = loop
+        self._loop = hooks.loop
         self._limit_seconds = limit_seconds
         self._pool = WorkerPool(f"omni-validate-{connector.name}", limit=THREADS)
         overridden = type(connector).validate_sync_request is not ConnectorBase.validate_sync_request
         self._is_asked_for = overridden
 
-    def check(self, run: Run, request: SyncRequest, config: SyncConfig, info: RunInfo) -> None:
+    def check(self, run: Run, dispatch: Dispatch) -> None:
         """Return when the connector accepts the run.
 
         A hook that takes too long is left behind; where it is ``async def``, it is cancelled.
@@ -51,7 +50,8 @@ class SyncValidation:
         """
         if not self._is_asked_for:
             return
-        required, optional = _offered(request, config, info)
+        info = dispatch.info
+        required, optional = _offered(dispatch)
         asked = self._pool.submit(lambda: self._ask(run, required, optional))
         if not concurrent.futures.wait([asked], self._limit_seconds).done:
             asked.cancel()  # It may still wait for a thread.
@@ -61,7 +61,7 @@ class SyncValidation:
         except SyncStartError as error:
             raise SyncStartError(redact(str(error), info.secrets), status=error.status) from error
         except (Exception, *ENDS_A_PROCESS) as error:
-            if run.stop.event.is_set():
+            if run.state.stopped.is_set():
                 raise SyncStartError(
                     "The run was stopped before it was accepted", status=INTERNAL_SERVER_ERROR
                 ) from error
@@ -79,11 +79,11 @@ class SyncValidation:
         args, kwargs = fitted(self._connector.validate_sync_request, required, optional)
         answer = self._connector.validate_sync_request(*args, **kwargs)
         if must_be_awaited(answer):
-            return self._loop.run(answer, on_stop=run.stop.on_set, grace_seconds=0)
+            return self._loop.run(answer, on_stop=run.state.on_stop, grace_seconds=0)
         return answer
 
     def _too_slow(self, run: Run, info: RunInfo) -> SyncStartError:
-        run.stop.cancel("it was not accepted in time")
+        run.state.cancel("it was not accepted in time")
         text = f"validate_sync_request has not answered within {self._limit_seconds:g} s"
         log.warning("%s; the run is not accepted", text, extra=_named(info))
         return SyncStartError(f"{text}; slow checks belong into sync", status=INTERNAL_SERVER_ERROR)
@@ -99,13 +99,12 @@ def _named(info: RunInfo) -> dict[str, str]:
     return {"sync_run_id": info.sync_run_id, "source_id": info.source_id}
 
 
-def _offered(
-    request: SyncRequest, config: SyncConfig, info: RunInfo
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _offered(dispatch: Dispatch) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what the hook may take, by name, in the order in which parameters of other names stand for it."""
+    info = dispatch.info
     required = {
-        "source_config": config.config or {},
-        "credentials": config.credentials or {},
+        "source_config": dispatch.config,
+        "credentials": dispatch.credentials,
         "sync_mode": info.mode,
     }
     optional = {
@@ -117,6 +116,6 @@ def _offered(
         "sync_run_id": info.sync_run_id,
         "is_resume": info.is_resume,
         "last_sync_at": info.last_sync_at,
-        "request": request,
+        "request": dispatch.request,
     }
     return required, optional

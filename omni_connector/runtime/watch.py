@@ -78,9 +78,9 @@ class Watch:
         now = time.monotonic()
         for run in runs:
             seen = self._seen.setdefault(run, _Seen(beat=now))
-            if run.stop.event.is_set():
+            if run.state.stopped.is_set():
                 self._look_at_stopped(run, seen, now)
-            elif run.context is not None:
+            elif run.sync is not None:
                 self._look_at_running(run, seen, now)
 
     def _run(self) -> None:
@@ -91,16 +91,16 @@ class Watch:
                 log.exception("The watch failed to look at the runs")
 
     def _look_at_running(self, run: Run, seen: _Seen, now: float) -> None:
-        if run.context is None:
+        if run.sync is None:
             return
-        idle = run.context.pulse.idle_seconds
+        idle = run.sync.pulse.idle_seconds
         if idle >= self._times.stalled_seconds:
             self._name(
                 run, seen, now, f"has not called the SDK for {idle:.0f} s; it is not kept alive any more"
             )
         elif now - seen.beat >= self._times.heartbeat_seconds:
             seen.beat = now
-            self._quietly(run.context.beat)
+            self._quietly(run.sync.beat)
 
     def _look_at_stopped(self, run: Run, seen: _Seen, now: float) -> None:
         if seen.stopped is None:
@@ -112,7 +112,7 @@ class Watch:
         if seen.named and now - seen.named < self._times.named_seconds:
             return
         seen.named = now
-        last = run.context.pulse.last if run.context is not None else "start"
+        last = run.sync.pulse.last if run.sync is not None else "start"
         log.warning(
             "Sync run %s of source %s %s. Its last call was %s.",
             run.sync_run_id,

@@ -6,98 +6,110 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from omni_connector.connector_base import ConnectorBase
-from omni_connector.event_loop import EventLoop
+from attrs import frozen
+
 from omni_connector.exceptions import ConfigurationError, ConnectorError, SyncInterruptedError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
-from omni_connector.runtime.hooks import YIELDS, is_async_hook, must_be_awaited
+from omni_connector.runtime.hooks import YIELDS, HookCaller, is_async_hook, must_be_awaited
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.runs import Run, RunRegistry
-from omni_connector.sync.async_context import AsyncSyncContext
+from omni_connector.sync.colours import Blocking, OnLoop
 from omni_connector.sync.context import SyncContext
-from omni_connector.sync.ending import Ending
 from omni_connector.sync.redaction import error_text, redact, redacted_traceback
+from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 10.0
-"""How long the thread of an interrupted run delivers what it has buffered; the service waits no longer either."""
+"""How long the thread of an interrupted run delivers what it has taken; the service waits no longer either."""
+
+
+@frozen
+class RunFactory:
+    """What all runs of one connector have in common; starts them.
+
+    Attributes:
+        hooks: the connector, and how it is called.
+        manager: where runs report.
+        registry: the runs of this process.
+        options: figures.
+    """
+
+    hooks: HookCaller
+    manager: ManagerApi
+    registry: RunRegistry
+    options: RuntimeOptions
+
+    def start(self, run: Run, info: RunInfo, work: Callable[..., Any], *arguments: Any) -> None:
+        """Do ``work``, a connector's ``sync`` or other work, in a thread of its own.
+
+        Args:
+            run: the run, whose slot is claimed.
+            info: what is known about it.
+            work: ``def`` or ``async def``.
+            arguments: what it is given before the context.
+
+        Raises:
+            RuntimeError: no thread can be started.
+        """
+        connector = self.hooks.connector
+        run.sync = SyncRun(
+            info,
+            self.manager,
+            run.state,
+            limits=self.options.limits(info.mode),
+            error_limits=connector.error_limits,
+        )
+        run.thread = SyncWorker(self, run, run.sync, work, arguments)
+        try:
+            run.thread.start()
+        except BaseException:
+            run.thread = None
+            run.sync.close()
+            raise
 
 
 class SyncWorker(threading.Thread):
-    """Runs the connector's ``sync()``, or other ``work``, once and ends the run as it deserves.
+    """Does the work of one run once, and ends the run accordingly.
 
     A daemon, so that a connector that waits for its source cannot keep a process from ending.
     """
 
     def __init__(
         self,
-        connector: ConnectorBase,
+        factory: RunFactory,
         run: Run,
-        info: RunInfo,
+        sync: SyncRun,
+        work: Callable[..., Any],
         arguments: tuple[Any, ...],
-        *,
-        work: Callable[..., Any] | None = None,
-        registry: RunRegistry,
-        manager: ManagerApi,
-        loop: EventLoop,
-        options: RuntimeOptions | None = None,
     ) -> None:
         super().__init__(name=f"omni-sync-{run.sync_run_id}", daemon=True)
-        self._connector = connector
-        self._work = work or connector.sync
+        self._factory = factory
         self._run = run
-        self._info = info
+        self._sync = sync
+        self._state = run.state
+        self._work = work
         self._arguments = arguments
-        self._registry = registry
-        self._loop = loop
-        self._extra = {"sync_run_id": info.sync_run_id, "source_id": info.source_id}
-        self._ending = Ending(info, run.stop, lambda: registry.free_slot(run))
-        self._is_async = is_async_hook(self._work)
-        kind = AsyncSyncContext if self._is_async else SyncContext
-        self._options = options or RuntimeOptions()
-        self._sync_context = kind(
-            info,
-            manager,
-            run.stop,
-            ending=self._ending,
-            limits=self._options.limits(info.mode),
-            error_limits=connector.error_limits,
-        )
-        if isinstance(self._sync_context, AsyncSyncContext):
-            self._sync_context.bind(loop)
-        run.context = self._sync_context
-        run.thread = self
+        self._extra = {"sync_run_id": run.sync_run_id, "source_id": run.source_id}
 
     def run(self) -> None:
-        """Sync, end the run, free its slot: whatever happens on the way."""
-        log.info("%s sync of source %s starts", self._info.mode, self._info.source_id, extra=self._extra)
+        """Work, end the run, free its slot: whatever happens on the way."""
+        log.info("%s sync of source %s starts", self._sync.info.mode, self._run.source_id, extra=self._extra)
         try:
-            self._sync()
+            self._do()
         finally:
             try:
-                self._ending.settle()
+                self._state.wait_for_final_call()
                 self._drain_interrupted()
-                self._sync_context.close()
+                self._sync.close()
             finally:  # The slot is freed whatever happens.
                 outcome = self._outcome()
-                self._registry.release(self._run, outcome)
-            report = self._run.report(outcome)
-            log.info(
-                "Sync of source %s %s: %d scanned, %d emitted, %d deleted, %d errors in %.1f s",
-                self._info.source_id,
-                outcome,
-                report.scanned,
-                report.emitted,
-                report.deleted,
-                report.error_count,
-                report.seconds,
-                extra=self._extra,
-            )
+                self._factory.registry.release(self._run, outcome)
+            self._log_end(outcome)
 
-    def _sync(self) -> None:
+    def _do(self) -> None:
         try:
             self._call()
             self._returned()
@@ -105,61 +117,55 @@ class SyncWorker(threading.Thread):
             self._raised(error)
 
     def _call(self) -> None:
-        self._run.stop.raise_if_set()  # Cancelled before it began.
-        if self._info.is_resume:
-            self._sync_context.take_up()
-        elif self._info.may_have_begun:
-            self._sync_context.rewind()
-        arguments = (*self._arguments, self._sync_context)
-        result: Any = self._work(*arguments)
+        self._state.raise_if_stopped()  # Cancelled before it began.
+        self._sync.begin()
+        hooks = self._factory.hooks
+        is_async = is_async_hook(self._work)
+        context = SyncContext(self._sync, OnLoop(hooks.loop) if is_async else Blocking())
+        result: Any = self._work(*self._arguments, context)
+        name = type(hooks.connector).__name__
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
-            raise ConfigurationError(YIELDS.format(name=type(self._connector).__name__))
+            raise ConfigurationError(YIELDS.format(name=name))
         if not must_be_awaited(result):
             return
-        if not self._is_async:
+        if not is_async:
             log.warning(
                 "%s.sync is not async, but returned an awaitable: it is run, and its calls on the context block the "
                 "loop. Make it async def, or decorate with functools.wraps.",
-                type(self._connector).__name__,
+                name,
                 extra=self._extra,
             )
-        self._loop.run(
-            result, on_stop=self._run.stop.on_set, grace_seconds=self._options.cancel_grace_seconds
-        )
+        grace_seconds = self._factory.options.cancel_grace_seconds
+        hooks.loop.run(result, on_stop=self._state.on_stop, grace_seconds=grace_seconds)
 
     def _returned(self) -> None:
         """Complete a scheduled run; leave a realtime one to the manager, which starts it again (DESIGN)."""
-        if self._ending.ended or self._run.stop.event.is_set():
+        if self._state.has_ended or self._state.stopped.is_set():
             return
-        if self._info.mode is SyncMode.REALTIME:
-            SyncContext.flush(self._sync_context)
+        if self._sync.info.mode is SyncMode.REALTIME:
+            self._sync.flush()
         else:
-            SyncContext.complete(self._sync_context)
+            self._sync.complete()
 
     def _raised(self, error: BaseException) -> None:
-        secrets = self._info.secrets
-        if self._run.stop.event.is_set():
+        source_id, secrets = self._run.source_id, self._sync.info.secrets
+        if self._state.stopped.is_set():
             reason = redact(error_text(error), secrets)
-            log.info("Sync of source %s stops: %s", self._info.source_id, reason, extra=self._extra)
+            log.info("Sync of source %s stops: %s", source_id, reason, extra=self._extra)
             return
         shown = redacted_traceback(error, secrets)
-        ended = self._ending.reported
+        ended = self._state.outcome
         if ended is not None:
             # The manager takes no other end: the run stays what it is, and its report says what came after.
-            self._sync_context.note_after_the_end(error)
-            log.error(
-                "Sync of source %s %s, but its sync() went on and raised: %s",
-                self._info.source_id,
-                ended,
-                shown,
-                extra=self._extra,
-            )
+            self._sync.note_after_the_end(error)
+            message = "Sync of source %s %s, but its sync() went on and raised: %s"
+            log.error(message, source_id, ended, shown, extra=self._extra)
             return
-        log.error("Sync of source %s failed: %s", self._info.source_id, shown, extra=self._extra)
-        if self._ending.ended:
+        log.error("Sync of source %s failed: %s", source_id, shown, extra=self._extra)
+        if self._state.has_ended:
             return  # The final call itself failed; the manager finds the run lost and resumes it.
         try:
-            SyncContext.fail(self._sync_context, error)
+            self._sync.fail(error)
         except ConnectorError as trouble:
             log.error(  # noqa: TRY400 - the reason is in the message; a traceback would hide the first error.
                 "The failure could not be reported; the manager will find the run lost: %s",
@@ -168,16 +174,30 @@ class SyncWorker(threading.Thread):
             )
 
     def _drain_interrupted(self) -> None:
-        """Deliver what a run has buffered that stops at once when the process shuts down; closing would drop it."""
-        stop = self._run.stop
-        if stop.event.is_set() and not stop.fence.is_set() and not self._ending.ended:
-            self._sync_context.drain(timeout_seconds=DRAIN_SECONDS)
+        """Deliver what a run has taken that stops at once when the process shuts down; closing would drop it."""
+        state = self._state
+        if state.stopped.is_set() and state.may_send:
+            self._sync.drain(timeout_seconds=DRAIN_SECONDS)
 
     def _outcome(self) -> str:
         try:
-            self._run.stop.raise_if_set()
+            self._state.raise_if_stopped()
         except SyncInterruptedError:
-            return self._ending.reported or "interrupted"
+            return self._state.outcome or "interrupted"
         except ConnectorError:
-            return self._ending.reported or "cancelled"
-        return self._ending.reported or "left to the manager"
+            return self._state.outcome or "cancelled"
+        return self._state.outcome or "left to the manager"
+
+    def _log_end(self, outcome: str) -> None:
+        report = self._run.report(outcome)
+        log.info(
+            "Sync of source %s %s: %d scanned, %d emitted, %d deleted, %d errors in %.1f s",
+            self._run.source_id,
+            outcome,
+            report.scanned,
+            report.emitted,
+            report.deleted,
+            report.error_count,
+            report.seconds,
+            extra=self._extra,
+        )

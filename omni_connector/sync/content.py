@@ -4,45 +4,35 @@ import base64
 import io
 import logging
 import os
-from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing
-from typing import BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
 
 from omni_connector.awaitables import AwaitableStr
-from omni_connector.exceptions import InvalidValueError, SdkClientError
-from omni_connector.manager.api import ManagerApi
-from omni_connector.models.codec import encode_text
+from omni_connector.exceptions import InvalidValueError
 from omni_connector.sync.charset import TEXT_LIMIT_BYTES, UndecodableError, cut
-from omni_connector.sync.payloads import FilePayload, UnreadableError, file_payload, store_text
-from omni_connector.sync.pulse import Pulse
-from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.payloads import FilePayload, TextPayload, UnreadableError, file_payload
+from omni_connector.sync.run import SyncRun
+
+if TYPE_CHECKING:
+    from omni_connector.sync.colours import Colour
 
 log = logging.getLogger(__name__)
 
 
 class ContentStorage:
-    """Stores contents of one run; ``ctx.content_storage``.
+    """Stores contents of one run; ``ctx.content_storage``. Its methods are awaited in an ``async def sync``."""
 
-    Args:
-        run: the run.
-        manager: where to.
-        check: raises what keeps the run from going on.
-        pulse: the run's, to say that it makes progress while a file is extracted.
-    """
-
-    def __init__(
-        self, run: RunInfo, manager: ManagerApi, check: Callable[[], None], *, pulse: Pulse | None = None
-    ) -> None:
+    def __init__(self, run: SyncRun, colour: "Colour") -> None:
         self._run = run
-        self._manager = manager
-        self._check = check
-        self._pulse = pulse or Pulse()
+        self._colour = colour
 
     def save(self, content: str, content_type: str = "text/plain") -> AwaitableStr:
         """Store text and return its content id.
 
         Args:
-            content: text of at most 5 MiB in UTF-8; the manager cuts the rest off (a warning says so).
+            content: text of at most 5 MiB in UTF-8; the rest is cut off (a warning says so).
             content_type: kept for the record; the manager stores everything as plain text.
 
         Raises:
@@ -50,8 +40,9 @@ class ContentStorage:
             SyncCancelledError: the run was cancelled.
             SdkClientError: the manager refused it or cannot be reached.
         """
-        self._check()
-        return AwaitableStr(self._told(lambda: self.upload(checked_text(content, self._run), content_type)))
+        return self._colour.text_of(
+            AwaitableStr, self._run, partial(_begin_text, self._run, content, content_type)
+        )
 
     def save_binary(self, content: bytes, content_type: str = "application/octet-stream") -> AwaitableStr:
         """Store bytes as base64 text and return its content id.
@@ -65,8 +56,9 @@ class ContentStorage:
             SyncCancelledError: the run was cancelled.
             SdkClientError: the manager refused it or cannot be reached.
         """
-        self._check()
-        return AwaitableStr(self._told(lambda: self.upload(binary_text(content), content_type)))
+        return self._colour.text_of(
+            AwaitableStr, self._run, partial(_begin_binary, self._run, content, content_type)
+        )
 
     def extract_and_store_content(
         self, data: bytes | os.PathLike[str] | BinaryIO, mime_type: str, filename: str | None = None
@@ -78,7 +70,7 @@ class ContentStorage:
 
         Args:
             data: bytes, a path, or a file opened with ``rb``; at most 50 MiB. It is streamed.
-            mime_type: its media type, such as ``application/pdf``.
+            mime_type: its media type, such as ``application/pdf``. A charset is honoured for text.
             filename: its name; with ``application/octet-stream`` its extension decides. Of a path its own unless given.
 
         Raises:
@@ -88,54 +80,17 @@ class ContentStorage:
             ServiceOverloadedError: the manager was still busy in the end.
             SdkClientError: the manager cannot be reached.
         """
-        payload = self._file(data, mime_type, filename)
-        with self._pulse.inside("extract_and_store_content"), closing(payload):
-            return AwaitableStr(self._told(lambda: payload.upload(self._manager, self._run.sync_run_id)))
+        return self._colour.call(AwaitableStr, _extract_and_store, self._run, data, mime_type, filename)
 
     def extract_text(
         self, data: bytes | os.PathLike[str] | BinaryIO, mime_type: str, filename: str | None = None
     ) -> AwaitableStr:
         """Return the text of a file without storing it; all else is as for ``extract_and_store_content``."""
-        payload = self._file(data, mime_type, filename)
-        with self._pulse.inside("extract_text"), closing(payload):
-            return AwaitableStr(self._told(lambda: payload.text(self._manager, self._run.sync_run_id)))
-
-    def _file(self, data: object, mime_type: str | None, filename: str | None) -> FilePayload:
-        self._check()
-        try:
-            return file_payload(checked_file(data), mime_type, filename)
-        except (UndecodableError, UnreadableError) as error:
-            raise InvalidValueError(
-                model="ContentStorage", field="data", value=data, remedy=str(error)
-            ) from error
-
-    def _told(self, call: Callable[[], str]) -> str:
-        """Return what ``call`` returns; tell one that a cancellation has broken as such, not as a manager that is away."""
-        try:
-            return call()
-        except SdkClientError:
-            self._check()
-            raise
-
-    def upload(self, content: str, content_type: str = "text/plain") -> str:
-        """As ``save``, without looking at content or run again: for the threads that upload."""
-        encoded = encode_text(content)
-        content_id, was_cut = store_text(self._manager, self._run.sync_run_id, encoded, content_type)
-        if was_cut:
-            log.warning(
-                "A content of %d characters is longer than this manager takes and was cut",
-                len(content),
-                extra={"sync_run_id": self._run.sync_run_id},
-            )
-        return content_id
+        return self._colour.call(AwaitableStr, _extract, self._run, data, mime_type, filename)
 
 
-def checked_text(content: str, run: RunInfo) -> str:
-    """Return ``content``, cut to what the manager keeps (a warning says so); the codec cleans what JSON cannot carry.
-
-    Raises:
-        InvalidValueError: it is not text.
-    """
+def _begin_text(run: SyncRun, content: str, content_type: str) -> "Future[str]":
+    run.require_open("save")
     if not isinstance(content, str):
         raise InvalidValueError(
             model="ContentStorage",
@@ -144,40 +99,14 @@ def checked_text(content: str, run: RunInfo) -> str:
             remedy="give text (decode bytes first, or use save_binary for binary data)",
         )
     text = cut(content)
+    note_cut = partial(_warn_of_cut, run, len(content))
     if text.is_cut:
-        log.warning(
-            "A content of %d characters is longer than the manager's limit of %d bytes and is cut",
-            len(content),
-            TEXT_LIMIT_BYTES,
-            extra={"sync_run_id": run.sync_run_id},
-        )
-    return text.text
+        note_cut()
+    return TextPayload.of(text).upload(run.manager, run.info.sync_run_id, note_cut, content_type)
 
 
-def checked_file(data: object) -> object:
-    """Return ``data``, a file in one of its forms.
-
-    Raises:
-        InvalidValueError: it is none.
-    """
-    if isinstance(data, (bytes, bytearray, memoryview, os.PathLike)):
-        return data
-    if callable(getattr(data, "read", None)) and not isinstance(data, io.TextIOBase):
-        return data
-    raise InvalidValueError(
-        model="ContentStorage",
-        field="data",
-        value=data,
-        remedy="give bytes, a path (pathlib.Path) or a file opened with 'rb' (text needs no extraction: use save)",
-    )
-
-
-def binary_text(content: bytes) -> str:
-    """Return ``content`` as base64.
-
-    Raises:
-        InvalidValueError: it is not bytes, or too long to be stored whole.
-    """
+def _begin_binary(run: SyncRun, content: bytes, content_type: str) -> "Future[str]":
+    run.require_open("save_binary")
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise InvalidValueError(
             model="ContentStorage", field="content", value=content, remedy="give bytes (use save for text)"
@@ -190,4 +119,50 @@ def binary_text(content: bytes) -> str:
             value=f"{len(content)} bytes",
             remedy=f"give at most {TEXT_LIMIT_BYTES // 4 * 3} bytes: longer base64 would be cut and useless",
         )
-    return text
+    note_cut = partial(_warn_of_cut, run, len(text))
+    return TextPayload.of(cut(text)).upload(run.manager, run.info.sync_run_id, note_cut, content_type)
+
+
+def _warn_of_cut(run: SyncRun, characters: int) -> None:
+    log.warning(
+        "A content of %d characters is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and is cut",
+        characters,
+        extra={"sync_run_id": run.info.sync_run_id},
+    )
+
+
+def _extract_and_store(run: SyncRun, data: object, mime_type: str, filename: str | None) -> str:
+    run.require_open("extract_and_store_content")
+    with run.pulse.inside("extract_and_store_content"), run.state.naming_cancellation():
+        payload = _file(data, mime_type, filename)
+        with closing(payload):
+            return run.manager.upload_file(
+                run.info.sync_run_id, payload.open, payload.mime_type, payload.filename
+            ).result()
+
+
+def _extract(run: SyncRun, data: object, mime_type: str, filename: str | None) -> str:
+    run.require_open("extract_text")
+    with run.pulse.inside("extract_text"), run.state.naming_cancellation():
+        payload = _file(data, mime_type, filename)
+        with closing(payload):
+            return run.manager.extract_text(
+                run.info.sync_run_id, payload.open(), mime_type=payload.mime_type, filename=payload.filename
+            )
+
+
+def _file(data: object, mime_type: str | None, filename: str | None) -> FilePayload:
+    is_file = callable(getattr(data, "read", None)) and not isinstance(data, io.TextIOBase)
+    if not is_file and not isinstance(data, (bytes, bytearray, memoryview, os.PathLike)):
+        raise InvalidValueError(
+            model="ContentStorage",
+            field="data",
+            value=data,
+            remedy="give bytes, a path (pathlib.Path) or a file opened with 'rb' (text needs no extraction: use save)",
+        )
+    try:
+        return file_payload(data, mime_type, filename)
+    except (UndecodableError, UnreadableError) as error:
+        raise InvalidValueError(
+            model="ContentStorage", field="data", value=data, remedy=str(error)
+        ) from error

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 BAD_REQUEST, SERVER_ERROR = 400, 500
 """A refusal says that nothing was counted; anything else, a page of a gateway with 200 included, says nothing."""
-SETTLE_DELAYS_SECONDS = (0.1, 0.5, 2.0)
+REPEAT_DELAYS_SECONDS = (0.1, 0.5, 2.0)
 """Before a count that did not arrive is reported again at a barrier."""
 
 NAMES = ("scanned", "updated")
@@ -118,13 +118,13 @@ class Counters:
             else:
                 self._arrived(name, count)
 
-    def settle(self, stop: threading.Event) -> None:
+    def report_all(self, stop: threading.Event) -> None:
         """Report everything, trying again a few times: a run that ends has no later.
 
         Args:
             stop: ends the waits between the tries.
         """
-        for delay_seconds in (*SETTLE_DELAYS_SECONDS, None):
+        for delay_seconds in (*REPEAT_DELAYS_SECONDS, None):
             self.report()
             if self._since is None or delay_seconds is None or stop.wait(delay_seconds):
                 break

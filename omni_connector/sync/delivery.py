@@ -10,8 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from concurrent.futures import CancelledError
-from typing import Protocol
+from concurrent.futures import CancelledError, Future
 
 from attrs import frozen
 
@@ -19,18 +18,18 @@ from omni_connector.exceptions import (
     ConnectorError,
     InvalidValueError,
     SdkClientError,
-    SyncCancelledError,
     SyncFinishedError,
     SyncRunEndedError,
 )
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.events import EncodedEvent
 from omni_connector.models.sync import SyncMode
-from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
+from omni_connector.sync.payloads import PendingContent, WithdrawnError
 from omni_connector.sync.refusal import Sender, costs_its_document
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.state import RunState
 
 log = logging.getLogger(__name__)
 
@@ -61,17 +60,7 @@ class DeliveryLimits:
         return cls(flush_events={SyncMode.FULL: 500, SyncMode.INCREMENTAL: 100, SyncMode.REALTIME: 1}[mode])
 
 
-class ContentId(Protocol):
-    """A content id to come; a ``Future`` is one."""
-
-    def result(self) -> str:
-        """Wait for it; raises what its upload met."""
-
-    def cancel(self) -> object:
-        """Do without it, if its upload has not begun."""
-
-
-_Waiting = tuple[EncodedEvent, int, ContentId | None, float]
+_Waiting = tuple[EncodedEvent, int, "Future[str] | None", float]
 """An event on its way: itself, its bytes with those of its content, the upload of its content where it has one, and
 since when it waits. A bare tuple, because one is made for every event."""
 
@@ -82,7 +71,7 @@ class Delivery:
     Args:
         run: the run.
         manager: where to; its waits end when the run is fenced.
-        stop: the run's stop signal.
+        state: the run's state.
         ledger: where refused documents are noted.
         limits: when batches are sent.
     """
@@ -91,12 +80,12 @@ class Delivery:
         self,
         run: RunInfo,
         manager: ManagerApi,
-        stop: StopSignal,
+        state: RunState,
         ledger: ErrorLedger,
         limits: DeliveryLimits,
     ) -> None:
         self._run_info = run
-        self._stop = stop
+        self._state = state
         self._ledger = ledger
         self._limits = limits
         # What is enough to be sent: a batch, or half of the buffer, because ``emit`` may be waiting for room.
@@ -120,24 +109,22 @@ class Delivery:
         self._counts_asked = 0  # How often counts were asked for ...
         self._counts_answered = 0  # ... and which of these the last report has answered.
         self._error: ConnectorError | None = None
-        self._closing = False
-        self._sealed = False
+        self._is_closed = False
         self._thread: threading.Thread | None = None
-        self._forget_stop = stop.on_set(self._stopped)
+        self._forget_stop = state.on_stop(self._stopped)
 
-    def put(self, event: EncodedEvent, upload: ContentId | None = None, content_bytes: int = 0) -> bool:
-        """Take an event; memory only, never blocks. Say whether the buffer is still below its limits.
+    def put(self, event: EncodedEvent, upload: "Future[str] | None" = None, content_bytes: int = 0) -> bool:
+        """Take an event; memory only, never blocks. Return whether the buffer is still below its limits.
 
         Raises:
             SyncCancelledError: the run was cancelled.
+            SyncFinishedError: it has ended, or is about to.
             SdkClientError: earlier events could not be delivered.
         """
         size = len(event.body) + content_bytes
         item = (event, size, upload, time.monotonic())
         with self._lock:
-            if self._sealed or self._closing or self._error is not None or self._stop.event.is_set():
-                self._check()
-                raise SyncFinishedError(self._run_info.sync_run_id, "ending")
+            self.check()
             self._waiting.append(item)
             self._bytes += size
             self._put += 1
@@ -145,19 +132,26 @@ class Delivery:
                 self._wake_sender()
         return self._bytes <= self._limits.buffer_bytes and len(self._waiting) <= self._limits.buffer_events
 
+    def add_bytes(self, content: PendingContent, size: int) -> None:
+        """Count what was read for an event that was taken before."""
+        with self._lock:
+            content.buffered_bytes = size
+            self._bytes += size
+
     def check(self) -> None:
-        """Raise what the background work has met.
+        """Let the connector go on, or raise what keeps it from that.
 
         Raises:
             SyncCancelledError: the run was cancelled.
+            SyncFinishedError: it has ended, or is about to.
             SdkClientError: earlier events could not be delivered.
         """
-        if self._error is not None or self._closing or self._stop.event.is_set():
-            with self._changed:
-                self._check()
+        if self._error is not None or not self._state.is_open:
+            self._state.require_open()
+            self._check()
 
     def has_room(self) -> bool:
-        """Say whether the buffer is below its limits."""
+        """Return whether the buffer is below its limits."""
         limits = self._limits
         return self._bytes <= limits.buffer_bytes and len(self._waiting) <= limits.buffer_events
 
@@ -172,7 +166,8 @@ class Delivery:
             return
         with self._changed:
             # Not until there is some room but until there is plenty: each wake-up costs a switch of threads.
-            self._changed.wait_for(lambda: self._room(share=0.5) or self._over())
+            self._changed.wait_for(lambda: self._room(share=0.5) or self._is_over())
+            self._state.raise_if_stopped()
             self._check()
 
     def barrier(self, *, timeout_seconds: float | None = None, final: bool = False) -> bool:
@@ -187,30 +182,22 @@ class Delivery:
             SdkClientError: events could not be delivered.
         """
         with self._changed:
-            self._check(interrupted=False)
-            self._sealed = self._sealed or final
+            self._check()
+            if final:
+                self._state.begin_end()
             target = self._barrier = self._put
             self._counts_asked = asked = self._counts_asked + 1
             self._wake_sender()
             in_time = self._changed.wait_for(
-                lambda: (
-                    (self._done >= target and self._counts_answered >= asked) or self._over(interrupted=False)
-                ),
+                lambda: (self._done >= target and self._counts_answered >= asked) or self._is_cut_off(),
                 timeout_seconds,
             )
-            self._check(interrupted=False)
+            self._check()
             return in_time
 
     def count_scanned(self, count: int) -> None:
-        """Add to the number of documents looked at; memory only.
-
-        Raises:
-            SyncCancelledError: the run was cancelled.
-            SdkClientError: earlier events could not be delivered.
-        """
+        """Add to the number of documents looked at; memory only. Raises like ``check``."""
         self.check()
-        if self._sealed:
-            raise SyncFinishedError(self._run_info.sync_run_id, "ending")
         self.counters.scanned(count)
         if self._asleep or self._thread is None:
             with self._work:
@@ -219,8 +206,10 @@ class Delivery:
     def close(self) -> None:
         """End the thread; what still waits is dropped. Call ``barrier`` first."""
         self._forget_stop()
+        self._state.close()
         with self._changed:
-            self._closing = True
+            self._is_closed = True
+            self._drop_uploads()
             self._work.notify_all()
             self._changed.notify_all()
             thread = self._thread
@@ -231,32 +220,41 @@ class Delivery:
 
     def _run(self) -> None:
         """Send batch after batch until the end; an error ends the sending, not the run's other business."""
-        while True:
-            batch, counts_asked = self._next_batch()
-            if batch is None:
-                return
-            try:
-                self._sender.send(self._resolved(batch), self.counters)
-                self._ledger.check_refused()
-                if counts_asked:
-                    self.counters.settle(self._stop.event)
-                elif self.counters.due(self._limits.flush_seconds):
-                    self.counters.report()
-            except SyncRunEndedError as error:
-                self._stop.cancel(f"the manager takes no more events for it: {error.body}")
-            except ConnectorError as error:
-                self._fail(error)
-            except Exception as error:  # The thread ends here; the run must hear of it.
-                log.exception("Delivery failed", extra={"sync_run_id": self._run_info.sync_run_id})
-                self._fail(ConnectorError(f"delivery failed: {error!r}"))
-            finally:
-                self._finished(batch, counts_asked)
+        try:
+            while True:
+                batch, counts_asked = self._next_batch()
+                if batch is None:
+                    return
+                try:
+                    self._deliver(batch, counts_asked)
+                finally:
+                    self._finished(batch, counts_asked)
+        except BaseException as error:  # noqa: BLE001 - also when there is no memory: a waiting thread must not wait for ever.
+            self._fail(ConnectorError(f"delivery failed: {error!r}"))
+
+    def _deliver(self, batch: list[_Waiting], counts_asked: int) -> None:
+        try:
+            self._sender.send(self._resolved(batch), self.counters)
+            self._ledger.check_refused()
+            if counts_asked:
+                self.counters.report_all(self._state.stopped)
+            elif self.counters.due(self._limits.flush_seconds):
+                self.counters.report()
+        except SyncRunEndedError as error:
+            self._state.cancel(f"the manager takes no more events for it: {error.body}")
+        except ConnectorError as error:
+            self._fail(error)
+        except CancelledError:
+            self._fail(ConnectorError("delivery was cut off"))
+        except Exception as error:  # The thread ends here, and the run is given the reason.
+            log.exception("Delivery failed", extra={"sync_run_id": self._run_info.sync_run_id})
+            self._fail(ConnectorError(f"delivery failed: {error!r}"))
 
     def _next_batch(self) -> tuple[list[_Waiting] | None, int]:
         """Wait for a reason to send; return what to send, and which request for the counts it answers, 0 for none."""
         with self._work:
             while True:
-                if self._closing or self._stop.fence.is_set() or self._error is not None:
+                if self._is_closed or self._error is not None or not self._state.may_send:
                     return None, 0
                 self._asleep = (
                     True  # Before the counts are looked at: one that comes now finds it set and wakes us.
@@ -273,7 +271,7 @@ class Delivery:
 
     def _seconds_until_due(self) -> float | None:
         """Return when the next request is due; None when there is nothing to send."""
-        if self._counts_wanted() or self._done < self._barrier or self._stop.event.is_set():
+        if self._counts_wanted() or self._done < self._barrier or self._state.stopped.is_set():
             return 0 if self._waiting or self._counts_wanted() else None
         if self._full():
             return 0
@@ -304,8 +302,10 @@ class Delivery:
                 try:
                     event = event.with_content_id(upload.result())  # noqa: PLW2901 - the same event, whole.
                 except CancelledError:
-                    self._stop.raise_if_set()
+                    self._state.raise_if_stopped()
                     raise
+                except WithdrawnError:
+                    continue
                 except (SdkClientError, InvalidValueError, OSError) as error:
                     status = error.status if isinstance(error, SdkClientError) else None
                     if isinstance(error, SdkClientError) and not costs_its_document(error):
@@ -323,7 +323,7 @@ class Delivery:
         with self._changed:
             self._batch = []
             self._done += len(batch)
-            self._bytes = max(0, self._bytes - sum(size for _, size, _, _ in batch))
+            self._bytes = max(0, self._bytes - sum(map(_buffered_bytes, batch)))
             self._counts_answered = max(self._counts_answered, counts_asked)
             self._changed.notify_all()
 
@@ -337,10 +337,16 @@ class Delivery:
         return self._counts_answered < self._counts_asked
 
     def _wake_sender(self) -> None:
-        if self._thread is None and not self._closing:
+        if self._thread is None and not self._is_closed and self._error is None:
             name = f"omni-send-{self._run_info.sync_run_id}"
-            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=name, daemon=True)
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError) as error:
+                self._error = ConnectorError(f"the run needs a thread, and none can be started: {error}")
+                self._changed.notify_all()
+                return
+            self._thread = thread
         self._work.notify_all()
 
     def _fail(self, error: ConnectorError) -> None:
@@ -351,10 +357,8 @@ class Delivery:
     def _stopped(self) -> None:
         """The run was cancelled (drop what waits) or the process shuts down (send it now)."""
         with self._changed:
-            if self._stop.fence.is_set():
-                for _, _, upload, _ in (*self._batch, *self._waiting):
-                    if upload is not None:
-                        upload.cancel()
+            if self._state.fence.is_set():
+                self._drop_uploads()
                 self._waiting.clear()
                 self._bytes = 0
             self._work.notify_all()
@@ -367,14 +371,26 @@ class Delivery:
             self._bytes <= limits.buffer_bytes * share and len(self._waiting) <= limits.buffer_events * share
         )
 
-    def _over(self, *, interrupted: bool = True) -> bool:
-        stop = self._stop.event if interrupted else self._stop.fence
-        return self._error is not None or self._closing or stop.is_set()
+    def _drop_uploads(self) -> None:
+        """Let nothing wait for contents that are not needed any more."""
+        for _, _, upload, _ in (*self._batch, *self._waiting):
+            if upload is not None:
+                upload.cancel()
 
-    def _check(self, *, interrupted: bool = True) -> None:
-        if interrupted or self._stop.fence.is_set():
-            self._stop.raise_if_set()
+    def _is_over(self) -> bool:
+        return self._is_cut_off() or self._state.stopped.is_set()
+
+    def _is_cut_off(self) -> bool:
+        return self._error is not None or self._is_closed or not self._state.may_send
+
+    def _check(self) -> None:
+        self._state.raise_if_fenced()
         if self._error is not None:
             raise self._error
-        if self._closing:
-            raise SyncCancelledError(self._run_info.sync_run_id, "it has ended")
+        if self._is_closed:
+            raise SyncFinishedError(self._run_info.sync_run_id, "left to the manager")
+
+
+def _buffered_bytes(item: _Waiting) -> int:
+    upload = item[2]
+    return item[1] + upload.buffered_bytes if isinstance(upload, PendingContent) else item[1]

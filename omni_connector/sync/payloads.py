@@ -8,16 +8,15 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 from attrs import define
 
 from omni_connector.exceptions import ContentTooLargeError, InvalidDocumentError
 from omni_connector.manager.api import ManagerApi
-from omni_connector.manager.multipart import KeptOpen
 from omni_connector.models.codec import decode, encode_text
 from omni_connector.models.document import Document
 from omni_connector.sync.charset import (
@@ -75,8 +74,6 @@ class TextPayload:
     is_too_long: bool = False
     is_guessed: bool = False
 
-    extracted = False
-
     @classmethod
     def of(cls, text: Text) -> "TextPayload":
         """Encode a text."""
@@ -87,18 +84,37 @@ class TextPayload:
         """Memory that it takes."""
         return len(self.encoded)
 
-    def upload(self, manager: ManagerApi, sync_run_id: str) -> str:
-        """Store it; return its content id."""
-        content_id, was_cut = store_text(manager, sync_run_id, self.encoded)
-        self.is_too_long = self.is_too_long or was_cut
-        return content_id
+    def upload(
+        self,
+        manager: ManagerApi,
+        sync_run_id: str,
+        on_cut: Callable[[], None],
+        content_type: str = PLAIN_TYPE,
+    ) -> "Future[str]":
+        """Begin to store it; return its content id to come.
 
-    def begin(self, manager: ManagerApi, sync_run_id: str) -> "Future[str]":
-        """Begin to store it; return its content id to come."""
-        return manager.upload_text(sync_run_id, self.encoded, PLAIN_TYPE)
+        Managers before 3 June 2026 take no body beyond 2 MiB (PROTOCOL, section 18): there its beginning is stored, and
+        ``on_cut`` is called.
+        """
+        first = manager.upload_text(sync_run_id, self.encoded, content_type)
+        if len(self.encoded) <= ContentTooLargeError.limit_bytes:
+            return first
+        pending = PendingContent()
 
-    def close(self) -> None:
-        """Nothing to release."""
+        def answered(future: "Future[str]") -> None:
+            error = None if future.cancelled() else future.exception()
+            if not isinstance(error, ContentTooLargeError):
+                pending.follow(future)
+                return
+            try:
+                on_cut()
+                shorter = _shortened(self.encoded, error.limit_bytes)
+                pending.follow(manager.upload_text(sync_run_id, shorter, content_type))
+            except BaseException as failure:  # noqa: BLE001 - raised in the thread that waits for the content.
+                pending.fail(failure)
+
+        first.add_done_callback(answered)
+        return pending
 
 
 @define
@@ -119,7 +135,6 @@ class FilePayload:
     size_bytes: int
     is_guessed: bool = False
 
-    extracted = True
     is_too_long = False
 
     @property
@@ -128,21 +143,74 @@ class FilePayload:
         in_memory = min(self.size_bytes, SPOOLED_BYTES)
         return in_memory + (self.size_bytes - in_memory) // DISK_BYTES_A_BYTE
 
-    def upload(self, manager: ManagerApi, sync_run_id: str) -> str:
-        """Send it; return the content id of its text."""
-        return self.begin(manager, sync_run_id).result()
+    def upload(self, manager: ManagerApi, sync_run_id: str, _on_cut: Callable[[], None]) -> "Future[str]":
+        """Begin to send it; return the content id of its text to come. The copy is released afterwards."""
+        future = manager.upload_file(sync_run_id, self.open, self.mime_type, self.filename)
+        future.add_done_callback(self._release)
+        return future
 
-    def begin(self, manager: ManagerApi, sync_run_id: str) -> "Future[str]":
-        """Begin to send it; return the content id of its text to come."""
-        return manager.upload_file(sync_run_id, KeptOpen(self.file), self.mime_type, self.filename)
-
-    def text(self, manager: ManagerApi, sync_run_id: str) -> str:
-        """Send it; return its text, which is not stored."""
-        return manager.extract_text(sync_run_id, self.file, mime_type=self.mime_type, filename=self.filename)
+    def open(self) -> BinaryIO:
+        """Open the copy, which is kept for another attempt."""
+        self.file.seek(0)
+        return cast("BinaryIO", _KeptOpen(self.file))
 
     def close(self) -> None:
         """Release the copy."""
         self.file.close()
+
+    def _release(self, _: object) -> None:
+        self.close()
+
+
+class _KeptOpen:
+    """A file that stays open when its reader closes it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read = file.read
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave it open."""
+
+
+class PendingContent(Future[str]):
+    """The content id to come of something that has still to be read.
+
+    Attributes:
+        buffered_bytes: what it takes in the buffer, once it was read.
+    """
+
+    buffered_bytes = 0
+
+    def follow(self, upload: "Future[str]") -> None:
+        """Take the outcome of an upload."""
+        upload.add_done_callback(self._take)
+
+    def fail(self, error: BaseException) -> None:
+        """Let the waiting thread have this error."""
+        with suppress(InvalidStateError):  # Cancelled meanwhile.
+            self.set_exception(error)
+
+    def _take(self, upload: "Future[str]") -> None:
+        with suppress(InvalidStateError):
+            if upload.cancelled():
+                self.cancel()
+            elif (error := upload.exception()) is not None:
+                self.set_exception(error)
+            else:
+                self.set_result(upload.result())
+
+
+class WithdrawnError(Exception):
+    """The document's file could not be read, and its connector has been given the reason: there is nothing to send."""
 
 
 Payload = TextPayload | FilePayload
@@ -251,53 +319,7 @@ def opened(content: Any) -> Iterator[BinaryIO]:
         yield file
 
 
-def store_text(
-    manager: ManagerApi, sync_run_id: str, encoded: bytes, content_type: str = PLAIN_TYPE
-) -> tuple[str, bool]:
-    """Store a text that is a JSON string already; return its content id, and whether only its beginning was stored.
-
-    Managers before 3 June 2026 take no body beyond 2 MiB (PROTOCOL, section 18).
-    """
-    try:
-        return manager.upload_text(sync_run_id, encoded, content_type).result(), False
-    except ContentTooLargeError as error:
-        shorter = shortened(encoded, error.limit_bytes)
-        return manager.upload_text(sync_run_id, shorter, content_type).result(), True
-
-
-@define
-class LongText:
-    """The content id to come of a text that may be too long; its beginning is sent where it is."""
-
-    payload: TextPayload
-    upload: "Future[str]"
-    manager: ManagerApi
-    sync_run_id: str
-    note_cut: Callable[[], None]
-
-    def result(self) -> str:
-        """Wait for it; raises what the upload met."""
-        try:
-            content_id = self.upload.result()
-        except ContentTooLargeError as error:
-            shorter = shortened(self.payload.encoded, error.limit_bytes)
-            content_id = self.manager.upload_text(self.sync_run_id, shorter, PLAIN_TYPE).result()
-            self.payload.is_too_long = True
-        if self.payload.is_too_long:
-            self.note_cut()
-        return content_id
-
-    def cancel(self) -> object:
-        """Do without it."""
-        return self.upload.cancel()
-
-
-def fits_every_manager(encoded: bytes) -> bool:
-    """Say whether no manager, however old, cuts or refuses a text of this length, so that ``store_text`` is not needed."""
-    return len(encoded) <= ContentTooLargeError.limit_bytes
-
-
-def shortened(encoded: bytes, limit_bytes: int) -> bytes:
+def _shortened(encoded: bytes, limit_bytes: int) -> bytes:
     """Return the beginning of a text, as a JSON string that is no longer than that."""
     text = str(decode(encoded)).encode()[:limit_bytes].decode(errors="ignore")
     while len(shorter := encode_text(text)) > limit_bytes:  # Quotes and line ends take two bytes.

@@ -1,40 +1,40 @@
-"""What a context tells of its run: facts that were known when it began."""
+"""What a context shows of its run: facts that were known when it began."""
 
 import datetime as dt
 
-from omni_connector.models.sync import UserFilterMode
-from omni_connector.sync.run_info import RunInfo
+from omni_connector.models.sync import SyncMode, UserFilterMode
+from omni_connector.sync.run import SyncRun
 
 
 class RunView:
     """The facts of one run; plain in both colours."""
 
-    _run: RunInfo
+    _run: SyncRun
 
     @property
     def sync_run_id(self) -> str:
         """Id of the run."""
-        return self._run.sync_run_id
+        return self._run.info.sync_run_id
 
     @property
     def source_id(self) -> str:
         """Id of the source."""
-        return self._run.source_id
+        return self._run.info.source_id
 
     @property
     def source_type(self) -> str | None:
         """Type of the source, such as ``web``; None from managers before 11 March 2026."""
-        return self._run.source_type
+        return self._run.info.source_type
 
     @property
-    def sync_mode(self) -> str:
+    def sync_mode(self) -> SyncMode:
         """``full``, ``incremental`` or ``realtime``."""
-        return str(self._run.mode)
+        return self._run.info.mode
 
     @property
     def is_resume(self) -> bool:
-        """The manager takes up again a run that was lost; go on from ``state``."""
-        return self._run.is_resume
+        """The manager resumes a run that was lost; go on from ``state``."""
+        return self._run.info.is_resume
 
     @property
     def last_sync_at(self) -> dt.datetime | None:
@@ -42,16 +42,16 @@ class RunView:
 
         A checkpoint is the better place to go on from: what changed while that run was reading lies before this moment.
         """
-        return self._run.last_sync_at
+        return self._run.info.last_sync_at
 
     @property
     def user_filter_mode(self) -> UserFilterMode:
         """``all``, ``whitelist`` or ``blacklist``: whose data the source's administrator wants indexed."""
-        return self._run.user_filter.mode
+        return self._run.info.user_filter.mode
 
     def should_index_user(self, user_email: str | None) -> bool:
-        """Say whether this person's data is wanted. The manager enforces nothing: it is the connector's to heed.
+        """Say whether this person's data is wanted. The manager enforces nothing: your connector must apply this.
 
         Case does not matter. A person without an address is wanted only when everybody is.
         """
-        return self._run.user_filter.wants(user_email)
+        return self._run.info.user_filter.wants(user_email)

@@ -174,7 +174,7 @@ def test_a_full_run_that_was_interrupted_goes_on_where_it_was(omni_manager, api)
 
     class Interrupted(ApiConnector):
         async def sync(self, source_config, credentials, state, ctx):
-            ctx._stop.on_set(go_on.set)
+            ctx._run.state.on_stop(go_on.set)
             await super().sync(source_config, credentials, state, ctx)
 
     api.on_request = stop_at_the_third_page

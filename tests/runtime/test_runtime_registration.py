@@ -255,7 +255,7 @@ def test_a_closed_service_does_not_start_to_register(serve, manager):
 
 
 class Beating:
-    """As much of a context as the watch sees."""
+    """As much of a run as the watch sees."""
 
     def __init__(self):
         self.pulse = Pulse()
@@ -272,7 +272,7 @@ class Beating:
 def watched():
     registry = RunRegistry()
     run = registry.claim("run-1", "source-1", Slot.SCHEDULED)
-    run.context = Beating()
+    run.sync = Beating()
     return registry, run
 
 
@@ -281,7 +281,7 @@ def test_a_run_that_makes_progress_is_kept_alive(watched):
     watch = Watch(registry, WatchTimes(heartbeat_seconds=0.0))
     for _ in range(3):
         watch.look()
-    assert run.context.beats == 3
+    assert run.sync.beats == 3
 
 
 def test_a_heartbeat_is_not_sent_before_its_time(watched):
@@ -289,23 +289,23 @@ def test_a_heartbeat_is_not_sent_before_its_time(watched):
     watch = Watch(registry, WatchTimes(heartbeat_seconds=3600.0))
     for _ in range(3):
         watch.look()
-    assert run.context.beats == 0
+    assert run.sync.beats == 0
 
 
 def test_a_heartbeat_that_fails_is_no_matter(watched, caplog):
     registry, run = watched
-    run.context.error = GONE
+    run.sync.error = GONE
     Watch(registry, WatchTimes(heartbeat_seconds=0.0)).look()
     assert said(caplog, logging.WARNING) == []
 
 
 def test_a_run_that_does_not_call_the_sdk_is_named_and_not_kept_alive(watched, caplog):
     registry, run = watched
-    run.context.pulse.touch("emit", "page-7")
+    run.sync.pulse.touch("emit", "page-7")
     watch = Watch(registry, WatchTimes(heartbeat_seconds=0.0, stalled_seconds=0.0, named_seconds=3600.0))
     for _ in range(3):
         watch.look()
-    assert run.context.beats == 0
+    assert run.sync.beats == 0
     (message,) = said(caplog)
     assert message.startswith("Sync run run-1 of source source-1 has not called the SDK for 0 s;")
     assert message.endswith("Its last call was emit of 'page-7'.")
@@ -322,7 +322,7 @@ def test_a_stopped_run_whose_thread_goes_on_is_named_from_time_to_time(watched, 
     assert "was stopped 0 s ago and still runs" in messages[0]
 
 
-def test_a_stopped_run_without_a_context_is_named_too(caplog):
+def test_a_stopped_run_without_a_sync_is_named_too(caplog):
     registry = RunRegistry()
     registry.claim("run-1", "source-1", Slot.SCHEDULED)
     watch = Watch(registry, WatchTimes(named_seconds=0.0))
@@ -338,7 +338,7 @@ def test_runs_that_are_gone_are_forgotten(watched):
     watch = Watch(registry)
     watch.look()
     assert list(watch._seen) == [run]
-    run.context = None
+    run.sync = None
     registry.release(run, "completed")
     watch.look()
     assert watch._seen == {}
@@ -346,7 +346,7 @@ def test_runs_that_are_gone_are_forgotten(watched):
 
 def test_the_watch_survives_what_it_meets(watched, caplog):
     registry, run = watched
-    run.context.error = ZeroDivisionError()
+    run.sync.error = ZeroDivisionError()
     beats = threading.Event()
 
     class Counting(Watch):
@@ -354,7 +354,7 @@ def test_the_watch_survives_what_it_meets(watched, caplog):
             try:
                 super().look()
             finally:
-                if run.context.beats >= 2:
+                if run.sync.beats >= 2:
                     beats.set()
 
     watch = Counting(registry, WatchTimes(look_seconds=QUICK, heartbeat_seconds=0.0))

@@ -777,7 +777,7 @@ def test_a_run_that_stops_at_once_still_delivers_what_it_has(serve, manager, end
     service.start_sync(sync_request())
     assert emitted.wait(WAIT)
     (run,) = service._runs.alive()
-    run.stop.interrupt()
+    run.state.interrupt()
     assert reached.wait(WAIT)  # The first two travel, and the run's own thread has nothing left to do ...
     run.thread.join(0.05)
     release.set()
@@ -792,7 +792,7 @@ def test_a_run_that_completes_while_the_process_shuts_down_is_left_to_the_manage
     connector.meet()
     closer = threading.Thread(target=service.close)
     closer.start()
-    assert connector.ctx._stop.event.wait(WAIT)
+    assert connector.ctx._run.state.stopped.wait(WAIT)
     connector.release.set()
     closer.join(WAIT)
     assert service.report("run-1").outcome == "interrupted"

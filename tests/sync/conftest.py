@@ -9,13 +9,13 @@ import attrs
 import pytest
 
 from omni_connector.event_loop import EventLoop
-from omni_connector.sync.async_context import AsyncSyncContext
-from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.colours import Blocking, OnLoop
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
-from omni_connector.sync.ending import Ending
 from omni_connector.sync.ledger import ErrorLedger
+from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.state import RunState
 from omni_connector.testing import MemoryManager
 
 RUN = RunInfo(sync_run_id="run-1", source_id="source-1", source_type="web")
@@ -26,11 +26,11 @@ class Rig:
     """One run and what it is made of."""
 
     manager: MemoryManager
-    stop: StopSignal
+    stop: RunState
     run: RunInfo
     ledger: ErrorLedger | None = None
     delivery: Delivery | None = None
-    ending: Ending | None = None
+    sync: SyncRun | None = None
     ctx: SyncContext | None = None
     loop: EventLoop | None = None
     freed: list = attrs.field(factory=list)
@@ -51,7 +51,7 @@ def closing():
 @pytest.fixture
 def make_delivery(manager, closing):
     def make(**limits):
-        stop = StopSignal(RUN.sync_run_id)
+        stop = RunState(RUN.sync_run_id)
         ledger = ErrorLedger(RUN.sync_run_id)
         # Patient, so that only what a test asks for is sent.
         limits = DeliveryLimits(**{"flush_seconds": 3600.0, **limits})
@@ -63,19 +63,16 @@ def make_delivery(manager, closing):
 
 @pytest.fixture
 def make_context(manager, closing):
-    def make(*, colour="blocking", over=None, **changes):
+    def make(*, colour="blocking", over=None, limits=None, error_limits=None, **changes):
         manager_of_run = over or manager
-        run = attrs.evolve(RUN, **changes)
-        stop = StopSignal(run.sync_run_id)
-        freed = []
-        ending = Ending(run, stop, lambda: freed.append(True))
-        rig = Rig(manager=manager_of_run, stop=stop, run=run, ending=ending, freed=freed)
+        info = attrs.evolve(RUN, **changes)
+        state = RunState(info.sync_run_id)
+        rig = Rig(manager=manager_of_run, stop=state, run=info)
+        state.before_final = lambda: rig.freed.append(True)
         if colour == "async":
             rig.loop = closing(EventLoop("test-loop"))
-            ctx = AsyncSyncContext(run, manager_of_run, stop, ending=ending).bind(rig.loop)
-        else:
-            ctx = SyncContext(run, manager_of_run, stop, ending=ending)
-        rig.ctx = closing(ctx)
+        rig.sync = closing(SyncRun(info, manager_of_run, state, limits=limits, error_limits=error_limits))
+        rig.ctx = SyncContext(rig.sync, Blocking() if rig.loop is None else OnLoop(rig.loop))
         return rig
 
     return make

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import inspect
 import threading
 
 import pytest
@@ -23,7 +22,6 @@ from omni_connector import (
     SyncMode,
 )
 from omni_connector.sync.content import TEXT_LIMIT_BYTES
-from omni_connector.sync.context import SyncContext
 
 WAIT = 10
 PUBLIC = DocumentPermissions(public=True)
@@ -228,7 +226,7 @@ def test_the_run_is_known_by_its_properties(run):
     ).ctx
     assert (ctx.sync_run_id, ctx.source_id, ctx.source_type) == ("run-1", "source-1", "web")
     assert (ctx.sync_mode, ctx.is_resume) == ("incremental", True)
-    assert type(ctx.sync_mode) is str
+    assert ctx.sync_mode is SyncMode.INCREMENTAL
     assert ctx.state is ctx.checkpoint is checkpoint
     assert ctx.connector_state is notes
     assert not ctx.is_cancelled()
@@ -305,7 +303,7 @@ def test_a_completed_run_publishes_its_checkpoint_or_the_one_it_was_given(run, m
         "updated": 1,
         "new_state": published,
     }
-    assert colours.rig.ending.reported == "completed"
+    assert colours.rig.stop.outcome == "completed"
 
 
 def test_a_checkpoint_that_was_saved_is_not_saved_again(run, manager):
@@ -336,7 +334,7 @@ def test_a_failed_run_delivers_what_it_can_and_tells_why_without_secrets(run, ma
     assert manager.error == "ValueError: token *** refused"
     assert kinds(manager) == [("document_created", "doc-1")]
     assert manager.operations()[-1] == "fail"
-    assert colours.rig.ending.reported == "failed"
+    assert colours.rig.stop.outcome == "failed"
 
 
 def test_a_failed_run_publishes_nothing(run, manager):
@@ -447,7 +445,7 @@ def test_a_stopped_run_makes_no_final_call(run, manager, stop, final):
     getattr(colours.rig.stop, stop)()
     colours.do(final)
     assert manager.calls == []
-    assert (colours.rig.ending.reported, colours.rig.freed) == (None, [])
+    assert (colours.rig.stop.outcome, colours.rig.freed) == (None, [])
 
 
 def test_a_run_that_is_cancelled_before_its_final_call_makes_none(run, manager):
@@ -466,8 +464,8 @@ def test_a_final_call_that_fails_is_told_and_not_followed_by_another(run, manage
         colours.do(final)
     colours.do(lambda ctx: ctx.fail("again"), lambda ctx: ctx.complete())
     assert len([name for name in manager.operations() if name in FINAL]) == 1
-    assert colours.rig.ending.reported is None
-    assert colours.rig.ending.ended
+    assert colours.rig.stop.outcome is None
+    assert colours.rig.stop.has_ended
 
 
 def test_what_a_shutting_down_run_has_buffered_is_delivered(run, manager, caplog):
@@ -475,18 +473,18 @@ def test_what_a_shutting_down_run_has_buffered_is_delivered(run, manager, caplog
     colours = run()
     colours.do(lambda ctx: ctx.emit(doc(1)))
     colours.rig.stop.interrupt()
-    colours.ctx.drain(timeout_seconds=WAIT)
+    colours.rig.sync.drain(timeout_seconds=WAIT)
     assert kinds(manager) == [("document_created", "doc-1")]
     colours.rig.stop.cancel()
-    colours.ctx.drain(timeout_seconds=WAIT)
+    colours.rig.sync.drain(timeout_seconds=WAIT)
     assert "Not drained: Sync run run-1 is over" in caplog.text
 
 
 def test_the_watch_s_heartbeat_ends_with_the_run(run, manager):
     colours = run()
-    colours.ctx.beat()
+    colours.rig.sync.beat()
     colours.do(lambda ctx: ctx.complete())
-    colours.ctx.beat()
+    colours.rig.sync.beat()
     assert manager.operations() == ["heartbeat", "complete"]
 
 
@@ -533,7 +531,7 @@ def test_two_ends_at_once_are_one(make_context, manager):
     first.start()
     assert reached.wait(WAIT)
     settled = threading.Event()
-    waiting = threading.Thread(target=lambda: (rig.ending.settle(), settled.set()))
+    waiting = threading.Thread(target=lambda: (rig.stop.wait_for_final_call(), settled.set()))
     waiting.start()
     rig.ctx.fail("too late")
     assert not settled.is_set()
@@ -566,18 +564,24 @@ def test_of_two_ends_on_their_way_the_first_to_arrive_counts(make_context, manag
 # -- async only -------------------------------------------------------------------------------------------------
 
 
-def test_every_method_of_the_context_has_an_async_form_or_touches_only_memory():
-    in_memory = {"is_cancelled", "raise_if_cancelled", "emit_error", "increment_scanned", "save_checkpoint"}
-    of_the_runtime = {"rewind", "take_up", "drain", "close", "beat", "note_after_the_end"}
-    from omni_connector.sync.async_context import AsyncSyncContext
+FACTS = {
+    "sync_run_id", "source_id", "source_type", "sync_mode", "is_resume", "last_sync_at", "user_filter_mode",
+    "state", "checkpoint", "connector_state", "documents_scanned", "documents_emitted", "documents_deleted",
+    "errors", "error_count", "content_storage",
+}  # fmt: skip
+IN_MEMORY = {"is_cancelled", "raise_if_cancelled", "should_index_user", "emit_error", "increment_scanned"}
+AWAITED = {
+    "emit", "emit_updated", "emit_deleted", "emit_group_membership", "emit_person_sync", "emit_person_deleted",
+    "user_email", "flush", "save_state", "save_checkpoint", "save_connector_state", "complete", "fail", "heartbeat",
+    "sleep",
+}  # fmt: skip
 
-    public = {
-        name
-        for name, member in vars(SyncContext).items()
-        if inspect.isfunction(member) and not name.startswith("_")
-    }
-    overridden = {name for name in vars(AsyncSyncContext) if not name.startswith("_")} - {"bind"}
-    assert public - overridden == in_memory | of_the_runtime
+
+def test_the_context_shows_what_is_for_authors_and_nothing_else(make_context):
+    ctx = make_context().ctx
+    assert {name for name in dir(ctx) if not name.startswith("_")} == FACTS | IN_MEMORY | AWAITED
+    storage = {name for name in dir(ctx.content_storage) if not name.startswith("_")}
+    assert storage == {"save", "save_binary", "extract_and_store_content", "extract_text"}
 
 
 def test_gathered_saves_run_at_once(make_context, manager):

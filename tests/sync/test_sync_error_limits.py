@@ -8,12 +8,8 @@ import pytest
 
 from omni_connector import Document, ErrorLimits, SdkClientError, TooManyErrorsError
 from omni_connector.models.codec import decode
-from omni_connector.sync.cancellation import StopSignal
-from omni_connector.sync.context import SyncContext
 from omni_connector.sync.delivery import DeliveryLimits
-from omni_connector.sync.ending import Ending
 from omni_connector.sync.ledger import CONNECTOR_STAGE, DocumentError, ErrorLedger
-from omni_connector.sync.run_info import RunInfo
 
 OFF = {"total": None, "consecutive": None, "share": None}
 
@@ -123,7 +119,7 @@ def test_the_first_limit_that_was_exceeded_is_told_from_then_on():
 
 
 @pytest.fixture
-def make_strict(manager, closing):
+def make_strict(manager, make_context):
     """Make a context with limits of its own; documents whose number is odd are refused."""
 
     def refuse_odd(args):
@@ -131,18 +127,9 @@ def make_strict(manager, closing):
             raise SdkClientError("refused", status=422)
 
     def make(**limits):
-        run, stop = RunInfo(sync_run_id="run-1", source_id="s"), StopSignal("run-1")
         manager.on("send_events", refuse_odd)
-        return closing(
-            SyncContext(
-                run,
-                manager,
-                stop,
-                ending=Ending(run, stop, lambda: None),
-                limits=DeliveryLimits(batch_events=8),
-                error_limits=ErrorLimits(**{**OFF, **limits}),
-            )
-        )
+        error_limits = ErrorLimits(**{**OFF, **limits})
+        return make_context(limits=DeliveryLimits(batch_events=8), error_limits=error_limits).ctx
 
     return make
 
@@ -196,16 +183,15 @@ def test_refused_documents_are_judged_in_their_order_among_the_accepted(make_str
 
 
 @pytest.fixture
-def make_usual(manager, closing):
+def make_usual(manager, make_context):
     """Make a context with the usual limits; ``refuse`` is given the ids of a batch and may raise."""
 
     def make(refuse=lambda ids: None, **limits):
-        run, stop = RunInfo(sync_run_id="run-1", source_id="s", checkpoint={"cursor": 0}), StopSignal("run-1")
-        manager.on(
-            "send_events", lambda args: refuse([decode(event)["document_id"] for event in args["events"]])
-        )
-        ending = Ending(run, stop, lambda: None)
-        return closing(SyncContext(run, manager, stop, ending=ending, error_limits=ErrorLimits(**limits)))
+        def check(args):
+            refuse([decode(event)["document_id"] for event in args["events"]])
+
+        manager.on("send_events", check)
+        return make_context(error_limits=ErrorLimits(**limits), checkpoint={"cursor": 0}).ctx
 
     return make
 

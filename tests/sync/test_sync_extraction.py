@@ -90,10 +90,10 @@ def test_a_run_that_waits_for_an_extraction_makes_progress(run, manager):
     )
     waiting.start()
     assert inside.wait(10)
-    idle = colours.ctx.pulse.idle_seconds
+    idle = colours.rig.sync.pulse.idle_seconds
     release.set()
     waiting.join()
-    assert (idle, colours.ctx.pulse.last) == (0.0, "extract_text")
+    assert (idle, colours.rig.sync.pulse.last) == (0.0, "extract_text")
 
 
 def test_a_cancelled_run_extracts_nothing(run, manager):

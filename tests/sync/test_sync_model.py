@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import deterministic
 
-from omni_connector import Document, SdkClientError
+from omni_connector import Document, ErrorLimits, SdkClientError
 from omni_connector.models.codec import decode
-from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.colours import Blocking
 from omni_connector.sync.context import SyncContext
-from omni_connector.sync.delivery import Delivery, DeliveryLimits
-from omni_connector.sync.ending import Ending
+from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.state import RunState
 from omni_connector.testing import MemoryManager
 
 numbers = st.integers(0, 9)
@@ -108,12 +109,11 @@ def test_everything_arrives_once_in_order_before_each_checkpoint_or_is_noted(scr
     model = Model(bad, unstorable)
     manager = strict_manager(model)
     run = RunInfo(sync_run_id="run-1", source_id="source-1", checkpoint={"step": -1})
-    stop = StopSignal("run-1")
+    limits = DeliveryLimits(flush_events=size, batch_events=size, batch_bytes=1000 * size)
     with contextlib.ExitStack() as stack:
-        ctx = SyncContext(run, manager, stop, ending=Ending(run, stop, lambda: None))
-        limits = DeliveryLimits(flush_events=size, batch_events=size, batch_bytes=1000 * size)
-        ctx._delivery = Delivery(run, manager, stop, ctx._ledger, limits)
-        stack.callback(ctx.close)
+        sync = SyncRun(run, manager, RunState("run-1"), limits=limits, error_limits=ErrorLimits(share=None))
+        stack.callback(sync.close)
+        ctx = SyncContext(sync, Blocking())
         last = {"step": -1}
         for step, number in script:
             model.take(step, number)

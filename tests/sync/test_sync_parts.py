@@ -17,12 +17,12 @@ from omni_connector.exceptions import (
     SyncCancelledError,
     SyncInterruptedError,
 )
-from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import KEPT, DocumentError, ErrorLedger
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import error_text, redact, redacted_traceback, secrets_in
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.state import RunState
 
 RUN = RunInfo(sync_run_id="run-1", source_id="source-1")
 
@@ -168,7 +168,7 @@ def test_a_doubt_that_stays_until_the_end_is_said(manager, caplog):
     manager.on("progress", SdkClientError("gone"))
     stop = threading.Event()
     stop.set()
-    counters.settle(stop)
+    counters.report_all(stop)
     assert "2 scanned documents may be missing from the figures" in caplog.text
 
 
@@ -285,55 +285,55 @@ def test_a_traceback_is_told_without_secrets():
 
 
 def test_a_signal_that_is_not_set_lets_everything_pass():
-    stop = StopSignal("run-1")
-    stop.raise_if_set()
-    assert (stop.event.is_set(), stop.fence.is_set(), stop.reason) == (False, False, "")
+    stop = RunState("run-1")
+    stop.raise_if_stopped()
+    assert (stop.stopped.is_set(), stop.fence.is_set(), stop.reason) == (False, False, "")
 
 
 def test_a_cancellation_stops_and_fences():
-    stop = StopSignal("run-1")
+    stop = RunState("run-1")
     stop.cancel("by the manager")
-    assert (stop.event.is_set(), stop.fence.is_set(), stop.reason) == (True, True, "by the manager")
+    assert (stop.stopped.is_set(), stop.fence.is_set(), stop.reason) == (True, True, "by the manager")
     with pytest.raises(SyncCancelledError, match="Sync run run-1 is over: by the manager") as caught:
-        stop.raise_if_set()
+        stop.raise_if_stopped()
     assert (caught.value.sync_run_id, caught.value.reason) == ("run-1", "by the manager")
 
 
 def test_an_interruption_stops_without_a_fence():
-    stop = StopSignal("run-1")
+    stop = RunState("run-1")
     stop.interrupt()
-    assert (stop.event.is_set(), stop.fence.is_set()) == (True, False)
+    assert (stop.stopped.is_set(), stop.fence.is_set()) == (True, False)
     with pytest.raises(SyncInterruptedError, match="this process shuts down"):
-        stop.raise_if_set()
+        stop.raise_if_stopped()
 
 
 def test_a_cancellation_overrides_an_interruption_but_not_the_other_way_round():
-    stop = StopSignal("run-1")
+    stop = RunState("run-1")
     stop.interrupt()
     stop.cancel("by hand")
     stop.interrupt()
     assert stop.fence.is_set()
     with pytest.raises(SyncCancelledError, match="by hand") as caught:
-        stop.raise_if_set()
+        stop.raise_if_stopped()
     assert not isinstance(caught.value, SyncInterruptedError)
 
 
 def test_the_error_is_a_new_one_each_time():
-    stop = StopSignal("run-1")
+    stop = RunState("run-1")
     stop.cancel()
     errors = []
     for _ in range(2):
         with pytest.raises(SyncCancelledError) as caught:
-            stop.raise_if_set()
+            stop.raise_if_stopped()
         errors.append(caught.value)
     assert errors[0] is not errors[1]
 
 
 def test_callbacks_are_called_when_it_is_set_unless_they_were_forgotten():
-    stop = StopSignal("run-1")
+    stop = RunState("run-1")
     called = []
-    stop.on_set(lambda: called.append("kept"))
-    forget = stop.on_set(lambda: called.append("forgotten"))
+    stop.on_stop(lambda: called.append("kept"))
+    forget = stop.on_stop(lambda: called.append("forgotten"))
     forget()
     forget()
     stop.cancel()
@@ -341,17 +341,17 @@ def test_callbacks_are_called_when_it_is_set_unless_they_were_forgotten():
 
 
 def test_a_callback_that_comes_late_is_called_at_once():
-    stop = StopSignal("run-1")
+    stop = RunState("run-1")
     stop.interrupt()
     called = []
-    stop.on_set(lambda: called.append(True))()
+    stop.on_stop(lambda: called.append(True))()
     assert called == [True]
 
 
 def test_a_callback_may_use_the_signal_itself():
-    stop = StopSignal("run-1")
+    stop = RunState("run-1")
     seen = []
-    stop.on_set(lambda: (stop.on_set(lambda: seen.append("inner")), seen.append(stop.reason)))
+    stop.on_stop(lambda: (stop.on_stop(lambda: seen.append("inner")), seen.append(stop.reason)))
     stop.cancel("now")
     assert seen == ["inner", "now"]
 
@@ -419,9 +419,9 @@ def test_an_error_whose_text_fails_is_told_by_its_type():
 
 
 def test_a_callback_that_fails_keeps_no_other_from_being_woken(caplog):
-    stop, woken = StopSignal("run-1"), []
-    stop.on_set(lambda: 1 / 0)
-    stop.on_set(lambda: woken.append(True))
+    stop, woken = RunState("run-1"), []
+    stop.on_stop(lambda: 1 / 0)
+    stop.on_stop(lambda: woken.append(True))
     stop.cancel()
     assert woken == [True]
     assert "A callback of run run-1 failed" in caplog.text
@@ -446,7 +446,7 @@ def test_at_a_barrier_a_count_that_did_not_arrive_is_tried_again(manager):
 
     manager.on("add_scanned", fail_twice)
     counters.scanned(2)
-    counters.settle(threading.Event())
+    counters.report_all(threading.Event())
     assert manager.scanned == 2
 
 
@@ -455,5 +455,5 @@ def test_a_stopped_run_waits_for_no_count(manager):
     stop.set()
     manager.on("add_scanned", ManagerUnreachableError("gone"))
     counters.scanned(2)
-    counters.settle(stop)
+    counters.report_all(stop)
     assert manager.operations() == ["add_scanned"]

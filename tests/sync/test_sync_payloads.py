@@ -25,7 +25,7 @@ from omni_connector.local.contents import normalised
 from omni_connector.models.codec import decode
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.sync.charset import TEXT_LIMIT_BYTES
-from omni_connector.sync.payloads import SPOOLED_BYTES, payload_of
+from omni_connector.sync.payloads import SPOOLED_BYTES, TextPayload, payload_of
 from omni_connector.testing import MemoryManager, run_sync
 
 PUBLIC = DocumentPermissions(public=True)
@@ -231,7 +231,7 @@ def test_the_declared_charset_is_honoured(tmp_path, kind, charset, form):
 
 def sent_text(payload):
     """Return what travels."""
-    if not payload.extracted:
+    if isinstance(payload, TextPayload):
         return decode(payload.encoded)
     try:
         return payload.file.read().decode()

@@ -1,0 +1,87 @@
+"""How a connector calls its run: blocking, or from an event loop.
+
+Calls that only touch memory are made where they stand, so that events keep their order even when their awaitables are
+gathered. What may block goes through a colour: here and now, or in a thread, with an awaitable in the place of the value.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
+
+from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone
+from omni_connector.event_loop import EventLoop
+from omni_connector.exceptions import ConnectorError
+from omni_connector.sync.run import SyncRun
+
+T = TypeVar("T")
+
+
+class Colour(Protocol):
+    """Makes the calls of a face that may block."""
+
+    def call(self, kind: type[T], work: Callable[..., Any], *args: Any) -> T:
+        """Do ``work``; return its value, or an awaitable of it, in the place of a ``kind``."""
+
+    def text_of(self, kind: type[T], run: SyncRun, begin: Callable[[], "Future[str]"]) -> T:
+        """Begin what another thread finishes, and return its value like ``call``."""
+
+    def sleep(self, run: SyncRun, seconds: float) -> AwaitableBool:
+        """Wait, but no longer than until the run is stopped."""
+
+
+class Blocking:
+    """For ``def sync``: every call has done its work when it returns."""
+
+    def call(self, kind: type[T], work: Callable[..., Any], *args: Any) -> T:
+        """Do it here and now."""
+        value = work(*args)
+        return cast("T", DONE if kind is AwaitableNone else cast("Any", kind)(value))
+
+    def text_of(self, kind: type[T], run: SyncRun, begin: Callable[[], "Future[str]"]) -> T:
+        """Wait for it."""
+        with run.state.naming_cancellation():
+            return cast("T", cast("Any", kind)(begin().result()))
+
+    def sleep(self, run: SyncRun, seconds: float) -> AwaitableBool:
+        """Hold the thread."""
+        return AwaitableBool(run.sleep(seconds))
+
+
+class OnLoop:
+    """For ``async def sync``: a call starts when it is called, in a thread, and is awaited on the loop."""
+
+    def __init__(self, loop: EventLoop) -> None:
+        self._loop = loop
+
+    def call(self, kind: type[T], work: Callable[..., Any], *args: Any) -> T:
+        """Do it in a thread, beginning now."""
+        del kind
+        return cast("T", self._loop.off_loop(partial(work, *args)))
+
+    def text_of(self, kind: type[T], run: SyncRun, begin: Callable[[], "Future[str]"]) -> T:
+        """Hold no thread while another one finishes it."""
+        del kind
+        promise = self._loop.promise()
+
+        def finished(future: "Future[str]") -> None:
+            try:
+                with run.state.naming_cancellation():
+                    promise.keep(future.result())
+            except (Exception, CancelledError) as error:  # noqa: BLE001 - handed to the coroutine that awaits.
+                promise.fail(error)
+
+        try:
+            begin().add_done_callback(finished)
+        except ConnectorError as error:
+            promise.fail(error)
+        return cast("T", promise.value)
+
+    def sleep(self, run: SyncRun, seconds: float) -> AwaitableBool:
+        """Hold no thread."""
+        return cast("AwaitableBool", self._slept(run, seconds))
+
+    async def _slept(self, run: SyncRun, seconds: float) -> bool:
+        with run.pulse.inside("sleep"):
+            await self._loop.sleep(seconds, run.state.on_stop)
+        return not run.state.stopped.is_set()

@@ -1,0 +1,435 @@
+"""One run: takes what its connector emits, delivers it, saves checkpoints, and ends once.
+
+Everything here blocks and belongs to the thread of the run; ``SyncContext`` is the face that connectors see.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from omni_connector.exceptions import ConnectorError, InvalidDocumentError, InvalidValueError, SdkClientError
+from omni_connector.manager.api import ManagerApi
+from omni_connector.models.codec import encode, too_large
+from omni_connector.models.document import Document, require_one_content
+from omni_connector.models.events import EncodedEvent, encode_upsert
+from omni_connector.models.plain import JsonValue
+from omni_connector.sync.delivery import Delivery, DeliveryLimits
+from omni_connector.sync.ledger import (
+    CONNECTOR_STAGE,
+    DECODED_STAGE,
+    ENDED_STAGE,
+    TRUNCATED_STAGE,
+    DocumentError,
+    ErrorLedger,
+    ErrorLimits,
+)
+from omni_connector.sync.payloads import Payload, PendingContent, WithdrawnError, payload_of
+from omni_connector.sync.pulse import Pulse
+from omni_connector.sync.redaction import error_text, redact
+from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.state import RunState
+
+log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 30.0
+"""How long a failing run tries to deliver what it has taken."""
+
+LONGEST_ERROR = 4000
+"""Characters of an error text that are reported; the manager has no limit of its own."""
+
+LARGE_STATE_BYTES = 10_000_000
+"""A checkpoint beyond this is warned of."""
+
+TRUNCATED = "its text is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and was cut"
+DECODED = "its text is not UTF-8 and was taken as windows-1252"
+
+
+class SyncRun:
+    """One run. ``close`` it. Safe to use from many threads.
+
+    Args:
+        info: what is known about the run.
+        manager: where to report.
+        state: its state.
+        limits: when batches are sent, and how much may wait.
+        error_limits: how many documents may fail.
+
+    Attributes:
+        checkpoint: the last that this run saved, else what it was given.
+        connector_state: the same for the durable notes of the source.
+        pulse: when the connector last called, and for what.
+        ledger: the documents that did not arrive.
+        delivery: the way of the events.
+        documents_deleted: deletions that were emitted.
+    """
+
+    def __init__(
+        self,
+        info: RunInfo,
+        manager: ManagerApi,
+        state: RunState,
+        *,
+        limits: DeliveryLimits | None = None,
+        error_limits: ErrorLimits | None = None,
+    ) -> None:
+        self.info = info
+        self.state = state
+        self.manager = manager.for_run(state.fence)
+        self.pulse = Pulse()
+        self.ledger = ErrorLedger(info.sync_run_id, error_limits)
+        limits = limits or DeliveryLimits.for_mode(info.mode)
+        self.delivery = Delivery(info, self.manager, state, self.ledger, limits)
+        self.checkpoint: Any = info.checkpoint
+        self.connector_state: Any = info.connector_state
+        self.documents_deleted = 0
+        self._emitted = 0
+        self._has_saved = False
+        self._final_checkpoint: JsonValue = None
+        self._said_private = False
+        self._user_email: str | None = None
+        self._asking = threading.Lock()  # Held while the address is asked for, so that it is asked for once.
+        self._forget_abort = state.on_stop(self._abort_if_fenced)
+        self._log_extra = {"sync_run_id": info.sync_run_id}
+
+    # -- figures --------------------------------------------------------------------------------------------------
+
+    @property
+    def resume_point(self) -> Any:
+        """Where the connector goes on: the last checkpoint of this run, else what ``sync()`` was given."""
+        return self.checkpoint if self._has_saved else self.info.state
+
+    @property
+    def documents_scanned(self) -> int:
+        """Documents looked at, before a resume included."""
+        return self.delivery.counters.total_scanned
+
+    @property
+    def documents_emitted(self) -> int:
+        """Documents emitted, and before a resume accepted."""
+        return self.delivery.counters.updated_before + self._emitted
+
+    # -- documents, people, counts --------------------------------------------------------------------------------
+
+    def emit(self, kind: str, document: Document) -> Callable[[], None] | None:
+        """Take a document; memory only. Return what remains to be done and may block, or None.
+
+        The document has its place among the events as soon as this returns.
+
+        Raises:
+            InvalidDocumentError: it cannot be sent.
+        """
+        if not isinstance(document, Document):
+            raise InvalidValueError(
+                model="SyncContext", field="emit", value=document, remedy="give a Document(...)"
+            )
+        self.require_open("emit", document.external_id)  # Before anything is uploaded.
+        content = document.content
+        if (content is None) is (document.content_id is None):
+            require_one_content(document)
+        info = self.info
+        event = encode_upsert(kind, document, sync_run_id=info.sync_run_id, source_id=info.source_id)
+        if document.permissions is None:
+            self._mention_missing_permissions(document)
+        if content is None:
+            has_room = self.delivery.put(event)
+        elif _is_in_memory(document):
+            payload = payload_of(document)
+            has_room = self.delivery.put(event, self._upload(payload, document), payload.buffered_bytes)
+        else:
+            pending = PendingContent()
+            self.delivery.put(event, pending)
+            return partial(self._read_content, document, pending)
+        self._emitted += 1
+        self.ledger.read()
+        return None if has_room else self.wait_for_room
+
+    def put(self, operation: str, event: EncodedEvent) -> Callable[[], None] | None:
+        """Take an event that has no content; otherwise as ``emit``."""
+        self.require_open(operation, event.document_id)
+        return None if self.delivery.put(event) else self.wait_for_room
+
+    def wait_for_room(self) -> None:
+        """Wait until the buffer is below its limits."""
+        if not self.delivery.has_room():
+            with self.pulse.inside("emit, waiting for the manager"):
+                self.delivery.wait_for_room()
+
+    def count_scanned(self, count: int) -> None:
+        """Count documents looked at; memory only."""
+        self.pulse.touch("increment_scanned")
+        self.delivery.count_scanned(count)
+        self.ledger.looked_at(count)
+
+    def note_error(self, external_id: str, error: str | BaseException) -> None:
+        """Note a document that the connector could not read; memory only.
+
+        Raises:
+            TooManyErrorsError: more failed than allowed.
+        """
+        self.require_open("emit_error", external_id)
+        reason = redact(error_text(error), self.info.secrets)
+        self.ledger.add(DocumentError(document_id=external_id, stage=CONNECTOR_STAGE, reason=reason))
+        self.ledger.check()
+
+    def flush(self) -> list[DocumentError]:
+        """Deliver everything taken so far; return what was refused since the last flush."""
+        self.require_open("flush")
+        with self.pulse.inside("flush"):
+            self.delivery.barrier()
+        return self.ledger.take_refused()
+
+    def require_open(self, operation: str, about: str = "") -> None:
+        """Note a call of the connector; let it go on, or tell it why not.
+
+        Raises:
+            SyncFinishedError: the run has ended.
+            SyncCancelledError: it was cancelled.
+            SdkClientError: earlier events could not be delivered.
+        """
+        self.pulse.touch(operation, about)
+        self.delivery.check()
+
+    # -- checkpoints, and the end ---------------------------------------------------------------------------------
+
+    def save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save a checkpoint, after everything taken before it was delivered."""
+        self.require_open("save_state")
+        with self.pulse.inside("save_state"):
+            self.delivery.barrier()
+            self.ledger.judge()
+            self._save_checkpoint(checkpoint)
+
+    def save_connector_state(self, notes: dict[str, Any]) -> None:
+        """Replace the durable notes of the source; also after the end."""
+        self.pulse.touch("save_connector_state")
+        self.state.raise_if_stopped()
+        with self._naming_what_is_too_large("connector state", notes):
+            self.manager.save_connector_state(self.info.source_id, notes)
+        self.connector_state = notes
+
+    def wish_checkpoint(self, checkpoint: JsonValue) -> None:
+        """Note the checkpoint with which the run should complete."""
+        if not self.state.has_ended:
+            self._final_checkpoint = checkpoint
+
+    def complete(self) -> None:
+        """End the run as completed; nothing happens when it is stopped or has ended.
+
+        Raises:
+            TooManyErrorsError: more documents failed than allowed.
+        """
+        if self.state.stopped.is_set() or self.state.has_ended:
+            return
+        with self.pulse.inside("complete"):
+            self.delivery.barrier(final=True)
+        self.ledger.judge()  # Also for a connector that went on after TooManyErrorsError.
+        checkpoint = self._final_checkpoint
+        if checkpoint is None and not self._has_saved:
+            # A run that saves none erases the source's checkpoint (PROTOCOL, section 6).
+            checkpoint = self.info.checkpoint
+        if checkpoint is not None:
+            self._save_checkpoint(checkpoint)
+        counters = self.delivery.counters
+        with self.state.final_call("completed") as is_first:
+            if is_first:
+                self.manager.complete(
+                    self.info.sync_run_id,
+                    scanned=counters.total_scanned,
+                    updated=counters.total_updated,
+                    new_state=self.checkpoint,
+                )
+
+    def fail(self, error: str | BaseException) -> None:
+        """Deliver what was taken as far as possible, then end the run as failed, without secrets in the text."""
+        if self.state.stopped.is_set() or self.state.has_ended:
+            return
+        try:
+            self.delivery.barrier(timeout_seconds=FLUSH_SECONDS, final=True)
+        except ConnectorError as trouble:
+            log.warning(
+                "Not everything that was emitted could be delivered: %s", trouble, extra=self._log_extra
+            )
+        text = redact(error_text(error), self.info.secrets)[:LONGEST_ERROR]
+        with self.state.final_call("failed") as is_first:
+            if is_first:
+                self.manager.fail(self.info.sync_run_id, text)
+
+    # -- other calls of the connector -----------------------------------------------------------------------------
+
+    def user_email(self) -> str:
+        """Return the address of the user who made the source; asked for once."""
+        with self._asking:
+            if self._user_email is None:
+                self.require_open("user_email")
+                with self.state.naming_cancellation():
+                    self._user_email = self.manager.user_email(self.info.source_id)
+            return self._user_email
+
+    def heartbeat(self) -> None:
+        """Report the run alive; a failure is logged."""
+        self.require_open("heartbeat")
+        try:
+            self.beat()
+        except SdkClientError as error:
+            log.warning("A heartbeat failed: %s", error, extra=self._log_extra)
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait, but no longer than until the run is stopped; return True when the time is over."""
+        with self.pulse.inside("sleep"):
+            return not self.state.stopped.wait(seconds)
+
+    # -- for the runtime ------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Find out what an earlier process has done for this run; to be called before the connector is.
+
+        Raises:
+            SdkClientError: the manager takes no checkpoint.
+        """
+        if self.info.is_resume:
+            self.delivery.counters.carry_over()
+        elif self.info.may_have_begun:
+            self._rewind()
+
+    def drain(self, *, timeout_seconds: float) -> None:
+        """Deliver what was taken while the process shuts down; what cannot be delivered is emitted again later."""
+        try:
+            self.delivery.barrier(timeout_seconds=timeout_seconds)
+        except ConnectorError as error:
+            log.info("Not drained: %s", error, extra=self._log_extra)
+
+    def beat(self) -> None:
+        """Report the run alive.
+
+        Raises:
+            SdkClientError: the manager did not take it.
+        """
+        if not self.state.has_ended:
+            self.manager.heartbeat(self.info.sync_run_id)
+
+    def note_after_the_end(self, error: BaseException) -> None:
+        """Note what ``sync()`` raised after the run had ended; its report shows it."""
+        reason = redact(error_text(error), self.info.secrets)
+        run_id = self.info.sync_run_id
+        self.ledger.note(DocumentError(document_id=run_id, kind="run", stage=ENDED_STAGE, reason=reason))
+
+    def close(self) -> None:
+        """End the run's own thread, after its end."""
+        self._forget_abort()
+        self.delivery.close()
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _abort_if_fenced(self) -> None:
+        """A cancelled run waits for nothing, not even for a call that is under way."""
+        if self.state.fence.is_set():
+            self.manager.abort()
+
+    def _read_content(self, document: Document, pending: PendingContent) -> None:
+        """Read a file that was given as content, and begin to send it."""
+        try:
+            payload = payload_of(document)
+        except BaseException as error:
+            # A file that has just gone is noted in its order, like one that the manager refuses.
+            is_noted = isinstance(error, (OSError, InvalidDocumentError)) and isinstance(
+                document.content, os.PathLike
+            )
+            pending.fail(error if is_noted else WithdrawnError())
+            if not is_noted:
+                raise
+        else:
+            try:
+                self.delivery.add_bytes(pending, payload.buffered_bytes)
+                pending.follow(self._upload(payload, document))
+            except BaseException as error:
+                pending.fail(error)
+                raise
+        self._emitted += 1
+        self.ledger.read()
+        self.wait_for_room()
+
+    def _upload(self, payload: Payload, document: Document) -> "Future[str]":
+        note_cut: Callable[[], None] = partial(self._note, document.external_id, TRUNCATED_STAGE, TRUNCATED)
+        if payload.is_guessed:
+            self._note(document.external_id, DECODED_STAGE, DECODED)
+        if payload.is_too_long:
+            note_cut()
+            note_cut = _nothing
+        return payload.upload(self.manager, self.info.sync_run_id, note_cut)
+
+    def _note(self, document_id: str, stage: str, reason: str) -> None:
+        self.ledger.add(DocumentError(document_id=document_id, stage=stage, reason=reason))
+
+    def _save_checkpoint(self, checkpoint: JsonValue) -> None:
+        with self._naming_what_is_too_large("checkpoint", checkpoint):
+            self.manager.save_checkpoint(self.info.sync_run_id, checkpoint, source_id=self.info.source_id)
+        self.checkpoint = checkpoint
+        self._has_saved = True
+
+    @contextmanager
+    def _naming_what_is_too_large(self, name: str, value: JsonValue) -> Iterator[None]:
+        size = len(encode(value))
+        if size > LARGE_STATE_BYTES:
+            log.warning(
+                "The %s has %d bytes: it travels with every save and every dispatch of a run. Keep a cursor in it, and "
+                "data of the connector elsewhere.",
+                name,
+                size,
+                extra=self._log_extra,
+            )
+        try:
+            with self.state.naming_cancellation():
+                yield
+        except SdkClientError as error:
+            if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise too_large(name, size) from error
+            raise
+
+    def _rewind(self) -> None:
+        """Take the run's checkpoint back to where this start begins, if an earlier process has got further.
+
+        The manager repeats a first dispatch whose answer it missed, without ``is_resume``. Meanwhile it may have resumed
+        the run elsewhere, and a checkpoint may have been saved there. Were this start interrupted, a resume from that
+        checkpoint would leave old versions in place that are emitted again from here on.
+        """
+        try:
+            progress = self.manager.progress(self.info.sync_run_id)
+            reason = "was begun by an earlier process" if progress and progress.has_begun else ""
+        except SdkClientError as error:
+            reason = f"may have been begun by an earlier process ({error})"
+        if not reason:
+            return
+        log.warning("The run %s and is dispatched anew: it begins again", reason, extra=self._log_extra)
+        checkpoint = self.info.checkpoint
+        self.manager.save_checkpoint(self.info.sync_run_id, checkpoint, source_id=self.info.source_id)
+
+    def _mention_missing_permissions(self, document: Document) -> None:
+        if self._said_private:
+            return
+        self._said_private = True
+        log.warning(
+            "Document %r has no permissions and is sent as private: nobody finds it. Give it "
+            "DocumentPermissions(...). Said once a run.",
+            document.external_id[:200],
+            extra=self._log_extra,
+        )
+
+
+def _nothing() -> None:
+    """Do nothing: it is in the ledger already."""
+
+
+def _is_in_memory(document: Document) -> bool:
+    """Say whether the content need not be read from anywhere, nor copied to a file."""
+    content: Any = document.content
+    if isinstance(content, str):
+        return True
+    return (
+        document.mime_type is None and document.filename is None and isinstance(content, (bytes, bytearray))
+    )

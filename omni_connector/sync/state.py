@@ -1,0 +1,219 @@
+"""The state of one run: what may still be taken from its connector, and what may still be sent to the manager.
+
+Every question "may I still?" is answered here; the table of what each operation does in each state is in
+docs/architecture.md.
+"""
+
+import enum
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from omni_connector.exceptions import (
+    SdkClientError,
+    SyncCancelledError,
+    SyncFinishedError,
+    SyncInterruptedError,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Phase(enum.Enum):
+    """Where a run stands."""
+
+    OPEN = "open"
+    """It takes documents and sends them."""
+
+    DRAINING = "draining"
+    """It takes nothing more and sends what it has: the process shuts down, or the run is about to end."""
+
+    FENCED = "fenced"
+    """It was cancelled, or is over at the manager: nothing of it may reach the manager any more."""
+
+    ENDED = "ended"
+    """Its final call was made, or its thread has ended."""
+
+
+class RunState:
+    """The state of one run. Safe to use from many threads.
+
+    Attributes:
+        stopped: set when the connector should stop, by a cancellation or by the shutdown of the process.
+        fence: set by a cancellation only.
+    """
+
+    def __init__(self, sync_run_id: str) -> None:
+        self.stopped = threading.Event()
+        self.fence = threading.Event()
+        self._sync_run_id = sync_run_id
+        self._lock = threading.Lock()  # Protects the following.
+        self._error: SyncCancelledError | None = None
+        self._is_ending = False
+        self._is_closed = False
+        self._outcome: str | None = None
+        self._callbacks: dict[object, Callable[[], object]] = {}
+        self._final_call = threading.Lock()  # Held during the final call, so that nothing overtakes it.
+        self._is_answered = False
+        self.before_final: Callable[[], object] = _nothing
+        """Called right before the final call. The manager may start the source's next run while that call is still being
+        answered, so the slot has to be free by then."""
+
+    # -- questions ------------------------------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> Phase:
+        """Where the run stands."""
+        if self._outcome is not None or self._is_closed:
+            return Phase.ENDED
+        if self.fence.is_set():
+            return Phase.FENCED
+        if self._is_ending or self.stopped.is_set():
+            return Phase.DRAINING
+        return Phase.OPEN
+
+    @property
+    def is_open(self) -> bool:
+        """The connector may go on; one look for each document."""
+        return not (self._is_ending or self._is_closed or self._outcome is not None or self.stopped.is_set())
+
+    @property
+    def may_send(self) -> bool:
+        """What was taken may be sent."""
+        return self.phase in {Phase.OPEN, Phase.DRAINING}
+
+    @property
+    def outcome(self) -> str | None:
+        """``completed`` or ``failed`` when the manager has accepted it, or None."""
+        return self._outcome if self._is_answered else None
+
+    @property
+    def has_ended(self) -> bool:
+        """A final call was made, or is being made."""
+        return self._outcome is not None
+
+    @property
+    def reason(self) -> str:
+        """Why the run stops; empty while it does not."""
+        return self._error.reason if self._error else ""
+
+    def require_open(self) -> None:
+        """Let the connector go on, or tell it why not.
+
+        Raises:
+            SyncFinishedError: the run has ended, or is about to.
+            SyncCancelledError: it was cancelled.
+            SyncInterruptedError: the process shuts down.
+        """
+        if self.is_open:
+            return
+        if self._outcome is not None:
+            raise SyncFinishedError(self._sync_run_id, self._outcome)
+        self.raise_if_stopped()
+        raise SyncFinishedError(self._sync_run_id, "ending" if not self._is_closed else "left to the manager")
+
+    def raise_if_stopped(self) -> None:
+        """Raise the error that tells the connector to stop.
+
+        Raises:
+            SyncCancelledError: the run was cancelled.
+            SyncInterruptedError: the process shuts down.
+        """
+        if not self.stopped.is_set():
+            return
+        if isinstance(self._error, SyncInterruptedError):
+            raise SyncInterruptedError(self._sync_run_id)
+        raise SyncCancelledError(self._sync_run_id, self.reason)
+
+    def raise_if_fenced(self) -> None:
+        """As ``raise_if_stopped``, but let a shutdown pass: what was taken is still delivered then."""
+        if self.fence.is_set():
+            self.raise_if_stopped()
+
+    @contextmanager
+    def naming_cancellation(self) -> Iterator[None]:
+        """Around a call to the manager: one that a cancellation breaks off is not reported as a manager that is away.
+
+        Raises:
+            SyncCancelledError: in place of an SdkClientError of a run that is cancelled.
+        """
+        try:
+            yield
+        except SdkClientError as error:
+            if self.fence.is_set():
+                raise SyncCancelledError(self._sync_run_id, self.reason) from error
+            raise
+
+    # -- changes --------------------------------------------------------------------------------------------------
+
+    def cancel(self, reason: str = "cancelled by the manager") -> None:
+        """Stop and fence the run. A cancellation also overrides an earlier shutdown."""
+        with self._lock:
+            self.fence.set()
+            self._error = SyncCancelledError(self._sync_run_id, reason)
+        self._wake()
+
+    def interrupt(self) -> None:
+        """Stop the run because the process shuts down; what it has taken is still delivered."""
+        with self._lock:
+            if self._error is None:
+                self._error = SyncInterruptedError(self._sync_run_id)
+        self._wake()
+
+    def begin_end(self) -> None:
+        """Take nothing more from now on, so that nothing is left behind when the run ends."""
+        self._is_ending = True
+
+    @contextmanager
+    def final_call(self, outcome: str) -> Iterator[bool]:
+        """Give the right to end the run to the first caller, and to none once the run is stopped.
+
+        A final call that fails is not followed by another: the manager finds the run lost and resumes it.
+        """
+        with self._final_call:
+            is_first = self._outcome is None and not self.stopped.is_set()
+            if is_first:
+                self._outcome = outcome
+                self.before_final()
+            yield is_first
+            self._is_answered = self._is_answered or is_first  # Not reached when the final call fails.
+
+    def wait_for_final_call(self) -> None:
+        """Wait for a final call that another thread is making."""
+        with self._final_call:
+            pass
+
+    def close(self) -> None:
+        """End a run whose thread ends, however it ended: what other threads still send is refused."""
+        self._is_closed = True
+
+    def on_stop(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call ``callback`` when the run is stopped, at once if it is; return how to forget it."""
+        key = object()
+        with self._lock:
+            already = self.stopped.is_set()
+            if not already:
+                self._callbacks[key] = callback
+        if already:
+            callback()
+
+        def forget() -> None:
+            with self._lock:
+                self._callbacks.pop(key, None)
+
+        return forget
+
+    def _wake(self) -> None:
+        with self._lock:
+            self.stopped.set()
+            callbacks = list(self._callbacks.values())
+        for callback in callbacks:  # Outside the lock: a callback may take locks of its own.
+            try:
+                callback()
+            except Exception:  # One that fails must not keep the others from being called.
+                log.exception("A callback of run %s failed", self._sync_run_id)
+
+
+def _nothing() -> None:
+    """Do nothing."""
