@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
+from omni_connector.forking import begins_anew
 from omni_connector.pool import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,20 @@ class EventLoop:
         self._closed = False
         self._closing = threading.Event()
         self._pool = WorkerPool(f"{name}-call", OFF_LOOP_THREADS)
-        self._settled: deque[Callable[[], None]] = deque()  # Appending and popping are atomic.
+        self._kept: deque[Callable[[], None]] = deque()  # Appending and popping are atomic.
+        self._woken = False
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Leave the parent's loop alone, and start one when it is needed."""
+        if self._loop is not None:
+            _of_the_parent.append(
+                self._loop
+            )  # Closing it, or dropping it, would touch what the parent waits on.
+        self._lock = threading.Lock()
+        self._loop = self._thread = None
+        self._closing = threading.Event()
+        self._kept.clear()
         self._woken = False
 
     def run(
@@ -85,28 +99,23 @@ class EventLoop:
         """Start the blocking ``call`` in a thread, now, and return what a coroutine on the loop awaits."""
         return asyncio.wrap_future(self._pool.submit(call), loop=self._started())
 
-    def in_thread(self, call: Callable[[], object]) -> None:
-        """Call in a thread, now; nothing happens once the loop is closed: then nobody waits any more."""
-        with contextlib.suppress(RuntimeError):
-            self._pool.submit(call)
-
     def promise(self) -> "Promise[Any]":
-        """Return something to be awaited on the loop that any thread settles."""
-        return Promise(self._started().create_future(), self._settle)
+        """Return something to be awaited on the loop that any thread keeps."""
+        return Promise(self._started().create_future(), self._keep)
 
-    def _settle(self, settle: Callable[[], None]) -> None:
-        """Settle a promise on the loop; those that are settled while it is being woken cost no wake-up of their own."""
-        self._settled.append(settle)
+    def _keep(self, keep: Callable[[], None]) -> None:
+        """Keep a promise on the loop; those that are kept while it is being woken cost no wake-up of their own."""
+        self._kept.append(keep)
         loop = self._loop
         if not self._woken and loop is not None:
             self._woken = True
             with contextlib.suppress(RuntimeError):  # It has just ended, and with it who waited.
-                loop.call_soon_threadsafe(self._settle_all)
+                loop.call_soon_threadsafe(self._keep_all)
 
-    def _settle_all(self) -> None:
+    def _keep_all(self) -> None:
         self._woken = False  # Before the queue is looked at: what comes later wakes the loop again.
-        while self._settled:
-            self._settled.popleft()()
+        while self._kept:
+            self._kept.popleft()()
 
     async def sleep(self, seconds: float, on_stop: OnStop) -> None:
         """Wait on the loop, without holding a thread; end early when the run is stopped."""
@@ -141,12 +150,17 @@ class EventLoop:
             if self._closed:
                 raise RuntimeError("the event loop is closed")
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                _owners[self._loop] = self
-                self._thread = threading.Thread(
-                    target=_serve, args=(self._loop, self._closing), name=self._name, daemon=True
+                loop = asyncio.new_event_loop()
+                thread = threading.Thread(
+                    target=_serve, args=(loop, self._closing), name=self._name, daemon=True
                 )
-                self._thread.start()
+                try:
+                    thread.start()
+                except BaseException:  # None can be started now; perhaps the next time.
+                    loop.close()
+                    raise
+                _owners[loop] = self
+                self._loop, self._thread = loop, thread
             return self._loop
 
 
@@ -158,6 +172,9 @@ def beside_the_loop(work: Callable[[], T]) -> T | Awaitable[T]:
     owner = _owners.get(loop)
     return asyncio.to_thread(work) if owner is None else owner.off_loop(work)
 
+
+_of_the_parent: list[asyncio.AbstractEventLoop] = []
+"""Loops of the process from which this one was forked."""
 
 _owners: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, EventLoop]" = weakref.WeakKeyDictionary()
 """Whose threads do the slow work of coroutines that run on a loop; others' loops have threads of their own."""
@@ -171,30 +188,23 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 class Promise(Generic[T]):
-    """A value to come, awaited on the loop and settled from any thread.
+    """A value to come, awaited on the loop and given by any thread.
 
     Attributes:
         value: what is awaited.
     """
 
-    def __init__(self, value: "asyncio.Future[T]", settle: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, value: "asyncio.Future[T]", keep: Callable[[Callable[[], None]], None]) -> None:
         self.value = value
-        self._settle = settle
+        self._keep = keep
 
     def keep(self, result: T) -> None:
         """Give the value."""
-        self._settle(lambda: None if self.value.done() else self.value.set_result(result))
+        self._keep(lambda: None if self.value.done() else self.value.set_result(result))
 
     def fail(self, error: BaseException) -> None:
         """Give an error in its place."""
-        self._settle(lambda: None if self.value.done() else self.value.set_exception(error))
-
-    def settle_with(self, call: Callable[[], T]) -> None:
-        """Give what ``call`` returns or raises; it may block, so that this belongs into a thread that may wait."""
-        try:
-            self.keep(call())
-        except Exception as error:  # noqa: BLE001 - handed to whoever awaits.
-            self.fail(error)
+        self._keep(lambda: None if self.value.done() else self.value.set_exception(error))
 
 
 def _serve(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:

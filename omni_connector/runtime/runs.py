@@ -9,6 +9,7 @@ from functools import partial
 from attrs import define, evolve, field, frozen
 
 from omni_connector.exceptions import SyncConflictError
+from omni_connector.forking import begins_anew
 from omni_connector.models import Slot
 from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
@@ -89,6 +90,14 @@ class RunRegistry:
         self._runs: dict[str, Run] = {}
         self._threads: set[Run] = set()  # Also the cancelled ones whose thread still runs.
         self._reports: OrderedDict[str, RunReport] = OrderedDict()
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Forget every run: their threads are in the process from which this one was forked."""
+        self._lock = threading.Lock()
+        self._slots.clear()
+        self._runs.clear()
+        self._threads.clear()
 
     def claim(self, sync_run_id: str, source_id: str, slot: Slot) -> Run | None:
         """Take the slot for a run; None when this very run is in progress already.
@@ -129,10 +138,6 @@ class RunRegistry:
         """Let the source's next run start; this one is still reported as running."""
         with self._lock:
             self._drop_slot(run)
-
-    def forget_all(self) -> None:
-        """Forget every run, in a process that was forked: their threads are in the other one."""
-        self.__init__()  # type: ignore[misc]  # With a new lock: the old one may be held for ever.
 
     def cancel(self, sync_run_id: str) -> bool:
         """Stop and fence a run and free its slot; False when it is not in progress."""

@@ -16,6 +16,7 @@ from omni_connector.exceptions import (
     ConfigurationError,
     McpDisabledError,
 )
+from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import (
     ActionRequest,
@@ -94,8 +95,14 @@ class ConnectorService:
         self._registrar: Registrar | None = None
         self._started = False
         self._closed = False
+        begins_anew(self)
         factory = RunFactory(self._hooks, manager, self._runs, self._options)
         self._starter = SyncStarter(factory, watch=self._watch, mirror=self.mirror)
+
+    def after_fork(self) -> None:
+        """Serve on in a process that was forked; registering is left to the one that began it."""
+        self._lock = threading.Lock()
+        self._registrar = None
 
     # -- its own life -------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from attrs import define, frozen
 
 from omni_connector.exceptions import ConnectorError
+from omni_connector.forking import begins_anew
 from omni_connector.runtime.runs import Run, RunRegistry
 
 log = logging.getLogger(__name__)
@@ -54,13 +55,22 @@ class Watch:
         self._lock = threading.Lock()  # Protects _thread.
         self._thread: threading.Thread | None = None
         self._seen: dict[Run, _Seen] = {}
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Start a thread when this process has a run."""
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = None
+        self._seen = {}
 
     def start(self) -> None:
         """Begin to look, once."""
         with self._lock:
             if self._thread is None and not self._stop.is_set():
-                self._thread = threading.Thread(target=self._run, name="omni-watch", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="omni-watch", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def close(self) -> None:
         """End the thread."""

@@ -21,6 +21,7 @@ from omni_connector.exceptions import (
     SyncFinishedError,
     SyncRunEndedError,
 )
+from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.events import EncodedEvent
 from omni_connector.models.sync import SyncMode
@@ -112,6 +113,18 @@ class Delivery:
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._forget_stop = state.on_stop(self._stopped)
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Refuse to go on in another process: it has no thread that sends, and the parent sends what it has taken."""
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._changed = threading.Condition(self._lock)
+        self._thread = None
+        self._error = ConnectorError(
+            "this run belongs to the process from which this one was forked: let that one use its context, and only read "
+            "in this one"
+        )
 
     def put(self, event: EncodedEvent, upload: "Future[str] | None" = None, content_bytes: int = 0) -> bool:
         """Take an event; memory only, never blocks. Return whether the buffer is still below its limits.
