@@ -14,6 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from omni_connector.forking import begins_anew
+
 T = TypeVar("T")
 
 _Task = tuple[Callable[..., Any], tuple[Any, ...], "Future[Any]"]
@@ -36,6 +38,14 @@ class WorkerPool:
         self._waiting = 0  # Threads that wait for a task, less the tasks that wait for a thread.
         self._closed = False
         self._numbers = itertools.count(1)
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Start threads of its own; the parent does what waits for one."""
+        self._tasks = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = []
+        self._waiting = 0
 
     def submit(self, call: Callable[..., T], *args: Any) -> "Future[T]":
         """Run ``call`` in one of the threads; its result or error is in the future.
@@ -89,7 +99,7 @@ class WorkerPool:
         thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # There is no memory for it, or a limit of the system is reached.
+        except (RuntimeError, MemoryError):  # There is no memory for it, or a limit of the system is reached.
             if not self._threads:
                 raise
             return  # Those that there are do its work.

@@ -136,9 +136,7 @@ def _extract_and_store(run: SyncRun, data: object, mime_type: str, filename: str
     with run.pulse.inside("extract_and_store_content"), run.state.naming_cancellation():
         payload = _file(data, mime_type, filename)
         with closing(payload):
-            return run.manager.upload_file(
-                run.info.sync_run_id, payload.open, payload.mime_type, payload.filename
-            ).result()
+            return payload.upload(run.manager, run.info.sync_run_id).result()
 
 
 def _extract(run: SyncRun, data: object, mime_type: str, filename: str | None) -> str:
@@ -147,7 +145,7 @@ def _extract(run: SyncRun, data: object, mime_type: str, filename: str | None) -
         payload = _file(data, mime_type, filename)
         with closing(payload):
             return run.manager.extract_text(
-                run.info.sync_run_id, payload.open(), mime_type=payload.mime_type, filename=payload.filename
+                run.info.sync_run_id, payload.file, mime_type=payload.mime_type, filename=payload.filename
             )
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, cast
 
 from attrs import define
 
 from omni_connector.exceptions import ContentTooLargeError, InvalidDocumentError
 from omni_connector.manager.api import ManagerApi
+from omni_connector.manager.multipart import KeptOpen
 from omni_connector.models.codec import decode, encode_text
 from omni_connector.models.document import Document
 from omni_connector.sync.charset import (
@@ -143,16 +144,13 @@ class FilePayload:
         in_memory = min(self.size_bytes, SPOOLED_BYTES)
         return in_memory + (self.size_bytes - in_memory) // DISK_BYTES_A_BYTE
 
-    def upload(self, manager: ManagerApi, sync_run_id: str, _on_cut: Callable[[], None]) -> "Future[str]":
+    def upload(
+        self, manager: ManagerApi, sync_run_id: str, _on_cut: Callable[[], None] | None = None
+    ) -> "Future[str]":
         """Begin to send it; return the content id of its text to come. The copy is released afterwards."""
-        future = manager.upload_file(sync_run_id, self.open, self.mime_type, self.filename)
+        future = manager.upload_file(sync_run_id, KeptOpen(self.file), self.mime_type, self.filename)
         future.add_done_callback(self._release)
         return future
-
-    def open(self) -> BinaryIO:
-        """Open the copy, which is kept for another attempt."""
-        self.file.seek(0)
-        return cast("BinaryIO", _KeptOpen(self.file))
 
     def close(self) -> None:
         """Release the copy."""
@@ -160,25 +158,6 @@ class FilePayload:
 
     def _release(self, _: object) -> None:
         self.close()
-
-
-class _KeptOpen:
-    """A file that stays open when its reader closes it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.read = file.read
-        self.seek = file.seek
-        self.tell = file.tell
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave it open."""
 
 
 class PendingContent(Future[str]):
