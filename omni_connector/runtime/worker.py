@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from omni_connector.exceptions import ConfigurationError, ConnectorError, SyncInterruptedError
+from omni_connector.exceptions import ConfigurationError, ConnectorError, SyncInterruptedError, SyncStartError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
 from omni_connector.runtime.hooks import YIELDS, HookCaller, is_async_hook, must_be_awaited
@@ -52,7 +52,7 @@ class RunFactory:
             arguments: what it is given before the context.
 
         Raises:
-            RuntimeError: no thread can be started.
+            SyncStartError: no thread can be started.
         """
         connector = self.hooks.connector
         run.sync = SyncRun(
@@ -65,10 +65,12 @@ class RunFactory:
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
             run.thread.start()
-        except BaseException:
+        except (RuntimeError, MemoryError) as error:
             run.thread = None
             run.sync.close()
-            raise
+            raise SyncStartError(
+                f"The run needs a thread, and none can be started: {error}", status=500
+            ) from error
 
 
 class SyncWorker(threading.Thread):

@@ -7,12 +7,14 @@ gathered. What may block goes through a colour: here and now, or in a thread, wi
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from functools import partial
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone
-from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConnectorError
 from omni_connector.sync.run import SyncRun
+
+if TYPE_CHECKING:  # Loads asyncio, which importing ``SyncContext`` does without.
+    from omni_connector.event_loop import EventLoop
 
 T = TypeVar("T")
 
@@ -51,7 +53,7 @@ class Blocking:
 class OnLoop:
     """For ``async def sync``: a call starts when it is called, in a thread, and is awaited on the loop."""
 
-    def __init__(self, loop: EventLoop) -> None:
+    def __init__(self, loop: "EventLoop") -> None:
         self._loop = loop
 
     def call(self, kind: type[T], work: Callable[..., Any], *args: Any) -> T:

@@ -258,7 +258,8 @@ class Delivery:
         except ConnectorError as error:
             self._fail(error)
         except CancelledError:
-            self._fail(ConnectorError("delivery was cut off"))
+            if not self._is_closed:
+                self._fail(ConnectorError("delivery was cut off"))
         except Exception as error:  # The thread ends here, and the run is given the reason.
             log.exception("Delivery failed", extra={"sync_run_id": self._run_info.sync_run_id})
             self._fail(ConnectorError(f"delivery failed: {error!r}"))

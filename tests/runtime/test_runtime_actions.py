@@ -14,7 +14,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ConnectorManifest
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.asgi_answer import RawResponse
-from omni_connector.runtime.hooks import accepted, call_hook, is_async_hook
+from omni_connector.runtime.hooks import call_hook, is_async_hook
 
 SOURCE = {"id": "s", "name": "Docs"}
 REQUEST = ActionRequest(
@@ -243,14 +243,6 @@ def test_async_hooks_are_recognised_behind_decorators_that_say_what_they_wrap():
     assert is_async_hook(wrapped)
     assert is_async_hook(functools.partial(hook))
     assert not is_async_hook(hiding)
-
-
-def test_only_accepted_keywords_are_handed_over():
-    optional = {"source": 1, "actor_email": 2}
-    assert accepted(lambda a, source: None, optional) == {"source": 1}
-    assert accepted(lambda a, *, actor_email=None: None, optional) == {"actor_email": 2}
-    assert accepted(lambda *args, **kwargs: None, optional) == optional
-    assert accepted(lambda a, source, /: None, optional) == {}
 
 
 # -- the manifest -----------------------------------------------------------------------------------------------
