@@ -2,7 +2,7 @@
 
 A blocking connector uses the value at once; an async one awaits the call. In a blocking connector the call has
 done its work when it returns, so awaiting the value (from shared code, say) yields it without waiting. In an
-async connector the runtime returns a real awaitable in the same place (see ``sync/async_context.py``).
+async connector the runtime returns a real awaitable in the same place (see ``sync/colours.py``).
 
 The defaults of a connector's hooks are blocking; an override may be ``def`` and use ``super().hook(...)`` at once, or
 ``async def`` and ``await super().hook(...)``. A new hook gets that by one line, and its declared type by another word:

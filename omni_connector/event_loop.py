@@ -6,6 +6,7 @@ holds (an ``httpx.AsyncClient``, say) are bound to their loop and must stay usab
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import threading
 import weakref
@@ -76,7 +77,13 @@ class EventLoop:
             concurrent.futures.CancelledError: the task was cancelled.
             RuntimeError: called on the loop itself, or the loop is closed.
         """
-        if _running_loop() is self._started():
+        try:
+            loop = self._started()
+        except BaseException:
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()
+            raise
+        if _running_loop() is loop:
             raise RuntimeError(
                 "a coroutine waits for its own event loop, which would wait for ever: "
                 "await the call, or make it in a thread (asyncio.to_thread)"

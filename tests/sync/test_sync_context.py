@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import threading
 
 import pytest
@@ -711,3 +712,56 @@ def test_nothing_is_taken_any_more_while_the_run_ends(make_context, manager):
     rig.ctx.complete({"a": 1})
     assert len(refused) == 1
     assert [event["document_id"] for event in manager.events] == ["doc-1"]
+
+
+class GatedFile(io.RawIOBase):
+    """A file whose reading waits until a coroutine lets it go, which only runs on a loop that is not blocked."""
+
+    def __init__(self, data=b"from a file"):
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        self._data = [data]
+
+    def read(self, size=-1):
+        self.reached.set()
+        assert self.go_on.wait(WAIT)
+        return self._data.pop() if self._data else b""
+
+
+@pytest.mark.parametrize("fields", [{}, {"mime_type": "text/plain"}, {"filename": "a.bin"}])
+def test_a_file_is_not_read_on_the_loop_and_keeps_its_place_among_the_events(make_context, manager, fields):
+    rig = make_context(colour="async")
+    file = GatedFile()
+
+    async def release():
+        assert await asyncio.to_thread(file.reached.wait, WAIT)
+        file.go_on.set()
+
+    async def emit():
+        first = rig.ctx.emit(doc(1, content=file, **fields))
+        second = rig.ctx.emit(doc(2))
+        await asyncio.gather(first, second, release())
+        await rig.ctx.flush()
+
+    rig.loop.run(emit())
+    assert [name for _, name in kinds(manager)] == ["doc-1", "doc-2"]
+    assert manager.contents[manager.events[0]["content_id"]] == "from a file"
+    assert rig.ctx.documents_emitted == 2
+
+
+def test_a_file_that_cannot_be_read_is_reported_to_its_connector_and_skipped(run, manager):
+    class Broken(io.RawIOBase):
+        def read(self, size=-1):
+            raise OSError("gone")
+
+    colours = run()
+    with pytest.raises(OSError, match="gone"):
+        colours.do(lambda ctx: ctx.emit(doc(1, content=Broken())))
+    colours.do(lambda ctx: ctx.emit(doc(2)), lambda ctx: ctx.flush())
+    assert [name for _, name in kinds(manager)] == ["doc-2"]
+    assert (colours.ctx.documents_emitted, colours.ctx.error_count) == (1, 0)
+
+
+def test_flush_returns_a_list_in_both_colours(run, manager):
+    manager.on("send_events", SdkClientError("refused", status=422))
+    refused = run().do(lambda ctx: ctx.emit(doc(1)), lambda ctx: ctx.flush())
+    assert [error.document_id for error in refused] == ["doc-1"]
