@@ -220,7 +220,10 @@ class Exchange:
         libcurl takes an end of the connection among the headers for an empty body. And it finds fault with calls that were
         done, such as an upload that the answer cut short: a final status decides, and for a success that its body is whole.
         """
-        if not self.was_sent or status < FINAL or not _is_head_whole(self._lines):
+        lines = self._lines
+        if not self.was_sent or status < FINAL or not lines:
+            return False
+        if lines[-1] not in EMPTY_LINES and not _is_head_whole(lines):
             return False
         if code == 0 or status >= REFUSED:
             return True

@@ -5,7 +5,6 @@ for would be taken for the answer to the next request, and a request would be se
 the socket is looked at by ourselves, in the last moment before each request is sent.
 """
 
-import contextlib
 import select
 import socket
 
@@ -21,22 +20,24 @@ class Sockets:
         # A poll object names sockets by their numbers only. An epoll would go on reporting one that a forked
         # child still holds, after it was closed here.
         self._poll = select.poll()
-        self._look = select.poll()
         self._unnamed: set[int] = set()  # New ones, whose local port is not known yet.
-        self._unused: set[int] = set()  # No request was sent on them.
-        self._by_port: dict[int, int] = {}
+        self._unused: set[int] = set()  # Ports of connections on which no request was sent.
+        self._ports: dict[int, int] = {}
+        self._by_port: dict[int, select.poll] = {}  # What looks at the socket of a port.
 
     def watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         """Take what libcurl wants to wait for: the multi's ``M_SOCKETFUNCTION``."""
         if what == pycurl.POLL_REMOVE:
-            with contextlib.suppress(KeyError):
+            try:  # noqa: SIM105 - suppress() costs more than all of this, for each request.
                 self._poll.unregister(fd)
+            except KeyError:  # It was never waited for.
+                pass
         else:
             self._poll.register(fd, MASKS[what])
 
     def made(self, fd: int, _purpose: int) -> int:
         """Take note of a new socket: a handle's ``SOCKOPTFUNCTION``."""
-        self._by_port = {port: other for port, other in self._by_port.items() if other != fd}
+        self._by_port.pop(self._ports.pop(fd, 0), None)
         self._unnamed.add(fd)
         return int(pycurl.SOCKOPT_OK)
 
@@ -56,19 +57,16 @@ class Sockets:
             local_port: of the connection.
             fresh: libcurl was asked for a new connection.
         """
-        self._name_new_ones()
-        fd = self._by_port.get(local_port)
-        if fd is None:
+        if self._unnamed:
+            self._name_new_ones()
+        look = self._by_port.get(local_port)
+        if look is None:
             return fresh
-        if fd in self._unused:
+        if local_port in self._unused:
             # Nobody else's answer can come. TLS 1.3 sends session tickets, which are read before the answer.
-            self._unused.discard(fd)
+            self._unused.discard(local_port)
             return True
-        self._look.register(fd, READABLE)
-        try:
-            return not self._look.poll(0)
-        finally:
-            self._look.unregister(fd)
+        return not look.poll(0)
 
     def _name_new_ones(self) -> None:
         for fd in list(self._unnamed):
@@ -81,8 +79,10 @@ class Sockets:
                 continue
             if port:  # 0 before it is connected.
                 self._unnamed.discard(fd)
-                self._unused.add(fd)
-                self._by_port[port] = fd
+                self._unused.add(port)
+                self._ports[fd] = port
+                look = self._by_port[port] = select.poll()
+                look.register(fd, READABLE)
 
 
 BITS = {READABLE: pycurl.CSELECT_IN, WRITABLE: pycurl.CSELECT_OUT}
