@@ -7,18 +7,17 @@ libcurl's callbacks nothing of libcurl may be called: they append to lists and a
 
 import contextlib
 import logging
-import os
 import select
 import socket
 import threading
 import time
-import weakref
 from collections import deque
 from typing import Self
 
 import pycurl
 import requests
 
+from omni_connector.forking import begins_anew
 from omni_connector.manager.curl_exchange import Exchange, Job
 from omni_connector.manager.curl_options import LONGEST_IDLE_SECONDS, CurlOptions
 from omni_connector.manager.curl_sockets import Sockets
@@ -48,7 +47,7 @@ class CurlWire:
         self._lock = threading.Lock()  # Protects the two below, and the moment in which a life ends.
         self._life: _Life | None = None
         self._closed = False
-        _wires.add(self)
+        begins_anew(self)
 
     @classmethod
     def for_session(
@@ -97,7 +96,7 @@ class CurlWire:
                 self._life = None
             return True
 
-    def start_anew(self) -> None:
+    def after_fork(self) -> None:
         """Begin again in a forked child. What the parent has under way stays the parent's."""
         self._lock = threading.Lock()
         self._life = None
@@ -116,18 +115,6 @@ class CurlWire:
         if self._life.asleep:
             self._life.wake()
         return None
-
-
-_wires: "weakref.WeakSet[CurlWire]" = weakref.WeakSet()
-
-
-def _start_all_anew() -> None:
-    for wire in list(_wires):
-        wire.start_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_all_anew)
 
 
 class _Life:
