@@ -15,8 +15,8 @@ ASGI_ARGUMENTS = 3
 class Application(Flask):
     """A WSGI application that is an ASGI application when it is called as one.
 
-    So that ``uvicorn.run(create_app(connector))`` and an ASGI framework's test client work as they do with the
-    application of an asynchronous SDK. Servers call a WSGI application with two arguments, an ASGI application with
+    ``uvicorn.run(create_app(connector))`` and the test client of an ASGI framework work as with the application of an
+    asynchronous SDK. Servers call a WSGI application with two arguments, an ASGI application with
     three, or first with one and then with two (ASGI 2, for which they take an application whose call is no ``async
     def``).
 
@@ -31,7 +31,7 @@ class Application(Flask):
         self._asgi: AsgiApplication | None = None
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Answer a request, whichever way the server asks."""
+        """Answer a request of a WSGI or an ASGI server."""
         if keywords or len(arguments) == WSGI_ARGUMENTS:
             return super().__call__(*arguments, **keywords)
         if len(arguments) == ASGI_ARGUMENTS:

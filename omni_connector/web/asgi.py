@@ -1,4 +1,4 @@
-"""The same applications for ASGI servers, by a2wsgi; the only place that knows it.
+"""Runs the applications under ASGI servers, through a2wsgi; the only module that imports it.
 
 It was chosen over the adapters of asgiref, Starlette and uvicorn: it passes requests and answers on in chunks, gives
 each request a thread of a pool of its own, closes what an application returns, and takes header bytes as they are.
@@ -27,8 +27,8 @@ THREADS = 64
 class AsgiApplication:
     """A Flask application as an ASGI one.
 
-    When the server shuts down it stops what the application's blueprints have started: what runs have buffered is
-    delivered, as by the end of a process.
+    When the server shuts down, it stops what the application's blueprints have started: what runs have buffered is
+    delivered, as at the end of a process.
 
     Args:
         app: the application.
