@@ -33,7 +33,7 @@ class McpCatalogue:
         return f"{len(self.tools)} tools, {len(self.resources)} resources, {len(self.prompts)} prompts"
 
 
-def announced(wire: dict[str, JsonValue], catalogue: McpCatalogue | None) -> dict[str, JsonValue]:
+def add_to_manifest(wire: dict[str, JsonValue], catalogue: McpCatalogue | None) -> dict[str, JsonValue]:
     """Return the manifest ``wire`` with what the server offers in it.
 
     What the connector itself declares under the same name or id wins.

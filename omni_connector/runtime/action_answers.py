@@ -36,7 +36,7 @@ def is_unsupported(result: Any, action: str) -> bool:
     return isinstance(answer, dict) and answer.get("error") == error
 
 
-def of_other_framework(result: Any, loop: EventLoop, *, secrets: frozenset[str]) -> Any:
+def from_other_framework(result: Any, loop: EventLoop, *, secrets: frozenset[str]) -> Any:
     """Return a response of an ASGI framework, or one shaped like it, as a RawResponse; anything else as it is."""
     has_content = hasattr(result, "body") or hasattr(result, "body_iterator") or is_asgi(result)
     if isinstance(result, ActionResponse) or not (is_response(result) and has_content):

@@ -12,7 +12,7 @@ from omni_connector.models import ActionRequest, ActionResponse, Source
 from omni_connector.models.action import ERROR, SUCCESS
 from omni_connector.models.plain import plain_json
 from omni_connector.models.records import ActionCredentials, Credential, secrets_and_row
-from omni_connector.runtime.action_answers import is_response, is_unsupported, of_other_framework
+from omni_connector.runtime.action_answers import from_other_framework, is_response, is_unsupported
 from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
 from omni_connector.runtime.hooks import call_fitted, call_hook
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
@@ -47,7 +47,7 @@ def run_action(
             result = _execute(connector, request, loop, source=source)
         else:
             result = _as_answer(call_hook(loop, getattr(connector, declared.attribute), **arguments))
-        result = of_other_framework(result, loop, secrets=secrets)
+        result = from_other_framework(result, loop, secrets=secrets)
         if mcp is not None and is_unsupported(result, request.action):
             return _run_by_server(result, request, mcp)
         return result

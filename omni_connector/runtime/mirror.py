@@ -12,7 +12,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.mcp.access import ServerAccess, server_of
 from omni_connector.mcp.bridge import McpBridge
 from omni_connector.mcp.cache import CatalogueCache
-from omni_connector.mcp.catalogue import announced
+from omni_connector.mcp.catalogue import add_to_manifest
 from omni_connector.mcp.messages import prompt_text
 from omni_connector.models.mcp_servers import SessionLimits
 from omni_connector.models.plain import JsonValue
@@ -77,9 +77,9 @@ class Mirror:
         if asking is not None:
             concurrent.futures.wait([asking], seconds)
 
-    def announced(self, wire: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    def add_to_manifest(self, wire: dict[str, JsonValue]) -> dict[str, JsonValue]:
         """Return the manifest with what the server offers."""
-        return announced(wire, self.bridge.catalogue)
+        return add_to_manifest(wire, self.bridge.catalogue)
 
     def prompt_text(self, name: str, arguments: dict[str, Any], credentials: Any) -> str | None:
         """Return a prompt as the text of a skill; None when the server has none of that name.

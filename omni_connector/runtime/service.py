@@ -254,8 +254,8 @@ class ConnectorService:
 
     def load_skill(self, request: SkillRequest) -> SkillResponse:
         """Return a skill; see ``runtime.skills.load_skill``."""
-        announced = self.manifest().get("skills") or ()
-        return load_skill(self.connector, request, self._loop, announced=announced, prompts=self.mirror)
+        definitions = self.manifest().get("skills") or ()
+        return load_skill(self.connector, request, self._loop, definitions=definitions, prompts=self.mirror)
 
     def credential_ready(self, request: CredentialReadyRequest) -> dict[str, JsonValue] | None:
         """Return the manifest if it has changed by a new account; see ``runtime.credential_ready``."""
@@ -272,7 +272,7 @@ class ConnectorService:
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _announced(self, wire: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        return wire if self.mirror is None else self.mirror.announced(wire)
+        return wire if self.mirror is None else self.mirror.add_to_manifest(wire)
 
     def _mirrored(self) -> Mirror:
         if self.mirror is None:

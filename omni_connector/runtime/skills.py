@@ -18,7 +18,7 @@ def load_skill(
     request: SkillRequest,
     loop: EventLoop,
     *,
-    announced: Iterable[Mapping[str, Any]],
+    definitions: Iterable[Mapping[str, Any]],
     prompts: Mirror | None,
 ) -> SkillResponse:
     """Return a skill.
@@ -30,7 +30,7 @@ def load_skill(
         connector: the connector.
         request: which skill, with what.
         loop: where async hooks run.
-        announced: the skills of the manifest, as they are sent.
+        definitions: the skills of the manifest, as they are sent.
         prompts: the connector's MCP server, if it has one.
 
     Raises:
@@ -38,7 +38,7 @@ def load_skill(
         HookFailedError: the connector's ``load_skill`` failed.
         ConnectorError: the prompt could not be had.
     """
-    definition = next((skill for skill in announced if skill["id"] == request.skill_id), {})
+    definition = next((skill for skill in definitions if skill["id"] == request.skill_id), {})
     content = definition.get("content")
     if content is None:
         content = _of_connector(connector, request, loop)

@@ -13,7 +13,7 @@ from support.mcp_servers import WAIT
 
 from omni_connector import ActionDefinition, McpPrompt, McpResource, SkillDefinition
 from omni_connector.mcp.cache import CatalogueCache
-from omni_connector.mcp.catalogue import McpCatalogue, announced
+from omni_connector.mcp.catalogue import McpCatalogue, add_to_manifest
 from omni_connector.models.mcp_servers import StdioMcpServer
 
 SERVER = StdioMcpServer("server", ["--flag"], {"TOKEN": "t0p-secret"})
@@ -116,7 +116,7 @@ CATALOGUE = McpCatalogue(
 
 
 def test_a_manifest_says_that_there_is_a_server_whose_lists_are_not_known_yet():
-    assert announced({"name": "n", "actions": []}, None) == {
+    assert add_to_manifest({"name": "n", "actions": []}, None) == {
         "name": "n",
         "actions": [],
         "mcp_enabled": True,
@@ -127,7 +127,7 @@ def test_a_manifest_says_that_there_is_a_server_whose_lists_are_not_known_yet():
 def test_a_manifest_is_given_the_lists_and_what_the_connector_declares_wins():
     own = {"name": "own", "description": "The connector's"}
     wire = {"source_types": ["web", "mine"], "actions": [own], "skills": [{"id": "mine", "title": "Yes"}]}
-    told = announced(wire, CATALOGUE)
+    told = add_to_manifest(wire, CATALOGUE)
     assert (told["mcp_enabled"], told["mcp_catalog_loaded"]) == (True, True)
     assert [(each["name"], each["description"]) for each in told["actions"]] == [
         ("own", "The connector's"),

@@ -22,7 +22,7 @@ class Prompts:
         self.texts = texts
         self.asked = []
 
-    def announced(self, wire):
+    def add_to_manifest(self, wire):
         return wire
 
     def close(self):
@@ -61,7 +61,7 @@ def load(serve):
             connector,
             SkillRequest(skill_id=skill_id, **{"credentials": CREDENTIALS, **changes}),
             service._loop,
-            announced=service.manifest()["skills"],
+            definitions=service.manifest()["skills"],
             prompts=prompts,
         )
 
