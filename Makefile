@@ -26,9 +26,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-dev
+types: $(VENV)/.installed-dev  ## mypy and pyright on package, examples, README and docs
 	$(BIN)/mypy omni_connector
 	$(BIN)/mypy --allow-any-generics examples
+	$(BIN)/python -m pytest -q -m "" tests/test_readme.py tests/test_hook_types.py -k "mypy or pyright or hook_types"
 
 contract: $(VENV)/.installed-dev
 	$(BIN)/lint-imports

@@ -1,4 +1,4 @@
-"""The README's code runs, type-checks, and names what is there."""
+"""The code in README and docs runs, type-checks, and names what is there."""
 
 from __future__ import annotations
 
@@ -19,8 +19,18 @@ from omni_connector.testing import call_action, run_sync, serve_connector
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-BLOCKING, ITEMS, ASYNC, ACTION, HANDMADE, SERVER, MOUNT, TEST = BLOCKS
+DOCS = ROOT / "docs"
+
+
+def blocks(text):
+    """Return the Python code in a page."""
+    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+BLOCKING, ITEMS, ASYNC, ACTION, TEST = blocks(README)
+[HANDMADE] = blocks((DOCS / "actions.md").read_text())
+[SERVER] = blocks((DOCS / "mcp.md").read_text())
+[MOUNT] = blocks((DOCS / "deploying.md").read_text())
 ASYNC_ITEMS = ITEMS.replace("Iterator", "AsyncIterator").replace("def fetch_items", "async def fetch_items")
 
 PUBLIC_CONTRACT = """\
@@ -111,19 +121,9 @@ def test_a_quick_start_syncs_its_items_and_saves_its_cursor(items, block):
     assert result.scanned == 1
 
 
-@pytest.mark.slow
-@QUICK_STARTS
-def test_a_quick_start_passes_mypy_strict_with_bare_dicts(items, block, tmp_path):
-    program = tmp_path / "quick_start.py"
-    program.write_text(items + block)
-    command = [sys.executable, "-m", "mypy", "--strict", "--allow-any-generics", str(program)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-
-
-def test_the_mounting_example_mounts(monkeypatch):
+def test_the_mounting_example_mounts(monkeypatch, my_connector):
     monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://manager.invalid:8090")
-    namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
+    namespace = {"__name__": "__main__"}
     exec(compile(MOUNT, "README.md", "exec"), namespace)
     app = namespace["app"]
     assert isinstance(app, Flask)
@@ -165,15 +165,15 @@ def test_the_commands_after_the_quick_start_run_it_and_find_what_arrived(my_conn
         (HANDMADE, "ConnectorWithHandmadeAction", "count_words", {"text": "one two"}, {"words": 2}),
     ],
 )
-def test_the_actions_can_be_called(omni_manager, block, name, action, params, result):
-    namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
+def test_the_actions_can_be_called(my_connector, omni_manager, block, name, action, params, result):
+    namespace = {"__name__": "__main__"}
     exec(compile(block, "README.md", "exec"), namespace)
     answer = call_action(namespace[name](), action, params, manager=omni_manager)
     assert answer.result == result
 
 
-def test_the_mcp_server_is_given_the_token_and_its_tools_are_actions(omni_manager):
-    namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
+def test_the_mcp_server_is_given_the_token_and_its_tools_are_actions(my_connector, omni_manager):
+    namespace = {"__name__": "__main__"}
     exec(compile(SERVER, "README.md", "exec"), namespace)
 
     class WithServerOfTheTests(namespace["ConnectorWithServer"]):
@@ -186,27 +186,134 @@ def test_the_mcp_server_is_given_the_token_and_its_tools_are_actions(omni_manage
     assert answer.result == {"content": "t0p-secret"}
 
 
-def test_an_action_says_what_is_wrong_with_its_parameters(omni_manager):
-    namespace = {"MyConnector": load(ITEMS, BLOCKING), "__name__": "__main__"}
+def test_an_action_says_what_is_wrong_with_its_parameters(my_connector, omni_manager):
+    namespace = {"__name__": "__main__"}
     exec(compile(ACTION, "README.md", "exec"), namespace)
     answer = call_action(namespace["ConnectorWithAction"](), "count", {"text": 5}, manager=omni_manager)
     assert (answer.status_code, answer.error) == (400, "text: text is required, not a whole number")
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """Every block of README and docs as a module, beside the connector that they import."""
+    folder = tmp_path_factory.mktemp("programs")
+    programs = {
+        "my_connector": ITEMS + BLOCKING,
+        "async_quick_start": ASYNC_ITEMS + ASYNC,
+        "action": ACTION,
+        "handmade_action": HANDMADE,
+        "mcp_server": SERVER,
+        "mount": MOUNT,
+        "test_it": TEST,
+        "properties": PROPERTIES,
+    }
+    for name, text in programs.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+PROPERTIES = """
+from typing import Any
+
+from omni_connector import Connector, ErrorLimits, SearchOperator, SyncContext
+
+
+class Attributes(Connector):
+    name = "attributes"
+    version = "1.0.0"
+    display_name = "Attributes"
+    source_types = ["web"]
+    sync_modes = ["full", "incremental"]
+    error_limits = ErrorLimits(share=None)
+
+    def sync(
+        self, source_config: dict[str, Any], credentials: dict[str, Any], state: dict[str, Any] | None, ctx: SyncContext
+    ) -> None:
+        for refused in ctx.flush():
+            print(refused.document_id)
+
+
+class Properties(Connector):
+    @property
+    def name(self) -> str:
+        return "properties"
+
+    @property
+    def version(self) -> str:
+        return "1.0.0"
+
+    @property
+    def source_types(self) -> list[str]:
+        return ["web"]
+
+    @property
+    def search_operators(self) -> list[SearchOperator]:
+        return []
+
+    async def sync(
+        self, source_config: dict[str, Any], credentials: dict[str, Any], state: dict[str, Any] | None, ctx: SyncContext
+    ) -> None:
+        for refused in await ctx.flush():
+            print(refused.document_id)
+"""
+"""Both forms of a connector's attributes."""
+
+
 @pytest.mark.slow
-def test_the_actions_pass_mypy_strict_with_bare_dicts(tmp_path):
-    program = tmp_path / "actions.py"
-    program.write_text(ITEMS + BLOCKING + ACTION + HANDMADE + SERVER)
-    command = [sys.executable, "-m", "mypy", "--strict", "--allow-any-generics", str(program)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+def test_the_code_passes_mypy_strict_with_bare_dicts(programs):
+    check("mypy", "--strict", "--allow-any-generics", ".", folder=programs)
+
+
+@pytest.mark.slow
+def test_the_code_passes_pyright(programs):
+    check("pyright", "--pythonpath", sys.executable, ".", folder=programs)
+
+
+@pytest.mark.slow
+def test_the_examples_pass_pyright():
+    check("pyright", "--pythonpath", sys.executable, "examples", folder=ROOT)
+
+
+@pytest.mark.slow
+def test_pyright_finds_what_is_wrong(programs, tmp_path):
+    (tmp_path / "wrong.py").write_text(
+        (programs / "properties.py").read_text().replace("ctx.flush()", "ctx.flash()")
+    )
+    with pytest.raises(AssertionError, match="flash"):
+        check("pyright", "--pythonpath", sys.executable, ".", folder=tmp_path)
+
+
+def check(*command, folder):
+    """Run a type checker."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_else_a_connector_can_be_is_there():
-    section = README.split("## What else a connector can be")[1].split("\n## ")[0]
+    section = (DOCS / "actions.md").read_text().split("## What else a connector can declare")[1]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     for member in re.findall(r"`(\w+)[`(]", " ".join(cells)):
         assert hasattr(Connector, member), member
+
+
+def test_every_page_of_the_docs_is_in_the_index_and_every_link_leads_somewhere():
+    index = (DOCS / "README.md").read_text()
+    for page in DOCS.glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index, page
+        for link in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
+            assert (DOCS / link).exists(), (page, link)
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_every_call_of_the_context_is_documented():
+    from omni_connector import SyncContext
+
+    page = (DOCS / "context.md").read_text()
+    public = {name for name in vars(SyncContext) if not name.startswith("_")}
+    assert {name for name in public if f"ctx.{name}" not in page} == set()
 
 
 def test_every_command_is_named():

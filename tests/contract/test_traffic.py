@@ -1,7 +1,7 @@
 """Real traffic of everything, held against both OpenAPI documents, endpoint by endpoint.
 
 It is recorded between the SDK and the embedded manager, as it is today and as it was on older days. With
-``OMNI_CONTRACT_MANAGER_URL`` it is recorded with the manager at that address instead; see README, Development.
+``OMNI_CONTRACT_MANAGER_URL`` it is recorded with the manager at that address instead; see docs/development.md.
 """
 
 from __future__ import annotations
