@@ -4,6 +4,7 @@ The manager sends a source's checkpoint and connector state with ``/sync`` and t
 one body may have hundreds of megabytes. What must be bounded is what all of them take together.
 """
 
+import socket
 import threading
 from http import HTTPStatus
 
@@ -16,6 +17,8 @@ from omni_connector.exceptions import MalformedRequestError
 PIECE_BYTES = 1024 * 1024
 WAIT_SECONDS = 20.0
 """How long a body waits for others to end; the manager gives a call 30 s."""
+SILENCE_SECONDS = 10.0
+"""How long a client may send nothing in the middle of a body, under gunicorn, whose threads would wait for ever."""
 
 
 class RequestBodies:
@@ -58,7 +61,10 @@ class RequestBodies:
         if (request.content_length or 0) > self._largest:
             raise self._too_large()
         body = bytearray()
+        connection: socket.socket | None = request.environ.get("gunicorn.socket")
         try:
+            if connection is not None:
+                connection.settimeout(SILENCE_SECONDS)
             while piece := _next_piece():
                 if len(body) + len(piece) > self._largest:
                     raise self._too_large()
@@ -67,6 +73,9 @@ class RequestBodies:
                 body += piece
         except RequestEntityTooLarge:  # Werkzeug's, for chunked bodies.
             raise self._too_large() from None
+        finally:
+            if connection is not None:
+                connection.settimeout(None)
         # The stream is empty also when the hosting application has read, and kept, the body.
         body = body or bytearray(request.get_data())
         if len(body) < (request.content_length or 0):

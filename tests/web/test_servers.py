@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
-from contextlib import contextmanager
 
 import pytest
 import requests
@@ -38,7 +38,7 @@ def gunicorn():
     with (
         ListeningSocket() as address,
         start_gunicorn(
-            address, "support.ending:Ending", env={"CONNECTOR_MANAGER_URL": "http://127.0.0.1:9"}
+            address, "support.impatient:Ending", env={"CONNECTOR_MANAGER_URL": "http://127.0.0.1:9"}
         ) as process,
     ):
         process.wait_for("Booting worker")
@@ -68,7 +68,7 @@ def served(request):
     return request.getfixturevalue(request.param)
 
 
-@contextmanager
+@contextlib.contextmanager
 def sent(port, data):
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"POST /action HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + data)
@@ -87,6 +87,18 @@ def test_a_body_that_breaks_off_or_is_wrongly_encoded_is_4xx(served, name):
     assert b"Traceback" not in rest
     assert "Traceback" not in log()
     assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).status_code == 200
+
+
+def test_bodies_that_never_end_do_not_silence_gunicorn(gunicorn):
+    """Each holds one of its sixteen threads, but not for ever."""
+    port, _ = gunicorn
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            head = b"POST /sync HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+            client.sendall(head)
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=20).status_code == 200
+        assert client.recv(1000).startswith(b"HTTP/1.1 400")
 
 
 def test_the_answer_names_the_body(gunicorn):
