@@ -16,16 +16,14 @@ async def notice_hangup(transport: Transport, on_lost: Callable[[], None]) -> As
 
 
 class _EndingStream:
-    """A stream of messages that says when it ends; shaped as the ``mcp`` package wants one."""
+    """A stream of messages that reports its end; otherwise the stream itself, as the ``mcp`` package uses it."""
 
     def __init__(self, stream: Any, on_end: Callable[[], None]) -> None:
         self._stream = stream
         self._on_end = on_end
 
-    @property
-    def last_context(self) -> Any:
-        """As the stream's own: the dispatcher asks for it."""
-        return getattr(self._stream, "last_context", None)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
     async def receive(self) -> Any:
         """Return the next message."""
@@ -34,10 +32,6 @@ class _EndingStream:
         except BaseException:
             self._on_end()
             raise
-
-    async def aclose(self) -> None:
-        """Close it."""
-        await self._stream.aclose()
 
     def __aiter__(self) -> Self:
         return self
