@@ -70,6 +70,11 @@ CASES = [
         4_000,
         target=0.95,
     ),
+    Case("against libcurl", ("floor_multi", "sdk_pipelined", "wire_curl"), 0, 12_000, target=0.75),
+    Case("against libcurl", ("floor_multi", "sdk_pipelined", "wire_curl"), 5, 12_000, threads=64, target=0.8),
+    Case(
+        "against libcurl", ("floor_multi", "sdk_pipelined", "wire_curl"), 20, 12_000, threads=64, target=0.8
+    ),
     Case("sequential", ("floor_sequential", "sdk_sequential"), 0, 8_000, target=0.75),
     Case("sequential", ("floor_sequential", "sdk_sequential"), 5, 800, target=0.95),
     Case("sequential", ("floor_sequential", "sdk_sequential"), 20, 200, target=0.95),

@@ -7,10 +7,9 @@ the socket is looked at by ourselves, in the last moment before each request is 
 
 import select
 import socket
+from select import POLLIN, POLLOUT  # An ImportError on Windows, where the other wire is used.
 
 import pycurl
-
-READABLE, WRITABLE = select.POLLIN, select.POLLOUT
 
 
 class Sockets:
@@ -43,7 +42,7 @@ class Sockets:
 
     def add(self, fd: int) -> None:
         """Wait for a socket of our own to be readable, too."""
-        self._poll.register(fd, READABLE)
+        self._poll.register(fd, POLLIN)
 
     def wait(self, seconds: float) -> list[tuple[int, int]]:
         """Return sockets with what can be done, as ``socket_action`` wants it."""
@@ -82,9 +81,9 @@ class Sockets:
                 self._unused.add(port)
                 self._ports[fd] = port
                 look = self._by_port[port] = select.poll()
-                look.register(fd, READABLE)
+                look.register(fd, POLLIN)
 
 
-BITS = {READABLE: pycurl.CSELECT_IN, WRITABLE: pycurl.CSELECT_OUT}
+BITS = {POLLIN: pycurl.CSELECT_IN, POLLOUT: pycurl.CSELECT_OUT}
 """Anything else, such as an error, is for libcurl to find out."""
-MASKS = {pycurl.POLL_IN: READABLE, pycurl.POLL_OUT: WRITABLE, pycurl.POLL_INOUT: READABLE | WRITABLE}
+MASKS = {pycurl.POLL_IN: POLLIN, pycurl.POLL_OUT: POLLOUT, pycurl.POLL_INOUT: POLLIN | POLLOUT}

@@ -7,7 +7,6 @@ libcurl's callbacks nothing of libcurl may be called: they append to lists and a
 
 import contextlib
 import logging
-import select
 import socket
 import threading
 import time
@@ -55,7 +54,7 @@ class CurlWire:
     ) -> Self | None:
         """Return a wire configured like ``session``, or None where only the session itself will do."""
         version = tuple(int(part) for part in pycurl.version.split()[0].split("/")[1].split(".")[:2])
-        if version < SMALLEST_VERSION or not hasattr(select, "poll"):  # The latter on Windows.
+        if version < SMALLEST_VERSION:
             return None
         options = CurlOptions.for_session(manager_url, session, connect_seconds=connect_seconds)
         return None if options is None else cls(options)

@@ -18,6 +18,8 @@ from support.raw_server import ParallelServer, RawServer, answering, ok, read_re
 from support.scripted_manager import refused_port
 from support.waiting import eventually
 
+from omni_connector import SdkClient
+from omni_connector.manager import wires
 from omni_connector.manager.wire import WireAbortedError, WireError, WireRequest
 
 WIRES = {
@@ -676,6 +678,31 @@ def test_a_name_with_several_addresses(make_wire):
     with ParallelServer(echo) as server:
         wire = make_wire(server.url.replace("127.0.0.1", "localhost"))
         assert [send(wire, body=(b"%d" % n,)).body for n in range(3)] == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("with_curl", [True, False], ids=["curl", "session"])
+def test_a_plain_session_given_to_the_client(monkeypatch, authority, with_curl):
+    """The client's calls go over either wire as the session is configured, and the session stays open."""
+    heads = []
+
+    def script(connection, _number):
+        while (request := read_request(connection)) is not None:
+            heads.append(request[0])
+            connection.sendall(ok(b'{"content_id":"c1"}'))
+
+    if with_curl:
+        pytest.importorskip("pycurl", exc_type=ImportError)
+    else:
+        monkeypatch.setattr(wires, "CurlWire", None)
+    with ParallelServer(script, tls=authority.server()) as server, trusted(authority) as session:
+        session.headers["X-Tenant"] = "acme"
+        session.auth = ("ada", "pass")
+        with SdkClient(server.url, session=session) as client:
+            assert client.store_content("run", "text") == "c1"
+        assert session.post(server.url + "/after", data=b"{}").status_code == 200
+    for head in heads:
+        assert b"X-Tenant: acme" in head
+        assert authorization(head) == b"Authorization: Basic YWRhOnBhc3M="
 
 
 def test_what_is_idle_is_released(make_wire):
