@@ -40,7 +40,7 @@ class Model:
         *,
         mode: Mode | str = "python",
         include: Collection[str] | None = None,
-        exclude: Collection[str] = (),
+        exclude: Collection[str] | None = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
