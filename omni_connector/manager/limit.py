@@ -13,7 +13,7 @@ FIRST_LIMIT = 4
 MOST_UPLOADS = 64
 """Uploads at once in one process, whatever the number of runs, so that ``/health`` stays quick."""
 
-FEWEST_WAITING, MOST_WAITING = 2.0, 4.0
+FEWEST_WAITING, MOST_WAITING = 1.5, 3.0
 """Uploads that may wait at the manager: enough that it is never idle between two."""
 UNNOTICED_SECONDS = 0.001
 """A delay that is not counted: the interpreter causes as much by itself."""
