@@ -1,0 +1,199 @@
+"""How calls travel: few frames to the wire, an answer for each, whatever happens to threads, runs and processes."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import threading
+import time
+import traceback
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+import requests
+from support.scripted_manager import HANG, Answer
+from support.waiting import eventually
+
+import omni_connector
+from omni_connector import Document, ManagerUnreachableError, SdkClient, SdkClientError
+from omni_connector.manager import Policies, RetryPolicy
+from omni_connector.manager.session_wire import SessionWire
+from omni_connector.manager.wire import WireAnswer, WireError
+from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.context import SyncContext
+from omni_connector.sync.ending import Ending
+from omni_connector.sync.run_info import RunInfo
+
+PACKAGE = str(Path(omni_connector.__file__).parent)
+STORED = Answer(200, {"content_id": "c", "text": "t", "status": "ok"})
+MOST_FRAMES = 8
+
+
+class NotingWire:
+    """Answers everything, and notes the way on which it was called."""
+
+    def __init__(self):
+        self.stacks = {}
+
+    def submit(self, request):
+        stack = [frame for frame in traceback.extract_stack()[:-1] if frame.filename.startswith(PACKAGE)]
+        self.stacks[request.path] = [f"{Path(frame.filename).name}:{frame.name}" for frame in stack]
+        answered = Future()
+        answered.set_result(WireAnswer(200, {}, b'{"status":"ok","content_id":"c"}'))
+        return answered
+
+    def abort(self, owner):
+        """Nothing is under way."""
+
+    def close(self):
+        """Nothing is open."""
+
+
+def test_an_event_passes_few_frames_between_the_sender_s_thread_and_the_wire():
+    wire = NotingWire()
+    run = RunInfo(sync_run_id="r", source_id="s", source_type="web")
+    stop = StopSignal("r")
+    with SdkClient("http://manager", wire=wire) as client:
+        ctx = SyncContext(run, client, stop, ending=Ending(run, stop, lambda: None))
+        ctx.emit(Document(external_id="d", title="t", content="text"))
+        ctx.flush()
+        ctx.close()
+    events = wire.stacks["/sdk/events/batch"]
+    assert events[0] == "delivery.py:_run"
+    assert len(events) <= MOST_FRAMES, events
+
+
+def test_never_more_than_two_extractions_are_under_way_in_a_process(manager):
+    """Of all clients together, and of both kinds (PROTOCOL, section 21)."""
+    under_way, most, lock = [0], [0], threading.Lock()
+
+    def extract(_request):
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        time.sleep(0.02)  # Long enough for a third to come, were it let through.
+        with lock:
+            under_way[0] -= 1
+        return STORED
+
+    manager.script(*[extract] * 12)
+    with SdkClient(manager.url) as first, SdkClient(manager.url) as second:
+        blocking = threading.Thread(
+            target=lambda: [
+                first.extract_text("r", io.BytesIO(b"x"), mime_type="application/pdf") for _ in range(4)
+            ]
+        )
+        blocking.start()
+        uploads = [
+            client.upload_file("r", lambda: io.BytesIO(b"x"), "application/pdf", None)
+            for client in (first, second) * 4
+        ]
+        assert [upload.result(20) for upload in uploads] == ["c"] * 8
+        blocking.join()
+    assert most[0] == 2
+
+
+def test_an_aborted_run_gets_an_answer_for_each_upload_and_sends_no_more(client, manager):
+    manager.otherwise = HANG
+    stop = threading.Event()
+    of_run = client.for_run(stop)
+    uploads = [of_run.upload_text("r", b'"text"') for _ in range(50)]
+    manager.wait_for(4)
+    stop.set()
+    of_run.abort()
+    for upload in uploads:
+        with pytest.raises(SdkClientError, match="the run was stopped"):
+            upload.result(5)
+    manager.otherwise = STORED
+    assert client.store_content("other", "text") == "c"  # Other runs go on.
+    assert len(manager.requests) <= 5 + 4
+
+
+def test_closing_ends_what_waits(manager):
+    manager.otherwise = HANG
+    client = SdkClient(manager.url)
+    uploads = [client.upload_text("r", b'"text"') for _ in range(20)]
+    manager.wait_for(1)
+    client.close()
+    for upload in [*uploads, client.upload_text("r", b'"text"')]:
+        assert isinstance(upload.exception(5), SdkClientError)
+
+
+def test_a_file_that_cannot_be_opened_is_the_answer(client):
+    def no_file():
+        raise FileNotFoundError("gone")
+
+    upload = client.upload_file("r", no_file, "application/pdf", None)
+    assert isinstance(upload.exception(5), FileNotFoundError)
+
+
+@pytest.mark.parametrize("kind", ["wire", "clock"])
+def test_a_thread_that_cannot_be_started_is_an_error_of_that_call(manager, monkeypatch, kind):
+    """As with ``ulimit -v`` in the middle of a run; afterwards everything works again."""
+
+    def no_thread(_):
+        raise RuntimeError("can't start new thread")
+
+    policies = Policies(bulk=RetryPolicy(total_seconds=5.0, first_delay_seconds=0.01))
+    with requests.Session() as session:
+        wire = SessionWire(manager.url, session)
+        with SdkClient(manager.url, session=session, wire=wire, policies=policies) as client:
+            if kind == "clock":
+                client.heartbeat("r")  # The wire has its threads.
+                manager.script(Answer(500, b""))
+            with monkeypatch.context() as patched:
+                patched.setattr(threading.Thread, "start", no_thread)
+                upload = client.upload_text("r", b'"text"')
+                assert isinstance(upload.exception(5), SdkClientError)
+            manager.otherwise = STORED
+            assert client.store_content("r", "text") == "c"
+
+
+def test_a_manager_that_comes_back_gets_everything_and_the_log_has_two_lines(manager, caplog):
+    caplog.set_level("INFO", logger="omni_connector")
+    away_until = time.monotonic() + 1.5
+
+    def answer(_request):
+        return STORED if time.monotonic() > away_until else Answer(503, b"", {"Retry-After": "0.1"})
+
+    manager.otherwise = answer
+    with SdkClient(manager.url) as client:
+        uploads = [client.upload_text("r", b'"text"') for _ in range(20)]
+        assert [upload.result(30) for upload in uploads] == ["c"] * 20
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2, lines
+    assert "does not answer" in lines[0]
+    assert "answers again" in lines[1]
+
+
+def child_stores(client, results):
+    results.put(client.store_content("child", "text"))
+    client.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_process_that_forks_after_use_goes_on_in_both(client, manager):
+    manager.otherwise = STORED
+    assert client.store_content("parent", "text") == "c"
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    child = context.Process(target=child_stores, args=(client, results))
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0
+    assert results.get() == "c"
+    assert client.store_content("parent", "text") == "c"
+
+
+def test_what_was_certainly_not_sent_is_a_manager_that_is_away():
+    class Refusing(NotingWire):
+        def submit(self, request):
+            answered = Future()
+            answered.set_exception(WireError("refused", was_sent=False))
+            return answered
+
+    with SdkClient("http://manager", wire=Refusing()) as client:
+        with pytest.raises(ManagerUnreachableError):
+            client.heartbeat("r")
+        assert eventually(lambda: not client._sender.open)
