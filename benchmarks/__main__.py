@@ -16,14 +16,18 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
+import trustme
 from attrs import define, field, frozen
 
 from benchmarks.probes import HEAD, MEMORY, MEMORY_HEAD, answering, capacity
 
 HERE = Path(__file__).resolve().parent
+MOST_ALONE = 2
+"""A row with fewer variants compares nothing."""
 
 
 @frozen
@@ -53,43 +57,46 @@ class Case:
 
 CASES = [
     Case(
-        "pipelined, 16 at once",
-        ("floor_threads", "sdk_pipelined", "floor_wire", "naive"),
+        "pipelined",
+        ("floor_multi", "sdk_pipelined", "wire_curl", "base:sdk_pipelined"),
         0,
         12_000,
-        target=0.85,
-        fewer={"naive": 600},
+        target=0.75,
     ),
     Case(
-        "pipelined, 16 at once", ("floor_threads", "sdk_pipelined_16", "sdk_pipelined"), 5, 8_000, target=0.95
+        "pipelined",
+        ("floor_multi", "sdk_pipelined", "wire_curl", "base:sdk_pipelined"),
+        5,
+        8_000,
+        2000,
+        64,
+        target=0.8,
     ),
     Case(
-        "pipelined, 16 at once",
-        ("floor_threads", "sdk_pipelined_16", "sdk_pipelined"),
+        "pipelined",
+        ("floor_multi", "sdk_pipelined", "wire_curl", "base:sdk_pipelined"),
         20,
-        4_000,
-        target=0.95,
+        8_000,
+        2000,
+        64,
+        target=0.8,
     ),
-    Case("against libcurl", ("floor_multi", "sdk_pipelined", "wire_curl"), 0, 12_000, target=0.75),
-    Case("against libcurl", ("floor_multi", "sdk_pipelined", "wire_curl"), 5, 12_000, threads=64, target=0.8),
+    Case("without libcurl", ("floor_urllib3", "sdk_session_16", "sdk_session"), 0, 5_000, target=0.8),
+    Case("without libcurl", ("floor_urllib3", "sdk_session_16", "sdk_session"), 5, 5_000, target=0.8),
+    Case("without libcurl", ("floor_urllib3", "sdk_session_16", "sdk_session"), 20, 4_000, target=0.8),
+    Case("over TLS", ("sdk_pipelined", "tls:sdk_pipelined"), 0, 8_000, target=0.8),
+    Case("over TLS", ("sdk_pipelined", "tls:sdk_pipelined"), 20, 4_000, target=0.8),
+    Case("sequential", ("base:sdk_sequential", "sdk_sequential"), 0, 6_000, target=1.0),
+    Case("sequential", ("base:sdk_sequential", "sdk_sequential"), 5, 800, target=1.0),
+    Case("sequential", ("base:sdk_sequential", "sdk_sequential"), 20, 200, target=1.0),
+    Case("emit only", ("floor_emit", "sdk_emit", "base:sdk_emit"), 0, 60_000, target=0.5),
+    Case("200 KB, pipelined", ("base:sdk_pipelined", "sdk_pipelined"), 0, 800, size=200_000, target=1.0),
     Case(
-        "against libcurl", ("floor_multi", "sdk_pipelined", "wire_curl"), 20, 12_000, threads=64, target=0.8
+        "20 runs at once", ("base:sdk_parallel_runs", "sdk_parallel_runs"), 0, 10_000, threads=20, target=1.0
     ),
-    Case("sequential", ("floor_sequential", "sdk_sequential"), 0, 8_000, target=0.75),
-    Case("sequential", ("floor_sequential", "sdk_sequential"), 5, 800, target=0.95),
-    Case("sequential", ("floor_sequential", "sdk_sequential"), 20, 200, target=0.95),
-    Case("emit only", ("floor_emit", "sdk_emit"), 0, 60_000, target=0.8),
-    Case(
-        "200 KB, pipelined",
-        ("floor_threads", "sdk_pipelined", "floor_wire"),
-        0,
-        800,
-        size=200_000,
-        target=0.9,
-    ),
-    Case("20 runs at once", ("floor_threads", "sdk_parallel_runs"), 0, 12_000, threads=20, target=0.7),
-    Case("async gather of 16", ("sdk_pipelined", "sdk_async"), 0, 12_000, target=0.7),
+    Case("async gather of 16", ("base:sdk_async", "sdk_async"), 0, 10_000, target=1.0),
 ]
+"""``base:`` is the package of ``--base``, ``tls:`` the manager over TLS."""
 
 
 @define
@@ -105,14 +112,20 @@ class Figures:
 class BenchManager:
     """The manager's process."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.manager"],
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        self.ca_file = folder / "ca.pem"
+        authority.cert_pem.write_to_path(str(self.ca_file))
+        certificate = folder / "manager.pem"
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        self._process = subprocess.Popen(  # noqa: S603 - our own module.
+            [sys.executable, "-m", "benchmarks.manager", str(certificate)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE.parent,
         )  # fmt: skip
         if self._process.stdout is None:
             raise RuntimeError("no pipe")
-        self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}"
+        port, tls_port = self._process.stdout.readline().split()
+        self.url, self.tls_url = f"http://127.0.0.1:{port}", f"https://127.0.0.1:{tls_port}"
 
     def get(self, path: str) -> dict[str, object]:
         """Ask for one of the ``/bench`` paths."""
@@ -125,13 +138,21 @@ class BenchManager:
         self._process.communicate("")
 
 
-def measure(manager: BenchManager, case: Case, variant: str) -> tuple[float, float, float, float]:
+def measure(
+    manager: BenchManager, case: Case, variant: str, base: Path | None = None
+) -> tuple[float, float, float, float]:
     """Run one variant once; return documents/s, CPU s/1000, requests/document and grown MB."""
+    where, _, name = variant.rpartition(":")
+    folder = base if where == "base" and base is not None else HERE.parent
+    environ = {**os.environ, "PYTHONPATH": str(folder)}
+    if where == "tls":
+        environ["REQUESTS_CA_BUNDLE"] = str(manager.ca_file)
+    url = manager.tls_url if where == "tls" else manager.url
     documents = case.fewer.get(variant, case.documents)
     manager.get(f"/bench/latency/{case.latency_ms}")
     done = subprocess.run(  # noqa: S603 - our own module.
-        [sys.executable, "-m", "benchmarks.worker", variant, manager.url, str(documents), str(case.size), str(case.threads)],
-        capture_output=True, text=True, cwd=HERE.parent, check=False,
+        [sys.executable, "-m", "benchmarks.worker", name, url, str(documents), str(case.size), str(case.threads)],
+        capture_output=True, text=True, cwd=folder, env=environ, check=False,
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{variant} failed:\n{done.stderr[-2000:]}")
@@ -148,10 +169,9 @@ def measure(manager: BenchManager, case: Case, variant: str) -> tuple[float, flo
 
 def rows(case: Case, found: dict[str, Figures]) -> list[str]:
     """Return the table rows of one case."""
-    base = statistics.median(found[case.variants[0]].rate)
+    base = statistics.median(next(iter(found.values())).rate)
     lines = []
-    for variant in case.variants:
-        figures = found[variant]
+    for variant, figures in found.items():
         rate = statistics.median(figures.rate)
         ratio = rate / base
         wanted = ""
@@ -168,24 +188,32 @@ def rows(case: Case, found: dict[str, Figures]) -> list[str]:
 def main() -> None:
     """Measure every case."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument(
+        "--base", type=Path, help="folder of an older checkout, whose package is measured beside this one"
+    )
     parser.add_argument("--only", help="cases whose title or variants contain this")
     parser.add_argument("--write", action="store_true", help="also write benchmarks/RESULTS.md")
+    parser.add_argument("--probe", action="store_true", help="also what the manager can, and memory")
     options = parser.parse_args()
     table = [
         "| workload | latency, ms | variant | documents/s (lowest to highest) | ratio | target | CPU s/1000 | requests/doc | MB grown |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     show(*table)
-    manager = BenchManager()
+    folder = tempfile.TemporaryDirectory()
+    manager = BenchManager(Path(folder.name))
     try:
         for case in CASES:
             if options.only and options.only not in f"{case.title} {case.variants}":
                 continue
-            found = {variant: Figures() for variant in case.variants}
+            variants = [one for one in case.variants if options.base or not one.startswith("base:")]
+            if len(variants) < MOST_ALONE:
+                continue
+            found = {variant: Figures() for variant in variants}
             for _ in range(options.repetitions):
-                for variant in case.variants:
-                    rate, cpu, requests, grown = measure(manager, case, variant)
+                for variant in variants:
+                    rate, cpu, requests, grown = measure(manager, case, variant, options.base)
                     figures = found[variant]
                     figures.rate.append(rate)
                     figures.cpu.append(cpu)
@@ -194,10 +222,11 @@ def main() -> None:
             lines = rows(case, found)
             show(*lines)
             table += lines
-        if not options.only:
+        if not options.only and options.probe:
             table += probe(manager)
     finally:
         manager.close()
+        folder.cleanup()
     if options.write:
         (HERE / "RESULTS.md").write_text(heading(options.repetitions) + "\n".join(table) + "\n")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from collections import Counter
@@ -102,12 +103,16 @@ OK_ANSWER, CONTENT_ANSWER, CONFIG_ANSWER = answer(OK), answer(CONTENT), answer(C
 
 
 async def main() -> None:
-    """Serve until the standard input closes."""
+    """Serve, without TLS and with the certificate of the first argument, until the standard input closes."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Manager, "127.0.0.1", 0, backlog=512)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - the parent reads it.
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(sys.argv[1])
+    plain = await loop.create_server(Manager, "127.0.0.1", 0, backlog=512)
+    tls = await loop.create_server(Manager, "127.0.0.1", 0, backlog=512, ssl=context)
+    print(*(server.sockets[0].getsockname()[1] for server in (plain, tls)), flush=True)  # noqa: T201 - the parent reads it.
     await loop.run_in_executor(None, sys.stdin.read)
-    server.close()
+    plain.close()
+    tls.close()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 The floor sends the same payloads over persistent ``http.client`` connections and does nothing else: from the text of a
 document to its body with the standard library's ``json``, one POST a content, batches of 500 events, coalesced counts.
-``floor_multi`` sends them with a raw ``CurlMulti``. ``floor_wire`` is the first with all bodies made before the clock starts, which no client can do: it shows what the wire
+``floor_multi`` sends them with a raw ``CurlMulti``, ``floor_urllib3`` with urllib3. ``floor_wire`` is the first with all bodies made before the clock starts, which no client can do: it shows what the wire
 alone costs. The naive pattern is one ``requests`` call for each content, each event and each count.
 
 Every function takes a Task and returns when the last document was accepted.
@@ -22,12 +22,14 @@ from urllib.parse import urlsplit
 
 import pycurl
 import requests
+import urllib3
 from attrs import evolve, frozen
 
 from omni_connector import Connector, Document, DocumentMetadata, DocumentPermissions, Settings, SyncContext
 from omni_connector.manager import SdkClient
 from omni_connector.manager.curl_wire import CurlWire
-from omni_connector.manager.wire import WireAnswer, WireRequest
+from omni_connector.manager.session_wire import SessionWire
+from omni_connector.manager.wire import Wire, WireAnswer, WireRequest
 from omni_connector.models import SyncRequest
 from omni_connector.runtime.service import ConnectorService
 
@@ -48,6 +50,7 @@ class Task:
         size: characters of each content.
         threads: of the floor, or runs at once.
         parallel: uploads at once; None adapts.
+        without_curl: over the connections of the session.
     """
 
     manager_url: str
@@ -55,6 +58,11 @@ class Task:
     size: int = 2000
     threads: int = 16
     parallel: int | None = None
+    without_curl: bool = False
+
+    def wire(self) -> Wire | None:
+        """Return what carries the requests, None where the client chooses."""
+        return SessionWire(self.manager_url, requests.Session()) if self.without_curl else None
 
     def text(self, number: int) -> str:
         """Return the content of one document; no two are alike."""
@@ -104,8 +112,9 @@ def event(number: int) -> dict[str, object]:
 
 def run_connector(connector: Connector, task: Task, *, runs: int = 1) -> Callable[[], None]:
     """Return what runs the connector's sync, ``runs`` times at once, and waits for the end."""
-    settings = Settings(manager_url=task.manager_url, parallel_uploads=task.parallel)
-    service = ConnectorService(connector, settings, SdkClient(task.manager_url))
+    settings = Settings(manager_url=task.manager_url)
+    client = SdkClient(task.manager_url, parallel_uploads=task.parallel, wire=task.wire())
+    service = ConnectorService(connector, settings, client)
 
     def work() -> None:
         try:
@@ -215,6 +224,16 @@ def sdk_pipelined_16(task: Task) -> Callable[[], None]:
     return run_connector(Pipelined(task), evolve(task, parallel=16))
 
 
+def sdk_session(task: Task) -> Callable[[], None]:
+    """Contents given to ``emit``, without libcurl."""
+    return run_connector(Pipelined(task), evolve(task, without_curl=True))
+
+
+def sdk_session_16(task: Task) -> Callable[[], None]:
+    """The same with as many uploads at once as the task has threads."""
+    return run_connector(Pipelined(task), evolve(task, without_curl=True, parallel=task.threads))
+
+
 def sdk_sequential(task: Task) -> Callable[[], None]:
     """One call after the other."""
     return run_connector(Sequential(task), task)
@@ -232,14 +251,14 @@ def sdk_async(task: Task) -> Callable[[], None]:
 
 def sdk_parallel_runs(task: Task) -> Callable[[], None]:
     """As many sequential runs at once as the task has threads; each has its share of the documents."""
-    share = Task(task.manager_url, task.documents // task.threads, task.size)
+    share = evolve(task, documents=task.documents // task.threads)
     return run_connector(Sequential(share), share, runs=task.threads)
 
 
 # -- the floor ------------------------------------------------------------------------------------------------------
 
 
-class Wire:
+class BareConnection:
     """A persistent http.client connection."""
 
     def __init__(self, manager_url: str) -> None:
@@ -275,7 +294,7 @@ def send_all(task: Task, content: Callable[[int], bytes], batch: Callable[[], by
     lock = threading.Lock()
 
     def send() -> None:
-        wire = Wire(task.manager_url)
+        wire = BareConnection(task.manager_url)
         while True:
             with lock:
                 number = next(jobs, None)
@@ -316,7 +335,7 @@ def floor_emit(task: Task) -> Callable[[], None]:
     """Make the same event dicts, encode them with the standard library, post the batches."""
 
     def work() -> None:
-        wire = Wire(task.manager_url)
+        wire = BareConnection(task.manager_url)
         for body in batch_bodies(task):
             wire.post("/sdk/events/batch", body)
         wire.close()
@@ -365,6 +384,36 @@ def floor_multi(task: Task) -> Callable[[], None]:
             busy -= len(done)
             if not queued and not done:
                 multi.select(1.0)
+
+    return work
+
+
+def floor_urllib3(task: Task) -> Callable[[], None]:
+    """The same payloads by urllib3, from as many threads as the task has."""
+
+    def work() -> None:
+        jobs, lock = requests_of(task), threading.Lock()
+        pool = urllib3.PoolManager(maxsize=task.threads, retries=False)
+
+        def send() -> None:
+            while True:
+                with lock:
+                    job = next(jobs, None)
+                if job is None:
+                    return
+                pool.request(
+                    "POST",
+                    task.manager_url + job[0],
+                    body=job[1],
+                    headers={"Content-Type": "application/json"},
+                )
+
+        threads = [threading.Thread(target=send) for _ in range(task.threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        pool.clear()
 
     return work
 
@@ -418,6 +467,8 @@ def naive(task: Task) -> Callable[[], None]:
 WORKLOADS: dict[str, Callable[[Task], Callable[[], None]]] = {
     "sdk_pipelined": sdk_pipelined,
     "sdk_pipelined_16": sdk_pipelined_16,
+    "sdk_session": sdk_session,
+    "sdk_session_16": sdk_session_16,
     "sdk_sequential": sdk_sequential,
     "sdk_emit": sdk_emit,
     "sdk_async": sdk_async,
@@ -427,6 +478,7 @@ WORKLOADS: dict[str, Callable[[Task], Callable[[], None]]] = {
     "floor_sequential": floor_sequential,
     "floor_emit": floor_emit,
     "floor_multi": floor_multi,
+    "floor_urllib3": floor_urllib3,
     "wire_curl": wire_curl,
     "naive": naive,
 }

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from omni_connector.sync.cancellation import StopSignal
+from omni_connector.sync.ending import Ending
 from support.scripted_manager import HANG, Answer
 from support.waiting import eventually
 
@@ -20,9 +22,7 @@ from omni_connector import Document, ManagerUnreachableError, SdkClient, SdkClie
 from omni_connector.manager import Policies, RetryPolicy
 from omni_connector.manager.session_wire import SessionWire
 from omni_connector.manager.wire import WireAnswer, WireError
-from omni_connector.sync.cancellation import StopSignal
 from omni_connector.sync.context import SyncContext
-from omni_connector.sync.ending import Ending
 from omni_connector.sync.run_info import RunInfo
 
 PACKAGE = str(Path(omni_connector.__file__).parent)
