@@ -13,7 +13,7 @@ The connector registers under http://localhost:8000/connectors/tickets.
 The connector indexes the tickets of a JSON API: ``GET {url}/tickets`` answers a list of ``{"id": ..., "subject": ...,
 "text": ...}``. Settings of a source: ``url``. Credentials: ``{"webhook_secret": "..."}``.
 
-The ticket system is told to send what happens to ``/webhooks/tickets/<id of the source>``, signed with the secret: the
+Configure the ticket system to send its events to ``/webhooks/tickets/<id of the source>``, signed with the secret: the
 header ``X-Signature`` is ``sha256=`` and the HMAC of the body in hexadecimal digits. The body is ``{"type": ...}``, with
 ``"ticket": {...}`` where one was made or changed, and ``"id"`` where one was deleted (``ticket.deleted``). A ticket that comes with its
 webhook is indexed at once, in a run of its own; for everything else the manager is asked for an incremental sync.
@@ -102,7 +102,7 @@ def receive(source_id: str) -> ResponseReturnValue:
 
 
 def is_signed(body: bytes, signature: str, secret: str) -> bool:
-    """Say whether whoever knows the secret has signed the body; takes as long for every wrong signature."""
+    """Say whether the body was signed with the secret; takes equally long for every wrong signature."""
     expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(signature.encode(), expected.encode())
 

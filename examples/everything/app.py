@@ -15,7 +15,7 @@ In one terminal the wiki, in the next the manager, in a third the application:
 The manager syncs the project at once, and keeps watching it in realtime. ``omni-connector search thrust --as
 bob@example.com`` finds what Bob may find, and ``curl localhost:8090/actions`` lists what can be done.
 
-The tracker calls ``/webhooks/tracker/<id of the source>``, signed as ``webhook_app.py`` tells.
+The tracker calls ``/webhooks/tracker/<id of the source>``, signed as ``webhook_app.py`` describes.
 """
 
 import logging

@@ -86,7 +86,7 @@ class Project:
 
     @property
     def about(self) -> Path:
-        """The file that tells what it is about."""
+        """The file that describes it."""
         return self._folder / "about.html"
 
     def changes(self, since: int = 0) -> list[Issue]:
@@ -125,7 +125,7 @@ class Project:
         return self._folder / "files" / issue.id / name
 
     def subscribe(self, subscriber: str) -> str:
-        """Have changes told to a webhook from now on; return the id of the subscription."""
+        """Send changes to a webhook from now on; return the id of the subscription."""
         write_json(self._folder / "webhook.json", {"subscriber": subscriber})
         return f"{self.name}-1"
 

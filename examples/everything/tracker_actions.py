@@ -63,7 +63,7 @@ class TrackerActions(Connector):
         credentials: Json,
         actor_email: str | None,
         issue: IssueId,
-        reason: Annotated[str, "for whoever reads it later"],
+        reason: Annotated[str, "for people who read it later"],
     ) -> str | ActionResponse:
         """Close an issue and say why."""
         try:

@@ -20,8 +20,8 @@ def opened(project: str) -> Project:
 
 
 @contextmanager
-def told_as(kind: type[Exception]) -> Iterator[None]:
-    """Tell the client what is wrong; of other errors it is told that there was one."""
+def reported_as(kind: type[Exception]) -> Iterator[None]:
+    """Report errors of the tracker to the client, with their text."""
     try:
         yield
     except TrackerError as error:
@@ -32,7 +32,7 @@ def told_as(kind: type[Exception]) -> Iterator[None]:
 def count_issues(project: str) -> dict[str, int]:
     """Count the issues of a project by their status."""
     counts = {"open": 0, "done": 0}
-    with told_as(ToolError):
+    with reported_as(ToolError):
         for issue in opened(project).changes():
             counts[issue.status] += not issue.is_deleted
     return counts
@@ -41,7 +41,7 @@ def count_issues(project: str) -> dict[str, int]:
 @server.tool()
 def assign_issue(project: str, issue: str, person: str) -> str:
     """Give an issue to somebody, by their address."""
-    with told_as(ToolError):
+    with reported_as(ToolError):
         tracker = opened(project)
         if person not in [each.email for each in tracker.people if not each.has_left]:
             raise TrackerError(f"{person} does not work on {tracker.title}.")
@@ -58,14 +58,14 @@ def statuses() -> str:
 @server.resource("tracker://{project}/issues/{issue}", mime_type="text/plain")
 def issue_text(project: str, issue: str) -> str:
     """The text of an issue."""
-    with told_as(ResourceNotFoundError):
+    with reported_as(ResourceNotFoundError):
         return opened(project).issue(issue).text
 
 
 @server.prompt(title="Sort an issue in", description="Decide who has to look at an issue.")
 def triage(issue: str, urgency: str = "usual") -> str:
     """Return what to ask."""
-    return f"Who should look at {issue}? Its urgency is {urgency}. Choose whoever has the fewest open issues."
+    return f"Who should look at {issue}? Its urgency is {urgency}. Choose the person with the fewest open issues."
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class WikiConnector(Connector):
 
     @property
     def mcp_server(self) -> HttpMcpServer:
-        """The server; it tells nobody without an account what it offers."""
+        """The server; it lists its tools only to users with an account."""
         return HttpMcpServer(self._url)
 
     def prepare_mcp_headers(self, credentials: Json) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
     python -m everything.wiki_mcp --port 8200
 
-Whoever has a token may read and write: ``TOKENS`` says whose it is.
+Anyone with a token may read and write; ``TOKENS`` maps tokens to users.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def style(subject: str) -> str:
 
 
 def serve(port: int) -> None:
-    """Serve until the process is told to stop."""
+    """Serve until the process is stopped."""
     config = uvicorn.Config(server.streamable_http_app(), port=port, log_level="warning")
     listening = config.bind_socket()
     listening.listen()
