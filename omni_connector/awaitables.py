@@ -12,7 +12,7 @@ The defaults of a connector's hooks are blocking; an override may be ``def`` and
         def prepare(self, credentials: dict[str, Any]) -> MayAwait[dict[str, str]]:
             return {}
 
-A default that waits for something (a process, the network) is decorated with ``slow_hooks.slow_hook`` in its place.
+A default that waits for something (a process, the network) is decorated with ``blocking_hooks.blocking_hook`` in its place.
 The runtime calls hooks through ``runtime.hooks``, which awaits what must be awaited and returns plain values.
 """
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from omni_connector.awaitables import MayAwait, hook
+from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.connector_base.declared_manifest import read_manifest
 from omni_connector.connector_base.mcp_hooks import McpHooks
 from omni_connector.connector_base.overridable import overridable
@@ -18,7 +19,6 @@ from omni_connector.models import (
     SkillDefinition,
     SkillResponse,
 )
-from omni_connector.slow_hooks import slow_hook
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import ErrorLimits
 
@@ -140,7 +140,7 @@ class ConnectorBase(McpHooks, ABC):
         """
         return None
 
-    @slow_hook
+    @blocking_hook
     def execute_action(
         self,
         action: str,

@@ -3,10 +3,10 @@
 from typing import Any, Protocol
 
 from omni_connector.awaitables import MayAwait
+from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.models import ActionResponse
 from omni_connector.models.mcp import ToolResult
 from omni_connector.models.plain import JsonValue
-from omni_connector.slow_hooks import slow_hook
 
 
 class McpPort(Protocol):
@@ -45,7 +45,7 @@ class McpCalls:
     def __init__(self, port: McpPort) -> None:
         self._port = port
 
-    @slow_hook
+    @blocking_hook
     def call_tool(
         self, name: str, arguments: dict[str, JsonValue] | None = None, credentials: Any = None
     ) -> MayAwait[ToolResult]:
@@ -57,7 +57,7 @@ class McpCalls:
         """
         return self._port.call_tool(name, arguments or {}, credentials)
 
-    @slow_hook
+    @blocking_hook
     def read_resource(self, uri: str, credentials: Any = None) -> MayAwait[dict[str, JsonValue]]:
         """Read a resource.
 
@@ -69,7 +69,7 @@ class McpCalls:
         """
         return self._port.read_resource(uri, credentials)
 
-    @slow_hook
+    @blocking_hook
     def get_prompt(
         self, name: str, arguments: dict[str, str] | None = None, credentials: Any = None
     ) -> MayAwait[dict[str, JsonValue]]:

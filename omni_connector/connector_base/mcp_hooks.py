@@ -3,11 +3,11 @@
 from typing import Any
 
 from omni_connector.awaitables import MayAwait, hook
+from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.connector_base.mcp_calls import McpCalls, McpPort
 from omni_connector.connector_base.overridable import overridable
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.mcp_servers import McpServer
-from omni_connector.slow_hooks import slow_hook
 
 
 class McpHooks:
@@ -64,7 +64,7 @@ class McpHooks:
         del credentials
         return {}
 
-    @slow_hook
+    @blocking_hook
     def bootstrap_mcp(self, credentials: dict[str, Any]) -> MayAwait[bool]:
         """Ask the server what it offers; called in the background of a sync, and when an account was connected.
 

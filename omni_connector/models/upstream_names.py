@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 from attrs import define, field
 
 from omni_connector.awaitables import MayAwait
+from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.models import events, fields
 from omni_connector.models.codec import encode
 from omni_connector.models.document import DocumentMetadata, DocumentPermissions
@@ -17,7 +18,6 @@ from omni_connector.models.model import Model
 from omni_connector.models.people import PersonRecord
 from omni_connector.models.plain import JsonValue, plain_json
 from omni_connector.models.sync import SyncConfig
-from omni_connector.slow_hooks import slow_hook
 
 SdkSourceSyncData = SyncConfig
 
@@ -168,36 +168,36 @@ class _Client(Protocol):
 class UpstreamCalls:
     """Further names of calls of ``SdkClient``. In a coroutine each is awaited; elsewhere it blocks."""
 
-    @slow_hook
+    @blocking_hook
     def emit_event(self: _Client, sync_run_id: str, source_id: str, event: ConnectorEvent) -> MayAwait[None]:
         """Send one event; see ``send_event``."""
         self.send_event(sync_run_id, source_id, encode(event.to_dict()))
         return None
 
-    @slow_hook
+    @blocking_hook
     def fetch_source_sync_data(self: _Client, source_id: str) -> MayAwait[SyncConfig]:
         """Return what a run needs to know about a source; see ``sync_config``."""
         return self.sync_config(source_id)
 
-    @slow_hook
+    @blocking_hook
     def fetch_source_config(self: _Client, source_id: str) -> MayAwait[dict[str, Any]]:
         """Return the same as a dict."""
         return self.sync_config(source_id).model_dump()
 
-    @slow_hook
+    @blocking_hook
     def extract_and_store_content(
         self: _Client, sync_run_id: str, data: bytes, mime_type: str, filename: str | None = None
     ) -> MayAwait[str]:
         """Store the text of a file; see ``extract_content``."""
         return self.extract_content(sync_run_id, io.BytesIO(data), mime_type=mime_type, filename=filename)
 
-    @slow_hook
+    @blocking_hook
     def increment_scanned(self: _Client, sync_run_id: str, count: int = 1) -> MayAwait[None]:
         """Count scanned documents; see ``add_scanned``."""
         self.add_scanned(sync_run_id, count)
         return None
 
-    @slow_hook
+    @blocking_hook
     def update_connector_state(self: _Client, source_id: str, state: dict[str, Any]) -> MayAwait[None]:
         """Replace a source's connector state; see ``save_connector_state``."""
         self.save_connector_state(source_id, state)

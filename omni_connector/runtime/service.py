@@ -49,6 +49,9 @@ log = logging.getLogger(__name__)
 SHUTDOWN_SECONDS = 10.0
 """How long a process that ends tries to deliver what its runs have buffered; gunicorn kills it after 30."""
 
+CANCELLED_SECONDS = 2.0
+"""How long it waits for threads of runs that were cancelled; they are daemons."""
+
 CANCEL_HOOK_SECONDS = 2.0
 """How long the answer to ``/cancel`` waits for the connector's own ``cancel``."""
 
@@ -302,7 +305,9 @@ def _require_name(connector: ConnectorBase) -> None:
 
 def _drain(runs: list[Run]) -> None:
     """Deliver what runs that were interrupted have buffered, and wait for their threads, in the time there is."""
-    deadline = time.monotonic() + SHUTDOWN_SECONDS
+    # Runs that were cancelled have nothing to deliver.
+    has_something = any(run.state.may_send for run in runs)
+    deadline = time.monotonic() + (SHUTDOWN_SECONDS if has_something else CANCELLED_SECONDS)
     for run in runs:
         left = max(0.0, deadline - time.monotonic())
         if run.sync is not None:

@@ -19,11 +19,11 @@ from omni_connector.awaitables import (
     hook,
     plain,
 )
+from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import call_hook
-from omni_connector.slow_hooks import slow_hook
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ class Slow(Scripted):
     def __init__(self):
         self.gate = threading.Event()
 
-    @slow_hook
+    @blocking_hook
     def fetch(self, name: str) -> MayAwait[str]:
         assert self.gate.wait(10), "the loop stood still"
         return f"{name} in {threading.current_thread().name.rsplit('-', 1)[0]}"
@@ -318,7 +318,7 @@ def overriding(name, colour):
 
 
 def test_every_public_method_with_a_default_is_a_hook():
-    """A new one that is not cannot be awaited: decorate it with ``hook`` or ``slow_hook``."""
+    """A new one that is not cannot be awaited: decorate it with ``hook`` or ``blocking_hook``."""
     assert {"execute_action", "cancel", "get_manifest"} <= HOOKS.keys()
     assert [name for name, member in HOOKS.items() if not hasattr(member, "__wrapped__")] == []
 

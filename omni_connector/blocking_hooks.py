@@ -1,4 +1,4 @@
-"""Defaults of hooks that wait for something, a process or the network: an override awaits them without holding its loop.
+"""Defaults of hooks that block, because they wait for a process or the network: an ``async def`` override awaits them.
 
 In a module of its own, because the loop is loaded only when it is needed: importing ``Connector`` does without asyncio.
 """
@@ -10,8 +10,8 @@ from typing import Any, cast
 from omni_connector.awaitables import Hook, hook
 
 
-def slow_hook(default: Hook) -> Hook:
-    """As ``awaitables.hook``, for a default that waits for something.
+def blocking_hook(default: Hook) -> Hook:
+    """As ``awaitables.hook``, for a default that blocks.
 
     Called in a coroutine it returns an awaitable, and does its work in a thread, so that the loop goes on. Elsewhere it
     does its work and returns its value, which may be awaited as well.
