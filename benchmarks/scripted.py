@@ -175,7 +175,7 @@ def perform(step: Step, done: int, ctx: SyncContext) -> None:
     if step.kind in {EMIT, UPDATE}:
         (ctx.emit_updated if step.kind == UPDATE else ctx.emit)(document(step, content=step.text))
     elif step.kind == EXTRACTED:
-        ctx.emit(document(step, content=step.text.encode(), mime_type="text/plain"))
+        ctx.emit(document(step, content=step.text.encode(), mime_type="text/markdown"))
     elif step.kind == SAVED:
         ctx.emit(document(step, content_id=ctx.content_storage.save(step.text)))
     elif step.kind == DELETE:

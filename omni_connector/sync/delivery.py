@@ -137,7 +137,8 @@ class Delivery:
         size = len(event.body) + content_bytes
         item = (event, size, upload, time.monotonic())
         with self._lock:
-            self.check()
+            if self._error is not None or not self._state.is_open:
+                self.check()
             self._waiting.append(item)
             self._bytes += size
             self._put += 1

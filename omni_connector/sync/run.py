@@ -128,7 +128,7 @@ class SyncRun:
             raise InvalidValueError(
                 model="SyncContext", field="emit", value=document, remedy="give a Document(...)"
             )
-        self.require_open("emit", document.external_id)  # Before anything is uploaded.
+        self.pulse.touch("emit", document.external_id)
         content = document.content
         if (content is None) is (document.content_id is None):
             require_one_content(document)
@@ -139,6 +139,7 @@ class SyncRun:
         if content is None:
             has_room = self.delivery.put(event)
         elif _is_in_memory(document):
+            self.delivery.check()  # Before anything is uploaded.
             payload = payload_of(document)
             has_room = self.delivery.put(event, self._upload(payload, document), payload.buffered_bytes)
         else:
