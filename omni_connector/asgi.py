@@ -2,7 +2,8 @@
 
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.log_output import show_log
-from omni_connector.server import as_asgi, create_app_from_environ, startup_error
+from omni_connector.server import as_asgi, create_app_from_environ
+from omni_connector.serving.gunicorn_server import startup_error
 
 show_log()
 try:

@@ -18,7 +18,6 @@ from omni_connector.runtime.service import ConnectorService
 from omni_connector.serving.gunicorn_server import (
     GunicornServer,
     require_free_address,
-    startup_error,
     startup_message,
 )
 from omni_connector.serving.late_manager import manager_of_environment
@@ -42,8 +41,6 @@ __all__ = [
     "serve",
     "service_of",
     "services",
-    "startup_error",
-    "startup_message",
 ]
 
 

@@ -21,10 +21,8 @@ from omni_connector.server import (
     create_app_from_environ,
     serve,
     services,
-    startup_error,
-    startup_message,
 )
-from omni_connector.serving.gunicorn_server import GunicornServer
+from omni_connector.serving.gunicorn_server import GunicornServer, startup_error, startup_message
 
 MANAGER = {"CONNECTOR_MANAGER_URL": "http://manager:8090"}
 
