@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 
 from attrs import frozen
 
@@ -311,6 +312,10 @@ class Delivery:
 
     def _resolved(self, batch: list[_Waiting]) -> list[EncodedEvent]:
         """Wait for the contents; a content that the manager refuses costs its document."""
+        last = next((upload for _, _, upload, _ in reversed(batch) if upload is not None), None)
+        if last is not None:
+            with suppress(CancelledError):
+                last.exception()  # First, because then most others are there: one change of threads instead of hundreds.
         events = []
         for event, _, upload, _ in batch:
             if upload is not None:
