@@ -83,7 +83,6 @@ def test_a_run_hangs_on_bulk_calls_and_somebody_waits_for_an_answer():
     "header",
     [
         "Wed, 01 Jan 2031 00:00:00 +9999",
-        "Wed, 01 Jan 0001 00:00:00 +2300",
         "Wed, 01 Jan 99999 00:00:00 GMT",
         "1e999",
     ],
