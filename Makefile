@@ -26,10 +26,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-dev  ## mypy and pyright on package, examples, README and docs
-	$(BIN)/mypy omni_connector
-	$(BIN)/mypy --allow-any-generics examples
-	$(BIN)/python -m pytest -q -m "" tests/test_readme.py tests/test_hook_types.py -k "mypy or pyright or hook_types"
+types: $(VENV)/.installed-dev  ## mypy over the package; mypy and pyright over the examples and the programs of README and guides
+	$(BIN)/mypy omni_connector examples
+	$(PYTEST) -m types
 
 contract: $(VENV)/.installed-dev
 	$(BIN)/lint-imports

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import threading
 import warnings
 from pathlib import Path
@@ -17,7 +18,7 @@ LONG_ROOMS = ["process", "faults", "examples", "mcp", "contract", "cli"]
 
 
 def pytest_collection_modifyitems(items):
-    """Put the long rooms first; each keeps its own order."""
+    """Put the long rooms first; each keeps its own order. Refuse names that are not the same in each worker."""
     tests = Path(__file__).parent
 
     def rank(item):
@@ -25,6 +26,10 @@ def pytest_collection_modifyitems(items):
         return LONG_ROOMS.index(room) if room in LONG_ROOMS else len(LONG_ROOMS)
 
     items.sort(key=rank)
+    unstable = [item.nodeid for item in items if re.search(r"0x[0-9a-f]{6,}", item.nodeid)]
+    assert not unstable, (
+        f"names with an address differ between the workers of xdist, give ids: {unstable[:5]}"
+    )
 
 
 @pytest.fixture(autouse=True)

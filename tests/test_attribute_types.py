@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from importlib.util import find_spec
-
-import pytest
-
-CHECKERS = {"mypy": ["mypy", "--strict"], "pyright": ["pyright"]}
+from support.type_checkers import BY_EACH_CHECKER, type_problems
 
 PROGRAM = """
 from functools import cached_property
@@ -76,16 +70,9 @@ for connector in (Plain(), Annotated(), Properties(), OfInstance("web")):
 """
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
+@BY_EACH_CHECKER
 def test_every_form_of_an_attribute_passes(checker, tmp_path):
-    if find_spec(checker) is None:
-        pytest.skip(f"{checker} is not installed")
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    done = subprocess.run(
-        [sys.executable, "-m", *CHECKERS[checker], str(program)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert type_problems(checker, tmp_path / "program.py", PROGRAM) == ""
 
 
 def test_every_form_of_an_attribute_works():

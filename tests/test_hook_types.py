@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
-"""mypy reads half the package for it."""
+pytestmark = pytest.mark.types
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import requests
 from fastapi import FastAPI
 from flask import Flask, jsonify, request
 from starlette.testclient import TestClient
+from support.type_checkers import BY_EACH_CHECKER, type_problems
 
 from omni_connector.local import HttpServer
 from omni_connector.server import close_services
@@ -153,14 +152,10 @@ def test_an_unknown_action_is_not_supported(connector):
     assert asyncio.run(use()).status_code == 404
 
 
-@pytest.mark.slow
+@BY_EACH_CHECKER
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_passes_mypy_strict(step, tmp_path):
-    program = tmp_path / "wiki_connector.py"
-    program.write_text(STEPS[step])
-    command = [sys.executable, "-m", "mypy", "--strict", str(program)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+def test_a_step_passes_type_checkers(step, checker, tmp_path):
+    assert type_problems(checker, tmp_path / "wiki_connector.py", STEPS[step]) == ""
 
 
 def test_the_blocking_step_needs_no_asgi_framework():

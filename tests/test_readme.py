@@ -259,22 +259,22 @@ class Properties(Connector):
 """Both forms of a connector's attributes."""
 
 
-@pytest.mark.slow
+@pytest.mark.types
 def test_the_code_passes_mypy_strict_with_bare_dicts(programs):
     check("mypy", "--strict", "--allow-any-generics", ".", folder=programs)
 
 
-@pytest.mark.slow
+@pytest.mark.types
 def test_the_code_passes_pyright(programs):
     check("pyright", "--pythonpath", sys.executable, ".", folder=programs)
 
 
-@pytest.mark.slow
+@pytest.mark.types
 def test_the_examples_pass_pyright():
     check("pyright", "--pythonpath", sys.executable, "examples", folder=ROOT)
 
 
-@pytest.mark.slow
+@pytest.mark.types
 def test_pyright_finds_what_is_wrong(programs, tmp_path):
     (tmp_path / "wrong.py").write_text(
         (programs / "properties.py").read_text().replace("ctx.flush()", "ctx.flash()")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import socket
 import struct
 import subprocess
@@ -290,7 +291,7 @@ def test_a_path_is_sent_as_it_is(make_wire, path):
         {"body": (memoryview(b"1"),)},
         {"body": ("caf\u00e9",)},
     ],
-    ids=str,
+    ids=lambda changes: re.sub("<memory at .*>", "memoryview", str(changes)),
 )
 def test_what_cannot_be_sent_is_an_error_of_that_call(make_wire, changes):
     with ParallelServer(echo) as server:
