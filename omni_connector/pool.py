@@ -63,19 +63,6 @@ class WorkerPool:
             self._tasks.put((call, args, future))
         return future
 
-    @property
-    def backlog(self) -> int:
-        """Calls that wait for a thread; a snapshot."""
-        return self._tasks.qsize()
-
-    def resize(self, limit: int) -> None:
-        """Run in at most ``limit`` threads from now on; surplus threads end after the call that they are in."""
-        with self._lock:
-            self._limit = limit
-            for _ in range(min(limit - len(self._threads), self._tasks.qsize())):
-                if not self._closed:
-                    self._start_thread()
-
     def close(self, timeout_seconds: float = 5.0) -> None:
         """Take no more calls, cancel those that have not begun, and wait for the threads, but no longer than that."""
         with self._lock:
@@ -119,7 +106,4 @@ class WorkerPool:
                     future.set_exception(error)
             del task, call, args, future  # Nothing is kept alive while the thread waits.
             with self._lock:
-                if len(self._threads) > self._limit and not self._closed:
-                    self._threads.remove(threading.current_thread())
-                    return
                 self._waiting += 1

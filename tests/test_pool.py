@@ -70,7 +70,7 @@ def test_never_more_calls_at_once_than_the_limit_and_all_of_them_run(make_pool):
 
     futures = [pool.submit(lambda number=number: call(number)) for number in range(12)]
     busy.wait(WAIT)  # The first three run ...
-    assert (pool.backlog, len(named())) == (9, 3)  # ... and the others wait for their threads.
+    assert len(named()) == 3  # ... and the others wait for their threads.
     release.set()
     assert [future.result(WAIT) for future in futures] == list(range(12))
 
@@ -82,47 +82,6 @@ def test_a_limit_of_one_keeps_the_order(make_pool):
     for future in futures:
         future.result(WAIT)
     assert order == list(range(20))
-
-
-def test_the_backlog_counts_what_waits_for_a_thread(make_pool):
-    pool = make_pool(1)
-    busy, release = threading.Event(), threading.Event()
-    pool.submit(lambda: (busy.set(), release.wait(WAIT)))
-    assert busy.wait(WAIT)
-    waiting = pool.submit(lambda: None)
-    assert pool.backlog == 1
-    release.set()
-    waiting.result(WAIT)
-    assert pool.backlog == 0
-
-
-def test_a_greater_limit_takes_effect_for_what_waits_already(make_pool):
-    pool = make_pool(1)
-    both = threading.Barrier(2)
-    futures = [pool.submit(lambda: both.wait(WAIT)) for _ in range(2)]
-    pool.resize(2)
-    assert sorted(future.result(WAIT) for future in futures) == [0, 1]
-
-
-def test_a_smaller_limit_ends_surplus_threads_after_their_call(make_pool):
-    pool = make_pool(3)
-    together = threading.Barrier(3)
-    for future in [pool.submit(lambda: together.wait(WAIT)) for _ in range(3)]:
-        future.result(WAIT)
-    threads = named()
-    pool.resize(1)
-    second = threading.Barrier(3)
-    futures = [pool.submit(lambda: second.wait(WAIT)) for _ in range(3)]
-    for future in futures:
-        future.result(WAIT)
-    ended = [thread for thread in threads if _ends(thread)]
-    assert len(ended) == 2
-    assert pool.submit(lambda: "goes on").result(WAIT) == "goes on"
-
-
-def _ends(thread):
-    thread.join(1 if thread.is_alive() else 0)
-    return not thread.is_alive()
 
 
 def test_closing_cancels_what_has_not_begun_and_ends_the_threads(make_pool):
