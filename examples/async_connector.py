@@ -1,16 +1,16 @@
-"""Index the items of a JSON API: the asynchronous quick start made real.
+"""Index the items of a JSON API: the asynchronous quick start, complete.
 
     omni-connector run examples/async_connector.py --set url=https://api.example.com --credentials credentials.json
 
 Settings of the source:
 
 ``url``        base address of the API.
-``page_size``  items in one request; 100 unless given.
+``page_size``  items in one request. Default: 100.
 
-Credentials: ``{"token": "..."}``, sent as a bearer token; none for an API that is open to all.
+Credentials: ``{"token": "..."}``, sent as a bearer token; none for a public API.
 
-The API lists its items in the order in which they changed, page by page, from a cursor on; ``has_more`` says whether
-to go on at once, ``next_cursor`` where to go on, now or another day; ``GET /items/2`` gives a single item:
+The API lists its items in the order in which they changed, page by page, beginning after a cursor. ``has_more`` says whether
+there is another page now; ``next_cursor`` is where to continue, now or in a later run; ``GET /items/2`` returns one item:
 
     GET /items?cursor=c1&limit=100
 
@@ -18,9 +18,9 @@ to go on at once, ``next_cursor`` where to go on, now or another day; ``GET /ite
                {"id": "2", "deleted": true}],
      "next_cursor": "c2", "has_more": false}
 
-The state is the cursor behind the last page that was read, with the ids of the items that the manager refused. An
-incremental run reads those again and goes on from the cursor, a full run starts from the beginning, and an interrupted run
-goes on where it was.
+The state is the cursor after the last page that was read, and the ids of the items that the manager refused. An incremental
+run reads those items again and continues from the cursor, a full run starts from the beginning, and an interrupted run
+resumes from its last state.
 """
 
 from collections.abc import AsyncIterator
@@ -69,8 +69,8 @@ class ApiConnector(Connector):
                 await emit_item(await get_item(client, item_id, ctx), ctx)
             refused = await refused_now(ctx)
             async for page in fetch_pages(client, cursor, source_config.get("page_size", PAGE_SIZE), ctx):
-                # One after the other, because an item may be on a page twice: changed, then deleted. It costs no
-                # time: emit fills a buffer, and contents travel in the background, several at once.
+                # In order, because an item may be on a page twice: changed, then deleted. This is no slower: emit
+                # fills a buffer, and contents are uploaded in the background, several at once.
                 for item in page["items"]:
                     await emit_item(item, ctx)
                 sent_again = {item.get("id") for item in page["items"]}

@@ -121,6 +121,16 @@ def test_a_quick_start_syncs_its_items_and_saves_its_cursor(items, block):
     assert result.scanned == 1
 
 
+@QUICK_STARTS
+def test_a_quick_start_reads_everything_again_in_a_later_full_run(omni_manager, items, block):
+    connector = load(items, block)()
+    scanned = [
+        run_sync(connector, manager=omni_manager, mode=mode).scanned
+        for mode in ("full", "incremental", "full")
+    ]
+    assert scanned == [1, 0, 1]
+
+
 def test_the_mounting_example_mounts(monkeypatch, my_connector):
     monkeypatch.setenv("CONNECTOR_MANAGER_URL", "http://manager.invalid:8090")
     namespace = {"__name__": "__main__"}
