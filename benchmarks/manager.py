@@ -42,11 +42,42 @@ def answer(body: bytes) -> bytes:
     )
 
 
+class Desk:
+    """Serves ten contents at a time, each for some milliseconds, and knows how many were there on average."""
+
+    def __init__(self, service_seconds: float) -> None:
+        self._service_seconds = service_seconds
+        self._places = asyncio.Semaphore(10)
+        self._here = 0
+        self._area = 0.0
+        self._since = self._began = time.monotonic()
+
+    def average(self) -> float:
+        """Return how many contents were here, or on their way here and back."""
+        self._count(0)
+        return self._area / (time.monotonic() - self._began)
+
+    async def serve(self, distance_seconds: float) -> None:
+        """Take a content."""
+        self._count(1)
+        await asyncio.sleep(distance_seconds / 2)
+        async with self._places:
+            await asyncio.sleep(self._service_seconds)
+        await asyncio.sleep(distance_seconds / 2)
+        self._count(-1)
+
+    def _count(self, change: int) -> None:
+        now = time.monotonic()
+        self._area += self._here * (now - self._since)
+        self._here, self._since = self._here + change, now
+
+
 class Manager(asyncio.Protocol):
     """One connection."""
 
     requests: Counter[str] = Counter()
     latency_seconds = 0.0
+    desk: Desk | None = None
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -78,13 +109,22 @@ class Manager(asyncio.Protocol):
 
     def _reply(self, path: bytes) -> None:
         if path == b"/bench/stats":
-            body = json.dumps({"requests": dict(self.requests), "cpu_seconds": time.process_time()}).encode()
+            figures = {"requests": dict(self.requests), "cpu_seconds": time.process_time()}
+            body = json.dumps(figures | {"in_air": self.desk.average() if self.desk else None}).encode()
             self._transport.write(answer(body))  # type: ignore[attr-defined]
             return
         if path.startswith(b"/bench/latency/"):
             Manager.latency_seconds = float(path.rsplit(b"/", 1)[1]) / 1000
             self.requests.clear()
             self._transport.write(answer(OK))  # type: ignore[attr-defined]
+            return
+        if path.startswith(b"/bench/desk/"):
+            Manager.desk = Desk(float(path.rsplit(b"/", 1)[1]) / 1000)
+            self._transport.write(answer(OK))  # type: ignore[attr-defined]
+            return
+        if path == b"/sdk/content" and self.desk is not None:
+            served = asyncio.ensure_future(self.desk.serve(self.latency_seconds))
+            served.add_done_callback(lambda _: self._transport.write(CONTENT_ANSWER))  # type: ignore[attr-defined]
             return
         if path == b"/sdk/content":
             reply = CONTENT_ANSWER
