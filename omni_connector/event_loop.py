@@ -70,7 +70,7 @@ class EventLoop:
 
         Args:
             awaitable: a coroutine, or anything else that can be awaited.
-            on_stop: where to learn that the task shall end; it is cancelled after the grace period.
+            on_stop: registers what ends the task; it is cancelled after the grace period.
             grace_seconds: how long the task may go on after that.
 
         Raises:
@@ -219,7 +219,7 @@ def _serve(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:
     asyncio.set_event_loop(loop)
     try:
         while not closing.is_set():
-            # A task that raises SystemExit stops the loop on its way; whoever waits for the task gets the
+            # A task that raises SystemExit stops the loop on its way; the thread that waits for the task gets the
             # exception, and the loop goes on for the others.
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
                 loop.run_forever()

@@ -2,7 +2,7 @@
 
 ``concurrent.futures.ThreadPoolExecutor`` joins its threads at interpreter exit, before any ``atexit`` function runs.
 A thread that waits for a manager that is down would then keep a worker process from shutting down in order, so the
-threads here are daemons: what they still do is ended by whoever owns the run, or by the end of the process.
+threads here are daemons: what they still do is ended by the owner of the run, or by the end of the process.
 """
 
 import contextlib
@@ -102,7 +102,7 @@ class WorkerPool:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call(*args))
-                except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the future.
+                except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the future.
                     future.set_exception(error)
             del task, call, args, future  # Nothing is kept alive while the thread waits.
             with self._lock:

@@ -166,7 +166,7 @@ class ConnectorService:
         runs = self._runs.alive()
         for run in runs:
             run.state.interrupt()
-        if self.mirror is not None:  # After the runs were told: a call that fails now fails none of them.
+        if self.mirror is not None:  # After the runs were stopped: a call that fails now fails none of them.
             self.mirror.close()
         _drain(runs)
         self._hook_threads.close()
@@ -204,7 +204,7 @@ class ConnectorService:
     def start_own_run(
         self, source_id: str, work: Callable[[SyncContext], Any], *, sync_mode: str = "incremental"
     ) -> str:
-        """Open a run that nobody dispatched, and do ``work`` in it; see ``SyncStarter.start_own``."""
+        """Open a run that was not dispatched, and do ``work`` in it; see ``SyncStarter.start_own``."""
         return self._starter.start_own(source_id, work, sync_mode=sync_mode)
 
     def is_running(self, sync_run_id: str) -> bool:

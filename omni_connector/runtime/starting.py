@@ -84,7 +84,7 @@ class SyncStarter:
     def start_own(
         self, source_id: str, work: Callable[[SyncContext], Any], *, sync_mode: str = "incremental"
     ) -> str:
-        """Open a run that nobody dispatched, and do ``work`` in it, in a thread of its own: what a webhook brings, say.
+        """Open a run that was not dispatched, and do ``work`` in it, in a thread of its own: what a webhook brings, say.
 
         It is a run like any other: it holds the source's slot, is reported as running, can be cancelled, is completed
         when ``work`` returns and failed when it raises. When the process ends before, the manager resumes it as a sync.

@@ -158,7 +158,7 @@ class Counters:
             counted = now[name] - known[name]
             if not min(0, doubtful) <= counted <= max(0, doubtful):
                 log.warning(
-                    "The manager counts %d %s documents, of which nobody here knows %d",
+                    "The manager counts %d %s documents, %d of them unknown to this process",
                     now[name],
                     name,
                     counted - doubtful,

@@ -1,8 +1,8 @@
 """Carries the events of one run to the manager, in order, while the connector reads on.
 
 The promises are those of DESIGN ("Delivery"): a barrier returns only after everything emitted before it was
-accepted; batches travel one at a time, in the order of emission; a document that the manager refuses costs one
-document; memory is bounded by bytes. Errors of the background work surface at the next call, and stay: a run that
+accepted; batches travel one at a time, in the order of emission; a document that the manager refuses is
+skipped; memory is bounded by bytes. Errors of the background work surface at the next call, and stay: a run that
 has lost events cannot complete.
 """
 
@@ -29,7 +29,7 @@ from omni_connector.models.sync import SyncMode
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
 from omni_connector.sync.payloads import PendingContent, WithdrawnError
-from omni_connector.sync.refusal import Sender, costs_its_document
+from omni_connector.sync.refusal import Sender, skips_its_document
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
 
@@ -98,9 +98,7 @@ class Delivery:
         self._lock = threading.Lock()  # Protects everything below.
         self._work = threading.Condition(self._lock)  # The sender waits here for something to do ...
         self._changed = threading.Condition(self._lock)  # ... and everybody else for what it has done.
-        self._listening = (
-            True  # The sender waits for work, or has not begun: whoever brings some may wake it.
-        )
+        self._listening = True  # The sender waits for work, or has not begun: a caller with some may wake it.
         self._asleep = True  # The sender waits, or is about to, without a time at which it wakes by itself.
         self._waiting: deque[_Waiting] = deque()
         self._batch: list[_Waiting] = []  # What is being sent.
@@ -311,7 +309,7 @@ class Delivery:
         return batch
 
     def _resolved(self, batch: list[_Waiting]) -> list[EncodedEvent]:
-        """Wait for the contents; a content that the manager refuses costs its document."""
+        """Wait for the contents; a document whose content the manager refuses is skipped."""
         last = next((upload for _, _, upload, _ in reversed(batch) if upload is not None), None)
         if last is not None:
             with suppress(CancelledError):
@@ -328,7 +326,7 @@ class Delivery:
                     continue
                 except (SdkClientError, InvalidValueError, OSError) as error:
                     status = error.status if isinstance(error, SdkClientError) else None
-                    if isinstance(error, SdkClientError) and not costs_its_document(error):
+                    if isinstance(error, SdkClientError) and not skips_its_document(error):
                         raise
                     self._ledger.add(
                         DocumentError(

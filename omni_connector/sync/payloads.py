@@ -287,7 +287,7 @@ def opened(content: Any) -> Iterator[BinaryIO]:
         with io.BytesIO(content) as file:
             yield file
         return
-    # A pipe that nobody writes to would otherwise keep open() waiting.
+    # A pipe without a writer would otherwise keep open() waiting.
     descriptor = os.open(content, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):

@@ -134,11 +134,11 @@ class Sender:
         return accepted
 
 
-def costs_its_document(error: SdkClientError) -> bool:
-    """Say whether a content that could not be uploaded costs its document only."""
+def skips_its_document(error: SdkClientError) -> bool:
+    """Return whether only the document is skipped whose content could not be uploaded."""
     return isinstance(error, ExtractionError) or error.status in CONTENT_REFUSALS
 
 
 def is_refusal(error: SdkClientError) -> bool:
-    """Say whether the manager refused what was sent, rather than being in trouble itself."""
+    """Return whether the manager refused what was sent, rather than being in trouble itself."""
     return error.status in EVENT_REFUSALS

@@ -9,7 +9,7 @@ from omni_connector.models.sync import SyncConfig, UserFilterMode, to_filter_mod
 
 
 def _addresses(values: Iterable[Any] | None) -> frozenset[str]:
-    """The manager does not check the elements; what is no text is nobody's address."""
+    """The manager does not check the elements; what is not text is ignored."""
     return frozenset(value.strip().lower() for value in values or () if isinstance(value, str))
 
 
@@ -19,7 +19,7 @@ class UserFilter:
 
     Attributes:
         mode: ``all``, ``whitelist`` (only the listed ones) or ``blacklist`` (all but the listed ones).
-        whitelist: addresses; without any nobody is wanted.
+        whitelist: addresses; without any, no user is wanted.
         blacklist: addresses; without any everybody is wanted.
     """
 
@@ -41,4 +41,4 @@ class UserFilter:
             return bool(address) and address not in self.blacklist
         return (
             bool(address) and address in self.whitelist
-        )  # Also for modes that are not known yet: nobody too many.
+        )  # Also for modes that are not known yet: no user too many.
