@@ -178,7 +178,7 @@ def test_figures_that_nobody_here_reported_are_said_and_gone_on_from(manager, ca
     manager.on("add_scanned", DOUBT)
     manager.scanned = 50
     counters.report()
-    assert "The manager counts 50 scanned documents, of which nobody here knows 48" in caplog.text
+    assert "The manager counts 50 scanned documents, 48 of them unknown to this process" in caplog.text
 
 
 def test_counts_of_many_threads_add_up(manager):
