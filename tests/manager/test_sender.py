@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 import requests
-from omni_connector.sync.cancellation import StopSignal
-from omni_connector.sync.ending import Ending
 from support.scripted_manager import HANG, Answer
 from support.waiting import eventually
 
@@ -22,8 +20,11 @@ from omni_connector import Document, ManagerUnreachableError, SdkClient, SdkClie
 from omni_connector.manager import Policies, RetryPolicy
 from omni_connector.manager.session_wire import SessionWire
 from omni_connector.manager.wire import WireAnswer, WireError
+from omni_connector.sync.colours import Blocking
 from omni_connector.sync.context import SyncContext
+from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.state import RunState
 
 PACKAGE = str(Path(omni_connector.__file__).parent)
 STORED = Answer(200, {"content_id": "c", "text": "t", "status": "ok"})
@@ -53,12 +54,12 @@ class NotingWire:
 def test_an_event_passes_few_frames_between_the_sender_s_thread_and_the_wire():
     wire = NotingWire()
     run = RunInfo(sync_run_id="r", source_id="s", source_type="web")
-    stop = StopSignal("r")
     with SdkClient("http://manager", wire=wire) as client:
-        ctx = SyncContext(run, client, stop, ending=Ending(run, stop, lambda: None))
+        sync = SyncRun(run, client, RunState("r"))
+        ctx = SyncContext(sync, Blocking())
         ctx.emit(Document(external_id="d", title="t", content="text"))
         ctx.flush()
-        ctx.close()
+        sync.close()
     events = wire.stacks["/sdk/events/batch"]
     assert events[0] == "delivery.py:_run"
     assert len(events) <= MOST_FRAMES, events
