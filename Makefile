@@ -53,7 +53,7 @@ pythons: wheel  ## Try the wheel with the lowest versions of what it needs, and 
 	.ci/try-wheel 3.13
 	.ci/try-wheel 3.14
 
-check: test lint types contract wheel
+check: test lint types contract pythons test-all  ## All that CI runs
 
 clean:
 	rm -rf $(VENV) build dist .omni
