@@ -3,7 +3,8 @@
 Where a manager serves ten at a time, an eleventh only waits: the answers take longer, and everybody else's too. So the limit
 is where a few uploads wait at the manager, no more: ``waiting = limit * (1 - undisturbed / measured)``, with the time that an
 answer takes when nothing waits, and the one that it takes now. The first is measured anew every few seconds, with half of
-the uploads.
+the uploads. A pause of the interpreter or of the machine looks like a queue for one measurement; so a queue is believed when
+two in a row show it.
 """
 
 import time
@@ -15,6 +16,8 @@ MOST_UPLOADS = 64
 
 FEWEST_WAITING, MOST_WAITING = 1.5, 3.0
 """Uploads that may wait at the manager: enough that it is never idle between two."""
+BRISK_SHARE, CAREFUL_SHARE = 4, 10
+"""The limit grows by this part of itself while next to nothing waits at the manager, or nearly enough."""
 UNNOTICED_SECONDS = 0.001
 """A delay that is not counted: the interpreter causes as much by itself."""
 WINDOW_SECONDS = 0.05
@@ -40,6 +43,7 @@ class AdaptiveLimit:
         self._clock = clock
         self._is_starting = True  # The number is doubled until something waits.
         self._undisturbed: float | None = None
+        self._is_suspected = False  # The last window showed a queue.
         self._resume: int | None = None  # The number before the undisturbed time was measured.
         self._measured_at = 0.0
         self._begin_window()
@@ -78,18 +82,24 @@ class AdaptiveLimit:
         if not is_full:
             return
         waiting = self.value * max(0.0, 1 - (self._undisturbed + UNNOTICED_SECONDS) / seconds)
+        is_queue = waiting > (FEWEST_WAITING if self._is_starting else MOST_WAITING)
+        if is_queue and not self._is_suspected:
+            self._is_suspected = True
+            return
+        self._is_suspected = False
         if self._is_starting:
             self._start(waiting)
         elif waiting < FEWEST_WAITING:
-            self.value += max(1, self.value // 10)
-        elif waiting > MOST_WAITING:
+            share = BRISK_SHARE if waiting < FEWEST_WAITING / 2 else CAREFUL_SHARE
+            self.value += max(1, self.value // share)
+        elif is_queue:
             self.value -= max(1, int(waiting - MOST_WAITING) // 2)
         self.value = min(max(self.value, 1), MOST_UPLOADS)
         if not self._is_starting and self._clock() - self._measured_at > CALM_SECONDS:
             self._resume, self.value = self.value, max(1, self.value // 2)
 
     def _start(self, waiting: float) -> None:
-        if waiting < FEWEST_WAITING and self.value < MOST_UPLOADS:
+        if waiting <= FEWEST_WAITING and self.value < MOST_UPLOADS:
             self.value *= 2
             return
         self._is_starting = False
