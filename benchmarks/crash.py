@@ -102,7 +102,7 @@ class Stage:
         self._process = start_gunicorn(
             self.address, TARGET, env={"CONNECTOR_MANAGER_URL": self.faulty.url, "OMNI_CONNECTOR": TARGET}
         )
-        self._process.wait_for("Registered with the manager")
+        self._process.wait_for("Registered at")
 
     def kill_at(self, point: Point, undisturbed: dict[str, int], made: dict[str, int]) -> None:
         """Kill the process when it makes a certain call.

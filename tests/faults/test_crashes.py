@@ -12,14 +12,14 @@ SYNCS = [(600, 1), pytest.param(3_000, 40, marks=pytest.mark.slow)]
 
 @pytest.mark.parametrize(("documents", "kill_points"), SYNCS)
 def test_a_process_killed_at_any_call_of_a_run_loses_nothing(documents, kill_points):
-    told = []
+    lines = []
 
     undisturbed, *results = crashes(
-        documents=documents, kill_points=kill_points, kills=5, save_every=100, say=told.append
+        documents=documents, kill_points=kill_points, kills=5, save_every=100, say=lines.append
     )
 
-    assert [one.problem for one in results] == [""] * len(results), "\n".join(told)
+    assert [one.problem for one in results] == [""] * len(results), "\n".join(lines)
     assert undisturbed.repeated == 0
-    assert sum(one.kills for one in results) >= len(SHARES), told
+    assert sum(one.kills for one in results) >= len(SHARES), lines
     for one in results:
         assert one.repeated < one.kills * one.emitted, "a resumed run goes on from its checkpoint"
