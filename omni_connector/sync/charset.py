@@ -96,7 +96,7 @@ def read_text(
     """
     source = iter(chunks)
     head = _head(source)
-    encoding = charset or marked_charset(head)
+    encoding = marked_charset(head, declared=charset) or charset
     if encoding is not None:
         return _decoded([head], source, encoding, limit_bytes)
     read = [head]
@@ -109,9 +109,16 @@ def read_text(
         return found
 
 
-def marked_charset(head: bytes) -> str | None:
-    """Return the charset that a byte-order mark stands for."""
-    return next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+def marked_charset(head: bytes, *, declared: str | None = None) -> str | None:
+    """Return the charset that a byte-order mark stands for, if it is a form of the declared one."""
+    return next(
+        (
+            encoding
+            for mark, encoding in _MARKS
+            if head.startswith(mark) and (declared or encoding).startswith(encoding.removesuffix("-sig"))
+        ),
+        None,
+    )
 
 
 def charset_of_html(head: bytes) -> str | None:

@@ -218,11 +218,29 @@ GREETING = "Grüße aus Łódź — café"
 
 @pytest.mark.parametrize("form", ["bytes", "path", "file"])
 @pytest.mark.parametrize("kind", ["text/plain", "text/html", "text/csv", "text/x-log"])
-@pytest.mark.parametrize("charset", ["iso-8859-1", "ISO-8859-2", "cp1250", "utf-16", '"koi8-r"', "shift_jis"])
-def test_the_declared_charset_is_honoured(tmp_path, kind, charset, form):
+@pytest.mark.parametrize(
+    ("charset", "mark"),
+    [
+        ("iso-8859-1", b""),
+        ("ISO-8859-2", b""),
+        ("cp1250", b""),
+        ("utf-16", b""),
+        ('"koi8-r"', b""),
+        ("shift_jis", b""),
+        ("utf-8", b""),
+        ("utf-16le", b""),
+        ("utf-8", codecs.BOM_UTF8),
+        ("utf-16le", codecs.BOM_UTF16_LE),
+        ("utf-16be", codecs.BOM_UTF16_BE),
+        ("utf-32le", codecs.BOM_UTF32_LE),
+        ("utf-32be", codecs.BOM_UTF32_BE),
+    ],
+)
+def test_the_declared_charset_is_honoured(tmp_path, kind, charset, mark, form):
+    """A byte-order mark in front of the text is not part of it."""
     text = {"koi8-r": "Привет", "shift_jis": "こんにちは"}.get(charset.strip('"'), "Grüße")
     path = tmp_path / "file"
-    path.write_bytes(text.encode(charset.strip('"')))
+    path.write_bytes(mark + text.encode(charset.strip('"')))
     with path.open("rb") as file:
         given = {"bytes": path.read_bytes(), "path": path, "file": file}[form]
         payload = payload_of(doc(given, mime_type=f"{kind}; charset={charset}"))
