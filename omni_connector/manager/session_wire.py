@@ -1,7 +1,8 @@
 """The wire that is always there: the connections of a ``requests`` session, used by threads.
 
 A plain session is configured once and its requests go to urllib3 directly, which costs half of what ``requests`` does. A
-session with adapters, hooks or an authentication of its own carries each request itself.
+session with hooks, parameters, cookies or an authentication of its own carries each request itself, over the same kind of
+connections. Only a session with an adapter or a class of its own uses its own connections.
 """
 
 import os
@@ -193,7 +194,7 @@ class PoolCarrier:
             prepared, found["verify"], proxies=found["proxies"], cert=found["cert"]
         )
         self._adapter.cert_verify(self._pool, base_url, found["verify"], found["cert"])  # type: ignore[no-untyped-call]
-        self._has_proxy = select_proxy(base_url, found["proxies"]) is not None
+        self._has_proxy = bool(proxy_of(base_url, session))
         self._path = self._adapter.request_url(prepared, found["proxies"]).rstrip("/")
         skipped = {"accept-encoding", "connection", "content-length", "content-type"}
         self._headers = {
@@ -218,8 +219,8 @@ class PoolCarrier:
             assert_same_host=False,
             timeout=urllib3.Timeout(connect=min(self._connect_seconds, seconds), read=seconds),
         )
-        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._has_proxy:
-            raise WireError(f"the proxy answered 407: {response.reason}", was_sent=False)
+        if self._has_proxy:
+            _check_proxy(response.status, response.reason)
         return _answer(response.status, response.headers, response.data)
 
     def may_have_sent(self, error: BaseException) -> bool:
@@ -240,11 +241,14 @@ class SessionCarrier:
         self._base_url = base_url
         self._session = session
         self._connect_seconds = connect_seconds
+        self._has_proxy = bool(proxy_of(base_url, session))
+        is_usual = has_usual_connections(base_url, session)
+        self._adapter = PooledAdapter(pool_maxsize=MOST_THREADS) if is_usual else None
 
     def carry(self, request: WireRequest, seconds: float) -> WireAnswer:
         """Send a request, and read its answer."""
         deadline = time.monotonic() + seconds
-        with self._session.request(
+        with self._with_connections().request(
             request.method,
             self._base_url + request.path,
             data=None if request.body is None else _joined(request.body, all_of_it=True),  # type: ignore[arg-type]
@@ -253,9 +257,10 @@ class SessionCarrier:
             allow_redirects=False,
             stream=True,
         ) as response:
-            if (
-                response.status_code < HTTPStatus.OK
-            ):  # The answer itself is still to come: not on this connection.
+            if self._has_proxy:
+                _check_proxy(response.status_code, response.reason)
+            # The answer itself is still to come: not on this connection.
+            if response.status_code < HTTPStatus.OK:
                 return _answer(response.status_code, response.headers, b"")
             pieces = []
             for piece in response.iter_content(PIECE_BYTES):
@@ -263,6 +268,14 @@ class SessionCarrier:
                 if time.monotonic() > deadline:
                     raise WireError("no whole answer in time", was_sent=True)
             return _answer(response.status_code, response.headers, b"".join(pieces))
+
+    def _with_connections(self) -> requests.Session:
+        """Return the session, or what it is now with our connections in place of its own."""
+        if self._adapter is None:
+            return self._session
+        session = requests.Session.__new__(requests.Session)
+        vars(session).update(vars(self._session), adapters={"": self._adapter})
+        return session
 
     def may_have_sent(self, error: BaseException) -> bool:
         """Say whether a connection was made, so that the request can have been carried out."""
@@ -277,7 +290,9 @@ class SessionCarrier:
         )
 
     def close(self) -> None:
-        """The session is its owner's."""
+        """Close our connections; the session is its owner's."""
+        if self._adapter is not None:
+            self._adapter.close()
 
 
 def carrier_of(
@@ -288,14 +303,26 @@ def carrier_of(
     return carrier(base_url, session, connect_seconds)
 
 
-def is_plain(base_url: str, session: requests.Session) -> bool:
-    """Say whether all that the session does for a request follows from its attributes and can be read once."""
+def proxy_of(base_url: str, session: requests.Session) -> str:
+    """Return the address of the proxy that the session uses for the manager, or nothing."""
     proxies = session.merge_environment_settings(base_url, {}, None, None, None)["proxies"]
+    return select_proxy(base_url, proxies) or ""
+
+
+def has_usual_connections(base_url: str, session: requests.Session) -> bool:
+    """Say whether the session reaches the manager as every session does: ours can take the place of its connections."""
     return (
         type(session) is requests.Session
         and type(session.get_adapter(base_url)) is HTTPAdapter
-        and not (select_proxy(base_url, proxies) or "").startswith("socks")
-        and not (session.params or session.hooks.get("response"))
+        and not proxy_of(base_url, session).startswith("socks")
+    )
+
+
+def is_plain(base_url: str, session: requests.Session) -> bool:
+    """Say whether all that the session does for a request follows from its attributes and can be read once."""
+    return (
+        has_usual_connections(base_url, session)
+        and not (session.params or session.cookies or session.hooks.get("response"))
         and isinstance(session.auth, tuple | None)
     )
 
@@ -341,6 +368,11 @@ def _joined(body: Body, *, all_of_it: bool = False) -> object:
 
 def _length(body: Body) -> int:
     return sum(map(len, body)) if isinstance(body, tuple) else len(body or b"")
+
+
+def _check_proxy(status: int, reason: str | None) -> None:
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        raise WireError(f"the proxy answered 407: {reason}", was_sent=False)
 
 
 def _answer(status: int, headers: Mapping[str, str], body: bytes) -> WireAnswer:

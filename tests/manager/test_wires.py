@@ -20,14 +20,21 @@ from support.waiting import eventually
 
 from omni_connector import SdkClient
 from omni_connector.manager import wires
+from omni_connector.manager.session_wire import SessionWire
 from omni_connector.manager.wire import WireAbortedError, WireError, WireRequest
 
 WIRES = {
     "curl": ("omni_connector.manager.curl_wire", "CurlWire"),
     "session": ("omni_connector.manager.session_wire", "SessionWire"),
+    "session with a hook": ("omni_connector.manager.session_wire", "SessionWire"),
 }
 REQUEST = WireRequest(method="POST", path="/sdk/content", body=(b"{}",), seconds=10.0)
 PATIENCE = 20.0
+
+
+def unchanged(response, **_):
+    """Return nothing, as a hook that only looks; a session that has one carries its requests itself."""
+    del response
 
 
 @pytest.fixture(params=list(WIRES))
@@ -39,6 +46,8 @@ def make_wire(request):
 
     def make(url, session=None, *, connect_seconds=5.0):
         session = session or requests.Session()
+        if request.param == "session with a hook":
+            session.hooks["response"].append(unchanged)
         factory = getattr(wire_class, "for_session", wire_class)
         wire = factory(url, session, connect_seconds=connect_seconds)
         made.append((wire, session))
@@ -662,6 +671,42 @@ def test_basic_authentication(make_wire, monkeypatch, tmp_path, by):
         send(make_wire(url, session))
     expected = b"" if by == "none" else b"Authorization: Basic YWRhOnBhc3M="
     assert authorization(heads[0]) == expected
+
+
+def test_a_session_with_cookies_carries_them_itself():
+    """They are sent, and an answer may change them; its connections stay unused."""
+    heads = []
+
+    def script(connection):
+        for _ in range(2):
+            heads.append(read_request(connection)[0])
+            connection.sendall(HINTS + ok(head=b"Set-Cookie: visit=2\r\n"))
+
+    with RawServer(script) as server, requests.Session() as session:
+        session.cookies.set("visit", "1", domain="127.0.0.1", path="/")
+        before = dict(session.adapters)
+        wire = SessionWire(server.url, session)
+        assert [send(wire).status, send(wire).status] == [200, 200]
+        wire.close()
+        assert (session.cookies.get_dict(), session.adapters) == ({"visit": "2"}, before)
+        assert server.accepted == 1
+    assert [b"Cookie: visit=%d" % n in head for n, head in enumerate(heads, 1)] == [True, True]
+
+
+def test_a_session_with_an_adapter_of_its_own_is_left_alone():
+    """Its connections do not skip informational answers (docs/architecture.md); no answer is taken for another's."""
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        pass
+
+    def script(connection, number):
+        answering(HINTS + ok(b"%d" % number))(connection)
+
+    with ParallelServer(script) as server, requests.Session() as session:
+        session.mount("http://", Adapter())
+        wire = SessionWire(server.url, session)
+        assert [failure(wire).was_sent, failure(wire).was_sent] == [True, True]
+        wire.close()
 
 
 def test_ipv6(make_wire):
