@@ -50,7 +50,8 @@ class Settings:
         manager_url: base address of the manager, without a trailing slash.
         connector_url: base address of this connector as the manager sees it, or None: then it is not registered.
         max_body_bytes: largest request body, in bytes; 413 beyond it.
-        max_total_body_bytes: bytes that the bodies of all requests in progress may have together; more have to wait.
+        max_total_body_bytes: bytes that the bodies of all requests in progress may have together; more have to wait. No
+            single body may be larger.
         registration_interval_seconds: PROTOCOL, section 2.
         parallel_uploads: contents uploaded at once; None adapts to the manager's speed.
         retry_seconds: for so long a run repeats its calls to a manager that is away; then it fails.

@@ -26,7 +26,7 @@ OFF_LOOP_THREADS = 32
 """Blocking calls of async connectors that run at once; a gather over sixteen saves needs sixteen."""
 
 CLOSE_SECONDS = 5.0
-"""How long ``close`` waits for tasks that do not heed their cancellation; their thread is a daemon."""
+"""How long ``close`` waits for tasks that do not end when they are cancelled; their thread is a daemon."""
 
 OnStop = Callable[[Callable[[], object]], Callable[[], None]]
 """Registers a callback for the moment at which a run is stopped; returns how to forget it."""
@@ -54,9 +54,8 @@ class EventLoop:
     def after_fork(self) -> None:
         """Leave the parent's loop alone, and start one when it is needed."""
         if self._loop is not None:
-            _of_the_parent.append(
-                self._loop
-            )  # Closing it, or dropping it, would touch what the parent waits on.
+            # Closing it, or dropping it, would touch what the parent waits on.
+            _of_the_parent.append(self._loop)
         self._lock = threading.Lock()
         self._loop = self._thread = None
         self._closing = threading.Event()

@@ -68,9 +68,8 @@ class WorkerPool:
         with self._lock:
             self._closed = True
             threads = list(self._threads)
-        with contextlib.suppress(
-            queue.Empty
-        ):  # The threads take tasks meanwhile, so asking first would not do.
+        # The threads take tasks meanwhile, so asking first would not do.
+        with contextlib.suppress(queue.Empty):
             while True:
                 task = self._tasks.get_nowait()
                 if task is not None:

@@ -73,9 +73,9 @@ def _collected(kind: type) -> DeclaredActions:
             problems.append(f"action {attribute} ({place}): {error}")
     names = Counter(action.definition.name for action in actions)
     for name in (name for name, count in names.items() if count > 1):
-        places = ", ".join(action.place for action in actions if action.definition.name == name)
+        methods = ", ".join(action.place for action in actions if action.definition.name == name)
         problems.append(
-            f"action {name}: declared by several methods ({places}); give all but one another name"
+            f"action {name}: declared by several methods ({methods}); give all but one another name"
         )
     return DeclaredActions({action.definition.name: action for action in actions}, tuple(problems))
 
@@ -84,10 +84,10 @@ def _decorated(kind: type) -> Iterator[tuple[str, type, Any]]:
     """Yield the name, class and form of each decorated method, as it stands in the class that decorates it."""
     names = dict.fromkeys(name for owner in reversed(kind.__mro__) for name in vars(owner))
     for name in names:
-        places = [(owner, vars(owner)[name]) for owner in kind.__mro__ if name in vars(owner)]
-        if places[0][1] is None:
+        definitions = [(owner, vars(owner)[name]) for owner in kind.__mro__ if name in vars(owner)]
+        if definitions[0][1] is None:
             continue
-        for owner, member in places:
+        for owner, member in definitions:
             if options_of(member) is not None:
                 yield name, owner, member
                 break

@@ -81,10 +81,8 @@ def action(  # noqa: D417 - the options are described one by one.
 
 def options_of(method: object) -> ActionOptions | None:
     """Return what ``@action`` was given for a member of a class; None for members without it."""
-    for place in (
-        method,
-        getattr(method, "__func__", None),
-    ):  # A staticmethod hides the function that it wraps.
+    # A staticmethod hides the function that it wraps.
+    for place in (method, getattr(method, "__func__", None)):
         options = getattr(place, _MARK, None)
         if isinstance(options, ActionOptions):
             return options

@@ -113,12 +113,14 @@ def _alternatives(value: JsonValue, schema: Schema, path: str) -> Iterator[str]:
 
 
 def _entries(value: list[JsonValue], schema: Schema, path: str) -> Iterator[str]:
-    places = schema.get("prefixItems")
-    if places is not None and len(value) != len(places):
-        yield f"{path}: an array of {len(places)} is required, not of {len(value)}"
+    tuple_schemas = schema.get("prefixItems")
+    if tuple_schemas is not None and len(value) != len(tuple_schemas):
+        yield f"{path}: an array of {len(tuple_schemas)} is required, not of {len(value)}"
         return
     for index, entry in enumerate(value):
-        yield from _problems(entry, places[index] if places else schema.get("items", {}), f"{path}[{index}]")
+        yield from _problems(
+            entry, tuple_schemas[index] if tuple_schemas else schema.get("items", {}), f"{path}[{index}]"
+        )
 
 
 def _members(value: dict[str, JsonValue], schema: Schema, path: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -10,8 +11,6 @@ from omni_connector.cli.errors import ManagerRefusedError
 
 TIMEOUT_SECONDS = 180.0
 """Above the 150 s that the manager may take to start a sync (PROTOCOL, section 1)."""
-
-BAD_REQUEST = 400
 
 _REFUSED = re.compile(r"Connector returned error: status=\d+, message=(.*)", re.DOTALL)
 """The manager's text for a connector that answers with another status than 2xx."""
@@ -53,7 +52,7 @@ class ManagerCalls:
             answer = json.loads(response.read())
         finally:
             connection.close()
-        if response.status >= BAD_REQUEST:
+        if response.status >= HTTPStatus.BAD_REQUEST:
             error = str(answer.get("error", answer))
             message = (
                 _of_connector(error) or f"The manager answered {response.status} to POST {path}: {error}"

@@ -140,9 +140,8 @@ class _Serving:
         self._ending.set()
         self._server.pull_trigger()
         self._thread.join()
-        wasyncore.close_all(
-            self._sockets
-        )  # Here, so that what the loop is woken by stays open until it was used.
+        # Here, so that what the loop is woken by stays open until it was used.
+        wasyncore.close_all(self._sockets)
 
     def _loop(self) -> None:
         """Life of the thread that reads and writes."""
@@ -184,9 +183,8 @@ class _Workers(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no
             thread.join()
 
 
-_Workers.queue_logger.setLevel(
-    logging.ERROR
-)  # Waitress warns when more requests come than there are threads.
+# Waitress warns when more requests come than there are threads.
+_Workers.queue_logger.setLevel(logging.ERROR)
 
 
 class _PathAsSent:

@@ -46,9 +46,8 @@ class Registry:
         self._clock = clock
         self._lifetime = int(settings.lifetime_seconds * 1_000_000)
         self._registers = settings.has(Since.REGISTRATION)
-        self._changed = threading.Condition(
-            threading.RLock()
-        )  # Protects _entries; notified after each registration.
+        # Protects _entries; notified after each registration.
+        self._changed = threading.Condition(threading.RLock())
         self._entries: dict[str, tuple[Manifest, int]] = {}
         self._addresses: dict[str, str] = {}
         self._closed = False

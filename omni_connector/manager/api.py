@@ -64,7 +64,7 @@ class ManagerApi(Protocol):
         """
 
     def cancel_run(self, sync_run_id: str) -> None:
-        """Mark a run cancelled; the connector is not told."""
+        """Mark a run cancelled, without notifying the connector."""
 
     def send_events(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True

@@ -100,7 +100,7 @@ def cancelled(answer: JsonValue, operation: str) -> bool:
     raise _no_success(operation, "success", answer)
 
 
-def as_it_is(answer: JsonValue, _operation: str) -> JsonValue:
+def any_json(answer: JsonValue, _operation: str) -> JsonValue:
     """Read any JSON."""
     return answer
 

@@ -324,7 +324,7 @@ class SdkClient(UpstreamCalls):
         return self._do(endpoints.create_run(source_id, sync_mode))
 
     def cancel_run(self, sync_run_id: str) -> None:
-        """``POST /sdk/sync/cancel``: mark a run cancelled; the connector is not told."""
+        """``POST /sdk/sync/cancel``: mark a run cancelled, without notifying the connector."""
         self._do(endpoints.cancel_run(sync_run_id))
 
     # -- sources, and the connector -----------------------------------------------------------------------------
@@ -416,7 +416,7 @@ class SdkClient(UpstreamCalls):
         """``POST /sdk/webhook/notify``: have the manager start an incremental sync; return the id of its run.
 
         The manager calls the connector's ``POST /sync`` before it answers, so that the process must be able to serve
-        that meanwhile. Tried once: whoever sent the webhook repeats it, and the schedule finds every change anyway.
+        that meanwhile. Tried once: the sender of the webhook repeats it, and the schedule finds every change anyway.
 
         Args:
             source_id: the source in which something has changed.
@@ -454,12 +454,12 @@ class SdkClient(UpstreamCalls):
             answer = None
         if answer == {"status": "healthy"}:
             message = NO_REGISTRATION.format(operation=error.operation)
-            return refusals.retold(UnsupportedByManagerError, error, message)
+            return refusals.as_kind(UnsupportedByManagerError, error, message)
         found = NO_MANAGER
         if isinstance(answer, dict) and answer.get("status") == "healthy" and "service" in answer:
             found = f"it is the connector {answer['service']!r}"
         url = without_secrets(self.manager_url)
-        return refusals.retold(NotFoundError, error, NOT_A_MANAGER.format(url=url, found=found))
+        return refusals.as_kind(NotFoundError, error, NOT_A_MANAGER.format(url=url, found=found))
 
     def _one_by_one(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool

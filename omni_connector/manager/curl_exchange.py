@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 
 import pycurl
 
@@ -13,7 +14,7 @@ from omni_connector.manager.wire import WireAnswer, WireError, WireRequest
 
 log = logging.getLogger(__name__)
 
-FINAL, REFUSED, PROXY_ASKS = 200, 300, 407
+FINAL, REFUSED = HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES
 EMPTY_LINES = (b"\r\n", b"\n")
 LARGE_BODY_BYTES = 65536
 BODILESS = frozenset({"GET", "DELETE"})
@@ -145,7 +146,7 @@ class Exchange:
             self._begin(fresh=True)
             return None
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
-        by_proxy = status == PROXY_ASKS and self._options.forwards
+        by_proxy = status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._options.forwards
         outcome: WireAnswer | WireError
         if self._has_answer(code, status) and not by_proxy:
             outcome = WireAnswer(status, Headers(self._lines.copy()), b"".join(self._chunks))
@@ -236,10 +237,14 @@ class Exchange:
             return f"manager: {self._refused}"
         if not code and status < FINAL:
             return f"manager: answered {status}, which is no answer to this request"
-        if proxy and status == PROXY_ASKS and self._options.forwards:
+        if proxy and status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._options.forwards:
             asked = status
         if proxy and asked and not FINAL <= asked < REFUSED:
-            remedy = "; does it need another user and password?" if asked == PROXY_ASKS else ""
+            remedy = (
+                "; does it need another user and password?"
+                if asked == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+                else ""
+            )
             return f"proxy {proxy} answered {asked}{remedy}"
         if proxy and not self.was_sent and not asked:
             return f"proxy {proxy}: {text}"

@@ -134,9 +134,10 @@ class _Life:
         self._wire = wire
         self._options = options
         self._sockets = Sockets()
-        self._bell, self._rope = socket.socketpair()  # A byte that is written to the rope wakes the thread.
-        self._rope.setblocking(False)  # noqa: FBT003 - the socket's own signature.
-        self._sockets.add(self._bell.fileno())
+        # A byte that is sent to the receiver wakes the thread.
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_sender.setblocking(False)  # noqa: FBT003 - the socket's own signature.
+        self._sockets.add(self._wake_receiver.fileno())
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._sockets.watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
@@ -158,7 +159,7 @@ class _Life:
         """Wake the thread."""
         self.asleep = False
         with contextlib.suppress(OSError):  # Full, so that it wakes anyway; or closed.
-            self._rope.send(b"!")
+            self._wake_sender.send(b"!")
 
     def _run(self) -> None:
         try:
@@ -208,8 +209,8 @@ class _Life:
         ready = self._sockets.wait(seconds)
         self.asleep = False
         for fd, bits in ready:
-            if fd == self._bell.fileno():
-                self._bell.recv(4096)
+            if fd == self._wake_receiver.fileno():
+                self._wake_receiver.recv(4096)
             else:
                 self._multi.socket_action(fd, bits)
         if ready:
@@ -274,5 +275,5 @@ class _Life:
         for exchange in self._idle:
             exchange.close()
         self._multi.close()
-        self._bell.close()
-        self._rope.close()
+        self._wake_receiver.close()
+        self._wake_sender.close()

@@ -9,7 +9,7 @@ from omni_connector.manager.calls import (
     Call,
     Structured,
     TextUnder,
-    as_it_is,
+    any_json,
     cancelled,
     content_id,
     done,
@@ -111,7 +111,7 @@ def progress(sync_run_id: str) -> Call[RunProgress | None]:
 
 
 def create_run(source_id: str, sync_mode: str) -> Call[str]:
-    """Open a run that nobody dispatched; its id."""
+    """Open a run that the manager did not dispatch; its id."""
     body = (encode({"source_id": source_id, "sync_type": sync_mode}),)
     return Call(
         method="POST", path="/sdk/sync/create", read=TextUnder("sync_run_id"), body=body, policy="once"
@@ -134,7 +134,7 @@ def register(manifest: dict[str, JsonValue]) -> Call[bool]:
 
 def health() -> Call[JsonValue]:
     """What the process that answers says of itself."""
-    return Call(method="GET", path="/health", read=as_it_is, policy="once")
+    return Call(method="GET", path="/health", read=any_json, policy="once")
 
 
 def source(source_id: str) -> Call[SourceRow]:
@@ -185,7 +185,7 @@ def sources_by_type(source_type: str) -> Call[list[SourceRow]]:
 def connector_config(provider: str) -> Call[JsonValue]:
     """What an administrator has set for a provider."""
     path = f"/sdk/connector-configs/{segment(provider)}"
-    return Call(method="GET", path=path, read=as_it_is, policy="answering")
+    return Call(method="GET", path=path, read=any_json, policy="answering")
 
 
 def webhook(source_id: str, event_type: str) -> Call[str]:

@@ -34,9 +34,8 @@ class Sending:
     future: "Future[WireAnswer]" = field(factory=Future)
     was_sent: bool = False
     _connection: Any = None
-    _lock: threading.Lock = field(
-        factory=threading.Lock
-    )  # A connection is not used for others while it is broken off.
+    # A connection is not used for others while it is broken off.
+    _lock: threading.Lock = field(factory=threading.Lock)
 
     def uses(self, connection: Any) -> None:
         """Note that it is sent over ``connection`` now."""
@@ -214,7 +213,7 @@ class PooledAdapter(HTTPAdapter):
 
 
 def shut_down(connected: Any) -> None:
-    """End a connection at once; whoever waits for it is woken."""
+    """End a connection at once; threads that wait for it are woken."""
     plain = getattr(connected, "socket", connected)  # Of TLS within TLS.
     with suppress(OSError):  # It has just been closed.
         # Not the method of a TLS socket: it would go on in plain text for a moment.

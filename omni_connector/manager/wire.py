@@ -25,9 +25,8 @@ Body = tuple[bytes, ...] | Readable | None
 """What a request carries: parts that are sent one after the other, a stream, or nothing."""
 
 
-@define(
-    kw_only=True, eq=False
-)  # Not frozen: there are thousands a second, and that costs three times as much.
+# Not frozen: there are thousands a second, and that costs three times as much.
+@define(kw_only=True, eq=False)
 class WireRequest:
     """One request, sent at most once; never changed.
 

@@ -7,6 +7,7 @@ import logging
 import operator
 import threading
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from omni_connector.event_loop import EventLoop
@@ -31,9 +32,8 @@ from omni_connector.models.plain import JsonValue
 from omni_connector.pool import WorkerPool
 from omni_connector.sync.redaction import redact
 
-if (
-    TYPE_CHECKING
-):  # The ``mcp`` package is imported at the first call, in the thread that waits: it takes half a second.
+# The ``mcp`` package is imported at the first call, in the thread that waits: it takes half a second.
+if TYPE_CHECKING:
     from omni_connector.mcp.connecting import McpConnection
     from omni_connector.mcp.sessions import Sessions
 
@@ -43,8 +43,6 @@ T = TypeVar("T")
 
 DISCOVERY_SECONDS = 120.0
 """For all pages of all lists; each page has the time of a call."""
-
-INTERNAL_SERVER_ERROR = 500
 
 
 class McpBridge:
@@ -138,7 +136,7 @@ class McpBridge:
             return ActionResponse.failure(str(error))
         except McpError as error:
             log.warning("Tool %s failed: %s", action, error)
-            return ActionResponse.failure(str(error), status_code=INTERNAL_SERVER_ERROR)
+            return ActionResponse.failure(str(error), status_code=HTTPStatus.INTERNAL_SERVER_ERROR)
         return ActionResponse.success(result.to_wire())
 
     def call_tool(self, name: str, arguments: dict[str, JsonValue], credentials: Any = None) -> ToolResult:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
 import httpx2
@@ -20,8 +21,6 @@ from omni_connector.mcp.stderr import ServerStderr
 from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
 
 T = TypeVar("T")
-
-FIRST_ERROR_STATUS = 400
 
 _LISTS_CHANGED = (
     types.ToolListChangedNotification,
@@ -172,7 +171,7 @@ class _HttpRefusal:
     async def note(self, response: httpx2.Response) -> None:
         """Take note of an answer; called by httpx."""
         if response.request.method == "POST":
-            is_error = response.status_code >= FIRST_ERROR_STATUS
+            is_error = response.status_code >= HTTPStatus.BAD_REQUEST
             self._text = f"HTTP {response.status_code} {response.reason_phrase}".rstrip() if is_error else ""
 
     def text(self) -> str:

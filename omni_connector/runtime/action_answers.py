@@ -1,14 +1,13 @@
 """Recognises what actions return: responses of other frameworks, and the answer that says "no such action"."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionResponse
 from omni_connector.models.codec import decode
 from omni_connector.runtime.asgi_answer import RawResponse, asgi_answer, is_asgi
-
-NOT_FOUND = 404
 
 
 def is_response(result: Any) -> bool:
@@ -24,7 +23,7 @@ def is_unsupported(result: Any, action: str) -> bool:
     if isinstance(result, dict):
         return result.get("error") == error
     status = getattr(result, "status_code", None) or getattr(result, "status", None)
-    if status != NOT_FOUND:
+    if status != HTTPStatus.NOT_FOUND:
         return False
     body = getattr(result, "body", None)
     if not isinstance(body, bytes) and callable(getattr(result, "get_data", None)):  # Flask's.

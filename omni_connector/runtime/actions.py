@@ -1,6 +1,7 @@
 """Runs actions: those that methods declare, those that ``execute_action`` knows, and tools of the MCP server."""
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from omni_connector.actions import DeclaredAction, declared_actions
@@ -18,8 +19,6 @@ from omni_connector.runtime.hooks import call_fitted, call_hook
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
 
 log = logging.getLogger(__name__)
-
-INTERNAL_SERVER_ERROR = 500
 
 _RESPONSE_KEYS = {"status", "result", "error"}
 
@@ -54,7 +53,9 @@ def run_action(
     except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
         traceback = redacted_traceback(error, secrets)
         log.error("Action %s failed: %s", request.action, traceback)  # noqa: TRY400 - the traceback is in it, redacted.
-        return ActionResponse.failure(redact(reason_of(error), secrets), status_code=INTERNAL_SERVER_ERROR)
+        return ActionResponse.failure(
+            redact(reason_of(error), secrets), status_code=HTTPStatus.INTERNAL_SERVER_ERROR
+        )
 
 
 def _arguments(action: DeclaredAction, request: ActionRequest, source: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from omni_connector.exceptions import ConnectorError, SdkClientError, SyncStartError
@@ -16,8 +17,6 @@ from omni_connector.sync.context import SyncContext
 from omni_connector.sync.redaction import redact
 
 log = logging.getLogger(__name__)
-
-NOT_FOUND = 404
 
 
 class SyncStarter:
@@ -128,17 +127,20 @@ class SyncStarter:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise SyncStartError("The connector shuts down", status=500)
+            raise SyncStartError("The connector shuts down", status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _fetch(self, source_id: str) -> SyncConfig:
         try:
             return self._manager.sync_config(source_id)
         except SdkClientError as error:
-            if error.status == NOT_FOUND:
-                raise SyncStartError(f"Source not found: {source_id}", status=NOT_FOUND) from error
+            if error.status == HTTPStatus.NOT_FOUND:
+                raise SyncStartError(f"Source not found: {source_id}", status=HTTPStatus.NOT_FOUND) from error
             log.warning("The source's data could not be fetched: %s", error, extra={"source_id": source_id})
             raise SyncStartError(
-                f"Failed to fetch source data: {redact(str(error), frozenset())}", status=500
+                f"Failed to fetch source data: {redact(str(error), frozenset())}",
+                status=HTTPStatus.INTERNAL_SERVER_ERROR,
             ) from error
         except ConnectorError as error:
-            raise SyncStartError(f"Failed to fetch source data: {error}", status=500) from error
+            raise SyncStartError(
+                f"Failed to fetch source data: {error}", status=HTTPStatus.INTERNAL_SERVER_ERROR
+            ) from error

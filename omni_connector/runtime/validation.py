@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from omni_connector.connector_base import ConnectorBase
@@ -16,8 +17,6 @@ from omni_connector.sync.redaction import redact, redacted_traceback
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
-
-INTERNAL_SERVER_ERROR = 500
 
 THREADS = 8
 """Hooks that run at once; the manager starts few syncs, and one that hangs keeps its thread."""
@@ -63,7 +62,7 @@ class SyncValidation:
         except (Exception, *ENDS_A_PROCESS) as error:
             if run.state.stopped.is_set():
                 raise SyncStartError(
-                    "The run was stopped before it was accepted", status=INTERNAL_SERVER_ERROR
+                    "The run was stopped before it was accepted", status=HTTPStatus.INTERNAL_SERVER_ERROR
                 ) from error
             raise _failed(error, info) from error
         if answer is False:
@@ -86,13 +85,15 @@ class SyncValidation:
         run.state.cancel("it was not accepted in time")
         text = f"validate_sync_request has not answered within {self._limit_seconds:g} s"
         log.warning("%s; the run is not accepted", text, extra=_named(info))
-        return SyncStartError(f"{text}; slow checks belong into sync", status=INTERNAL_SERVER_ERROR)
+        return SyncStartError(
+            f"{text}; slow checks belong into sync", status=HTTPStatus.INTERNAL_SERVER_ERROR
+        )
 
 
 def _failed(error: BaseException, info: RunInfo) -> SyncStartError:
     log.error("validate_sync_request failed: %s", redacted_traceback(error, info.secrets), extra=_named(info))
     text = redact(reason_of(error), info.secrets)
-    return SyncStartError(f"validate_sync_request failed: {text}", status=INTERNAL_SERVER_ERROR)
+    return SyncStartError(f"validate_sync_request failed: {text}", status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _named(info: RunInfo) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from http import HTTPStatus
 
 from omni_connector.exceptions import (
     ConnectorError,
@@ -16,8 +17,6 @@ from omni_connector.sync.run_info import RunInfo
 log = logging.getLogger(__name__)
 
 
-BAD_REQUEST, SERVER_ERROR = 400, 500
-"""A refusal says that nothing was counted; anything else, a page of a gateway with 200 included, says nothing."""
 REPEAT_DELAYS_SECONDS = (0.1, 0.5, 2.0)
 """Before a count that did not arrive is reported again at a barrier."""
 
@@ -111,7 +110,8 @@ class Counters:
                 self._keep(name, count)
                 self._say(name, count, error, "they are reported later")
             except SdkClientError as error:
-                if error.status is not None and BAD_REQUEST <= error.status < SERVER_ERROR:
+                # A refusal says that nothing was counted; anything else, a page of a gateway with 200 included, says nothing.
+                if HTTPStatus.BAD_REQUEST <= (error.status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR:
                     self._say(name, count, error, "they are missing from the figures")
                 else:
                     self._doubt(name, count, error)

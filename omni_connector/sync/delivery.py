@@ -270,9 +270,8 @@ class Delivery:
             while True:
                 if self._is_closed or self._error is not None or not self._state.may_send:
                     return None, 0
-                self._asleep = (
-                    True  # Before the counts are looked at: one that comes now finds it set and wakes us.
-                )
+                # Before the counts are looked at: one that comes now finds it set and wakes us.
+                self._asleep = True
                 wait_seconds = self._seconds_until_due()
                 self._asleep = wait_seconds is None
                 if wait_seconds is not None and wait_seconds <= 0:

@@ -114,7 +114,7 @@ class RunState:
         raise SyncFinishedError(self._sync_run_id, "ending" if not self._is_closed else "left to the manager")
 
     def raise_if_stopped(self) -> None:
-        """Raise the error that tells the connector to stop.
+        """Raise the error that stops the connector.
 
         Raises:
             SyncCancelledError: the run was cancelled.

@@ -39,6 +39,5 @@ class UserFilter:
         address = (email or "").strip().lower()
         if self.mode == UserFilterMode.BLACKLIST:
             return bool(address) and address not in self.blacklist
-        return (
-            bool(address) and address in self.whitelist
-        )  # Also for modes that are not known yet: no user too many.
+        # Also for modes that are not known yet: no user too many.
+        return bool(address) and address in self.whitelist

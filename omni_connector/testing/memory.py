@@ -85,9 +85,8 @@ class MemoryManager:
     _hooks: dict[str, Hook | BaseException] = field(factory=dict, init=False)
     _content_ids: dict[str, str] = field(factory=dict, init=False)
     _extractions: threading.Semaphore = field(factory=lambda: threading.Semaphore(2), init=False)
-    _changed: threading.Condition = field(
-        factory=threading.Condition, init=False
-    )  # Protects all of the above.
+    # Protects all of the above.
+    _changed: threading.Condition = field(factory=threading.Condition, init=False)
 
     # -- for the test -------------------------------------------------------------------------------------------
 

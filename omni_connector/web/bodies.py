@@ -32,8 +32,11 @@ class RequestBodies:
     """
 
     def __init__(self, settings: Settings, *, wait_seconds: float = WAIT_SECONDS) -> None:
-        self._largest = settings.max_body_bytes
-        self._total = max(settings.max_total_body_bytes, settings.max_body_bytes)
+        self._total = settings.max_total_body_bytes
+        self._largest = min(settings.max_body_bytes, self._total)
+        self._variable = (
+            f"CONNECTOR_MAX{'_TOTAL' if self._total < settings.max_body_bytes else ''}_BODY_BYTES"
+        )
         self._wait_seconds = wait_seconds
         self._taken = 0
         self._changed = threading.Condition()  # Protects _taken.
@@ -97,7 +100,7 @@ class RequestBodies:
     def _too_large(self) -> MalformedRequestError:
         size = "it has more" if request.content_length is None else f"it has {request.content_length:,}"
         return MalformedRequestError(
-            f"body: {size} bytes, and CONNECTOR_MAX_BODY_BYTES allows {self._largest:,}. The manager sends the source's "
+            f"body: {size} bytes, and {self._variable} allows {self._largest:,}. The manager sends the source's "
             "checkpoint and connector state along: save less in them, or raise the variable.",
             field="body",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

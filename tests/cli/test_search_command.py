@@ -59,6 +59,7 @@ def test_a_person_finds_only_what_is_meant_for_them(omni, run_notes):
     run_notes({"notes": 1, "users": ["ann@example.com"]})
     assert "Note 0" in omni("search", "fox").stdout
     assert "Note 0" in omni("search", "fox", "--as", "ann@example.com").stdout
+    assert "Note 0" in omni("search", "fox", "--as", "Ann@Example.COM").stdout
     assert omni("search", "fox", "--as", "bob@example.com").stdout == "Nothing found for fox.\n"
     result = omni("search", "fox", "--as", "bob")
     assert (result.exit_code, "'bob' is no e-mail address" in result.stderr) == (2, True)

@@ -1,4 +1,4 @@
-"""A scripted manager, and clients of both kinds: with the bulk lane, and through a session that was handed in."""
+"""A scripted manager, and clients of both kinds: one that makes its own session, and one that is given a session."""
 
 from __future__ import annotations
 

@@ -254,6 +254,13 @@ def padded(size):
     return json.dumps({**body, "params": {"text": "x" * (size - len(json.dumps(body)))}})
 
 
+def test_a_budget_below_the_limit_of_one_body_limits_each_body(make_app):
+    client = make_app(Acting(), max_body_bytes=5_000_000, max_total_body_bytes=2_000_000).test_client()
+    assert client.post("/action", data=padded(2_000_000), content_type="application/json").status_code == 200
+    response = client.post("/action", data=padded(2_000_001), content_type="application/json")
+    assert "CONNECTOR_MAX_TOTAL_BODY_BYTES allows 2,000,000" in refused(response, 413, "body")
+
+
 def test_large_bodies_share_one_budget_and_small_ones_pass_beside_them(make_app):
     """While an action works with a large body, a second one waits for it; then both are done."""
     entered, release = threading.Event(), threading.Event()

@@ -223,9 +223,8 @@ class Connection:
         self._client.send(answer.to_bytes())
 
     def _pass_on(self, call: ProxiedCall, reply: _Reply) -> None:
-        self._proxy.note(
-            call, done=True, status=reply.status
-        )  # First, so that the caller finds it once it is answered.
+        # First, so that the caller finds it once it is answered.
+        self._proxy.note(call, done=True, status=reply.status)
         head = reply.head.to_bytes()
         for piece in reply.pieces:
             self._client.send(head + piece)

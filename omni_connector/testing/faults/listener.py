@@ -96,9 +96,8 @@ class Listener:
 
     def _seconds_refusing(self) -> float:
         with self._changed:
-            self._refusals_begun = (
-                self._refusals_asked
-            )  # A call while connections are refused changes nothing.
+            # A call while connections are refused changes nothing.
+            self._refusals_begun = self._refusals_asked
             self._changed.notify_all()
             return self._refusing_until - time.monotonic()
 
