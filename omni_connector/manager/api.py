@@ -67,9 +67,15 @@ class ManagerApi(Protocol):
         """Mark a run cancelled, without notifying the connector."""
 
     def send_events(
-        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
+        self,
+        sync_run_id: str,
+        source_id: str,
+        events: Sequence[bytes],
+        *,
+        patient: bool = True,
+        insistent: bool = False,
     ) -> Sequence[int]:
-        """Queue a list of encoded events, all or none.
+        """Queue a list of encoded events, all or none; a 500 is repeated briefly only, unless ``insistent``.
 
         Returns:
             The positions of events that were left out, because the manager does not know their kind.

@@ -43,6 +43,7 @@ class Call(Generic[T]):
         policy: which of the ``Policies`` says when it is repeated.
         explain: makes the error that says what a refusal of this call means.
         gate: of which calls only so many are under way at once: ``uploads``, ``extractions``, or empty.
+        is_divisible: a 500 may be about a part of what is sent, so it is repeated briefly only.
         is_stream: the answer is a stream of server-sent events, of which the first is read.
     """
 
@@ -53,6 +54,7 @@ class Call(Generic[T]):
     policy: str = "bulk"
     explain: Callable[[SdkClientError], SdkClientError] = unchanged
     gate: str = ""
+    is_divisible: bool = False
     is_stream: bool = False
 
     @property

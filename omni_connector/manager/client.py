@@ -157,7 +157,13 @@ class SdkClient(UpstreamCalls):
     # -- documents ----------------------------------------------------------------------------------------------
 
     def send_events(
-        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
+        self,
+        sync_run_id: str,
+        source_id: str,
+        events: Sequence[bytes],
+        *,
+        patient: bool = True,
+        insistent: bool = False,
     ) -> Sequence[int]:
         """``POST /sdk/events/batch``, or one by one: all or none. Without ``patient`` a refusal is reported at once.
 
@@ -165,7 +171,8 @@ class SdkClient(UpstreamCalls):
             sync_run_id: the run.
             source_id: its source.
             events: encoded ones, as of ``models.events``; each names the same run and source.
-            patient: repeat the call while the manager is in trouble.
+            patient: repeat the call while the manager is in trouble; a 500 only briefly, since one event may be to blame.
+            insistent: repeat it for all the time after a 500, too.
 
         Returns:
             The positions of events that were left out, because the manager does not know their kind.
@@ -180,9 +187,12 @@ class SdkClient(UpstreamCalls):
                 return left_out
             try:
                 if self._compatibility.lacks(Feature.BATCHES):
-                    self._one_by_one(sync_run_id, source_id, known, patient=patient)
+                    self._one_by_one(sync_run_id, source_id, known, patient=patient, insistent=insistent)
                 else:
-                    self._do(endpoints.events(sync_run_id, source_id, known, patient=patient))
+                    call = endpoints.events(
+                        sync_run_id, source_id, known, patient=patient, insistent=insistent
+                    )
+                    self._do(call)
                     self._compatibility.found(Feature.BATCHES)
             except UnsupportedByManagerError:
                 if not self._compatibility.missed(Feature.BATCHES):
@@ -203,7 +213,7 @@ class SdkClient(UpstreamCalls):
         if self._compatibility.unknown_events([event]):
             return [0]
         try:
-            self._do(endpoints.event(sync_run_id, source_id, event, patient=patient))
+            self._do(endpoints.event(sync_run_id, source_id, event, patient=patient, insistent=True))
         except SdkClientError as error:
             if self._compatibility.note_unknown(error) is None or not self._compatibility.unknown_events(
                 [event]
@@ -462,10 +472,11 @@ class SdkClient(UpstreamCalls):
         return refusals.as_kind(NotFoundError, error, NOT_A_MANAGER.format(url=url, found=found))
 
     def _one_by_one(
-        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool
+        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool, insistent: bool
     ) -> None:
         for event in events:
-            self._do(endpoints.event(sync_run_id, source_id, event, patient=patient))
+            call = endpoints.event(sync_run_id, source_id, event, patient=patient, insistent=insistent)
+            self._do(call)
         if not events:  # Asked to find out whether the manager is well.
             self.heartbeat(sync_run_id)
 

@@ -25,19 +25,22 @@ from omni_connector.models.sync import SyncConfig
 # -- documents --------------------------------------------------------------------------------------------------
 
 
-def events(sync_run_id: str, source_id: str, encoded: Sequence[bytes], *, patient: bool) -> Call[bool]:
-    """All events or none; without ``patient`` a refusal is reported after the first attempt."""
+def events(
+    sync_run_id: str, source_id: str, encoded: Sequence[bytes], *, patient: bool, insistent: bool = False
+) -> Call[bool]:
+    """All events or none; without ``patient`` a refusal is reported at once, and a 500 soon unless ``insistent``."""
     body = b'{"sync_run_id":%b,"source_id":%b,"events":[%b]}'
     whole = body % (encode(sync_run_id), encode(source_id), b",".join(encoded))
-    return _of_events("/sdk/events/batch", whole, patient=patient)
+    return _of_events("/sdk/events/batch", whole, patient=patient, insistent=insistent)
 
 
-def event(sync_run_id: str, source_id: str, encoded: bytes, *, patient: bool) -> Call[bool]:
+def event(
+    sync_run_id: str, source_id: str, encoded: bytes, *, patient: bool, insistent: bool = False
+) -> Call[bool]:
     """One event."""
     body = b'{"sync_run_id":%b,"source_id":%b,"event":%b}'
-    return _of_events(
-        "/sdk/events", body % (encode(sync_run_id), encode(source_id), encoded), patient=patient
-    )
+    whole = body % (encode(sync_run_id), encode(source_id), encoded)
+    return _of_events("/sdk/events", whole, patient=patient, insistent=insistent)
 
 
 def content(sync_run_id: str, encoded: bytes, content_type: str | None) -> Call[str]:
@@ -210,7 +213,7 @@ def _of_run(sync_run_id: str, what: str) -> str:
     return f"/sdk/sync/{segment(sync_run_id)}/{what}"
 
 
-def _of_events(path: str, body: bytes, *, patient: bool) -> Call[bool]:
+def _of_events(path: str, body: bytes, *, patient: bool, insistent: bool) -> Call[bool]:
     return Call(
         method="POST",
         path=path,
@@ -218,6 +221,7 @@ def _of_events(path: str, body: bytes, *, patient: bool) -> Call[bool]:
         body=(body,),
         policy="bulk" if patient else "once",
         explain=refusals.of_events,
+        is_divisible=not insistent,
     )
 
 

@@ -37,6 +37,8 @@ class RetryPolicy:
         longest_retry_after_seconds: cap of a wait that the manager asked for.
         total_seconds: no attempt starts later than this after the first.
         is_deadline: ``total_seconds`` also ends an attempt that is under way.
+        failing_attempts: a call whose parts may be to blame is answered 500 at most so often in a row ...
+        failing_seconds: ... and no longer than this; then its parts are tried (``Call.is_divisible``).
         unless_sent: do not repeat a call that may have been carried out (counters are not idempotent).
     """
 
@@ -46,6 +48,8 @@ class RetryPolicy:
     longest_retry_after_seconds: float = 60.0
     total_seconds: float = 300.0
     is_deadline: bool = False
+    failing_attempts: int = 8
+    failing_seconds: float = 15.0
     unless_sent: bool = False
 
     def delay_seconds(self, attempt: int, retry_after: float | None) -> float:

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from concurrent.futures import Future
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 from attrs import define, field
@@ -147,6 +148,8 @@ class Sending(Generic[T]):
         "_attempt",
         "_began",
         "_ended",
+        "_failing",
+        "_failing_since",
         "_form",
         "_started",
         "call",
@@ -167,6 +170,8 @@ class Sending(Generic[T]):
         self._attempt = 0
         self._began = 0.0  # The first attempt ...
         self._started = 0.0  # ... and the last.
+        self._failing = 0  # Answers with 500 in a row ...
+        self._failing_since = 0.0  # ... and when the first of them came.
         self._form: MultipartForm | None = None
         sender.open.add(self)
 
@@ -253,6 +258,8 @@ class Sending(Generic[T]):
         seconds = time.monotonic() - self._began
         delay = _delay(error, self._attempt, policy)
         is_last = policy.attempts is not None and self._attempt >= policy.attempts
+        if self.call.is_divisible:
+            is_last = self._fails_for_long(error, policy, delay or 0.0) or is_last
         if delay is None or is_last or seconds + delay > policy.total_seconds or self.owner.stop.is_set():
             self.end(_with_attempts(error, self._attempt, seconds))
             return
@@ -261,6 +268,17 @@ class Sending(Generic[T]):
             self.sender.clock.after(delay, self._again)
         except RuntimeError:  # No thread can be started, or the client was closed.
             self.end(error)
+
+    def _fails_for_long(self, error: SdkClientError, policy: RetryPolicy, delay: float) -> bool:
+        if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._failing = 0
+            return False
+        now = time.monotonic()
+        if not self._failing:
+            self._failing_since = now
+        self._failing += 1
+        seconds = now + delay - self._failing_since
+        return self._failing >= policy.failing_attempts or seconds > policy.failing_seconds
 
     def _again(self) -> None:
         if self.gate is None:

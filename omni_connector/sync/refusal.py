@@ -33,6 +33,7 @@ class Sender:
         self._manager = manager
         self._ledger = ledger
         self._failing = 0  # Events refused with a 500 since one was last accepted.
+        self._accepted: set[str] = set()  # Documents of which an event was accepted in the search under way.
 
     def send(self, events: list[EncodedEvent], counters: Counters) -> None:
         """Deliver ``events``; count the documents that were accepted.
@@ -51,7 +52,7 @@ class Sender:
         except SdkClientError as error:
             if not is_refusal(error):
                 raise
-            refused = self._split(events, error)
+            refused = self._search(events, error)
             self._require_a_manager_that_works(events, refused)
             events = self._note(events, refused)
         else:
@@ -69,6 +70,41 @@ class Sender:
         self._failing += len(failing)
         if failing and self._failing >= SEVERAL:
             raise failing[-1]
+
+    def _search(
+        self, events: list[EncodedEvent], cause: SdkClientError
+    ) -> list[tuple[EncodedEvent, SdkClientError]]:
+        """Return the events that are refused each for itself.
+
+        When each of them is answered 500, the manager may be in trouble: the whole is sent again with all patience.
+        """
+        self._accepted.clear()
+        refused = self._split(events, cause)
+        if len(refused) == len(events) and not any(cause.status in CONTENT_REFUSALS for _, cause in refused):
+            try:
+                self._post(events, patient=True, insistent=True)
+            except SyncRunEndedError:
+                raise
+            except SdkClientError as error:
+                if not is_refusal(error):
+                    raise
+                return self._split(events, error) if error.status in CONTENT_REFUSALS else refused
+            return []
+        return [found for found in refused if not self._was_passing_trouble(*found)]
+
+    def _was_passing_trouble(self, event: EncodedEvent, cause: SdkClientError) -> bool:
+        """Try an event once more that was answered 500: a manager in trouble may have come back during the search."""
+        if cause.status in CONTENT_REFUSALS or event.document_id in self._accepted:
+            return False  # In the latter case a newer event of this document has arrived.
+        try:
+            self._post([event], patient=False)
+        except SyncRunEndedError:
+            raise
+        except SdkClientError as error:
+            if not is_refusal(error):
+                raise
+            return False
+        return True
 
     def _split(
         self, events: list[EncodedEvent], cause: SdkClientError
@@ -89,6 +125,8 @@ class Sender:
                     refused += self._patient(half)
                 else:
                     refused += self._split(half, error)
+            else:
+                self._accepted.update(event.document_id for event in half)
         return refused
 
     def _patient(self, events: list[EncodedEvent]) -> list[tuple[EncodedEvent, SdkClientError]]:
@@ -102,10 +140,10 @@ class Sender:
             return self._split(events, error)
         return []
 
-    def _post(self, events: list[EncodedEvent], *, patient: bool) -> None:
+    def _post(self, events: list[EncodedEvent], *, patient: bool, insistent: bool = False) -> None:
         bodies = [event.body for event in events]
         left_out = self._manager.send_events(
-            self._run.sync_run_id, self._run.source_id, bodies, patient=patient
+            self._run.sync_run_id, self._run.source_id, bodies, patient=patient, insistent=insistent
         )
         for position in left_out:
             self._ledger.left_out(events[position].subject)

@@ -230,7 +230,13 @@ class MemoryManager:
         return self.send_events(sync_run_id, source_id, [event], patient=patient)
 
     def send_events(
-        self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool = True
+        self,
+        sync_run_id: str,
+        source_id: str,
+        events: Sequence[bytes],
+        *,
+        patient: bool = True,
+        insistent: bool = False,
     ) -> Sequence[int]:
         """Keep the events.
 
@@ -238,7 +244,12 @@ class MemoryManager:
             SyncRunEndedError: the run has ended.
         """
         self._receive(
-            "send_events", sync_run_id=sync_run_id, source_id=source_id, events=events, patient=patient
+            "send_events",
+            sync_run_id=sync_run_id,
+            source_id=source_id,
+            events=events,
+            patient=patient,
+            insistent=insistent,
         )
         decoded = [decode(event) for event in events]
         with self._changed:

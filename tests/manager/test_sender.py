@@ -198,3 +198,52 @@ def test_what_was_certainly_not_sent_is_a_manager_that_is_away():
         with pytest.raises(ManagerUnreachableError):
             client.heartbeat("r")
         assert eventually(lambda: not client._sender.open)
+
+
+class Passing:
+    """Time that passes only while a retry waits."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def after(self, seconds, call, **_):
+        self.now += seconds
+        call()
+
+    def close(self):
+        """No thread."""
+
+
+class Answering(NotingWire):
+    """Answers with a status."""
+
+    def __init__(self, status):
+        super().__init__()
+        self.status, self.calls = status, 0
+
+    def submit(self, request):
+        self.calls += 1
+        answered = Future()
+        answered.set_result(WireAnswer(self.status, {}, b"trouble"))
+        return answered
+
+
+@pytest.mark.parametrize(
+    ("status", "insistent", "shortest", "longest"),
+    [(500, False, 5.0, 15.0), (500, True, 250.0, 300.0), (503, False, 250.0, 300.0)],
+)
+def test_a_batch_answered_500_is_repeated_briefly_with_the_default_policies(
+    monkeypatch, status, insistent, shortest, longest
+):
+    passing, wire = Passing(), Answering(status)
+    monkeypatch.setattr("omni_connector.manager.sender.time", passing)
+    with SdkClient("http://manager", wire=wire) as client:
+        client._sender.clock = passing
+        began = passing.now
+        with pytest.raises(SdkClientError):
+            client.send_events("r", "s", [b"{}"], insistent=insistent)
+    assert shortest <= passing.now - began <= longest
+    assert wire.calls <= 8 or status != 500 or insistent

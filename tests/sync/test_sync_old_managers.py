@@ -16,13 +16,13 @@ ADA = PersonRecord(external_id="E1", email="ada@example.com")
 class Unsocial(MemoryManager):
     """Knows no people and no groups; a batch with the document ``bad`` is refused as a whole."""
 
-    def send_events(self, sync_run_id, source_id, events, *, patient=True):
+    def send_events(self, sync_run_id, source_id, events, *, patient=True, insistent=False):
         kinds = [decode(event)["type"] for event in events]
         if any(decode(event).get("document_id") == "bad" for event in events):
             raise SdkClientError("refused", status=422)
         left_out = [place for place, kind in enumerate(kinds) if not kind.startswith("document_")]
         known = [event for place, event in enumerate(events) if place not in left_out]
-        super().send_events(sync_run_id, source_id, known, patient=patient)
+        super().send_events(sync_run_id, source_id, known, patient=patient, insistent=insistent)
         return left_out
 
 

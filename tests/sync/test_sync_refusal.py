@@ -194,3 +194,27 @@ def test_the_end_of_the_run_is_heard_in_a_patient_call_too(manager):
     Strict(manager, {"doc-1"}, trouble={2: ManagerUnreachableError("gone"), 3: ENDED})
     with pytest.raises(SyncRunEndedError):
         run(manager, events(4))
+
+
+def test_a_manager_that_comes_back_during_the_search_loses_no_event(manager):
+    """The first two answers of the search belong to the trouble, not to the event."""
+    trouble = dict.fromkeys((1, 2, 3), refusal(500))
+    Strict(manager, set(), trouble=trouble)
+    ledger, _ = run(manager, events(4))
+    assert sorted(sent(manager)) == ["doc-0", "doc-1", "doc-2", "doc-3"]
+    assert len(ledger) == 0
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_where_each_event_is_answered_500_the_whole_is_sent_with_all_patience(manager, count):
+    insisted = []
+
+    def answer(args):
+        insisted.append(args["insistent"])
+        if not args["insistent"]:
+            raise refusal(500)
+
+    manager.on("send_events", answer)
+    ledger, _ = run(manager, events(count))
+    assert (len(sent(manager)), len(ledger)) == (count, 0)
+    assert insisted.count(True) == 1
