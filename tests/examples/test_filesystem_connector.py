@@ -1,4 +1,8 @@
+import json
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -309,14 +313,46 @@ def test_a_file_that_cannot_be_examined_is_an_error_and_not_deleted(sync, monkey
     assert set(sync("incremental").documents) == {"plans/2026.txt"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="modes do not stop root")
-def test_the_files_of_a_folder_of_mode_0444_are_errors(sync, folder):
-    sync()
-    (folder / "plans").chmod(0o444)
-    result = sync("incremental")
-    (folder / "plans").chmod(0o755)
-    assert (result.status, result.deletions) == ("completed", [])
-    assert [error.document_id for error in result.errors] == ["plans/2026.txt"]
+WALK = """
+import json, os, pwd, sys
+from types import SimpleNamespace
+from filesystem_connector import Folder
+
+if os.geteuid() == 0:
+    nobody = pwd.getpwnam("nobody")
+    os.setgroups([])
+    os.setgid(nobody.pw_gid)
+    os.setuid(nobody.pw_uid)
+errors = []
+folder = Folder.from_config({"path": sys.argv[1], "public": True}, [])
+files = list(folder.files(SimpleNamespace(emit_error=lambda name, error: errors.append([name, type(error).__name__]))))
+print(json.dumps([[file.id for file in files], errors, folder.is_unread("plans/2026.txt")]))
+"""
+"""The walk of the connector; by root as another user, because modes do not stop root."""
+
+
+def test_the_files_of_a_folder_of_mode_0444_are_errors():
+    """They are listed, and cannot be examined; those of the last run are kept."""
+    with tempfile.TemporaryDirectory() as name:  # Below the test's own folder, only its owner may look.
+        Path(name).chmod(0o755)
+        plans = Path(name, "plans")
+        plans.mkdir()
+        for path in (Path(name, "todo.txt"), plans / "2026.txt"):
+            path.write_text("text")
+            path.chmod(0o644)
+        plans.chmod(0o444)
+        env = {**os.environ, "PYTHONPATH": str(Path(filesystem_connector.__file__).parent)}
+        walked = subprocess.run(
+            [sys.executable, "-c", WALK, name],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        plans.chmod(0o755)
+    assert walked.returncode == 0, walked.stderr
+    assert json.loads(walked.stdout) == [["todo.txt"], [["plans/2026.txt", "PermissionError"]], True]
 
 
 @pytest.mark.parametrize("mode", ["full", "incremental"])
