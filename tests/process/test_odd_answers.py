@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import json
@@ -9,6 +10,7 @@ import threading
 
 import pytest
 import requests
+from support.bursts import BURSTS, SIZE
 from support.processes import ListeningSocket, start_gunicorn
 from support.raw_server import ParallelServer, read_request
 
@@ -103,6 +105,38 @@ class OddManager:
         return b'{"status":"ok"}'
 
 
+class IdleStrays(OddManager):
+    """Answers as usual; asked to let the connector go on, it first sends a stray answer over each idle connection."""
+
+    def __init__(self):
+        super().__init__("", "100")
+        self._lock = threading.Lock()
+        self._idle = set()
+        self.strays = 0
+
+    def serve(self, connection, _number):
+        try:
+            while (request := read_request(connection)) is not None:
+                head, body = request
+                path = head.split(b" ")[1].decode()
+                with self._lock:
+                    self._idle.discard(connection)
+                    if path == "/go-on":
+                        self._send_strays()
+                connection.sendall(plain(self._answer(path, body)))
+                with self._lock:
+                    self._idle.add(connection)
+        finally:
+            with self._lock:
+                self._idle.discard(connection)
+
+    def _send_strays(self):
+        for connection in self._idle:
+            with contextlib.suppress(OSError):  # The connector has closed it.
+                connection.sendall(plain(b'{"content_id":"stray"}'))
+                self.strays += 1
+
+
 @pytest.fixture
 def root(tmp_path):
     root = tmp_path / "files"
@@ -124,20 +158,37 @@ def wire_environ(request, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
-@pytest.mark.usefixtures("wire_environ")
-@pytest.mark.parametrize("odd", ODD)
-def test_every_document_has_its_own_text(root, odd):
-    manager = OddManager(root, odd)
+def run_once(manager, target):
+    """Run one sync of a connector under gunicorn, to its end."""
     with ParallelServer(manager.serve) as server, ListeningSocket() as address:
         env = {"CONNECTOR_MANAGER_URL": server.url}
-        with start_gunicorn(address, "filesystem_connector:FilesystemConnector", env=env) as connector:
+        with start_gunicorn(address, target, env=env) as connector:
             connector.wait_for("Booting worker")
             run = {"sync_run_id": "run-1", "source_id": "source-1", "sync_mode": "full"}
             assert requests.post(f"{address.url}/sync", json=run, timeout=30).status_code == 200
             assert manager.done.wait(60), connector.lines
+
+
+@pytest.mark.usefixtures("wire_environ")
+@pytest.mark.parametrize("odd", ODD)
+def test_every_document_has_its_own_text(root, odd):
+    manager = OddManager(root, odd)
+    run_once(manager, "filesystem_connector:FilesystemConnector")
     assert [what for what, _ in manager.ended] == ["complete"], manager.ended
     contents = {event["document_id"]: event["content_id"] for event in manager.events}
     assert len(contents) == FILES
     assert {name: text.removeprefix("id of text of ") for name, text in contents.items()} == {
         name: name.rsplit("/", 1)[-1] for name in contents
     }
+
+
+@pytest.mark.usefixtures("wire_environ")
+def test_a_stray_answer_on_an_idle_connection_is_not_taken_for_the_next():
+    """The strays have been sent before the next burst begins."""
+    manager = IdleStrays()
+    run_once(manager, "support.bursts:BurstConnector")
+    assert [what for what, _ in manager.ended] == ["complete"], manager.ended
+    contents = {event["document_id"]: event["content_id"] for event in manager.events}
+    names = [f"{burst}-{number}" for burst in range(BURSTS) for number in range(SIZE)]
+    assert contents == {name: f"id of text of {name}" for name in names}
+    assert manager.strays >= BURSTS
