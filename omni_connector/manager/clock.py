@@ -14,12 +14,13 @@ class Clock:
         self._name = name
         self._changed = threading.Condition()  # Protects everything below.
         self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._early: set[int] = set()  # Numbers of those that ``hasten`` calls.
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def after(self, seconds: float, call: Callable[[], None]) -> None:
-        """Call ``call`` after some seconds.
+    def after(self, seconds: float, call: Callable[[], None], *, can_hasten: bool = False) -> None:
+        """Call ``call`` after some seconds; with ``can_hasten`` as soon as ``hasten`` is called.
 
         Raises:
             RuntimeError: it is closed, or its thread cannot be started.
@@ -31,7 +32,22 @@ class Clock:
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 thread.start()
                 self._thread = thread
-            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), call))
+            number = next(self._numbers)
+            heapq.heappush(self._due, (time.monotonic() + seconds, number, call))
+            if can_hasten:
+                self._early.add(number)
+            self._changed.notify()
+
+    def hasten(self) -> None:
+        """Call now what may be called early, in its order."""
+        with self._changed:
+            now = time.monotonic()
+            self._due = [
+                (min(due, now) if number in self._early else due, number, call)
+                for due, number, call in self._due
+            ]
+            heapq.heapify(self._due)
+            self._early.clear()
             self._changed.notify()
 
     def close(self) -> None:
@@ -51,5 +67,6 @@ class Clock:
                     self._changed.wait(self._due[0][0] - time.monotonic() if self._due else None)
                 if self._closed:
                     return
-                _, _, call = heapq.heappop(self._due)
+                _, number, call = heapq.heappop(self._due)
+                self._early.discard(number)
             call()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from omni_connector.exceptions import SdkClientError
+from omni_connector.forking import begins_anew
 from omni_connector.models.codec import decode
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,11 @@ class Compatibility:
         self._missing: dict[Feature, float] = {}  # Until when each finding is believed.
         self._said: set[Feature] = set()  # Found missing, and not found since.
         self._known: set[Feature] = set()  # Found, and not missed since.
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Renew the lock, which may have been held."""
+        self._lock = threading.Lock()
 
     def missed(self, feature: Feature) -> bool:
         """Learn that the manager has no such route, and say whether that is believed.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from omni_connector.exceptions import ManagerUnreachableError, SdkClientError
+from omni_connector.forking import begins_anew
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,11 @@ class Presence:
         self._since: float | None = None  # The first failure after the last answer.
         self._is_away = False  # It was said.
         self._failures = 0
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Renew the lock, which may have been held."""
+        self._lock = threading.Lock()
 
     def failed(self, error: SdkClientError) -> None:
         """Learn of a failed attempt."""
@@ -49,19 +55,22 @@ class Presence:
             if self._is_away or now - self._since < AWAY_SECONDS:
                 return
             self._is_away = True
-        log.warning("The manager at %s does not answer; calls are repeated: %s", self._address, error)
+        what = "does not answer" if error.status is None else f"answers {error.status}"
+        log.warning("The manager at %s %s; calls are repeated: %s", self._address, what, error)
 
-    def answered(self) -> None:
-        """Learn that a call succeeded."""
+    def answered(self, waiting: int = 0) -> bool:
+        """Learn that a call succeeded while so many wait; return whether the manager was away."""
         if self._since is None:
-            return
+            return False
         with self._lock:
             was_away, since, failures = self._is_away, self._since, self._failures
             self._since, self._is_away, self._failures = None, False, 0
         if was_away and since is not None:
             log.warning(
-                "The manager at %s answers again, after %.0f s and %d failed attempts",
+                "The manager at %s answers again, after %.0f s and %d failed attempts; %d calls waited for it",
                 self._address,
                 self._clock() - since,
                 failures,
+                waiting,
             )
+        return was_away

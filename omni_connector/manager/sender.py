@@ -1,7 +1,6 @@
 """Sends calls over the wire, as many at once as help, and repeats them as their policy says."""
 
 import logging
-import os
 import threading
 import time
 from concurrent.futures import Future
@@ -15,6 +14,7 @@ from omni_connector.exceptions import (
     SdkClientError,
     ServiceOverloadedError,
 )
+from omni_connector.forking import begins_anew
 from omni_connector.manager.calls import Call, NoSuccessError
 from omni_connector.manager.clock import Clock
 from omni_connector.manager.first_event import FirstEvents
@@ -52,14 +52,11 @@ class _Extractions:
     """Two at once in a process, whatever it asks how many managers (PROTOCOL, section 21); a child has two of its own."""
 
     def __init__(self) -> None:
-        self._process_id = 0
-        self._gate: Gate
+        self.after_fork()
+        begins_anew(self)
 
-    def of_process(self) -> Gate:
-        if self._process_id != os.getpid():
-            self._gate = Gate(AdaptiveLimit(PARALLEL_EXTRACTIONS))
-            self._process_id = os.getpid()
-        return self._gate
+    def after_fork(self) -> None:
+        self.gate = Gate(AdaptiveLimit(PARALLEL_EXTRACTIONS))
 
 
 _extractions = _Extractions()
@@ -92,7 +89,8 @@ class Sender:
         self.presence = Presence(address)
         self._parallel_uploads = parallel_uploads
         self._closed = False
-        self._begin()
+        self.after_fork()
+        begins_anew(self)
 
     def send(self, call: Call[T], owner: Owner) -> "Future[T]":
         """Begin a call, which never blocks for the network.
@@ -100,8 +98,6 @@ class Sender:
         Returns:
             A future that is done exactly once: with what the answer says, or with the SdkClientError after the last attempt.
         """
-        if self._process_id != os.getpid():
-            self._begin()
         sending = Sending(self, call, owner)
         owner.calls.add(sending)
         if self._closed:
@@ -121,15 +117,14 @@ class Sender:
     def close(self) -> None:
         """End everything."""
         self._closed = True
-        if self._process_id == os.getpid():
-            self.clock.close()
-            for sending in list(self.open):
-                sending.end(sending.stopped("the client is closed"))
+        self.clock.close()
+        for sending in list(self.open):
+            sending.end(sending.stopped("the client is closed"))
         self.wire.close()
         self.streams.close()
 
-    def _begin(self) -> None:
-        self._process_id = os.getpid()
+    def after_fork(self) -> None:
+        """Begin anew: what the parent has under way stays the parent's."""
         self.open: set[Sending[Any]] = set()  # Adding and discarding are atomic.
         self.clock = Clock("omni-retry")
         self.uploads = Gate(AdaptiveLimit(self._parallel_uploads))
@@ -138,7 +133,7 @@ class Sender:
         """Return what limits a call, if anything does."""
         if not call.gate:
             return None
-        return self.uploads if call.gate == "uploads" else _extractions.of_process()
+        return self.uploads if call.gate == "uploads" else _extractions.gate
 
 
 class Sending(Generic[T]):
@@ -194,6 +189,10 @@ class Sending(Generic[T]):
             self.end(error)
             return
         answered.add_done_callback(self._answered)
+        if (
+            self.owner.stop.is_set()
+        ):  # Aborted since it was looked at: the wire may not have known of the request.
+            self.sender.wire.abort(self.owner)
 
     def end(self, error: BaseException) -> None:
         """Let it fail, unless it has an outcome already."""
@@ -245,7 +244,8 @@ class Sending(Generic[T]):
             self.end(error)
         else:
             self._leave(measured=True)
-            self.sender.presence.answered()
+            if self.sender.presence.answered(len(self.sender.open)):
+                self.sender.clock.hasten()
             if self._finish():
                 self.future.set_result(result)
 
@@ -265,7 +265,9 @@ class Sending(Generic[T]):
             return
         log.debug("%s failed, attempt %d follows: %s", self.call.operation, self._attempt + 1, error)
         try:
-            self.sender.clock.after(delay, self._again)
+            is_asked = isinstance(error, ServiceOverloadedError) and error.retry_after is not None
+            can_hasten = error.status != HTTPStatus.INTERNAL_SERVER_ERROR and not is_asked
+            self.sender.clock.after(delay, self._again, can_hasten=can_hasten)
         except RuntimeError:  # No thread can be started, or the client was closed.
             self.end(error)
 

@@ -5,7 +5,6 @@ session with hooks, parameters, cookies or an authentication of its own carries 
 connections. Only a session with an adapter or a class of its own uses its own connections.
 """
 
-import os
 import socket
 import ssl
 import threading
@@ -22,6 +21,7 @@ from attrs import define
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 
+from omni_connector.forking import begins_anew
 from omni_connector.manager.pooled import PooledAdapter, Sending, sent_here
 from omni_connector.manager.sessions import user_agent
 from omni_connector.manager.wire import Body, WireAbortedError, WireAnswer, WireError, WireRequest
@@ -64,12 +64,13 @@ class SessionWire:
         self._closed = False
         self._is_idle = False  # The watchdog waits for a job.
         self._threads: WorkerPool
-        self._begin()
+        self._carrier: PoolCarrier | SessionCarrier | None
+        self.after_fork()
+        self._carrier = carrier_of(base_url, session, connect_seconds)
+        begins_anew(self)
 
     def submit(self, request: WireRequest) -> "Future[WireAnswer]":
         """Send a request; see ``Wire.submit``."""
-        if self._process_id != os.getpid():
-            self._begin()
         job = _Job(request=request, deadline=time.monotonic() + request.seconds)
         job.future.set_running_or_notify_cancel()
         with self._changed:
@@ -92,9 +93,6 @@ class SessionWire:
 
     def close(self) -> None:
         """End every request and release threads and connections."""
-        if self._process_id != os.getpid():
-            self._closed = True
-            return
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -103,38 +101,45 @@ class SessionWire:
         self._threads.close()
         if watchdog is not None:
             watchdog.join()
-        self._carrier.close()
+        if self._carrier is not None:
+            self._carrier.close()
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
+    def after_fork(self) -> None:
         """Make everything that belongs to one process: in a child, what the parent had is left alone."""
-        self._process_id = os.getpid()
         self._changed = threading.Condition()  # Protects the following.
         self._jobs: set[_Job] = set()
         self._is_idle = False
         self._watchdog: threading.Thread | None = None
         self._threads = WorkerPool("omni-wire", MOST_THREADS)
-        self._carrier = carrier_of(self._base_url, self._session, self._connect_seconds)
+        self._carrier = None  # Of a child: made with its first request.
 
     def _carry(self, job: _Job) -> None:
         """Send one request, in a thread."""
         if job not in self._jobs:
             return  # Aborted while it waited.
         try:
+            carrier = self._way()
             left = max(0.01, job.deadline - time.monotonic())
             with sent_here(job):
-                answer = self._carrier.carry(job.request, left)
+                answer = carrier.carry(job.request, left)
         except WireError as error:
             self._end(job, error)
         except (urllib3.exceptions.HTTPError, requests.RequestException, OSError, ValueError) as error:
-            was_sent = job.was_sent or self._carrier.may_have_sent(error)
+            was_sent = job.was_sent or self._way().may_have_sent(error)
             self._end(job, WireError(reason_of(error, self._base_url), was_sent=was_sent))
         except BaseException as error:
             self._end(job, WireError(f"{type(error).__name__}: {error}", was_sent=True))
             raise
         else:
             self._end(job, answer)
+
+    def _way(self) -> "PoolCarrier | SessionCarrier":
+        with self._changed:
+            if self._carrier is None:
+                self._carrier = carrier_of(self._base_url, self._session, self._connect_seconds)
+            return self._carrier
 
     def _end(self, job: _Job, outcome: WireAnswer | WireError) -> None:
         with self._changed:

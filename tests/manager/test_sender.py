@@ -9,6 +9,7 @@ import time
 import traceback
 from concurrent.futures import Future
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import requests
@@ -18,6 +19,8 @@ from support.waiting import eventually
 import omni_connector
 from omni_connector import Document, ManagerUnreachableError, SdkClient, SdkClientError
 from omni_connector.manager import Policies, RetryPolicy
+from omni_connector.manager import sender as sender_module
+from omni_connector.manager.clock import Clock
 from omni_connector.manager.session_wire import SessionWire
 from omni_connector.manager.wire import WireAnswer, WireError
 from omni_connector.sync.colours import Blocking
@@ -164,8 +167,9 @@ def test_a_manager_that_comes_back_gets_everything_and_the_log_has_two_lines(man
         assert [upload.result(30) for upload in uploads] == ["c"] * 20
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2, lines
-    assert "does not answer" in lines[0]
+    assert "answers 503" in lines[0]
     assert "answers again" in lines[1]
+    assert "calls waited for it" in lines[1]
 
 
 def child_stores(client, results):
@@ -247,3 +251,73 @@ def test_a_batch_answered_500_is_repeated_briefly_with_the_default_policies(
             client.send_events("r", "s", [b"{}"], insistent=insistent)
     assert shortest <= passing.now - began <= longest
     assert wire.calls <= 8 or status != 500 or insistent
+
+
+def children_store(client, results):
+    ready = threading.Barrier(8)
+
+    def store():
+        ready.wait(10)
+        client.store_content("child", "text")
+
+    threads = [threading.Thread(target=store) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    results.put(sum(not thread.is_alive() for thread in threads))
+    client.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_begins_anew_though_locks_were_held_and_many_threads_call_first(manager):
+    manager.otherwise = STORED
+    with requests.Session() as session:
+        wire = SessionWire(manager.url, session)
+        with SdkClient(manager.url, session=session, wire=wire) as client:
+            client.store_content("parent", "text")
+            context = multiprocessing.get_context("fork")
+            results = context.SimpleQueue()
+            child = context.Process(target=children_store, args=(client, results))
+            with client._sender.presence._lock, client._compatibility._lock, wire._changed:
+                child.start()
+            child.join(30)
+            assert child.exitcode == 0
+            assert results.get() == 8
+
+
+def test_extractions_have_one_gate_from_the_beginning():
+    gate = sender_module._extractions.gate
+    assert gate is sender_module._extractions.gate
+    assert gate.limit == 2
+
+
+def test_a_request_that_leaves_while_its_run_is_aborted_is_ended_at_the_wire():
+    class Racing(NotingWire):
+        aborted: ClassVar[list] = []
+
+        def submit(self, request):
+            stop.set()  # Another thread aborts the run just now, before the wire knows of the request.
+            return Future()
+
+        def abort(self, owner):
+            self.aborted.append(owner)
+
+    stop, wire = threading.Event(), Racing()
+    with SdkClient("http://manager", wire=wire) as client:
+        of_run = client.for_run(stop)
+        of_run.upload_text("r", b'"text"')
+        assert wire.aborted == [of_run._owner]
+
+
+def test_a_clock_calls_at_once_what_can_be_hastened():
+    clock, called = Clock("test-clock"), threading.Event()
+    late = []
+    try:
+        clock.after(60.0, lambda: late.append(1))
+        clock.after(30.0, called.set, can_hasten=True)
+        clock.hasten()
+        assert called.wait(5)
+    finally:
+        clock.close()
+    assert late == []
