@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from http import HTTPStatus
 
-from omni_connector.exceptions import ConfigurationError, ConnectorError
+from omni_connector.exceptions import ConfigurationError, ConnectorError, ManagerUnreachableError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.sessions import without_secrets
 from omni_connector.models.plain import JsonValue
@@ -121,6 +121,9 @@ class Registrar:
             log.info("The manager does not reach the connector yet; registration is repeated: %s", error)
             return
         kind = type(error), status
+        if self._registered and isinstance(error, ManagerUnreachableError):  # Said once, by the client.
+            log.debug("Not registered again: %s", error)
+            return
         level = logging.DEBUG if kind == self._logged else logging.WARNING
         remedy = REACHABLE if is_unreached else ""
         log.log(level, "Not registered with the manager; registration is repeated: %s%s", error, remedy)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from attrs import define, frozen
 
-from omni_connector.exceptions import ConnectorError
+from omni_connector.exceptions import ConnectorError, ManagerUnreachableError
 from omni_connector.forking import begins_anew
 from omni_connector.runtime.runs import Run, RunRegistry
 
@@ -136,4 +136,6 @@ class Watch:
         try:
             beat()
         except ConnectorError as error:
-            log.info("A heartbeat failed; the next one follows: %s", error)
+            # That the manager is away is said once, by the client.
+            level = logging.DEBUG if isinstance(error, ManagerUnreachableError) else logging.INFO
+            log.log(level, "A heartbeat failed; the next one follows: %s", error)

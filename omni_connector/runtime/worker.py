@@ -8,7 +8,13 @@ from typing import Any
 
 from attrs import frozen
 
-from omni_connector.exceptions import ConfigurationError, ConnectorError, SyncInterruptedError, SyncStartError
+from omni_connector.exceptions import (
+    ConfigurationError,
+    ConnectorError,
+    SdkClientError,
+    SyncInterruptedError,
+    SyncStartError,
+)
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
 from omni_connector.runtime.hooks import YIELDS, HookCaller, is_async_hook, must_be_awaited
@@ -155,7 +161,10 @@ class SyncWorker(threading.Thread):
             reason = redact(error_text(error), secrets)
             log.info("Sync of source %s stops: %s", source_id, reason, extra=self._extra)
             return
-        shown = redacted_traceback(error, secrets)
+        if isinstance(error, SdkClientError):  # Says what happened; where it was noticed does not matter.
+            shown = redact(error_text(error), secrets)
+        else:
+            shown = redacted_traceback(error, secrets)
         ended = self._state.outcome
         if ended is not None:
             # The manager takes no other end: the run stays what it is, and its report says what came after.

@@ -13,7 +13,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from omni_connector.exceptions import ConnectorError, InvalidDocumentError, InvalidValueError, SdkClientError
+from omni_connector.exceptions import (
+    ConnectorError,
+    InvalidDocumentError,
+    InvalidValueError,
+    ManagerUnreachableError,
+    SdkClientError,
+)
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.codec import encode, too_large
 from omni_connector.models.document import Document, require_one_content
@@ -278,7 +284,9 @@ class SyncRun:
         try:
             self.beat()
         except SdkClientError as error:
-            log.warning("A heartbeat failed: %s", error, extra=self._log_extra)
+            # That the manager is away is said once, by the client.
+            level = logging.DEBUG if isinstance(error, ManagerUnreachableError) else logging.WARNING
+            log.log(level, "A heartbeat failed: %s", error, extra=self._log_extra)
 
     def sleep(self, seconds: float) -> bool:
         """Wait, but no longer than until the run is stopped; return True when the time is over."""

@@ -369,12 +369,14 @@ def test_a_failure_that_cannot_be_reported_leaves_the_run_to_the_manager(serve, 
     assert "The failure could not be reported; the manager will find the run lost: gone" in caplog.text
 
 
-def test_a_run_that_lost_events_fails_although_its_sync_returns(serve, manager, ended):
+def test_a_run_that_lost_events_fails_although_its_sync_returns(serve, manager, ended, caplog):
     manager.on("send_events", SdkClientError("forbidden", status=403))
     service = serve(Scripted(lambda ctx: emit(ctx, 1)))
     service.start_sync(sync_request())
     assert ended(service).outcome == "failed"
     assert manager.error == "SdkClientError: forbidden"
+    assert "failed: SdkClientError: forbidden" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_run_that_raises_delivers_what_it_has_and_is_told_without_secrets(serve, manager, ended, caplog):
