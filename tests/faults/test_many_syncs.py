@@ -19,7 +19,10 @@ from omni_connector.testing import serve_connector
 SYNCS = [15, pytest.param(50, marks=pytest.mark.slow)]
 WARM_UP = 8
 KEPT_BYTES = 60_000
-"""However many runs there were; with handles of libcurl for uploads that became worth having at once meanwhile."""
+"""However many runs there were: measured with tracemalloc, 58 to 61 kB after 15 runs, 69 kB after 30, 72 kB after 60.
+
+No leak, but what reuse replaces after the warm-up: handles of libcurl and their sockets (about 16 kB), a buffer of the JSON
+encoder (4 kB), caches; the rest of the growth is the reports below."""
 
 KEPT_BYTES_A_RUN = 1_000
 """A report of each of the last hundred runs is kept on purpose (``runtime.runs.KEPT_REPORTS``), about 600 bytes."""
