@@ -327,7 +327,7 @@ def test_a_feed_that_is_too_large_is_an_error(sync, monkeypatch):
 def test_a_server_that_does_not_answer_costs_its_feed(run_sync, newspaper):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/feed"
-        config = {"feeds": [url, newspaper.url()], "timeout_seconds": 0.2}
+        config = {"feeds": [url, newspaper.url()], "timeout_seconds": 1.5}
         result = run_sync(RssConnector(), config=config)
     assert (result.status, titles(result)) == ("completed", ["boat", "tide"])
     assert [error.document_id for error in result.errors] == [url]

@@ -273,7 +273,7 @@ def test_a_registration_that_goes_wrong_is_made_again(omni_manager, faulty_manag
     app = create_app(Scripted(STEPS), settings=settings, manager=faulty_manager.client(policies(kind)))
     try:
         faulty_manager.wait_for(
-            lambda faulty: len([1 for call in faulty.calls if call.done and not call.fault])
+            lambda faulty: [1 for call in faulty.calls_of("register") if call.done and not call.fault]
         )
     finally:
         for service in services(app).values():
