@@ -176,7 +176,7 @@ class Waits:
         self.seconds = []
         client._sender.clock, self._clock = self, client._sender.clock
 
-    def after(self, seconds, call):
+    def after(self, seconds, call, **_):
         self.seconds.append(seconds)
         call()
 
