@@ -243,11 +243,12 @@ class Sending(Generic[T]):
             self._leave()
             self.end(error)
         else:
+            waited = len(self.sender.open)
             self._leave(measured=True)
-            if self.sender.presence.answered(len(self.sender.open)):
-                self.sender.clock.hasten()
             if self._finish():
                 self.future.set_result(result)
+            if self.sender.presence.answered(waited):
+                self.sender.clock.hasten()
 
     def _failed(self, error: SdkClientError) -> None:
         if isinstance(error, ServiceOverloadedError) and self.call.gate != "extractions":
@@ -268,7 +269,7 @@ class Sending(Generic[T]):
             is_asked = isinstance(error, ServiceOverloadedError) and error.retry_after is not None
             can_hasten = error.status != HTTPStatus.INTERNAL_SERVER_ERROR and not is_asked
             self.sender.clock.after(delay, self._again, can_hasten=can_hasten)
-        except RuntimeError:  # No thread can be started, or the client was closed.
+        except Exception:  # noqa: BLE001 - no thread can be started, or the client was closed: the call still gets its answer.
             self.end(error)
 
     def _fails_for_long(self, error: SdkClientError, policy: RetryPolicy, delay: float) -> bool:

@@ -175,11 +175,10 @@ class Delivery:
             SyncCancelledError: the run was cancelled.
             SdkClientError: earlier events could not be delivered.
         """
-        if self._room():
-            return
         with self._changed:
-            # Not until there is some room but until there is plenty: each wake-up costs a switch of threads.
-            self._changed.wait_for(lambda: self._room(share=0.5) or self._is_over())
+            if not self._room():
+                # Not until there is some room but until there is plenty: each wake-up costs a switch of threads.
+                self._changed.wait_for(lambda: self._room(share=0.5) or self._is_over())
             self._state.raise_if_stopped()
             self._check()
 
