@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = '''
@@ -108,6 +110,7 @@ Blocking().find(5, credentials={})  # E
 '''
 
 
+@pytest.mark.types
 def test_declared_actions_and_hooks_type_check(tmp_path):
     program = tmp_path / "typed.py"
     program.write_text(PROGRAM)
