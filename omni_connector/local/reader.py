@@ -13,9 +13,9 @@ from omni_connector.local.store import reading
 
 _DOCUMENTS = """
 SELECT d.*, c.content FROM documents d JOIN contents c ON c.id = d.content_id
-WHERE (?1 IS NULL OR d.source_id = ?1)
-    AND d.number > coalesce((SELECT number FROM documents WHERE id = ?2), 0)
-ORDER BY d.number LIMIT ?3
+WHERE (:source IS NULL OR d.source_id = :source)
+    AND d.number > coalesce((SELECT number FROM documents WHERE id = :after), 0)
+ORDER BY d.number LIMIT :limit
 """
 _DOCUMENT = """
 SELECT d.*, c.content FROM documents d JOIN contents c ON c.id = d.content_id
@@ -53,7 +53,7 @@ class StoreReader:
             limit: at most so many; -1 for all.
         """
         with reading(self.directory) as db:
-            for row in db.execute(_DOCUMENTS, (source_id, after, limit)):
+            for row in db.execute(_DOCUMENTS, {"source": source_id, "after": after, "limit": limit}):
                 yield DocumentRow.read(row)
 
     def document(self, source_id: str, external_id: str) -> DocumentRow | None:
@@ -66,7 +66,8 @@ class StoreReader:
         """Return the number of documents, of one source or of all."""
         with reading(self.directory) as db:
             row = db.execute(
-                "SELECT count(*) FROM documents WHERE ?1 IS NULL OR source_id = ?1", (source_id,)
+                "SELECT count(*) FROM documents WHERE :source IS NULL OR source_id = :source",
+                {"source": source_id},
             )
             return int(row.fetchone()[0])
 
@@ -74,8 +75,9 @@ class StoreReader:
         """Return queue entries in the order of their arrival."""
         with reading(self.directory) as db:
             rows = db.execute(
-                "SELECT * FROM queue WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY seq",
-                (run_id, status),
+                "SELECT * FROM queue WHERE (:run IS NULL OR run_id = :run) "
+                "AND (:status IS NULL OR status = :status) ORDER BY seq",
+                {"run": run_id, "status": status},
             ).fetchall()
         return [EventRow.read(row) for row in rows]
 

@@ -217,11 +217,10 @@ class Runs:
         ends the row however it was started.
         """
         return self._select(
-            "source_id = ?1 AND slot_class = ?2 AND status IN ('failed', 'cancelled') AND trigger_type <> 'manual'"
-            " AND id > coalesce((SELECT max(id) FROM runs WHERE source_id = ?1 AND slot_class = ?2"
+            "source_id = ? AND slot_class = ? AND status IN ('failed', 'cancelled') AND trigger_type <> 'manual'"
+            " AND id > coalesce((SELECT max(id) FROM runs WHERE source_id = ? AND slot_class = ?"
             " AND status IN ('completed', 'running')), '') ORDER BY id DESC",
-            source_id,
-            SCHEDULED_CLASS,
+            *(source_id, SCHEDULED_CLASS) * 2,
         )
 
     # Waiting
