@@ -1,29 +1,29 @@
 """Values that may also be awaited, so that one annotation serves both colours.
 
-A blocking connector uses the value at once; an async one awaits the call. In a blocking connector the call has
-done its work when it returns, so awaiting the value (from shared code, say) yields it without waiting. In an
-async connector the runtime returns a real awaitable in the same place (see ``sync/colours.py``).
+A blocking connector uses the value at once, and awaiting it yields it without waiting. In an async connector the runtime
+returns a real awaitable in the same place (see ``sync/colours.py``).
 
 The defaults of a connector's hooks are blocking; an override may be ``def`` and use ``super().hook(...)`` at once, or
-``async def`` and ``await super().hook(...)``. A new hook gets that by one line, and its declared type by another word:
+``async def`` and ``await super().hook(...)``. ``@hook`` does that, and the return type ``MayAwait``:
 
     class Connector:
         @hook
         def prepare(self, credentials: dict[str, Any]) -> MayAwait[dict[str, str]]:
             return {}
 
-A default that waits for something (a process, the network) is decorated with ``blocking_hooks.blocking_hook`` in its place.
-The runtime calls hooks through ``runtime.hooks``, which awaits what must be awaited and returns plain values.
+A default that waits for something (a process, the network) is decorated with ``blocking_hooks.blocking_hook`` instead.
 """
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, Union, cast
 
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
@@ -41,31 +41,30 @@ used as.
 """
 
 
-class MayBeAwaited:
-    """Base of the values below: they may be awaited, but are what they are."""
+class MayBeAwaited(Generic[T_co]):
+    """Base of the values below: awaiting one yields a plain ``T_co`` without waiting."""
 
     __slots__ = ()
 
+    def __await__(self) -> Generator[Any, None, T_co]:
+        yield from ()
+        return cast("T_co", plain(self))
 
-class AwaitableValue(MayBeAwaited):
-    """Base of models that hooks return: awaiting one yields itself without waiting."""
+
+class AwaitableValue(MayBeAwaited[Any]):
+    """Base of models that hooks return: awaiting one yields itself."""
 
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, Self]:
-        """Yield the very object."""
         yield from ()
         return self
 
 
-class AwaitableNone(MayBeAwaited):
+class AwaitableNone(MayBeAwaited[None]):
     """None, for all purposes, that may be awaited."""
 
     __slots__ = ()
-
-    def __await__(self) -> Generator[Any, None, None]:
-        """Yield None without waiting."""
-        yield from ()
 
     def __bool__(self) -> bool:
         return False
@@ -74,29 +73,19 @@ class AwaitableNone(MayBeAwaited):
         return "None"
 
 
-class AwaitableStr(str, MayBeAwaited):
+class AwaitableStr(str, MayBeAwaited[str]):
     """A str that may be awaited."""
 
     __slots__ = ()
 
-    def __await__(self) -> Generator[Any, None, str]:
-        """Yield the plain text without waiting."""
-        yield from ()
-        return str(self)
 
-
-class AwaitableBool(MayBeAwaited):
+class AwaitableBool(MayBeAwaited[bool]):
     """A truth value that may be awaited."""
 
     __slots__ = ("_value",)
 
     def __init__(self, value: object) -> None:
         self._value = bool(value)
-
-    def __await__(self) -> Generator[Any, None, bool]:
-        """Yield the plain bool without waiting."""
-        yield from ()
-        return self._value
 
     def __bool__(self) -> bool:
         return self._value
@@ -111,40 +100,25 @@ class AwaitableBool(MayBeAwaited):
         return repr(self._value)
 
 
-class AwaitableDict(dict[K, V], MayBeAwaited):
+class AwaitableDict(dict[K, V], MayBeAwaited[dict[K, V]]):
     """A dict that may be awaited."""
 
     __slots__ = ()
 
-    def __await__(self) -> Generator[Any, None, dict[K, V]]:
-        """Yield a plain dict without waiting."""
-        yield from ()
-        return dict(self)
 
-
-class AwaitableList(list[V], MayBeAwaited):
+class AwaitableList(list[V], MayBeAwaited[list[V]]):
     """A list that may be awaited."""
 
     __slots__ = ()
 
-    def __await__(self) -> Generator[Any, None, list[V]]:
-        """Yield a plain list without waiting."""
-        yield from ()
-        return list(self)
 
-
-class Ready(MayBeAwaited, Generic[T]):
+class Ready(MayBeAwaited[T]):
     """An awaitable of a value that is there already and has no awaitable form of its own."""
 
     __slots__ = ("value",)
 
     def __init__(self, value: T) -> None:
         self.value = value
-
-    def __await__(self) -> Generator[Any, None, T]:
-        """Yield the value without waiting."""
-        yield from ()
-        return self.value
 
 
 DONE = AwaitableNone()
@@ -180,11 +154,8 @@ def awaitable(value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """Return what awaiting ``value`` would yield when it is one of this module's own; others as they are."""
-    if isinstance(value, AwaitableNone):
-        return None
-    if isinstance(value, AwaitableBool):
-        return bool(value)
-    return value.value if isinstance(value, Ready) else value
+    kind = _PLAIN.get(type(value))
+    return value if kind is None else kind(value)
 
 
 def _dual(value: Any) -> Any:
@@ -199,3 +170,11 @@ def _is_overridden_async(kind: type, name: str) -> bool:
 
 
 _DUAL: dict[type, Callable[[Any], Any]] = {str: AwaitableStr, dict: AwaitableDict, list: AwaitableList}
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    AwaitableNone: lambda _: None,
+    AwaitableBool: bool,
+    AwaitableStr: str,
+    AwaitableDict: dict,
+    AwaitableList: list,
+    Ready: operator.attrgetter("value"),
+}
