@@ -25,6 +25,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -32,54 +33,58 @@ from attrs import frozen
 from omni_connector.exceptions import ConfigurationError
 
 DEFAULT_PORT = 8000
-DEFAULT_STALLED_SECONDS = 900
-DEFAULT_RETRY_SECONDS = 300
-DEFAULT_CATALOG_TTL_SECONDS = 86400
-DEFAULT_MAX_BODY_BYTES = 1024 * 1024 * 1024
-DEFAULT_MAX_TOTAL_BODY_BYTES = 1024 * 1024 * 1024
 LARGEST_PORT = 65535
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
+_NUMBERS = (
+    ("max_body_bytes", "CONNECTOR_MAX_BODY_BYTES", "bytes", 1, 1024**3),
+    ("max_total_body_bytes", "CONNECTOR_MAX_TOTAL_BODY_BYTES", "bytes", 1, 1024**3),
+    ("parallel_uploads", "CONNECTOR_PARALLEL_UPLOADS", "uploads", 1, 16),
+    ("retry_seconds", "CONNECTOR_RETRY_SECONDS", "seconds", 1, 300),
+    ("stalled_seconds", "CONNECTOR_STALLED_SECONDS", "seconds", 1, 900),
+    ("catalog_cache_ttl_seconds", "CATALOG_CACHE_TTL_SECONDS", "seconds", 0, 86400),
+)
+"""Settings that are whole numbers: the field, its variable, what it counts, the smallest, and an example."""
+
+
 @frozen(kw_only=True)
 class Settings:
-    """How this process reaches the manager and is reached by it.
+    """How this process reaches the manager and is reached by it: the variables above under other names.
 
     Attributes:
-        manager_url: base address of the manager, without a trailing slash.
-        connector_url: base address of this connector as the manager sees it, or None: then it is not registered.
-        max_body_bytes: largest request body, in bytes; 413 beyond it.
-        max_total_body_bytes: bytes that the bodies of all requests in progress may have together; more have to wait. No
-            single body may be larger.
+        manager_url: without a trailing slash.
+        connector_url: without a trailing slash; None: the connector is not registered.
+        max_body_bytes: 413 beyond it.
+        max_total_body_bytes: no single body may be larger than this either.
         registration_interval_seconds: PROTOCOL, section 2.
-        parallel_uploads: contents uploaded at once; None adapts to the manager's speed.
-        retry_seconds: for so long a run repeats its calls to a manager that is away; then it fails.
-        stalled_seconds: a run that has not called the SDK for so long is named in the log and no more kept alive.
-        catalog_cache_dir: where the catalogue of a mirrored MCP server is kept for the next start; None keeps it in
-            memory only.
-        catalog_cache_ttl_seconds: how long a kept one may be used; 0 is not at all.
+        parallel_uploads: None adapts to the manager's speed.
+        retry_seconds: then the run fails.
+        stalled_seconds: then the run is logged as stalled, and heartbeats stop.
+        catalog_cache_dir: None keeps it in memory only.
+        catalog_cache_ttl_seconds: 0 is not at all.
     """
 
     manager_url: str
     connector_url: str | None = None
-    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
-    max_total_body_bytes: int = DEFAULT_MAX_TOTAL_BODY_BYTES
+    max_body_bytes: int = 1024**3
+    max_total_body_bytes: int = 1024**3
     registration_interval_seconds: float = 30.0
     parallel_uploads: int | None = None
-    retry_seconds: float = DEFAULT_RETRY_SECONDS
-    stalled_seconds: float = DEFAULT_STALLED_SECONDS
+    retry_seconds: float = 300
+    stalled_seconds: float = 900
     catalog_cache_dir: Path | None = None
-    catalog_cache_ttl_seconds: float = DEFAULT_CATALOG_TTL_SECONDS
+    catalog_cache_ttl_seconds: float = 86400
 
     @classmethod
     def from_environ(
         cls, environ: Mapping[str, str] | None = None, *, needs_manager: bool = True
     ) -> "Settings":
-        """Read the settings; ``environ`` is the process's own unless given.
+        """Read the settings.
 
         Args:
-            environ: the variables.
+            environ: the variables; the process's own unless given.
             needs_manager: False accepts that ``CONNECTOR_MANAGER_URL`` is not set yet, or has port 0; ``manager_url`` is
                 then empty.
 
@@ -89,18 +94,13 @@ class Settings:
         environ = os.environ if environ is None else environ
         is_later = not needs_manager and _names_no_manager_yet(environ)
         problems = [] if is_later else _manager_problems(environ)
-        problems += _own_address_problems(environ) + _number_problems(environ)
-        if problems:
-            raise ConfigurationError(problems)
-        return cls._of(
-            environ,
-            manager_url="" if is_later else _url(environ, "CONNECTOR_MANAGER_URL"),
-            connector_url=_connector_url(environ),
-        )
+        _refuse(problems + _own_address_problems(environ) + _number_problems(environ))
+        manager_url = "" if is_later else _url(environ, "CONNECTOR_MANAGER_URL")
+        return cls.beside_manager(manager_url, _connector_url(environ), environ)
 
     @classmethod
     def beside_manager(
-        cls, manager_url: str, connector_url: str, environ: Mapping[str, str] | None = None
+        cls, manager_url: str, connector_url: str | None, environ: Mapping[str, str] | None = None
     ) -> "Settings":
         """Read the settings, except the two addresses: they are known where the manager runs in this process.
 
@@ -108,28 +108,21 @@ class Settings:
             ConfigurationError: lists every number that is wrong, each with the line to type.
         """
         environ = os.environ if environ is None else environ
-        problems = _number_problems(environ)
-        if problems:
-            raise ConfigurationError(problems)
-        return cls._of(environ, manager_url=manager_url, connector_url=connector_url)
-
-    @classmethod
-    def _of(cls, environ: Mapping[str, str], *, manager_url: str, connector_url: str | None) -> "Settings":
+        _refuse(_number_problems(environ))
+        given = {name: _text(environ, variable) for name, variable, *_ in _NUMBERS}
+        numbers: dict[str, Any] = {name: int(text) for name, text in given.items() if text}
+        folder = _text(environ, "CATALOG_CACHE_DIR")
         return cls(
             manager_url=manager_url,
             connector_url=connector_url,
-            max_body_bytes=int(_text(environ, "CONNECTOR_MAX_BODY_BYTES") or DEFAULT_MAX_BODY_BYTES),
-            max_total_body_bytes=int(
-                _text(environ, "CONNECTOR_MAX_TOTAL_BODY_BYTES") or DEFAULT_MAX_TOTAL_BODY_BYTES
-            ),
-            stalled_seconds=int(_text(environ, "CONNECTOR_STALLED_SECONDS") or DEFAULT_STALLED_SECONDS),
-            catalog_cache_dir=_path(environ, "CATALOG_CACHE_DIR"),
-            catalog_cache_ttl_seconds=int(
-                _text(environ, "CATALOG_CACHE_TTL_SECONDS") or DEFAULT_CATALOG_TTL_SECONDS
-            ),
-            parallel_uploads=int(_text(environ, "CONNECTOR_PARALLEL_UPLOADS") or 0) or None,
-            retry_seconds=int(_text(environ, "CONNECTOR_RETRY_SECONDS") or DEFAULT_RETRY_SECONDS),
+            catalog_cache_dir=Path(folder) if folder else None,
+            **numbers,
         )
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def manager_url_from_environ(environ: Mapping[str, str] | None = None) -> str:
@@ -139,9 +132,7 @@ def manager_url_from_environ(environ: Mapping[str, str] | None = None) -> str:
         ConfigurationError: it is missing or no address.
     """
     environ = os.environ if environ is None else environ
-    problems = _manager_problems(environ)
-    if problems:
-        raise ConfigurationError(problems)
+    _refuse(_manager_problems(environ))
     return _url(environ, "CONNECTOR_MANAGER_URL")
 
 
@@ -152,9 +143,7 @@ def port_from_environ(environ: Mapping[str, str] | None = None) -> int:
         ConfigurationError: it is not a port.
     """
     environ = os.environ if environ is None else environ
-    problems = _port_problems(environ)
-    if problems:
-        raise ConfigurationError(problems)
+    _refuse(_port_problems(environ))
     return int(_text(environ, "PORT") or DEFAULT_PORT)
 
 
@@ -217,11 +206,6 @@ def _url(environ: Mapping[str, str], name: str) -> str:
     return _text(environ, name).rstrip("/")
 
 
-def _path(environ: Mapping[str, str], name: str) -> Path | None:
-    text = _text(environ, name)
-    return Path(text) if text else None
-
-
 def _connector_url(environ: Mapping[str, str]) -> str | None:
     whole = _url(environ, "CONNECTOR_URL")
     host = _text(environ, "CONNECTOR_HOST_NAME")
@@ -277,17 +261,12 @@ def _port_problems(environ: Mapping[str, str]) -> list[str]:
 
 def _number_problems(environ: Mapping[str, str]) -> list[str]:
     problems = []
-    for name, meaning, example, smallest in (
-        ("CONNECTOR_MAX_BODY_BYTES", "bytes", DEFAULT_MAX_BODY_BYTES, 1),
-        ("CONNECTOR_MAX_TOTAL_BODY_BYTES", "bytes", DEFAULT_MAX_TOTAL_BODY_BYTES, 1),
-        ("CONNECTOR_PARALLEL_UPLOADS", "uploads", 16, 1),
-        ("CONNECTOR_RETRY_SECONDS", "seconds", DEFAULT_RETRY_SECONDS, 1),
-        ("CONNECTOR_STALLED_SECONDS", "seconds", DEFAULT_STALLED_SECONDS, 1),
-        ("CATALOG_CACHE_TTL_SECONDS", "seconds", DEFAULT_CATALOG_TTL_SECONDS, 0),
-    ):
-        text = _text(environ, name)
+    for _, variable, unit, smallest, example in _NUMBERS:
+        text = _text(environ, variable)
         if text and _whole_number(text) < smallest:
-            problems.append(f"{name}={text!r} is not a number of {meaning}. Type: export {name}={example}")
+            problems.append(
+                f"{variable}={text!r} is not a number of {unit}. Type: export {variable}={example}"
+            )
     return problems
 
 
