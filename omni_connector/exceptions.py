@@ -43,11 +43,7 @@ class ConnectorError(Exception):
 
 
 class ConfigurationError(ConnectorError):
-    """The process cannot start as it is configured.
-
-    Attributes:
-        problems: one sentence for each thing that is missing or wrong, remedy included.
-    """
+    """The process cannot start as it is configured; ``problems`` has a sentence for each fault, remedy included."""
 
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
@@ -57,11 +53,8 @@ class ConfigurationError(ConnectorError):
 class InvalidValueError(ConnectorError, ValueError):
     """A value given to a model is unusable.
 
-    Attributes:
-        model: name of the class, such as ``Document``.
-        field: name of the field, such as ``external_id``.
-        value: what was given.
-        remedy: what to give instead.
+    ``model`` and ``field`` are names, such as ``Document`` and ``external_id``; ``remedy`` says what to give instead of
+    ``value``.
     """
 
     def __init__(self, *, model: str, field: str, value: object, remedy: str) -> None:
@@ -73,11 +66,7 @@ class InvalidValueError(ConnectorError, ValueError):
 
 
 class InvalidDocumentError(InvalidValueError):
-    """A document cannot be sent as it is; the others can.
-
-    Attributes:
-        document_id: the document's id in its source.
-    """
+    """A document cannot be sent as it is; the others can. ``document_id`` is its id in its source."""
 
     def __init__(self, *, document_id: str, field: str, value: object, remedy: str) -> None:
         self.document_id = document_id
@@ -88,9 +77,7 @@ class InvalidDocumentError(InvalidValueError):
 class MalformedRequestError(ConnectorError):
     """What was sent to one of the connector's endpoints cannot be understood.
 
-    Attributes:
-        field: path of the offending field, such as ``sync_run_id``; ``body`` for the whole.
-        status: HTTP status to answer, 4xx.
+    ``field`` is the path of the offending field, such as ``sync_run_id``, or ``body`` for the whole.
     """
 
     def __init__(self, message: str, *, field: str, status: int = 400) -> None:
@@ -102,17 +89,15 @@ class MalformedRequestError(ConnectorError):
 class SyncConflictError(ConnectorError):
     """Another run of the same slot class is in progress for the source."""
 
+    status = 409
+
     def __init__(self, source_id: str) -> None:
         super().__init__("Sync already in progress for this source")
         self.source_id = source_id
 
 
 class SyncStartError(ConnectorError):
-    """A run could not be started.
-
-    Attributes:
-        status: HTTP status for the answer to ``POST /sync`` (400, 404 or 500).
-    """
+    """A run could not be started; ``status`` is that of the answer to ``POST /sync`` (400, 404 or 500)."""
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
@@ -156,11 +141,9 @@ class McpDisabledError(ConnectorError):
 
 
 class HookFailedError(ConnectorError):
-    """A method that the author of the connector wrote failed; the message has no secrets, the log the traceback.
+    """A method of the author's, ``hook``, failed; the message has no secrets, the log has the traceback."""
 
-    Attributes:
-        hook: name of the method.
-    """
+    status = 500
 
     def __init__(self, message: str, *, hook: str) -> None:
         super().__init__(message)
@@ -184,11 +167,7 @@ class SyncInterruptedError(SyncCancelledError):
 
 
 class TooManyErrorsError(ConnectorError):
-    """So many documents failed that something must be wrong with all of them.
-
-    Attributes:
-        count: documents that failed so far.
-    """
+    """So many documents failed (``count``) that something must be wrong with all of them."""
 
     def __init__(self, count: int, which: str) -> None:
         super().__init__(
@@ -210,11 +189,7 @@ class SyncFinishedError(ConnectorError):
 
 
 class McpError(ConnectorError):
-    """A call to the MCP server that the connector mirrors failed.
-
-    Attributes:
-        server: what the server is called in messages, such as ``npx``.
-    """
+    """A call to the MCP server that the connector mirrors failed; ``server`` is its name in messages, such as ``npx``."""
 
     def __init__(self, message: str, *, server: str) -> None:
         super().__init__(message)
@@ -226,11 +201,7 @@ class McpUnavailableError(McpError):
 
 
 class McpTimeoutError(McpError):
-    """The server did not answer in time.
-
-    Attributes:
-        seconds: how long it was waited for.
-    """
+    """The server did not answer within ``seconds``."""
 
     def __init__(self, message: str, *, server: str, seconds: float) -> None:
         super().__init__(message, server=server)
@@ -240,8 +211,7 @@ class McpTimeoutError(McpError):
 class McpRefusedError(McpError):
     """The server refused the request, or the tool that was called reports an error.
 
-    Attributes:
-        code: of the JSON-RPC error, such as -32602 for unknown names and wrong arguments; None for a tool's own error.
+    ``code`` is that of the JSON-RPC error, such as -32602 for unknown names and wrong arguments; None for a tool's own error.
     """
 
     def __init__(self, message: str, *, server: str, code: int | None = None) -> None:
@@ -280,11 +250,7 @@ class ManagerUnreachableError(SdkClientError):
 
 
 class ServiceOverloadedError(SdkClientError):
-    """The manager is overloaded (429 or 503).
-
-    Attributes:
-        retry_after: seconds to wait as the manager asked, or None.
-    """
+    """The manager is overloaded (429 or 503) and asks to wait ``retry_after`` seconds, or does not say how long (None)."""
 
     def __init__(self, message: str, *, retry_after: float | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
@@ -296,11 +262,7 @@ class ExtractionError(SdkClientError):
 
 
 class ContentTooLargeError(SdkClientError):
-    """This manager takes no text of that size; those before 3 June 2026 take 2 MiB.
-
-    Attributes:
-        limit_bytes: how long the text may be, as JSON.
-    """
+    """This manager takes no text of that size; those before 3 June 2026 take 2 MiB, as JSON."""
 
     limit_bytes = 2 * 1024 * 1024 - 1024
 
@@ -318,11 +280,7 @@ class UnsupportedByManagerError(SdkClientError):
 
 
 class MalformedAnswerError(SdkClientError):
-    """The manager answered something else than the protocol says.
-
-    Attributes:
-        field: path of the offending field, such as ``source_type``; ``body`` for the whole.
-    """
+    """The manager answered something else than the protocol says; ``field`` as in ``MalformedRequestError``."""
 
     def __init__(
         self, message: str, *, field: str, operation: str, status: int = 200, body: str = ""

@@ -6,9 +6,7 @@ asgiref's runs all requests of a process in one thread, so that ``/health`` woul
 deprecated in its favour.
 """
 
-import functools
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from concurrent.futures import Executor, Future
 from typing import Any
 
 from flask import Flask
@@ -21,30 +19,24 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 THREADS = 64
-"""Requests that are answered at once; started when needed. Actions may take 30 s each, and ``/health`` must not wait."""
+"""Requests that are answered at once, in daemon threads started when needed. Actions may take 30 s each, and ``/health``
+must not wait; a request that hangs does not keep the process from ending."""
 
 
 class AsgiApplication:
     """A Flask application as an ASGI one.
 
-    When the server shuts down, it stops what the application's blueprints have started: what runs have buffered is
-    delivered, as at the end of a process.
-
-    Args:
-        app: the application.
-        close: stops what the application has started.
-        threads: requests that are answered at once.
+    When the server shuts down, it calls ``close``: what runs have buffered is delivered, as at the end of a process.
 
     Raises:
         ConfigurationError: a2wsgi is not installed; says what to type.
     """
 
-    def __init__(self, app: Flask, close: Callable[[], None], *, threads: int = THREADS) -> None:
+    def __init__(self, app: Flask, close: Callable[[], None]) -> None:
         self._adapter = _adapter_class()
         self._app = app
         self._close = close
-        self._threads = threads
-        self._pool: _Threads | None = None
+        self._pool: WorkerPool | None = None
         self._running: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,36 +54,20 @@ class AsgiApplication:
         # process that got SIGTERM by that signal, without running what is registered with atexit.
         self._close()
         if self._pool is not None:
-            self._pool.shutdown()
+            self._pool.close(timeout_seconds=1.0)
         self._pool = self._running = None
         await send({"type": "lifespan.shutdown.complete"})
 
     def _serving(self) -> Any:
         if self._running is None:
             self._running = self._adapter(self._wsgi)
-            self._running.executor = self._pool = _Threads(self._threads)
+            self._running.executor = self._pool = WorkerPool("omni-request", THREADS)
         return self._running
 
     def _wsgi(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # A chunked body ends by itself; without this flag Flask reads it as empty.
         environ["wsgi.input_terminated"] = True
         return self._app(environ, start_response)
-
-
-class _Threads(Executor):
-    """Threads for requests; daemons, so that a request that hangs does not keep the process from ending."""
-
-    def __init__(self, limit: int) -> None:
-        self._pool = WorkerPool("omni-request", limit)
-
-    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run ``call`` in one of the threads."""
-        return self._pool.submit(functools.partial(call, *args, **kwargs))
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - inherited.
-        """Take no more requests; the threads end once they are idle."""
-        del cancel_futures
-        self._pool.close(timeout_seconds=1.0 if wait else 0.0)
 
 
 def _adapter_class() -> Any:

@@ -16,9 +16,8 @@ from omni_connector.models import (
     SyncRequest,
 )
 from omni_connector.runtime.service import ConnectorService
-from omni_connector.web.bodies import RequestBodies
+from omni_connector.web.bodies import RequestBodies, json_body
 from omni_connector.web.errors import register_error_handlers, surviving
-from omni_connector.web.parsing import json_body
 from omni_connector.web.responses import action_response, json_response
 
 EXTENSION = "omni_connector"

@@ -1,4 +1,4 @@
-"""Reads request bodies: of any size up to a limit, and all bodies in progress within one budget of memory.
+"""Request bodies: JSON of the right shape, of any size up to a limit, all in progress within one budget of memory.
 
 The manager sends a source's checkpoint and connector state with ``/sync`` and the whole source row with ``/action``, so
 one body may have hundreds of megabytes. What must be bounded is what all of them take together.
@@ -7,12 +7,16 @@ one body may have hundreds of megabytes. What must be bounded is what all of the
 import socket
 import threading
 from http import HTTPStatus
+from typing import TypeVar
 
 from flask import g, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from omni_connector.config import Settings
 from omni_connector.exceptions import MalformedRequestError
+from omni_connector.models.codec import decode, structure
+
+T = TypeVar("T")
 
 PIECE_BYTES = 1024 * 1024
 WAIT_SECONDS = 20.0
@@ -107,10 +111,24 @@ class RequestBodies:
         )
 
 
-def request_body() -> bytearray:
-    """Return the body of the current request; see ``RequestBodies.read``."""
+def json_body(cls: type[T]) -> T:
+    """Return the body of the current request as an instance of ``cls``.
+
+    Raises:
+        MalformedRequestError: it is not JSON, or not of that shape, or cannot be read; ``field`` says where.
+    """
+    if not request.is_json:
+        raise MalformedRequestError(
+            f"body: send JSON with Content-Type: application/json, not {request.mimetype or 'no content type'}",
+            field="body",
+            status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        )
     bodies: RequestBodies = g.omni_bodies
-    return bodies.read()
+    try:
+        payload = decode(bodies.read())
+    except ValueError as error:
+        raise MalformedRequestError(f"body: not JSON ({error})", field="body") from error
+    return structure(cls, payload)
 
 
 def _next_piece() -> bytes:

@@ -29,12 +29,10 @@ View = Callable[..., ResponseReturnValue]
 
 def register_error_handlers(owner: Blueprint | Flask) -> None:
     """Answer errors of the endpoints of ``owner`` as JSON; on a blueprint the hosting application is left alone."""
-    owner.register_error_handler(MalformedRequestError, _malformed)
-    owner.register_error_handler(SyncConflictError, _conflict)
-    owner.register_error_handler(SyncStartError, _not_started)
-    owner.register_error_handler(UnknownSkillError, _unknown_skill)
-    owner.register_error_handler(HookFailedError, _hook_failed)
-    owner.register_error_handler(McpDisabledError, _mcp_disabled)
+    for refusal in (MalformedRequestError, SyncConflictError, SyncStartError, HookFailedError):
+        owner.register_error_handler(refusal, _refused)
+    for lack in (UnknownSkillError, McpDisabledError):
+        owner.register_error_handler(lack, _not_found)
     owner.register_error_handler(McpError, _mcp_failed)
     owner.register_error_handler(HTTPException, _http)
     owner.register_error_handler(Exception, _unexpected)
@@ -56,28 +54,14 @@ def surviving(view: View) -> View:
     return answer
 
 
-def _malformed(error: MalformedRequestError) -> Response:
-    return error_response(str(error), status=error.status, field=error.field)
+def _refused(
+    error: MalformedRequestError | SyncConflictError | SyncStartError | HookFailedError,
+) -> Response:
+    """No traceback: a failed hook's is in the log already, without the secrets that it could show here."""
+    return error_response(str(error), status=error.status, field=getattr(error, "field", None))
 
 
-def _conflict(error: SyncConflictError) -> Response:
-    return error_response(str(error), status=HTTPStatus.CONFLICT)
-
-
-def _not_started(error: SyncStartError) -> Response:
-    return error_response(str(error), status=error.status)
-
-
-def _unknown_skill(error: UnknownSkillError) -> Response:
-    return json_response({"error": str(error)}, HTTPStatus.NOT_FOUND)
-
-
-def _hook_failed(error: HookFailedError) -> Response:
-    """The log has it already, without the secrets that a traceback could show here."""
-    return error_response(str(error), status=HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def _mcp_disabled(error: McpDisabledError) -> Response:
+def _not_found(error: UnknownSkillError | McpDisabledError) -> Response:
     return json_response({"error": str(error)}, HTTPStatus.NOT_FOUND)
 
 
