@@ -19,7 +19,7 @@ from omni_connector.actions.schema import (
 )
 from omni_connector.actions.values import converted, expected, require_convertible, value_problems
 from omni_connector.exceptions import MalformedRequestError
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 SPECIAL = frozenset({"credentials", "credential", "source", "actor_email"})
 """Names of parameters that the SDK fills in; they are not part of the schema."""

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from omni_connector.actions.docstring import read_docstring
 from omni_connector.exceptions import InvalidValueError
-from omni_connector.models.plain import JsonValue, plain_json
+from omni_connector.models.json_values import JsonValue, plain_json
 
 Schema = dict[str, JsonValue]
 

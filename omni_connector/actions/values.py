@@ -20,7 +20,7 @@ import cattrs
 
 from omni_connector.actions.schema import Schema, UndeclarableTypeError, described_type, schema_of
 from omni_connector.models.codec import structuring_problems
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 LONGEST_SHOWN = 60
 """Characters of a value that an error message shows."""

@@ -7,7 +7,7 @@ from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.manifest_shapes import MANIFEST
 from omni_connector.local.registry import check_manifest
 from omni_connector.local.shapes import ShapeError
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 from omni_connector.server import create_app, services
 
 SOMEWHERE = "http://localhost"

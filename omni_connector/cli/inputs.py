@@ -11,7 +11,7 @@ import orjson
 
 from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.exceptions import ConfigurationError
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 _NO_OBJECT = 'holds no object. Write {"key": "value"}.'
 _MEANT = {

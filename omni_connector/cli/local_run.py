@@ -20,7 +20,7 @@ from omni_connector.exceptions import ConfigurationError, SdkClientError
 from omni_connector.local import LocalManager, LocalSettings, SourceRow, open_store
 from omni_connector.local_service import LocalService
 from omni_connector.models import SyncMode
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 from omni_connector.runtime.runs import RunReport
 
 UNLIMITED = 10_000

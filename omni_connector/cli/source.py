@@ -13,7 +13,7 @@ from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, SourceRow
 from omni_connector.local.request_shapes import ADD_SOURCE
 from omni_connector.local.shapes import ShapeError
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 SYNC_INTERVAL_SECONDS = 3600
 """The real manager's default for new sources (PROTOCOL, section 1)."""

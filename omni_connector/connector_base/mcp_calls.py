@@ -5,8 +5,8 @@ from typing import Any, Protocol
 from omni_connector.awaitables import MayAwait
 from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.models import ActionResponse
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.mcp import ToolResult
-from omni_connector.models.plain import JsonValue
 
 
 class McpPort(Protocol):

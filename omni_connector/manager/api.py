@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import BinaryIO, Protocol
 
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 
 class ManagerApi(Protocol):

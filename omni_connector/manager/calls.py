@@ -18,7 +18,7 @@ from omni_connector.manager.refusals import meaning_of
 from omni_connector.manager.retry import retry_after_seconds
 from omni_connector.manager.wire import WireAnswer
 from omni_connector.models.codec import decode, structure
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 T = TypeVar("T")
 

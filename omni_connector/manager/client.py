@@ -31,8 +31,8 @@ from omni_connector.manager.wire import Wire
 from omni_connector.manager.wires import wire_for
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow
 from omni_connector.models.codec import encode_text
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
-from omni_connector.models.plain import JsonValue
 from omni_connector.models.sync import ABSENT, SyncConfig
 from omni_connector.models.upstream_names import UpstreamCalls
 

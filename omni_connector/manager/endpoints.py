@@ -18,7 +18,7 @@ from omni_connector.manager.calls import (
 from omni_connector.manager.multipart import MultipartForm
 from omni_connector.models import RunProgress
 from omni_connector.models.codec import encode
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.source import ServiceCredential, SourceRow
 from omni_connector.models.sync import SyncConfig
 

@@ -25,10 +25,10 @@ from omni_connector.mcp.messages import (
     tool_result,
 )
 from omni_connector.models import ActionResponse
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.manifest import READ
 from omni_connector.models.mcp import ToolResult
 from omni_connector.models.mcp_servers import SessionLimits
-from omni_connector.models.plain import JsonValue
 from omni_connector.pool import WorkerPool
 from omni_connector.sync.redaction import redact
 

@@ -5,7 +5,7 @@ from typing import Any
 from attrs import Factory, field, frozen
 
 from omni_connector.models import ActionDefinition, McpPrompt, McpResource, SkillDefinition
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 
 @frozen(kw_only=True)

@@ -6,8 +6,8 @@ from typing import Any
 from omni_connector.exceptions import McpRefusedError
 from omni_connector.models import ActionDefinition
 from omni_connector.models.codec import encode
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.mcp import ToolResult
-from omni_connector.models.plain import JsonValue
 
 
 def tool_arguments(tool: ActionDefinition, params: Any, source: Any) -> dict[str, JsonValue]:

@@ -16,7 +16,7 @@ from omni_connector.models.action_schema import (
     refused_keys,
     schema_problems,
 )
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 DEEPEST = 60
 """Levels of nesting; the manager takes 127 in a whole manifest (PROTOCOL, section 19)."""

@@ -7,8 +7,8 @@ from attrs import define, field, frozen
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
 from omni_connector.models.codec import encode
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.model import HIDDEN, Model
-from omni_connector.models.plain import JsonValue
 
 SUCCESS = "success"
 ERROR = "error"

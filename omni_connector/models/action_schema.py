@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 REFUSED_ANYWHERE = frozenset(
     {

@@ -1,7 +1,7 @@
 """The one place where objects become JSON and JSON becomes objects.
 
 Encoding is orjson with a hook for the types that it does not know; what it refuses or would send in a form
-that the manager rejects (lone surrogates, NUL, large integers, deep nesting) goes through ``plain`` and is
+that the manager rejects (lone surrogates, NUL, large integers, deep nesting) goes through ``json_values`` and is
 encoded again, so that ordinary values pay nothing for the rare ones. Structuring is cattrs, strict: no value
 is coerced into another type, unknown keys are ignored (connector.openapi.yaml, "A connector as a server").
 """
@@ -16,7 +16,7 @@ import orjson
 from cattrs.errors import ClassValidationError, IterableValidationError
 
 from omni_connector.exceptions import InvalidValueError, MalformedRequestError
-from omni_connector.models.plain import (
+from omni_connector.models.json_values import (
     MAX_DEPTH,
     JsonValue,
     clean_text,
@@ -39,7 +39,7 @@ BACKSLASH = ord("\\")
 
 
 def encode(value: Any) -> bytes:
-    """Return ``value`` as UTF-8 JSON that the manager accepts; see ``plain`` for what is converted.
+    """Return ``value`` as UTF-8 JSON that the manager accepts; see ``json_values`` for what is converted.
 
     Raises:
         InvalidValueError: something in it has no JSON form; ``field`` is its path.

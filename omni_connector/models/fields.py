@@ -16,8 +16,8 @@ import attrs
 from attrs import frozen
 
 from omni_connector.exceptions import InvalidValueError
+from omni_connector.models.json_values import clean_text
 from omni_connector.models.model import Model
-from omni_connector.models.plain import clean_text
 
 
 @frozen

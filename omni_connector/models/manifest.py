@@ -8,10 +8,10 @@ from attrs import Factory, define, field
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
 from omni_connector.models.action_schema import inline_references, no_parameters, schema_of_parameters
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.mcp import McpPrompt, McpResource
 from omni_connector.models.model import Model
 from omni_connector.models.oauth import OAuthManifestConfig
-from omni_connector.models.plain import JsonValue
 from omni_connector.models.skills import SkillDefinition
 from omni_connector.models.sync import SyncMode
 

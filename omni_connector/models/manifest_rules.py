@@ -16,6 +16,7 @@ from attrs import Factory, frozen
 from omni_connector.exceptions import InvalidValueError, shown
 from omni_connector.models.action_schema import schema_problems
 from omni_connector.models.fields import Rule, one_of
+from omni_connector.models.json_values import JsonValue, plain_json
 from omni_connector.models.manifest import (
     BUILT_IN_SOURCE_TYPES,
     ActionDefinition,
@@ -23,7 +24,6 @@ from omni_connector.models.manifest import (
     SearchOperator,
 )
 from omni_connector.models.mcp import McpPrompt, McpPromptArgument, McpResource
-from omni_connector.models.plain import JsonValue, plain_json
 from omni_connector.models.skills import SkillDefinition
 
 NO_LIST = "give a list; without entries it is empty, not None"

@@ -6,8 +6,8 @@ from attrs import Factory, define, field, frozen
 
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.model import Model, WireModel
-from omni_connector.models.plain import JsonValue
 
 
 @define(kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, cast
 import attrs
 
 from omni_connector.exceptions import InvalidValueError
-from omni_connector.models.plain import JsonValue, plain_json
+from omni_connector.models.json_values import JsonValue, plain_json
 
 HIDDEN = {"omni_connector.hidden": True}
 """Metadata of a field that is no part of the model's dump."""

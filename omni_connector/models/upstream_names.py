@@ -14,9 +14,9 @@ from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.models import events, fields
 from omni_connector.models.codec import encode
 from omni_connector.models.document import DocumentMetadata, DocumentPermissions
+from omni_connector.models.json_values import JsonValue, plain_json
 from omni_connector.models.model import Model
 from omni_connector.models.people import PersonRecord
-from omni_connector.models.plain import JsonValue, plain_json
 from omni_connector.models.sync import SyncConfig
 
 SdkSourceSyncData = SyncConfig

@@ -11,7 +11,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models import ActionRequest, ActionResponse, Source
 from omni_connector.models.action import ERROR, SUCCESS
-from omni_connector.models.plain import plain_json
+from omni_connector.models.json_values import plain_json
 from omni_connector.models.records import ActionCredentials, Credential, secrets_and_row
 from omni_connector.runtime.action_answers import from_other_framework, is_response, is_unsupported
 from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of

@@ -9,8 +9,8 @@ from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models import ConnectorManifest, CredentialReadyRequest
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.manifest_rules import manifest_problems
-from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.guarding import guarded
 from omni_connector.runtime.hooks import call_fitted
 

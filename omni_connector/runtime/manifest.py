@@ -7,8 +7,8 @@ from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError, InvalidValueError
 from omni_connector.models import ConnectorManifest
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.manifest_rules import manifest_problems, undispatchable_actions
-from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.hooks import call_fitted, call_hook
 
 log = logging.getLogger(__name__)

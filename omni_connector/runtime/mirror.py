@@ -14,8 +14,8 @@ from omni_connector.mcp.bridge import McpBridge
 from omni_connector.mcp.cache import CatalogueCache
 from omni_connector.mcp.catalogue import add_to_manifest
 from omni_connector.mcp.messages import prompt_text
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.mcp_servers import SessionLimits
-from omni_connector.models.plain import JsonValue
 from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
 from omni_connector.runtime.hooks import call_fitted
 from omni_connector.sync.redaction import redact, secrets_in

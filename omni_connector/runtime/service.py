@@ -27,7 +27,7 @@ from omni_connector.models import (
     SkillResponse,
     SyncRequest,
 )
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.credential_ready import credential_ready

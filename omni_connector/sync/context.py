@@ -16,8 +16,8 @@ from omni_connector.models.events import (
     encode_person,
     encode_person_deletion,
 )
+from omni_connector.models.json_values import JsonValue
 from omni_connector.models.people import GroupMembership, PersonRecord, person_email, require_other_manager
-from omni_connector.models.plain import JsonValue
 from omni_connector.sync.colours import Colour
 from omni_connector.sync.content import ContentStorage
 from omni_connector.sync.ledger import DocumentError

@@ -24,7 +24,7 @@ from omni_connector.manager.api import ManagerApi
 from omni_connector.models.codec import encode, too_large
 from omni_connector.models.document import Document, require_one_content
 from omni_connector.models.events import EncodedEvent, encode_upsert
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ledger import (
     CONNECTOR_STAGE,

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from omni_connector.local import LocalManager
 from omni_connector.models.codec import decode
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 
 @frozen(kw_only=True)

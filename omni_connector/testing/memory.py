@@ -19,7 +19,7 @@ from omni_connector.exceptions import NotFoundError, SdkClientError, SyncRunEnde
 from omni_connector.manager import ManagerApi
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
 from omni_connector.models.codec import decode, encode
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 RUNNING = "running"
 COMPLETED = "completed"

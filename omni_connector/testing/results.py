@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from omni_connector.local import DocumentRow, EventRow, LocalManager, Since, SyncRunRow
 from omni_connector.models.events import CREATED, DELETED, SUBJECTS, UPDATED
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 from omni_connector.runtime.runs import RunReport
 from omni_connector.sync.ledger import DocumentError
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.local import LocalManager, LocalManagerError
 from omni_connector.manager import ManagerApi
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
 from omni_connector.runtime.runs import RunReport
 from omni_connector.testing.results import SyncResult, collect_result

@@ -5,7 +5,7 @@ from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager
 from omni_connector.local_service import LocalService
 from omni_connector.manager import ManagerApi, SdkClient
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.testing.actions import ActionAnswer, post_action
 from omni_connector.testing.sources import put_source

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.local import LocalManager, LocalManagerError, SourceRow
 from omni_connector.manager import SdkClient
-from omni_connector.models.plain import JsonValue
+from omni_connector.models.json_values import JsonValue
 
 
 def put_source(

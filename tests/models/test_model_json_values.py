@@ -1,4 +1,4 @@
-"""Row by row the table of models/plain.py, on both ways through the codec."""
+"""Row by row the table of models/json_values.py, on both ways through the codec."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.properties import deterministic
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.local.strict_json import parse_json
 from omni_connector.models.codec import decode, encode
-from omni_connector.models.plain import MAX_DEPTH, clean_text, plain_json
+from omni_connector.models.json_values import MAX_DEPTH, clean_text, plain_json
 
 
 class Colour(enum.Enum):
