@@ -99,7 +99,7 @@ class SyncConflictError(ConnectorError):
 class SyncStartError(ConnectorError):
     """A run could not be started; ``status`` is that of the answer to ``POST /sync`` (400, 404 or 500)."""
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, status: int = 500) -> None:
         super().__init__(message)
         self.status = status
 

@@ -5,17 +5,14 @@ from http import HTTPStatus
 from typing import Any
 
 from omni_connector.actions import DeclaredAction, declared_actions
-from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.mcp_calls import McpPort
-from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models import ActionRequest, ActionResponse, Source
 from omni_connector.models.action import ERROR, SUCCESS
 from omni_connector.models.json_values import plain_json
 from omni_connector.models.records import ActionCredentials, Credential, secrets_and_row
 from omni_connector.runtime.action_answers import from_other_framework, is_response, is_unsupported
-from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
-from omni_connector.runtime.hooks import call_fitted, call_hook
+from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
 from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
 
 log = logging.getLogger(__name__)
@@ -23,9 +20,7 @@ log = logging.getLogger(__name__)
 _RESPONSE_KEYS = {"status", "result", "error"}
 
 
-def run_action(
-    connector: ConnectorBase, request: ActionRequest, loop: EventLoop, *, mcp: McpPort | None = None
-) -> Any:
+def run_action(hooks: HookCaller, request: ActionRequest, *, mcp: McpPort | None = None) -> Any:
     """Run the action and return what the connector returned; responses of ASGI frameworks become RawResponse.
 
     An action that a method declares is run by it, every other by ``execute_action``. Unusable parameters of a declared
@@ -34,7 +29,7 @@ def run_action(
     """
     secrets = secrets_in(request.credentials)
     source = Source.model_validate(request.source) if isinstance(request.source, dict) else request.source
-    declared = declared_actions(type(connector)).by_name.get(request.action)
+    declared = declared_actions(type(hooks.connector)).by_name.get(request.action)
     try:
         arguments = {} if declared is None else _arguments(declared, request, source)
     except MalformedRequestError as error:
@@ -43,13 +38,16 @@ def run_action(
         return ActionResponse.failure(text)
     try:
         if declared is None:
-            result = _execute(connector, request, loop, source=source)
+            result = _execute(hooks, request, source)
         else:
-            result = _as_answer(call_hook(loop, getattr(connector, declared.attribute), **arguments))
-        result = from_other_framework(result, loop, secrets=secrets)
-        if mcp is not None and is_unsupported(result, request.action):
-            return _run_by_server(result, request, mcp)
-        return result
+            method = getattr(hooks.connector, declared.attribute)
+            result = _as_answer(hooks.value_of(method(**arguments)))
+        result = from_other_framework(result, hooks.loop, secrets=secrets)
+        if mcp is None or not is_unsupported(result, request.action):
+            return result
+        if not mcp.offers(request.action, request.credentials):
+            return result
+        return mcp.run_tool(request.action, request.params, request.credentials, request.source)
     except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
         traceback = redacted_traceback(error, secrets)
         log.error("Action %s failed: %s", request.action, traceback)  # noqa: TRY400 - the traceback is in it, redacted.
@@ -90,17 +88,11 @@ def _as_answer(result: Any) -> Any:
     return ActionResponse.success(value)
 
 
-def _execute(connector: ConnectorBase, request: ActionRequest, loop: EventLoop, *, source: Any) -> Any:
+def _execute(hooks: HookCaller, request: ActionRequest, source: Any) -> Any:
     required = {
         "action": request.action,
         "params": {} if request.params is None else request.params,
         "credentials": {} if request.credentials is None else request.credentials,
     }
     optional = {"source": source, "actor_email": request.actor_email}
-    return call_fitted(loop, connector.execute_action, required, optional)
-
-
-def _run_by_server(result: Any, request: ActionRequest, mcp: McpPort) -> Any:
-    if not mcp.offers(request.action, request.credentials):
-        return result
-    return mcp.run_tool(request.action, request.params, request.credentials, request.source)
+    return hooks.call(hooks.connector.execute_action, required, optional)

@@ -1,16 +1,27 @@
-"""Calls the methods that an author wrote, whatever colour they have."""
+"""Calls the methods that an author wrote, whatever colour they have, and puts into words what they raise."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import frozen
 
 from omni_connector.awaitables import MayBeAwaited, plain
 from omni_connector.connector_base import ConnectorBase
-from omni_connector.event_loop import EventLoop
-from omni_connector.exceptions import ConfigurationError
+from omni_connector.event_loop import EventLoop, OnStop
+from omni_connector.exceptions import ConfigurationError, HookFailedError
 from omni_connector.runtime.arguments import fitted
+from omni_connector.sync.redaction import error_text, redact, redacted_traceback, secrets_in
+
+log = logging.getLogger(__name__)
+
+ENDS_A_PROCESS = (SystemExit, KeyboardInterrupt)
+"""Exceptions that would end the whole worker; raised by a hook they are an error of that call."""
+
+YIELDS = "{name}.sync contains yield, so that calling it reads nothing: call ctx.emit(document) instead."
 
 
 @frozen
@@ -25,43 +36,23 @@ class HookCaller:
     connector: ConnectorBase
     loop: EventLoop
 
-    def call(self, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call ``hook`` and return its plain value; a coroutine is run on the private loop first."""
-        return call_hook(self.loop, hook, *args, **kwargs)
-
-    def call_fitted(
-        self,
-        hook: Callable[..., Any],
-        required: Mapping[str, Any],
-        optional: Mapping[str, Any] | None = None,
+    def call(
+        self, hook: Callable[..., Any], required: Mapping[str, Any], optional: Mapping[str, Any] | None = None
     ) -> Any:
-        """As ``call``, with those arguments, by name and in order, that ``hook`` takes; see ``arguments``."""
-        return call_fitted(self.loop, hook, required, optional)
+        """Call ``hook`` with those arguments that it takes (see ``fitted``) and return its plain value."""
+        args, kwargs = fitted(hook, required, optional)
+        return self.value_of(hook(*args, **kwargs))
 
-
-def call_hook(loop: EventLoop, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call ``hook`` and return its plain value; a coroutine is run on the private loop first."""
-    value = hook(*args, **kwargs)
-    return plain(loop.run(value) if must_be_awaited(value) else value)
-
-
-def call_fitted(
-    loop: EventLoop,
-    hook: Callable[..., Any],
-    required: Mapping[str, Any],
-    optional: Mapping[str, Any] | None = None,
-) -> Any:
-    """As ``call_hook``, with those arguments, by name and in order, that ``hook`` takes; see ``arguments``."""
-    args, kwargs = fitted(hook, required, optional)
-    return call_hook(loop, hook, *args, **kwargs)
+    def value_of(self, returned: Any, *, on_stop: OnStop | None = None, grace_seconds: float = 10.0) -> Any:
+        """Return what a hook returned as a plain value; a coroutine is run on the loop (see ``EventLoop.run``) first."""
+        if must_be_awaited(returned):
+            returned = self.loop.run(returned, on_stop=on_stop, grace_seconds=grace_seconds)
+        return plain(returned)
 
 
 def must_be_awaited(value: Any) -> bool:
     """Say whether ``value`` has to be awaited to be had; see ``awaitables`` for those that only may be."""
     return inspect.isawaitable(value) and not isinstance(value, MayBeAwaited)
-
-
-YIELDS = "{name}.sync contains yield, so that calling it reads nothing: call ctx.emit(document) instead."
 
 
 def require_no_generator(sync: Callable[..., Any], name: str) -> None:
@@ -78,3 +69,42 @@ def require_no_generator(sync: Callable[..., Any], name: str) -> None:
 def is_async_hook(hook: Callable[..., Any]) -> bool:
     """Say whether ``hook`` is an ``async def``, also behind decorators that say what they wrap."""
     return inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(inspect.unwrap(hook))
+
+
+@contextmanager
+def guarded(hook: str, credentials: Any) -> Iterator[None]:
+    """Turn every exception raised inside into one error for the caller and one entry of the log, without the secrets.
+
+    Raises:
+        HookFailedError: instead of anything else.
+    """
+    try:
+        yield
+    except (Exception, *ENDS_A_PROCESS) as error:
+        secrets = secrets_in(credentials)
+        log.error("%s failed: %s", hook, redacted_traceback(error, secrets))  # noqa: TRY400 - the traceback is in it, redacted.
+        raise HookFailedError(f"{hook} failed: {redact(reason_of(error), secrets)}", hook=hook) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the error's type and message; for exceptions that end a process, what has happened, in words."""
+    if isinstance(error, KeyboardInterrupt):
+        return "it was interrupted (KeyboardInterrupt)"
+    if not isinstance(error, SystemExit):
+        return error_text(error)
+    if _is_gunicorn_timeout(error):
+        return (
+            "it took longer than gunicorn's time-out and was interrupted. Make the call shorter, raise --timeout, or use "
+            "-c python:omni_connector.gunicorn_conf, where a call may take as long as it needs"
+        )
+    return (
+        f"it tried to end the process (SystemExit: {error.code}); raise another exception to report an error"
+    )
+
+
+def _is_gunicorn_timeout(error: SystemExit) -> bool:
+    """Say whether the exit was raised by the handler of the signal that gunicorn sends to a worker that is late."""
+    return any(
+        frame.f_code.co_name == "handle_abort" and frame.f_globals.get("__name__", "").startswith("gunicorn.")
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )

@@ -1,14 +1,11 @@
 """A connector that mirrors an MCP server: when the server is asked what it offers, and what is announced."""
 
 import concurrent.futures
-import functools
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from omni_connector.config import Settings
-from omni_connector.connector_base import ConnectorBase
-from omni_connector.event_loop import EventLoop
 from omni_connector.mcp.access import ServerAccess, server_of
 from omni_connector.mcp.bridge import McpBridge
 from omni_connector.mcp.cache import CatalogueCache
@@ -16,8 +13,7 @@ from omni_connector.mcp.catalogue import add_to_manifest
 from omni_connector.mcp.messages import prompt_text
 from omni_connector.models.json_values import JsonValue
 from omni_connector.models.mcp_servers import SessionLimits
-from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
-from omni_connector.runtime.hooks import call_fitted
+from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
 from omni_connector.sync.redaction import redact, secrets_in
 
 log = logging.getLogger(__name__)
@@ -28,20 +24,14 @@ class Mirror:
 
     @classmethod
     def of(
-        cls,
-        connector: ConnectorBase,
-        settings: Settings,
-        loop: EventLoop,
-        *,
-        on_change: Callable[[], None],
-        limits: SessionLimits | None = None,
+        cls, hooks: HookCaller, settings: Settings, *, on_change: Callable[[], None], limits: SessionLimits
     ) -> "Mirror | None":
         """Return the mirror of a connector that declares a server; None for others.
 
         Raises:
             ConfigurationError: what it declares is no server, or the extra ``[mcp]`` is missing.
         """
-        server = server_of(connector)
+        server = server_of(hooks.connector)
         if server is None:
             return None
         cache = None
@@ -49,18 +39,16 @@ class Mirror:
             cache = CatalogueCache(
                 settings.catalog_cache_dir,
                 settings.catalog_cache_ttl_seconds,
-                connector=connector.name,
+                connector=hooks.connector.name,
                 server=server,
             )
-        access = ServerAccess(connector, server, functools.partial(call_fitted, loop))
-        bridge = McpBridge(access, loop, on_change=on_change, cache=cache, limits=limits)
-        return cls(connector, bridge, loop)
+        access = ServerAccess(hooks.connector, server, hooks.call)
+        return cls(hooks, McpBridge(access, hooks.loop, on_change=on_change, cache=cache, limits=limits))
 
-    def __init__(self, connector: ConnectorBase, bridge: McpBridge, loop: EventLoop) -> None:
+    def __init__(self, hooks: HookCaller, bridge: McpBridge) -> None:
         self.bridge = bridge
-        self._connector = connector
-        self._loop = loop
-        connector.mcp_port = bridge
+        self._hooks = hooks
+        hooks.connector.mcp_port = bridge
 
     def start(self) -> None:
         """Ask a server that needs no credentials at once."""
@@ -94,8 +82,8 @@ class Mirror:
 
     def close(self) -> None:
         """End sessions and processes. Repeatable."""
-        if self._connector.mcp_port is self.bridge:  # Another service may serve it, too.
-            self._connector.mcp_port = None
+        if self._hooks.connector.mcp_port is self.bridge:  # Another service may serve it, too.
+            self._hooks.connector.mcp_port = None
         self.bridge.close()
 
     def _bootstrap_unless_fresh(self, credentials: Any) -> None:
@@ -103,9 +91,9 @@ class Mirror:
             self._bootstrap(credentials)
 
     def _bootstrap(self, credentials: Any) -> None:
-        hook = self._connector.bootstrap_mcp
+        connector = self._hooks.connector
         try:
-            call_fitted(self._loop, hook, {"credentials": credentials})
+            self._hooks.call(connector.bootstrap_mcp, {"credentials": credentials})
         except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the author's hook; the sync goes on, and the next one tries again.
             text = redact(reason_of(error), secrets_in(credentials))
-            log.warning("%s.bootstrap_mcp failed: %s", type(self._connector).__name__, text)
+            log.warning("%s.bootstrap_mcp failed: %s", type(connector).__name__, text)

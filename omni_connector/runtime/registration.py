@@ -9,7 +9,7 @@ from omni_connector.exceptions import ConfigurationError, ConnectorError, Manage
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.sessions import without_secrets
 from omni_connector.models.json_values import JsonValue
-from omni_connector.runtime.guarding import ENDS_A_PROCESS
+from omni_connector.runtime.hooks import ENDS_A_PROCESS
 
 log = logging.getLogger(__name__)
 

@@ -63,21 +63,26 @@ class Run:
     sync: SyncRun | None = None
     thread: threading.Thread | None = None
 
+    @property
+    def extra(self) -> dict[str, str]:
+        """What the run's lines in the log carry beside their text."""
+        return {"sync_run_id": self.sync_run_id, "source_id": self.source_id}
+
     def report(self, outcome: str) -> RunReport:
         """Return the run's figures."""
-        seconds = time.monotonic() - self.started
+        report = RunReport(
+            sync_run_id=self.sync_run_id, outcome=outcome, seconds=time.monotonic() - self.started
+        )
         sync = self.sync
         if sync is None:
-            return RunReport(sync_run_id=self.sync_run_id, outcome=outcome, seconds=seconds)
-        return RunReport(
-            sync_run_id=self.sync_run_id,
-            outcome=outcome,
+            return report
+        return evolve(
+            report,
             scanned=sync.documents_scanned,
             emitted=sync.documents_emitted,
             deleted=sync.documents_deleted,
             error_count=len(sync.ledger),
             errors=sync.ledger.entries(),
-            seconds=seconds,
         )
 
 
@@ -108,11 +113,7 @@ class RunRegistry:
         with self._lock:
             if sync_run_id in self._runs:
                 return None
-            if (source_id, slot) in self._slots:
-                raise SyncConflictError(source_id)
-            run = self._added(sync_run_id, source_id, slot)
-        run.state.on_stop(partial(self._stopped, run))
-        return run
+            return self._added(sync_run_id, source_id, slot)
 
     def claim_unnamed(self, source_id: str, slot: Slot) -> Run:
         """Take the slot for a run whose id is not known yet; ``name`` it, or ``release`` it.
@@ -120,19 +121,15 @@ class RunRegistry:
         Raises:
             SyncConflictError: another run holds the slot.
         """
-        run = self.claim(f"unnamed-{uuid.uuid4().hex}", source_id, slot)
-        if run is None:  # pragma: no cover - the id is new.
-            raise SyncConflictError(source_id)
-        return run
+        with self._lock:
+            return self._added(f"unnamed-{uuid.uuid4().hex}", source_id, slot)
 
     def name(self, unnamed: Run, sync_run_id: str) -> Run:
         """Return the run by its id, in the place of one that had none: from now on it is reported as running."""
         with self._lock:
-            self._runs.pop(unnamed.sync_run_id, None)
+            self._drop(unnamed)
             self._threads.discard(unnamed)
-            run = self._added(sync_run_id, unnamed.source_id, unnamed.slot)
-        run.state.on_stop(partial(self._stopped, run))
-        return run
+            return self._added(sync_run_id, unnamed.source_id, unnamed.slot)
 
     def free_slot(self, run: Run) -> None:
         """Let the source's next run start; this one is still reported as running."""
@@ -152,9 +149,7 @@ class RunRegistry:
         """Forget a run whose thread ends; keep its report."""
         report = run.report(outcome)
         with self._lock:
-            self._drop_slot(run)
-            if self._runs.get(run.sync_run_id) is run:
-                del self._runs[run.sync_run_id]
+            self._drop(run)
             self._threads.discard(run)
             self._reports[run.sync_run_id] = evolve(report, errors=report.errors[-KEPT_ERRORS:])
             self._reports.move_to_end(run.sync_run_id)
@@ -184,17 +179,24 @@ class RunRegistry:
         if not run.state.fence.is_set():
             return
         with self._lock:
-            self._drop_slot(run)
-            if self._runs.get(run.sync_run_id) is run:
-                del self._runs[run.sync_run_id]
+            self._drop(run)
 
     def _added(self, sync_run_id: str, source_id: str, slot: Slot) -> Run:
+        """Enter a run and its slot; called under the lock."""
+        if (source_id, slot) in self._slots:
+            raise SyncConflictError(source_id)
         run = Run(sync_run_id, source_id, slot, RunState(sync_run_id))
         run.state.before_final = partial(self.free_slot, run)
+        run.state.on_stop(partial(self._stopped, run))
         self._slots[source_id, slot] = run
         self._runs[sync_run_id] = run
         self._threads.add(run)
         return run
+
+    def _drop(self, run: Run) -> None:
+        self._drop_slot(run)
+        if self._runs.get(run.sync_run_id) is run:
+            del self._runs[run.sync_run_id]
 
     def _drop_slot(self, run: Run) -> None:
         if self._slots.get((run.source_id, run.slot)) is run:

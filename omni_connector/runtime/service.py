@@ -5,17 +5,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
+
+from attrs import evolve
 
 from omni_connector.config import Settings
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.sync_signature import require_sync_signature
 from omni_connector.event_loop import EventLoop
-from omni_connector.exceptions import (
-    ConfigurationError,
-    McpDisabledError,
-)
+from omni_connector.exceptions import ConfigurationError, McpDisabledError
 from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import (
@@ -30,10 +28,8 @@ from omni_connector.models import (
 from omni_connector.models.json_values import JsonValue
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
-from omni_connector.runtime.credential_ready import credential_ready
-from omni_connector.runtime.guarding import ENDS_A_PROCESS
-from omni_connector.runtime.hooks import HookCaller, require_no_generator
-from omni_connector.runtime.manifest import make_checked_manifest, make_manifest, warn_of_undispatchable
+from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, require_no_generator
+from omni_connector.runtime.manifest import Announcement
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
@@ -55,9 +51,6 @@ CANCELLED_SECONDS = 2.0
 CANCEL_HOOK_SECONDS = 2.0
 """How long the answer to ``/cancel`` waits for the connector's own ``cancel``."""
 
-BOOTSTRAP_SECONDS = 20.0
-"""How long the answer to ``/oauth/credential-ready`` waits for an MCP server's lists; the manager gives it 30."""
-
 
 class ConnectorService:
     """Owns the runs, threads and connections of one connector. ``close`` it; it also closes itself at exit.
@@ -65,7 +58,7 @@ class ConnectorService:
     Args:
         connector: the author's connector.
         settings: addresses and limits.
-        manager: how to report; closed with the service.
+        manager: how to report, and what can be asked of it outside of ``sync()``, by a webhook, say; closed with the service.
         options: other figures than the usual ones.
     """
 
@@ -82,24 +75,22 @@ class ConnectorService:
         _require_name(connector)
         self.connector = connector
         self.settings = settings
-        self._manager = manager
-        self._loop = EventLoop(f"omni-loop-{connector.name}")
-        self._hooks = HookCaller(connector, self._loop)
+        self.manager = manager
+        self._hooks = HookCaller(connector, EventLoop(f"omni-loop-{connector.name}"))
         self._hook_threads = WorkerPool(f"omni-hook-{connector.name}", limit=4)
         self._runs = RunRegistry()
-        self._options = options or RuntimeOptions()
-        watch_times = self._options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
+        options = options or RuntimeOptions()
+        watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self._watch = Watch(self._runs, watch_times)
-        self.mirror = Mirror.of(
-            connector, settings, self._loop, on_change=self._announce_again, limits=self._options.mcp
-        )
+        self.mirror = Mirror.of(self._hooks, settings, on_change=self._announce_again, limits=options.mcp)
+        self._announcement = Announcement(self._hooks, self.mirror, settings.connector_url or "")
         self._prefix = ""
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
         self._started = False
         self._closed = False
         begins_anew(self)
-        factory = RunFactory(self._hooks, manager, self._runs, self._options)
+        factory = RunFactory(self._hooks, manager, self._runs, options)
         self._starter = SyncStarter(factory, watch=self._watch, mirror=self.mirror)
 
     def after_fork(self) -> None:
@@ -127,10 +118,11 @@ class ConnectorService:
                     f"{prefix or '/'!r}, with create_blueprint(..., name=...)."
                 )
             self._prefix = prefix
+            if self.settings.connector_url is not None:
+                self._announcement.url = self.settings.connector_url + prefix
             if self._started or self._closed:
                 return
-            manifest = make_checked_manifest(self.connector, self._loop, connector_url=self._url())
-            warn_of_undispatchable(self.connector, manifest)
+            self._announcement.warn_of_undispatchable(self._announcement.checked())
             self._started = True
             atexit.register(self.close)
             if self.settings.connector_url is None:
@@ -142,7 +134,7 @@ class ConnectorService:
             else:
                 interval = self.settings.registration_interval_seconds
                 self._registrar = Registrar(
-                    self._manager, self.manifest, interval, is_idle_process=is_idle_process
+                    self.manager, self.manifest, interval, is_idle_process=is_idle_process
                 )
                 self._registrar.start()
         if self.mirror is not None:
@@ -171,14 +163,14 @@ class ConnectorService:
         _drain(runs)
         self._hook_threads.close()
         self._starter.close()
-        self._loop.close()
-        self._manager.close()
+        self._hooks.loop.close()
+        self.manager.close()
 
     # -- what the endpoints ask for -----------------------------------------------------------------------------
 
     def manifest(self) -> dict[str, JsonValue]:
         """Return the manifest as it is registered and served."""
-        return self._announced(make_manifest(self.connector, self._loop, connector_url=self._url()))
+        return self._announcement.manifest()
 
     def checked_manifest(self) -> dict[str, JsonValue]:
         """As ``manifest``, of one that the manager does not refuse; leaves no thread behind, and so may be forked after.
@@ -188,18 +180,13 @@ class ConnectorService:
         """
         loop = EventLoop(f"omni-check-{self.connector.name}")
         try:
-            return self._announced(make_checked_manifest(self.connector, loop, connector_url=self._url()))
+            return evolve(self._announcement, hooks=HookCaller(self.connector, loop)).checked()
         finally:
             loop.close()
 
     def start_sync(self, request: SyncRequest) -> None:
         """Start the run that the manager dispatches; see ``SyncStarter.start``."""
         self._starter.start(request)
-
-    @property
-    def manager(self) -> ManagerApi:
-        """The manager, for what is asked of it outside of ``sync()``: by a webhook, say. The service closes it."""
-        return self._manager
 
     def start_own_run(
         self, source_id: str, work: Callable[[SyncContext], Any], *, sync_mode: str = "incremental"
@@ -219,15 +206,12 @@ class ConnectorService:
         """Stop a run; False when neither the SDK nor the connector knows it."""
         known = self._runs.cancel(sync_run_id)
         given = {"sync_run_id": sync_run_id}
-        hook = self._hook_threads.submit(partial(self._hooks.call_fitted, self.connector.cancel, given))
+        hook = self._hook_threads.submit(self._hooks.call, self.connector.cancel, given)
         try:
             return bool(hook.result(CANCEL_HOOK_SECONDS)) or known
         except TimeoutError:
-            log.warning(
-                "%s.cancel takes long; it goes on by itself",
-                self.connector.name,
-                extra={"sync_run_id": sync_run_id},
-            )
+            extra = {"sync_run_id": sync_run_id}
+            log.warning("%s.cancel takes long; it goes on by itself", self.connector.name, extra=extra)
         except (Exception, *ENDS_A_PROCESS):  # The run is stopped whatever the author's hook does.
             log.exception("%s.cancel failed", self.connector.name, extra={"sync_run_id": sync_run_id})
         return known
@@ -235,7 +219,7 @@ class ConnectorService:
     def execute_action(self, request: ActionRequest) -> Any:
         """Run an action; return what ``runtime.actions.run_action`` does."""
         mcp = None if self.mirror is None else self.mirror.bridge
-        return run_action(self.connector, request, self._loop, mcp=mcp)
+        return run_action(self._hooks, request, mcp=mcp)
 
     def read_resource(self, request: ResourceRequest) -> dict[str, JsonValue]:
         """Read a resource of the connector's MCP server.
@@ -258,24 +242,13 @@ class ConnectorService:
     def load_skill(self, request: SkillRequest) -> SkillResponse:
         """Return a skill; see ``runtime.skills.load_skill``."""
         definitions = self.manifest().get("skills") or ()
-        return load_skill(self.connector, request, self._loop, definitions=definitions, prompts=self.mirror)
+        return load_skill(self._hooks, request, definitions=definitions, prompts=self.mirror)
 
     def credential_ready(self, request: CredentialReadyRequest) -> dict[str, JsonValue] | None:
-        """Return the manifest if it has changed by a new account; see ``runtime.credential_ready``."""
-
-        def refresh() -> None:
-            if self.mirror is not None:
-                self.mirror.bootstrap_within(BOOTSTRAP_SECONDS, request.credentials)
-
-        changed = credential_ready(
-            self.connector, request, self._loop, manifest=self.manifest, refresh=refresh
-        )
-        return None if changed is None else self._announced(changed)
+        """Return the manifest if it has changed by a new account; see ``Announcement.credential_ready``."""
+        return self._announcement.credential_ready(request)
 
     # -- inside -------------------------------------------------------------------------------------------------
-
-    def _announced(self, wire: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        return wire if self.mirror is None else self.mirror.add_to_manifest(wire)
 
     def _mirrored(self) -> Mirror:
         if self.mirror is None:
@@ -284,15 +257,11 @@ class ConnectorService:
 
     def _announce_again(self) -> None:
         """The MCP server offers something else than before; its lists are known now."""
-        warn_of_undispatchable(self.connector, self.manifest())
+        self._announcement.warn_of_undispatchable(self.manifest())
         with self._lock:
             registrar = self._registrar
         if registrar is not None:
             registrar.again()
-
-    def _url(self) -> str:
-        url = self.settings.connector_url
-        return "" if url is None else url + self._prefix
 
 
 def _require_name(connector: ConnectorBase) -> None:

@@ -3,20 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from omni_connector.connector_base import ConnectorBase
-from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import UnknownSkillError
 from omni_connector.models import SkillRequest, SkillResponse
 from omni_connector.models.skills import MCP_PREFIX
-from omni_connector.runtime.guarding import guarded
-from omni_connector.runtime.hooks import call_fitted
+from omni_connector.runtime.hooks import HookCaller, guarded
 from omni_connector.runtime.mirror import Mirror
 
 
 def load_skill(
-    connector: ConnectorBase,
+    hooks: HookCaller,
     request: SkillRequest,
-    loop: EventLoop,
     *,
     definitions: Iterable[Mapping[str, Any]],
     prompts: Mirror | None,
@@ -27,9 +23,8 @@ def load_skill(
     an id that begins with ``mcp:``, the prompt of the name that follows.
 
     Args:
-        connector: the connector.
+        hooks: the connector, and how it is called.
         request: which skill, with what.
-        loop: where async hooks run.
         definitions: the skills of the manifest, as they are sent.
         prompts: the connector's MCP server, if it has one.
 
@@ -39,14 +34,17 @@ def load_skill(
         ConnectorError: the prompt could not be had.
     """
     definition = next((skill for skill in definitions if skill["id"] == request.skill_id), {})
+    arguments = request.arguments if isinstance(request.arguments, dict) else {}
     content = definition.get("content")
     if content is None:
-        content = _of_connector(connector, request, loop)
+        content = _of_connector(hooks, request, arguments)
     if isinstance(content, SkillResponse):
         return content
-    prompt = definition.get("mcp_prompt") or _prompt_name(request.skill_id)
+    prompt = definition.get("mcp_prompt")
+    if not prompt and request.skill_id.startswith(MCP_PREFIX):
+        prompt = request.skill_id.removeprefix(MCP_PREFIX)
     if content is None and prompt is not None and prompts is not None:
-        content = prompts.prompt_text(prompt, _arguments(request), request.credentials)
+        content = prompts.prompt_text(prompt, arguments, request.credentials)
     if content is None:
         raise UnknownSkillError(request.skill_id)
     title = definition.get("title") or prompt or request.skill_id
@@ -54,25 +52,17 @@ def load_skill(
 
 
 def _of_connector(
-    connector: ConnectorBase, request: SkillRequest, loop: EventLoop
+    hooks: HookCaller, request: SkillRequest, arguments: dict[str, Any]
 ) -> str | SkillResponse | None:
     given = {
         "skill_id": request.skill_id,
-        "arguments": _arguments(request),
+        "arguments": arguments,
         "credentials": {} if request.credentials is None else request.credentials,
     }
     with guarded("load_skill", request.credentials):
-        loaded = call_fitted(loop, connector.load_skill, given)
+        loaded = hooks.call(hooks.connector.load_skill, given)
         if loaded is None or isinstance(loaded, SkillResponse):
             return loaded
         if isinstance(loaded, str):
             return str(loaded)
         raise TypeError(f"it returned {type(loaded).__name__}; return text, a SkillResponse, or None")
-
-
-def _arguments(request: SkillRequest) -> dict[str, Any]:
-    return request.arguments if isinstance(request.arguments, dict) else {}
-
-
-def _prompt_name(skill_id: str) -> str | None:
-    return skill_id.removeprefix(MCP_PREFIX) if skill_id.startswith(MCP_PREFIX) else None

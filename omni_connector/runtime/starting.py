@@ -6,15 +6,15 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from omni_connector.exceptions import ConnectorError, SdkClientError, SyncStartError
+from omni_connector.exceptions import ConnectorError, SyncStartError
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
-from omni_connector.runtime.dispatch import Dispatch
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch
 from omni_connector.runtime.worker import RunFactory
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.redaction import redact
+from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
 
@@ -65,17 +65,13 @@ class SyncStarter:
         try:
             source = self._fetch(request.source_id)
             is_young = time.monotonic() - self._born < self._factory.options.dispatch_seconds
-            dispatch = Dispatch.of(
-                request,
-                source,
-                self._connector.sync_modes,
-                may_have_begun=request.is_resume or is_young,
-            )
-            self._validation.check(run, dispatch)
-            self._factory.start(run, dispatch.info, self._connector.sync, *dispatch.arguments)
+            modes = self._connector.sync_modes
+            info = RunInfo.of(request, source, modes, may_have_begun=request.is_resume or is_young)
+            self._validation.check(run, request, info)
+            self._factory.start(run, info, self._connector.sync, info.config, info.credentials, info.state)
             self._watch.start()
             if self._mirror is not None:
-                self._mirror.bootstrap_later(dispatch.credentials)
+                self._mirror.bootstrap_later(info.credentials)
         except BaseException:
             self._runs.release(run, "not started")
             raise
@@ -110,8 +106,8 @@ class SyncStarter:
             if self._is_closed:  # Meanwhile; the manager finds the run lost and starts a sync elsewhere.
                 run.state.interrupt()
             request = SyncRequest(sync_run_id=run.sync_run_id, source_id=source_id, sync_mode=sync_mode)
-            dispatch = Dispatch.of(request, source, self._connector.sync_modes)
-            self._factory.start(run, dispatch.info, work)
+            info = RunInfo.of(request, source, self._connector.sync_modes, may_have_begun=False)
+            self._factory.start(run, info, work)
             self._watch.start()
         except BaseException:
             self._runs.release(run, "not started")
@@ -127,20 +123,14 @@ class SyncStarter:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise SyncStartError("The connector shuts down", status=HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise SyncStartError("The connector shuts down")
 
     def _fetch(self, source_id: str) -> SyncConfig:
         try:
             return self._manager.sync_config(source_id)
-        except SdkClientError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
+        except ConnectorError as error:
+            if getattr(error, "status", None) == HTTPStatus.NOT_FOUND:
                 raise SyncStartError(f"Source not found: {source_id}", status=HTTPStatus.NOT_FOUND) from error
             log.warning("The source's data could not be fetched: %s", error, extra={"source_id": source_id})
-            raise SyncStartError(
-                f"Failed to fetch source data: {redact(str(error), frozenset())}",
-                status=HTTPStatus.INTERNAL_SERVER_ERROR,
-            ) from error
-        except ConnectorError as error:
-            raise SyncStartError(
-                f"Failed to fetch source data: {error}", status=HTTPStatus.INTERNAL_SERVER_ERROR
-            ) from error
+            text = redact(str(error), frozenset())
+            raise SyncStartError(f"Failed to fetch source data: {text}") from error

@@ -3,13 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 from attrs import define, frozen
 
 from omni_connector.exceptions import ConnectorError, ManagerUnreachableError
 from omni_connector.forking import begins_anew
 from omni_connector.runtime.runs import Run, RunRegistry
+from omni_connector.sync.run import SyncRun
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Watch:
             if run.state.stopped.is_set():
                 self._look_at_stopped(run, seen, now)
             elif run.sync is not None:
-                self._look_at_running(run, seen, now)
+                self._look_at_running(run, run.sync, seen, now)
 
     def _run(self) -> None:
         while not self._stop.wait(self._times.look_seconds):
@@ -100,42 +100,31 @@ class Watch:
             except Exception:  # The watch must survive whatever one look meets.
                 log.exception("The watch failed to look at the runs")
 
-    def _look_at_running(self, run: Run, seen: _Seen, now: float) -> None:
-        if run.sync is None:
-            return
-        idle = run.sync.pulse.idle_seconds
+    def _look_at_running(self, run: Run, sync: SyncRun, seen: _Seen, now: float) -> None:
+        idle = sync.pulse.idle_seconds
         if idle >= self._times.stalled_seconds:
             self._name(
                 run, seen, now, f"has not called the SDK for {idle:.0f} s; it is not kept alive any more"
             )
         elif now - seen.beat >= self._times.heartbeat_seconds:
             seen.beat = now
-            self._quietly(run.sync.beat)
+            try:
+                sync.beat()
+            except ConnectorError as error:
+                # That the manager is away is said once, by the client.
+                level = logging.DEBUG if isinstance(error, ManagerUnreachableError) else logging.INFO
+                log.log(level, "A heartbeat failed; the next one follows: %s", error)
 
     def _look_at_stopped(self, run: Run, seen: _Seen, now: float) -> None:
         if seen.stopped is None:
             seen.stopped = seen.named = now
-            return
-        self._name(run, seen, now, f"was stopped {now - seen.stopped:.0f} s ago and still runs")
+        else:
+            self._name(run, seen, now, f"was stopped {now - seen.stopped:.0f} s ago and still runs")
 
     def _name(self, run: Run, seen: _Seen, now: float, what: str) -> None:
         if seen.named and now - seen.named < self._times.named_seconds:
             return
         seen.named = now
         last = run.sync.pulse.last if run.sync is not None else "start"
-        log.warning(
-            "Sync run %s of source %s %s. Its last call was %s.",
-            run.sync_run_id,
-            run.source_id,
-            what,
-            last,
-            extra={"sync_run_id": run.sync_run_id, "source_id": run.source_id},
-        )
-
-    def _quietly(self, beat: Callable[[], None]) -> None:
-        try:
-            beat()
-        except ConnectorError as error:
-            # That the manager is away is said once, by the client.
-            level = logging.DEBUG if isinstance(error, ManagerUnreachableError) else logging.INFO
-            log.log(level, "A heartbeat failed; the next one follows: %s", error)
+        message = "Sync run %s of source %s %s. Its last call was %s."
+        log.warning(message, run.sync_run_id, run.source_id, what, last, extra=run.extra)

@@ -8,13 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from omni_connector.exceptions import (
-    ConfigurationError,
-    ConnectorError,
-    SdkClientError,
-    SyncInterruptedError,
-    SyncStartError,
-)
+from omni_connector.exceptions import ConfigurationError, ConnectorError, SdkClientError, SyncStartError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
 from omni_connector.runtime.hooks import YIELDS, HookCaller, is_async_hook, must_be_awaited
@@ -60,23 +54,15 @@ class RunFactory:
         Raises:
             SyncStartError: no thread can be started.
         """
-        connector = self.hooks.connector
-        run.sync = SyncRun(
-            info,
-            self.manager,
-            run.state,
-            limits=self.options.limits(info.mode),
-            error_limits=connector.error_limits,
-        )
+        limits, error_limits = self.options.limits(info.mode), self.hooks.connector.error_limits
+        run.sync = SyncRun(info, self.manager, run.state, limits=limits, error_limits=error_limits)
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
             run.thread.start()
         except (RuntimeError, MemoryError) as error:
             run.thread = None
             run.sync.close()
-            raise SyncStartError(
-                f"The run needs a thread, and none can be started: {error}", status=500
-            ) from error
+            raise SyncStartError(f"The run needs a thread, and none can be started: {error}") from error
 
 
 class SyncWorker(threading.Thread):
@@ -100,29 +86,27 @@ class SyncWorker(threading.Thread):
         self._state = run.state
         self._work = work
         self._arguments = arguments
-        self._extra = {"sync_run_id": run.sync_run_id, "source_id": run.source_id}
+        self._extra = run.extra
 
     def run(self) -> None:
         """Work, end the run, free its slot: whatever happens on the way."""
         log.info("%s sync of source %s starts", self._sync.info.mode, self._run.source_id, extra=self._extra)
         try:
-            self._do()
+            self._call()
+            self._returned()
+        except BaseException as error:  # noqa: BLE001 - the thread ends here, and the run with it.
+            self._raised(error)
         finally:
             try:
                 self._state.wait_for_final_call()
-                self._drain_interrupted()
+                if self._state.stopped.is_set() and self._state.may_send:
+                    # It stopped because the process shuts down: closing would drop what it has taken.
+                    self._sync.drain(timeout_seconds=DRAIN_SECONDS)
                 self._sync.close()
             finally:  # The slot is freed whatever happens.
                 outcome = self._outcome()
                 self._factory.registry.release(self._run, outcome)
             self._log_end(outcome)
-
-    def _do(self) -> None:
-        try:
-            self._call()
-            self._returned()
-        except BaseException as error:  # noqa: BLE001 - the thread ends here, and the run with it.
-            self._raised(error)
 
     def _call(self) -> None:
         self._state.raise_if_stopped()  # Cancelled before it began.
@@ -130,7 +114,7 @@ class SyncWorker(threading.Thread):
         hooks = self._factory.hooks
         is_async = is_async_hook(self._work)
         context = SyncContext(self._sync, OnLoop(hooks.loop) if is_async else Blocking())
-        result: Any = self._work(*self._arguments, context)
+        result = self._work(*self._arguments, context)
         name = type(hooks.connector).__name__
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
             raise ConfigurationError(YIELDS.format(name=name))
@@ -144,7 +128,7 @@ class SyncWorker(threading.Thread):
                 extra=self._extra,
             )
         grace_seconds = self._factory.options.cancel_grace_seconds
-        hooks.loop.run(result, on_stop=self._state.on_stop, grace_seconds=grace_seconds)
+        hooks.value_of(result, on_stop=self._state.on_stop, grace_seconds=grace_seconds)
 
     def _returned(self) -> None:
         """Complete a scheduled run; leave a realtime one to the manager, which starts it again (DESIGN)."""
@@ -184,20 +168,12 @@ class SyncWorker(threading.Thread):
                 extra=self._extra,
             )
 
-    def _drain_interrupted(self) -> None:
-        """Deliver what a run has taken that stops at once when the process shuts down; closing would drop it."""
-        state = self._state
-        if state.stopped.is_set() and state.may_send:
-            self._sync.drain(timeout_seconds=DRAIN_SECONDS)
-
     def _outcome(self) -> str:
-        try:
-            self._state.raise_if_stopped()
-        except SyncInterruptedError:
-            return self._state.outcome or "interrupted"
-        except ConnectorError:
-            return self._state.outcome or "cancelled"
-        return self._state.outcome or "left to the manager"
+        if self._state.outcome is not None:
+            return self._state.outcome
+        if self._state.fence.is_set():
+            return "cancelled"
+        return "interrupted" if self._state.stopped.is_set() else "left to the manager"
 
     def _log_end(self, outcome: str) -> None:
         report = self._run.report(outcome)

@@ -1,17 +1,20 @@
 """What is known about a run when it starts."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import field, frozen
 
-from omni_connector.models.sync import SyncMode
+from omni_connector.models import SyncConfig, SyncMode, SyncRequest
+from omni_connector.models.sync import ABSENT
+from omni_connector.sync.redaction import secrets_in
 from omni_connector.sync.user_filter import UserFilter
 
 
 @frozen(kw_only=True)
 class RunInfo:
-    """One run, as the manager dispatched it.
+    """One run: what the manager dispatched, and what it says of the source.
 
     Attributes:
         sync_run_id: id of the run.
@@ -28,6 +31,8 @@ class RunInfo:
         documents_scanned: what the dispatch says that the run has counted before; 0 when it says nothing.
         documents_updated: the same.
         user_filter: whose data the source's administrator wants indexed.
+        config: the source's settings; empty where it has none.
+        credentials: the source's secrets; empty where it has none.
         secrets: texts that no report may show.
     """
 
@@ -44,7 +49,38 @@ class RunInfo:
     documents_scanned: int = 0
     documents_updated: int = 0
     user_filter: UserFilter = field(factory=UserFilter)
+    config: Any = field(factory=dict)
+    credentials: Any = field(factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @classmethod
+    def of(
+        cls, request: SyncRequest, source: SyncConfig, sync_modes: Sequence[str], *, may_have_begun: bool
+    ) -> "RunInfo":
+        """Join request and source; the checkpoint as in PROTOCOL, section 18. ``sync_modes`` are the connector's."""
+        published = source.connector_state if source.checkpoint is ABSENT else source.checkpoint
+        checkpoint = published if request.checkpoint is ABSENT else request.checkpoint
+        # The dispatch of a resumed run carries its own checkpoint, else the source's: one that equals it was not its own.
+        has_own = request.is_resume and checkpoint != published
+        has_choice = request.mode is SyncMode.FULL and SyncMode.INCREMENTAL in sync_modes
+        return cls(
+            sync_run_id=request.sync_run_id,
+            source_id=request.source_id,
+            source_type=source.source_type,
+            mode=request.mode,
+            checkpoint=checkpoint,
+            starts_from_nothing=has_choice and not has_own,
+            connector_state=source.connector_state,
+            last_sync_at=request.last_sync_at,
+            is_resume=request.is_resume,
+            may_have_begun=may_have_begun,
+            documents_scanned=request.documents_scanned,
+            documents_updated=request.documents_updated,
+            user_filter=UserFilter.of(source),
+            config=source.config or {},
+            credentials=source.credentials or {},
+            secrets=secrets_in(source.credentials),
+        )
 
     @property
     def state(self) -> Any:

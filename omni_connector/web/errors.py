@@ -19,7 +19,7 @@ from omni_connector.exceptions import (
     SyncStartError,
     UnknownSkillError,
 )
-from omni_connector.runtime.guarding import ENDS_A_PROCESS, reason_of
+from omni_connector.runtime.hooks import ENDS_A_PROCESS, reason_of
 from omni_connector.web.responses import error_response, json_response
 
 log = logging.getLogger(__name__)

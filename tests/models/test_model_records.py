@@ -14,6 +14,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
 from omni_connector.models.codec import decode, encode
 from omni_connector.runtime.actions import run_action
+from omni_connector.runtime.hooks import HookCaller
 
 ROW = {"id": "s-1", "name": "Docs", "source_type": "web", "config": {"url": "https://x"}, "items": 3}
 
@@ -71,8 +72,10 @@ def test_an_action_is_given_its_source_as_such_a_record():
             return {"url": source.config["url"] if source else None}
 
     loop = EventLoop("test-loop")
-    assert run_action(Acting(), ActionRequest(action="a", source=dict(ROW)), loop) == {"url": "https://x"}
-    assert run_action(Acting(), ActionRequest(action="a"), loop) == {"url": None}
+    assert run_action(HookCaller(Acting(), loop), ActionRequest(action="a", source=dict(ROW))) == {
+        "url": "https://x"
+    }
+    assert run_action(HookCaller(Acting(), loop), ActionRequest(action="a")) == {"url": None}
     loop.close()
 
 

@@ -12,7 +12,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.arguments import fitted
-from omni_connector.runtime.hooks import call_fitted
+from omni_connector.runtime.hooks import HookCaller
 
 REQUIRED = {"action": "A", "params": "P", "credentials": "C"}
 OPTIONAL = {"source": "S", "actor_email": "E"}
@@ -196,12 +196,12 @@ def test_a_required_parameter_that_nobody_knows_is_an_error_of_the_author(loop):
         """Never called."""
 
     with pytest.raises(TypeError, match="flavour"):
-        call_fitted(loop, odd, REQUIRED, OPTIONAL)
+        HookCaller(Scripted(), loop).call(odd, REQUIRED, OPTIONAL)
 
 
 def test_a_mock_in_place_of_a_hook_is_awaited(loop):
     hook = AsyncMock(return_value={"a": 1})
-    assert call_fitted(loop, hook, {"action": "A"}) == {"a": 1}
+    assert HookCaller(Scripted(), loop).call(hook, {"action": "A"}) == {"a": 1}
     hook.assert_awaited_once_with("A")
 
 
@@ -247,7 +247,9 @@ def test_get_manifest_is_called_with_what_it_takes(serve, get_manifest):
 
 def test_an_action_with_fewer_parameters_runs(loop):
     connector = type("Acting", (Scripted,), {"execute_action": lambda self, name, values: {name: values}})()
-    assert run_action(connector, ActionRequest(action="ping", params={"a": 1}), loop) == {"ping": {"a": 1}}
+    assert run_action(HookCaller(connector, loop), ActionRequest(action="ping", params={"a": 1})) == {
+        "ping": {"a": 1}
+    }
 
 
 def test_an_action_with_other_names_gets_the_newest_as_well(loop):
@@ -256,4 +258,4 @@ def test_an_action_with_other_names_gets_the_newest_as_well(loop):
 
     connector = type("Acting", (Scripted,), {"execute_action": execute_action})()
     request = ActionRequest(action="ping", source={"id": "s"}, actor_email="a@x.org")
-    assert run_action(connector, request, loop) == {"row": {"id": "s"}, "who": "a@x.org"}
+    assert run_action(HookCaller(connector, loop), request) == {"row": {"id": "s"}, "who": "a@x.org"}

@@ -14,7 +14,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ConnectorManifest
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.asgi_answer import RawResponse
-from omni_connector.runtime.hooks import call_hook, is_async_hook
+from omni_connector.runtime.hooks import HookCaller, is_async_hook
 
 SOURCE = {"id": "s", "name": "Docs"}
 REQUEST = ActionRequest(
@@ -39,7 +39,7 @@ def act(loop):
 
     def run(method, request=REQUEST):
         kind = type("Acting", (Scripted,), {"execute_action": method})
-        return run_action(kind(), request, loop)
+        return run_action(HookCaller(kind(), loop), request)
 
     return run
 
@@ -101,7 +101,7 @@ def test_params_that_are_no_object_come_through(act):
 
 
 def test_a_connector_without_actions_supports_none(loop):
-    answer = run_action(Scripted(), REQUEST, loop)
+    answer = run_action(HookCaller(Scripted(), loop), REQUEST)
     assert answer == ActionResponse.not_supported("ping")
 
 
@@ -214,18 +214,20 @@ def test_values_that_may_be_awaited_are_told_plainly(loop, value, told):
     async def asynchronous():
         return value  # Not awaited on the way.
 
-    assert call_hook(loop, lambda: value) == told
-    assert type(call_hook(loop, lambda: value)) in {type(told), AwaitableStr}
+    hooks = HookCaller(Scripted(), loop)
+    assert hooks.value_of(value) == told
+    assert type(hooks.value_of(value)) in {type(told), AwaitableStr}
     assert loop._thread is None, "nothing has to be awaited"
-    assert call_hook(loop, asynchronous) == told
+    assert hooks.value_of(asynchronous()) == told
 
 
 def test_a_hook_is_given_its_arguments_in_both_colours(loop):
     async def asynchronous(a, *, b):
         return (a, b)
 
-    assert call_hook(loop, asynchronous, 1, b=2) == (1, 2)
-    assert call_hook(loop, lambda a, *, b: (a, b), 1, b=2) == (1, 2)
+    hooks = HookCaller(Scripted(), loop)
+    assert hooks.call(asynchronous, {"a": 1, "b": 2}) == (1, 2)
+    assert hooks.call(lambda a, *, b: (a, b), {"a": 1, "b": 2}) == (1, 2)
 
 
 def test_async_hooks_are_recognised_behind_decorators_that_say_what_they_wrap():

@@ -8,10 +8,15 @@ from flask import Flask
 from support.openapi import problems as schema_problems
 from support.scripted import Scripted
 
-from omni_connector import ActionDefinition, ConfigurationError, ConnectorManifest, OAuthManifestConfig
+from omni_connector import (
+    ActionDefinition,
+    ConfigurationError,
+    ConnectorManifest,
+    OAuthManifestConfig,
+    Settings,
+)
 from omni_connector.exceptions import HookFailedError
 from omni_connector.models import CredentialReadyRequest
-from omni_connector.runtime.credential_ready import credential_ready
 from omni_connector.testing import serve_connector
 from omni_connector.web.blueprint import build_blueprint
 
@@ -49,10 +54,8 @@ def of(hook, **members):
 @pytest.fixture
 def ready(serve):
     def ready(connector, request=REQUEST):
-        service = serve(connector)
-        return credential_ready(
-            connector, request, service._loop, manifest=lambda: {**service.manifest(), "connector_url": URL}
-        )
+        settings = Settings(manager_url="http://manager", connector_url=URL)
+        return serve(connector, settings=settings).credential_ready(request)
 
     return ready
 

@@ -17,6 +17,7 @@ from omni_connector.models import ActionRequest
 from omni_connector.models.records import secrets_and_row
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.asgi_answer import RawResponse
+from omni_connector.runtime.hooks import HookCaller
 from omni_connector.testing import call_action
 
 CREDENTIALS = {"id": "c", "auth_type": "api_key", "credentials": {"token": "t0p-secret"}}
@@ -91,7 +92,8 @@ def act():
 
     def run(name, params=None, connector=None, **changes):
         request = {"credentials": CREDENTIALS, "source": SOURCE, "actor_email": "ada@example.com", **changes}
-        return run_action(connector or Tickets(), ActionRequest(action=name, params=params, **request), loop)
+        hooks = HookCaller(connector or Tickets(), loop)
+        return run_action(hooks, ActionRequest(action=name, params=params, **request))
 
     yield run
     loop.close()

@@ -58,9 +58,8 @@ def load(serve):
         connector = connector or Skilled()
         service = serve(connector)
         return load_skill(
-            connector,
+            service._hooks,
             SkillRequest(skill_id=skill_id, **{"credentials": CREDENTIALS, **changes}),
-            service._loop,
             definitions=service.manifest()["skills"],
             prompts=prompts,
         )

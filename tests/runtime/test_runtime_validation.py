@@ -233,7 +233,9 @@ def test_a_hook_that_hangs_holds_neither_the_answer_nor_the_slot(serve, caplog):
     service = serve(connector, options=QUICK)
     error = refusal(service)
     assert error.status == 500
-    assert str(error).startswith("validate_sync_request has not answered within 0.05 s; slow checks")
+    assert str(error).startswith(
+        "validate_sync_request has not answered within 0.05 s; do slow checks in sync"
+    )
     assert not service.is_running("run-1")
     assert "has not answered within 0.05 s; the run is not accepted" in caplog.text
     service.start_sync(sync_request("run-2"))

@@ -23,7 +23,11 @@ from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
 from omni_connector.runtime.actions import run_action
-from omni_connector.runtime.hooks import call_hook
+from omni_connector.runtime.hooks import HookCaller
+
+
+def call_hook(loop, hook, *args):
+    return HookCaller(Scripted(), loop).value_of(hook(*args))
 
 
 @pytest.fixture
@@ -261,8 +265,10 @@ def test_every_hook_of_the_connector_can_be_overridden_on_top_of_its_default(kin
     service = serve(kind())
     assert service.manifest()["description"] == "changed"
     assert (service.cancel("mine"), service.cancel("other")) == (True, False)
-    assert run_action(kind(), ActionRequest(action="own"), loop) == ActionResponse.success("own")
-    assert run_action(kind(), ActionRequest(action="else"), loop) == ActionResponse.not_supported("else")
+    assert run_action(HookCaller(kind(), loop), ActionRequest(action="own")) == ActionResponse.success("own")
+    assert run_action(HookCaller(kind(), loop), ActionRequest(action="else")) == ActionResponse.not_supported(
+        "else"
+    )
 
 
 def test_the_defaults_can_be_awaited_by_a_connectors_own_tests():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
 import threading
 import time
@@ -14,7 +13,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.mcp.access import ServerAccess, server_of
 from omni_connector.mcp.bridge import McpBridge
 from omni_connector.models.mcp_servers import StdioMcpServer
-from omni_connector.runtime.hooks import call_fitted
+from omni_connector.runtime.hooks import HookCaller
 from support.processes import ROOT, Process
 
 SERVERS = ROOT / "tests" / "mcp" / "servers"
@@ -50,8 +49,7 @@ class Bridged:
         self.changes = 0
         self._condition = threading.Condition()
         self.loop = EventLoop("test-mcp")
-        call_hook = functools.partial(call_fitted, self.loop)
-        access = ServerAccess(connector, server_of(connector), call_hook)
+        access = ServerAccess(connector, server_of(connector), HookCaller(connector, self.loop).call)
         self.bridge = McpBridge(access, self.loop, on_change=self._changed, **options)
 
     def __getattr__(self, name):
