@@ -7,10 +7,11 @@ from typing import Any
 from omni_connector.exceptions import ConfigurationError
 
 WANTED = "sync(self, source_config, credentials, state, ctx)"
+YIELDS = "{name}.sync contains yield, so that calling it reads nothing: call ctx.emit(document) instead."
 
 
 def require_sync_signature(sync: Callable[..., Any], name: str) -> None:
-    """Refuse a ``sync`` that does not take the four arguments that it is called with.
+    """Refuse a ``sync`` that yields, or that does not take the four arguments that it is called with.
 
     Args:
         sync: the bound method.
@@ -19,6 +20,9 @@ def require_sync_signature(sync: Callable[..., Any], name: str) -> None:
     Raises:
         ConfigurationError: says what it takes and what to write.
     """
+    for function in (sync, inspect.unwrap(sync)):
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(YIELDS.format(name=name))
     try:  # A decorator may add or take arguments: what counts is what is called, not what it wraps.
         signature = inspect.signature(sync, follow_wrapped=False)
     except (TypeError, ValueError):  # Some callables made in C have none.

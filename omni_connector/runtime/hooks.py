@@ -12,7 +12,7 @@ from attrs import frozen
 from omni_connector.awaitables import MayBeAwaited, plain
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop, OnStop
-from omni_connector.exceptions import ConfigurationError, HookFailedError
+from omni_connector.exceptions import HookFailedError
 from omni_connector.runtime.arguments import fitted
 from omni_connector.sync.redaction import error_text, redact, redacted_traceback, secrets_in
 
@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 ENDS_A_PROCESS = (SystemExit, KeyboardInterrupt)
 """Exceptions that would end the whole worker; raised by a hook they are an error of that call."""
-
-YIELDS = "{name}.sync contains yield, so that calling it reads nothing: call ctx.emit(document) instead."
 
 
 @frozen
@@ -53,17 +51,6 @@ class HookCaller:
 def must_be_awaited(value: Any) -> bool:
     """Say whether ``value`` has to be awaited to be had; see ``awaitables`` for those that only may be."""
     return inspect.isawaitable(value) and not isinstance(value, MayBeAwaited)
-
-
-def require_no_generator(sync: Callable[..., Any], name: str) -> None:
-    """Refuse a ``sync`` that yields.
-
-    Raises:
-        ConfigurationError: it is a generator function.
-    """
-    for function in (sync, inspect.unwrap(sync)):
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise ConfigurationError(YIELDS.format(name=name))
 
 
 def is_async_hook(hook: Callable[..., Any]) -> bool:

@@ -28,7 +28,7 @@ from omni_connector.models import (
 from omni_connector.models.json_values import JsonValue
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.actions import run_action
-from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, require_no_generator
+from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller
 from omni_connector.runtime.manifest import Announcement
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.options import RuntimeOptions
@@ -70,7 +70,6 @@ class ConnectorService:
         *,
         options: RuntimeOptions | None = None,
     ) -> None:
-        require_no_generator(connector.sync, type(connector).__name__)
         require_sync_signature(connector.sync, type(connector).__name__)
         _require_name(connector)
         self.connector = connector
@@ -84,10 +83,9 @@ class ConnectorService:
         self._watch = Watch(self._runs, watch_times)
         self.mirror = Mirror.of(self._hooks, settings, on_change=self._announce_again, limits=options.mcp)
         self._announcement = Announcement(self._hooks, self.mirror, settings.connector_url or "")
-        self._prefix = ""
+        self._prefix: str | None = None  # None until it was started.
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
-        self._started = False
         self._closed = False
         begins_anew(self)
         factory = RunFactory(self._hooks, manager, self._runs, options)
@@ -112,18 +110,17 @@ class ConnectorService:
         """
         prefix = url_prefix.rstrip("/")
         with self._lock:
-            if self._started and prefix != self._prefix:
+            if self._prefix not in {None, prefix}:
                 raise ConfigurationError(
                     f"{self.connector.name} is mounted at {self._prefix or '/'!r} already: make another blueprint for "
                     f"{prefix or '/'!r}, with create_blueprint(..., name=...)."
                 )
-            self._prefix = prefix
+            if self._prefix is not None or self._closed:
+                return
             if self.settings.connector_url is not None:
                 self._announcement.url = self.settings.connector_url + prefix
-            if self._started or self._closed:
-                return
             self._announcement.warn_of_undispatchable(self._announcement.checked())
-            self._started = True
+            self._prefix = prefix
             atexit.register(self.close)
             if self.settings.connector_url is None:
                 log.warning(

@@ -8,10 +8,11 @@ from typing import Any
 
 from attrs import frozen
 
+from omni_connector.connector_base.sync_signature import YIELDS
 from omni_connector.exceptions import ConfigurationError, ConnectorError, SdkClientError, SyncStartError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
-from omni_connector.runtime.hooks import YIELDS, HookCaller, is_async_hook, must_be_awaited
+from omni_connector.runtime.hooks import HookCaller, is_async_hook, must_be_awaited
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.runs import Run, RunRegistry
 from omni_connector.sync.colours import Blocking, OnLoop

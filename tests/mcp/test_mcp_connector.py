@@ -26,7 +26,7 @@ from omni_connector import (
     SkillDefinition,
 )
 from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
-from omni_connector.runtime import service
+from omni_connector.runtime import manifest as announcing
 from omni_connector.testing import serve_connector
 
 CREDENTIALS = {"token": "t0p-secret"}
@@ -381,7 +381,7 @@ def test_a_new_account_has_the_catalogue_loaded_and_announced(omni, mirrored, aw
 
 
 def test_a_server_that_takes_long_is_announced_when_it_is_there(omni, mirrored, monkeypatch):
-    monkeypatch.setattr(service, "BOOTSTRAP_SECONDS", 0.05)
+    monkeypatch.setattr(announcing, "BOOTSTRAP_SECONDS", 0.05)
     served = mirrored(WithOAuth(python_server("awkward", "slow")), sync=False, credentials=None)
     body = {"source_id": SOURCE, "provider": "acme", "flow": "user_read", "credentials": WRAPPER}
     answer = requests.post(f"{served.url}/oauth/credential-ready", json=body, timeout=WAIT)
