@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from omni_connector.models import ActionDefinition, McpPrompt, McpResource, SkillDefinition
 from omni_connector.models.json_values import JsonValue
@@ -19,10 +19,10 @@ class McpCatalogue:
         skills: the prompts once more, as skills.
     """
 
-    tools: list[ActionDefinition] = field(default=Factory(list))
-    resources: list[McpResource] = field(default=Factory(list))
-    prompts: list[McpPrompt] = field(default=Factory(list))
-    skills: list[SkillDefinition] = field(default=Factory(list))
+    tools: list[ActionDefinition] = field(factory=list)
+    resources: list[McpResource] = field(factory=list)
+    prompts: list[McpPrompt] = field(factory=list)
+    skills: list[SkillDefinition] = field(factory=list)
 
     def tool(self, name: str) -> ActionDefinition | None:
         """Return the tool of that name, or None."""

@@ -19,9 +19,8 @@ class ActionRequest(Model):
     """Body of ``POST /action`` (connector.openapi.yaml).
 
     Attributes:
-        action: name of the action.
-        params: an object or None; the source's config is merged into it by the manager.
-        credentials: a full ServiceCredential row today, the bare blob from older managers, or None.
+        params: an object or None; the manager merges the source's config into it.
+        credentials: a ServiceCredential row; from older managers the secrets alone; or None.
         source: the whole source row, or None before a source exists (transient actions).
         actor_email: address of the acting user, or None.
     """
@@ -37,10 +36,7 @@ class ActionRequest(Model):
 class ActionHttpResponse:
     """An answer as HTTP, which ``execute_action`` may return; it reaches the manager as it is.
 
-    Attributes:
-        status_code: HTTP status.
-        headers: by name in lower case; more may be added.
-        body: the bytes.
+    Names of ``headers`` are in lower case; more may be added.
     """
 
     status_code: int
@@ -54,14 +50,13 @@ class ActionResponse(Model, AwaitableValue):
 
     Attributes:
         status: ``success`` or ``error``.
-        result: any JSON value.
         error: what went wrong, in words for the acting user.
         status_code: HTTP status of the answer, not part of its body.
     """
 
     status: str = field(validator=fields.one_of(SUCCESS, ERROR))
     result: JsonValue = None
-    error: str | None = field(default=None, validator=fields.optional(fields.text()))
+    error: str | None = field(default=None, validator=fields.optional_text)
     status_code: int = field(default=200, metadata=HIDDEN)
 
     @classmethod
@@ -84,10 +79,7 @@ class ActionResponse(Model, AwaitableValue):
         return {"status": self.status, "result": self.result, "error": self.error}
 
     def to_response(self, status_code: int | None = None) -> ActionHttpResponse:
-        """Return the answer as HTTP, for authors who want to add a header, or another status.
-
-        Args:
-            status_code: HTTP status; ``self.status_code`` unless given.
+        """Return the answer as HTTP, for authors who want to add a header, or another status than ``self.status_code``.
 
         Raises:
             InvalidValueError: the result has no JSON form.

@@ -6,7 +6,7 @@ from os import PathLike
 from typing import Any, BinaryIO
 
 import attrs
-from attrs import Factory, define, field
+from attrs import define, field
 
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models import fields
@@ -18,7 +18,7 @@ MAX_CONTENT_TYPE_LENGTH = 100
 """Characters; the same."""
 
 _ID = fields.text(maximum=MAX_DOCUMENT_ID_LENGTH, empty=False, clean=True)
-_TEXT = fields.optional(fields.text())
+_TEXT = fields.optional_text
 _TYPE = fields.optional(fields.text(maximum=MAX_CONTENT_TYPE_LENGTH))
 _MOMENT = fields.optional(fields.moment)
 _OBJECT = fields.optional(fields.json_object)
@@ -138,10 +138,8 @@ class DocumentPermissions(fields.QuickModel):
     """
 
     public: bool = field(default=False, validator=fields.boolean)
-    users: list[str] = field(default=Factory(list), converter=fields.to_addresses, validator=fields.text_list)
-    groups: list[str] = field(
-        default=Factory(list), converter=fields.to_group_keys, validator=fields.text_list
-    )
+    users: list[str] = field(factory=list, converter=fields.to_addresses, validator=fields.text_list)
+    groups: list[str] = field(factory=list, converter=fields.to_group_keys, validator=fields.text_list)
 
     def __init__(
         self,

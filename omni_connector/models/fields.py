@@ -220,9 +220,17 @@ def instance_of(kind: type, remedy: str) -> Rule:
     return Rule(partial(_unless_instance, kind, remedy))
 
 
+def _unless_instance(kind: type, remedy: str, value: Any) -> str | None:
+    return None if isinstance(value, kind) else remedy
+
+
 def one_of(*choices: str) -> Rule:
     """One of ``choices``."""
     return Rule(partial(_unless_among, choices))
+
+
+def _unless_among(choices: tuple[str, ...], value: Any) -> str | None:
+    return None if value in choices else f"give one of {', '.join(choices)}"
 
 
 def list_of(model: type[Model]) -> Rule:
@@ -230,17 +238,17 @@ def list_of(model: type[Model]) -> Rule:
     return Rule(partial(_unless_list_of, model), item_model=model)
 
 
-def _unless_instance(kind: type, remedy: str, value: Any) -> str | None:
-    return None if isinstance(value, kind) else remedy
-
-
-def _unless_among(choices: tuple[str, ...], value: Any) -> str | None:
-    return None if value in choices else f"give one of {', '.join(choices)}"
-
-
 def _unless_list_of(model: type[Model], value: Any) -> str | None:
     fits = isinstance(value, list) and all(isinstance(item, model) for item in value)
     return None if fits else f"give a list of {model.__name__}"
+
+
+boolean = instance_of(bool, "give True or False")
+moment = instance_of(dt.datetime, "give a datetime, or ISO 8601 text such as 2026-08-01T12:00:00Z")
+json_object = instance_of(Mapping, "give a dict")
+"""Its values are checked when they are sent."""
+nonempty_text = text(empty=False)
+optional_text = optional(text())
 
 
 @Rule
@@ -268,26 +276,6 @@ def text_list(value: Any) -> str | None:
         return f'give a list of strings, such as ["{value}"]'
     wrong = next((item for item in value if not isinstance(item, str)), "")
     return None if wrong == "" else f"{wrong!r:.80} is not a string: give a list of strings only"
-
-
-@Rule
-def boolean(value: Any) -> str | None:
-    """True or False."""
-    return None if isinstance(value, bool) else "give True or False"
-
-
-@Rule
-def moment(value: Any) -> str | None:
-    """A datetime."""
-    if isinstance(value, dt.datetime):
-        return None
-    return "give a datetime, or ISO 8601 text such as 2026-08-01T12:00:00Z"
-
-
-@Rule
-def json_object(value: Any) -> str | None:
-    """A dict (its values are checked when they are sent)."""
-    return None if isinstance(value, Mapping) else "give a dict"
 
 
 def is_text_by_name(value: Any) -> bool:

@@ -58,7 +58,7 @@ class ActionDefinition(Model):
         InvalidValueError: a value has the wrong type.
     """
 
-    name: str = field(validator=fields.text(empty=False))
+    name: str = field(validator=fields.nonempty_text)
     description: str = field(validator=fields.text())
     parameters: dict[str, Any] | None = field(default=None, validator=fields.optional(fields.json_object))
     input_schema: dict[str, Any] = field(
@@ -66,9 +66,7 @@ class ActionDefinition(Model):
         validator=fields.json_object,
     )
     mode: str = field(default=WRITE, converter=str, validator=fields.one_of(READ, WRITE))
-    source_types: list[str] = field(
-        default=Factory(list), converter=fields.to_text_list, validator=fields.text_list
-    )
+    source_types: list[str] = field(factory=list, converter=fields.to_text_list, validator=fields.text_list)
     admin_only: bool = field(default=False, validator=fields.boolean)
     hidden: bool = field(default=False, validator=fields.boolean)
     required_scopes: list[str] | None = field(default=None, validator=fields.optional(fields.text_list))
@@ -108,8 +106,8 @@ class SearchOperator(Model):
         value_type: ``text``, ``person`` or ``datetime``.
     """
 
-    operator: str = field(validator=fields.text(empty=False))
-    attribute_key: str = field(validator=fields.text(empty=False))
+    operator: str = field(validator=fields.nonempty_text)
+    attribute_key: str = field(validator=fields.nonempty_text)
     value_type: str = field(default="text", validator=fields.text())
 
 
@@ -143,22 +141,18 @@ class ConnectorManifest(Model, AwaitableValue):
         InvalidValueError: a value has the wrong type.
     """
 
-    name: str = field(validator=fields.text(empty=False))
+    name: str = field(validator=fields.nonempty_text)
     version: str = field(validator=fields.text())
     display_name: str = field(validator=fields.text())
-    description: str | None = field(default=None, validator=fields.optional(fields.text()))
+    description: str | None = field(default=None, validator=fields.optional_text)
     connector_id: str = field(
-        default=Factory(lambda self: self.name, takes_self=True), validator=fields.text(empty=False)
+        default=Factory(lambda self: self.name, takes_self=True), validator=fields.nonempty_text
     )
     connector_url: str = field(default="", validator=fields.text())
     sync_modes: list[str] = field(converter=fields.to_text_list, validator=_known_modes)
-    source_types: list[str] = field(
-        default=Factory(list), converter=fields.to_text_list, validator=fields.text_list
-    )
-    actions: list[ActionDefinition] = field(default=Factory(list), validator=fields.list_of(ActionDefinition))
-    search_operators: list[SearchOperator] = field(
-        default=Factory(list), validator=fields.list_of(SearchOperator)
-    )
+    source_types: list[str] = field(factory=list, converter=fields.to_text_list, validator=fields.text_list)
+    actions: list[ActionDefinition] = field(factory=list, validator=fields.list_of(ActionDefinition))
+    search_operators: list[SearchOperator] = field(factory=list, validator=fields.list_of(SearchOperator))
     read_only: bool = field(default=False, validator=fields.boolean)
     extra_schema: dict[str, Any] | None = field(default=None, validator=fields.optional(fields.json_object))
     attributes_schema: dict[str, Any] | None = field(
@@ -166,9 +160,9 @@ class ConnectorManifest(Model, AwaitableValue):
     )
     mcp_enabled: bool = field(default=False, validator=fields.boolean)
     mcp_catalog_loaded: bool = field(default=False, validator=fields.boolean)
-    resources: list[McpResource] = field(default=Factory(list), validator=fields.list_of(McpResource))
-    prompts: list[McpPrompt] = field(default=Factory(list), validator=fields.list_of(McpPrompt))
-    skills: list[SkillDefinition] = field(default=Factory(list), validator=fields.list_of(SkillDefinition))
+    resources: list[McpResource] = field(factory=list, validator=fields.list_of(McpResource))
+    prompts: list[McpPrompt] = field(factory=list, validator=fields.list_of(McpPrompt))
+    skills: list[SkillDefinition] = field(factory=list, validator=fields.list_of(SkillDefinition))
     oauth: OAuthManifestConfig | None = field(
         default=None,
         validator=fields.optional(

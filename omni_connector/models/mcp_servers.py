@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from omni_connector.models import fields
 
@@ -78,11 +78,11 @@ class StdioMcpServer:
         InvalidValueError: a value has the wrong type.
     """
 
-    command: str = field(converter=_to_plain_path, validator=fields.text(empty=False))
-    args: list[str] = field(default=Factory(list), converter=_to_texts, validator=fields.text_list)
+    command: str = field(converter=_to_plain_path, validator=fields.nonempty_text)
+    args: list[str] = field(factory=list, converter=_to_texts, validator=fields.text_list)
     env: Mapping[str, str] | None = field(default=None, validator=fields.optional(_TEXT_BY_NAME), repr=False)
     cwd: str | None = field(
-        default=None, converter=_to_plain_path, validator=fields.optional(fields.text(empty=False))
+        default=None, converter=_to_plain_path, validator=fields.optional(fields.nonempty_text)
     )
     connect_timeout_seconds: float = field(default=CONNECT_SECONDS, validator=_seconds, kw_only=True)
     call_timeout_seconds: float = field(default=CALL_SECONDS, validator=_seconds, kw_only=True)
@@ -119,7 +119,7 @@ class HttpMcpServer:
     """
 
     url: str = field(validator=_address, repr=lambda url: repr(_shown(url)))
-    headers: Mapping[str, str] = field(default=Factory(dict), validator=_TEXT_BY_NAME, repr=False)
+    headers: Mapping[str, str] = field(factory=dict, validator=_TEXT_BY_NAME, repr=False)
     timeout_seconds: float = field(default=HTTP_SECONDS, validator=_seconds)
     sse_read_timeout_seconds: float = field(default=SSE_SILENCE_SECONDS, validator=_seconds)
     connect_timeout_seconds: float = field(default=CONNECT_SECONDS, validator=_seconds, kw_only=True)

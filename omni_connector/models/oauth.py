@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
@@ -16,26 +16,20 @@ NO_CLIENT_SECRET = "none"  # noqa: S105 - as above.
 
 @define(kw_only=True)
 class OAuthScopeSet(Model):
-    """The OAuth scopes that one source type needs.
+    """The OAuth scopes that one source type needs: ``read`` also for syncing, ``write`` for actions that write."""
 
-    Attributes:
-        read: for syncing and for actions that read.
-        write: for actions that write.
-    """
-
-    read: list[str] = field(default=Factory(list), converter=fields.to_text_list, validator=fields.text_list)
-    write: list[str] = field(default=Factory(list), converter=fields.to_text_list, validator=fields.text_list)
+    read: list[str] = field(factory=list, converter=fields.to_text_list, validator=fields.text_list)
+    write: list[str] = field(factory=list, converter=fields.to_text_list, validator=fields.text_list)
 
 
 def _to_scope_sets(value: Any) -> Any:
-    """Take plain dicts, as they are on the wire, for scope sets as well."""
+    """Make scope sets of plain dicts, as they are on the wire; leave the rest for the validator."""
     if not isinstance(value, Mapping):
-        return value  # The validator refuses it by name.
-    return {key: OAuthScopeSet(**each) if _is_plain(each) else each for key, each in value.items()}
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, Mapping) and set(value) <= {"read", "write"}
+        return value
+    return {
+        key: OAuthScopeSet(**each) if isinstance(each, Mapping) and set(each) <= {"read", "write"} else each
+        for key, each in value.items()
+    }
 
 
 @fields.Rule
@@ -59,43 +53,38 @@ class OAuthManifestConfig(WireModel, AwaitableValue):
 
     Attributes:
         provider: stored as the credential's provider; also the key of the administrator's client settings.
-        auth_endpoint: where people consent.
-        token_endpoint: where codes and refresh tokens are exchanged.
-        userinfo_endpoint: where the account's address is asked for.
+        userinfo_endpoint: where the account's e-mail address is requested.
         userinfo_email_field: the key of the address in the answer.
-        identity_scopes: scopes that are asked for in any case.
-        scopes: scopes by source type.
-        extra_auth_params: more parameters for ``auth_endpoint``.
-        scope_separator: between scopes, a blank unless the provider wants another.
+        identity_scopes: requested in any case.
+        scopes: by source type.
+        extra_auth_params: for ``auth_endpoint``.
         enrich_endpoint: not used by any manager so far.
-        registration_endpoint: for dynamic client registration, or None.
+        registration_endpoint: for dynamic client registration.
         token_endpoint_auth_method: ``client_secret_post``, ``client_secret_basic`` or ``none``.
-        resource: RFC 8707 resource indicator, or None.
+        resource: RFC 8707 resource indicator.
 
     Raises:
         InvalidValueError: a value has the wrong type.
     """
 
-    provider: str = field(validator=fields.text(empty=False))
-    auth_endpoint: str = field(validator=fields.text(empty=False))
-    token_endpoint: str = field(validator=fields.text(empty=False))
+    provider: str = field(validator=fields.nonempty_text)
+    auth_endpoint: str = field(validator=fields.nonempty_text)
+    token_endpoint: str = field(validator=fields.nonempty_text)
     userinfo_endpoint: str = field(validator=fields.text())
-    userinfo_email_field: str = field(default="email", validator=fields.text(empty=False))
+    userinfo_email_field: str = field(default="email", validator=fields.nonempty_text)
     identity_scopes: list[str] = field(
-        default=Factory(list), converter=fields.to_text_list, validator=fields.text_list
+        factory=list, converter=fields.to_text_list, validator=fields.text_list
     )
-    scopes: dict[str, OAuthScopeSet] = field(
-        default=Factory(dict), converter=_to_scope_sets, validator=_scope_sets
-    )
-    extra_auth_params: dict[str, str] = field(default=Factory(dict), validator=_parameters)
-    scope_separator: str = field(default=" ", validator=fields.text(empty=False))
-    enrich_endpoint: str | None = field(default=None, validator=fields.optional(fields.text()))
-    registration_endpoint: str | None = field(default=None, validator=fields.optional(fields.text()))
+    scopes: dict[str, OAuthScopeSet] = field(factory=dict, converter=_to_scope_sets, validator=_scope_sets)
+    extra_auth_params: dict[str, str] = field(factory=dict, validator=_parameters)
+    scope_separator: str = field(default=" ", validator=fields.nonempty_text)
+    enrich_endpoint: str | None = field(default=None, validator=fields.optional_text)
+    registration_endpoint: str | None = field(default=None, validator=fields.optional_text)
     token_endpoint_auth_method: str = field(
         default=CLIENT_SECRET_POST,
         validator=fields.one_of(CLIENT_SECRET_POST, CLIENT_SECRET_BASIC, NO_CLIENT_SECRET),
     )
-    resource: str | None = field(default=None, validator=fields.optional(fields.text()))
+    resource: str | None = field(default=None, validator=fields.optional_text)
 
 
 @frozen(kw_only=True)
@@ -103,10 +92,9 @@ class CredentialReadyRequest(Model):
     """Body of ``POST /oauth/credential-ready`` (connector.openapi.yaml).
 
     Attributes:
-        source_id: the source whose account was connected.
-        user_id: whose account, or None for the source's own.
         provider: as in ``OAuthManifestConfig``.
         flow: ``user_read`` or ``user_write`` today.
+        user_id: whose account was connected, or None for the source's own.
         credentials: McpCredentials: ``credentials``, ``config``, ``auth_type``, maybe ``principal_email``.
     """
 

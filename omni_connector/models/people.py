@@ -65,11 +65,6 @@ def _person_id(value: Any) -> str | None:
 
 
 @fields.Rule
-def _date(value: Any) -> str | None:
-    return None if isinstance(value, dt.date) else "give a date, or ISO 8601 text such as 2026-08-01"
-
-
-@fields.Rule
 def _members(value: Any) -> str | None:
     if value is None:
         return "give a list of all members ([] empties the group)"
@@ -78,6 +73,7 @@ def _members(value: Any) -> str | None:
 
 
 _TEXT = fields.optional(_LONG)
+_DATE = fields.optional(fields.instance_of(dt.date, "give a date, or ISO 8601 text such as 2026-08-01"))
 _NAME = fields.optional(fields.text(maximum=LONGEST_NAME))
 _SHORT = fields.optional(fields.text(maximum=LONGEST_ID))
 
@@ -86,32 +82,22 @@ _SHORT = fields.optional(fields.text(maximum=LONGEST_ID))
 class PersonRecord(Model):
     """One person as a source knows them; replaces what this source said of them before.
 
-    A person is known by the e-mail address, over all sources. What is None here vanishes from this source's entry.
+    A person is identified by e-mail address, in all sources together. What is None here is removed from this source's
+    entry.
+
+    Texts have at most 255 characters where nothing else is said.
 
     Attributes:
         external_id: the person's id in the source, 1 to 64 characters without blanks around.
         email: written in lower case.
         display_name: at most 128 characters, like the three other names.
-        given_name: first name.
-        middle_name: middle name.
-        surname: family name.
-        job_title: at most 255 characters, like every text that says nothing else.
-        department: where the person works in the organisation.
-        division: the same, one level up.
-        company_name: employer.
-        office_location: where the desk stands.
-        work_country: country of work.
+        division: one level above ``department``; ``top_department`` is at the top of the organisation.
         employee_id: at most 64 characters; a number becomes its digits.
         employee_type: such as ``contractor``.
-        cost_center: who pays.
         grade: at most 64 characters.
-        band: pay band.
         confirmation_status: such as ``confirmed`` or ``probation``.
-        employment_start_date: a date, or ISO 8601 text.
-        employment_end_date: the same.
-        phone: telephone number.
-        is_active: False for somebody who has left; None counts as active.
-        top_department: the department at the top of the organisation.
+        employment_start_date: a date, or ISO 8601 text, like ``employment_end_date``.
+        is_active: False for a person who has left; None counts as active.
         manager_external_id: ``external_id`` of the person's manager; not their own.
         source_updated_at: when the source changed the entry: datetime, or ISO 8601 text; without offset taken as UTC.
 
@@ -137,12 +123,8 @@ class PersonRecord(Model):
     grade: str | None = field(default=None, converter=fields.to_text, validator=_SHORT)
     band: str | None = field(default=None, converter=fields.to_text, validator=_TEXT)
     confirmation_status: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
-    employment_start_date: dt.date | None = field(
-        default=None, converter=to_date, validator=fields.optional(_date)
-    )
-    employment_end_date: dt.date | None = field(
-        default=None, converter=to_date, validator=fields.optional(_date)
-    )
+    employment_start_date: dt.date | None = field(default=None, converter=to_date, validator=_DATE)
+    employment_end_date: dt.date | None = field(default=None, converter=to_date, validator=_DATE)
     phone: str | None = field(default=None, converter=fields.to_text, validator=_TEXT)
     is_active: bool | None = field(default=None, validator=fields.optional(fields.boolean))
     top_department: str | None = field(default=None, converter=fields.clean, validator=_TEXT)

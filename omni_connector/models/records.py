@@ -8,6 +8,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+import attrs
+
+from omni_connector.models.source import ServiceCredential
 from omni_connector.models.sync import UserFilterMode, to_filter_mode
 
 
@@ -44,31 +47,15 @@ class Record(dict[str, Any]):
 class Source(Record):
     """A source's row (manager.openapi.yaml, Source), as ``execute_action`` gets it.
 
-    Attributes:
-        id: of the source.
-        name: for people.
-        source_type: such as ``web``.
-        config: its settings.
-        is_active: whether it is synced.
-        is_deleted: whether it is about to be removed.
-        scope: ``org`` or ``user``.
-        created_by: id of the user who made it.
-        created_at: RFC 3339 text, with a six-digit year (PROTOCOL, section 19).
-        updated_at: the same.
-        user_filter_mode: ``all``, ``whitelist`` or ``blacklist``; ``user_whitelist`` and ``user_blacklist`` beside it.
-        connector_state: durable notes of the source, or None.
-        checkpoint: the last published one, or None.
+    Its keys are the fields of ``SourceRow``; ``created_at`` and ``updated_at`` are RFC 3339 text, with a six-digit year
+    (PROTOCOL, section 19), and ``checkpoint`` is None when none was published.
     """
 
     __slots__ = ()
 
-    lacking: ClassVar[Mapping[str, Any]] = {
-        "user_whitelist": None,
-        "user_blacklist": None,
-        "connector_state": None,
-        "checkpoint": None,
-        "sync_interval_seconds": None,
-    }
+    lacking: ClassVar[Mapping[str, Any]] = dict.fromkeys(
+        ("user_whitelist", "user_blacklist", "connector_state", "checkpoint", "sync_interval_seconds")
+    )
 
     @property
     def user_filter_mode(self) -> UserFilterMode:
@@ -79,10 +66,7 @@ class Source(Record):
 class ActionParameter(Record):
     """A parameter, as actions declared them before March 2026: ``parameters={"query": ActionParameter(...)}``.
 
-    Attributes:
-        type: of the JSON value, such as ``string``.
-        required: whether the action needs it.
-        description: what it is; left out unless given.
+    ``type`` is that of the JSON value, such as ``string``.
     """
 
     __slots__ = ()
@@ -93,23 +77,14 @@ class ActionParameter(Record):
 class Credential(Record):
     """A credential's row, as an ``@action`` gets it for its parameter ``credential``.
 
-    Attributes:
-        credentials: the secrets, a dict.
-        auth_type: such as ``api_key`` or ``oauth``; None when the manager did not send it, as each of the following.
-        provider: such as ``google``.
-        principal_email: the account that it acts as.
-        config: settings that belong to it and are not secret.
-        id, source_id, user_id, expires_at, last_validated_at, created_at, updated_at: as stored by the manager.
+    Its keys are the fields of ``ServiceCredential``; what the manager did not send is None as an attribute.
     """
 
     __slots__ = ()
 
     lacking: ClassVar[Mapping[str, Any]] = dict.fromkeys(
-        (
-            "auth_type", "provider", "principal_email", "config", "id", "source_id", "user_id", "expires_at",
-            "last_validated_at", "created_at", "updated_at",
-        )
-    )  # fmt: skip
+        attribute.name for attribute in attrs.fields(ServiceCredential) if attribute.name != "credentials"
+    )
 
     def __repr__(self) -> str:
         """Show everything but the secrets."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.models import fields
@@ -18,32 +18,23 @@ class SkillDefinition(WireModel):
 
     Attributes:
         id: unique among all connectors of a manager; the first with the id wins.
-        title: for people.
         description: when to use it, or None.
         source_types: built-in types it is about; empty means all types of the connector.
         content: its text, which the manager then hands out itself. Without it, the text is loaded with ``POST /skill``.
         mcp_prompt: name of the MCP prompt that its text is made from, or None.
     """
 
-    id: str = field(validator=fields.text(empty=False))
+    id: str = field(validator=fields.nonempty_text)
     title: str = field(validator=fields.text())
-    description: str | None = field(default=None, validator=fields.optional(fields.text()))
-    source_types: list[str] = field(
-        default=Factory(list), converter=fields.to_text_list, validator=fields.text_list
-    )
-    content: str | None = field(default=None, validator=fields.optional(fields.text()))
-    mcp_prompt: str | None = field(default=None, validator=fields.optional(fields.text()))
+    description: str | None = field(default=None, validator=fields.optional_text)
+    source_types: list[str] = field(factory=list, converter=fields.to_text_list, validator=fields.text_list)
+    content: str | None = field(default=None, validator=fields.optional_text)
+    mcp_prompt: str | None = field(default=None, validator=fields.optional_text)
 
 
 @frozen(kw_only=True)
 class SkillRequest(Model):
-    """Body of ``POST /skill`` (connector.openapi.yaml).
-
-    Attributes:
-        skill_id: which skill.
-        arguments: an object by argument name, or None.
-        credentials: the owner's McpCredentials: ``credentials``, ``config``, ``auth_type``, maybe ``principal_email``.
-    """
+    """Body of ``POST /skill`` (connector.openapi.yaml); ``credentials`` are the owner's McpCredentials."""
 
     skill_id: str
     arguments: dict[str, Any] | None = None
@@ -52,14 +43,8 @@ class SkillRequest(Model):
 
 @frozen(kw_only=True)
 class SkillResponse(WireModel, AwaitableValue):
-    """Answer to ``POST /skill``.
+    """Answer to ``POST /skill``; ``content`` is the skill's text."""
 
-    Attributes:
-        skill_id: which skill.
-        title: for people.
-        content: its text.
-    """
-
-    skill_id: str = field(validator=fields.text(empty=False))
+    skill_id: str = field(validator=fields.nonempty_text)
     title: str = field(validator=fields.text())
     content: str = field(validator=fields.text())

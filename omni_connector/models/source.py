@@ -14,22 +14,17 @@ class SourceRow(Model):
     """A configured source, as ``GET /sdk/source/{id}`` has it. Keys that an older manager leaves out have their defaults.
 
     Attributes:
-        id: its id.
-        name: its name.
         source_type: such as ``web``.
         integration_type: ``connector`` or ``remote_mcp``.
         config: its settings, as its connector defines them.
         is_active: syncs are dispatched for it.
         is_deleted: it is about to vanish, with its documents.
         scope: ``org``, or ``user`` for a personal one.
-        user_filter_mode: ``all``, ``whitelist`` or ``blacklist``.
-        user_whitelist: addresses, or None.
-        user_blacklist: addresses, or None.
+        user_filter_mode: ``all``, ``whitelist`` or ``blacklist``; both lists are of addresses.
         connector_state: durable notes, or None.
         checkpoint: the published checkpoint; ``ABSENT`` from managers before 8 June 2026.
-        sync_interval_seconds: how often it is synced; None is never.
-        created_at: when it was made, in UTC.
-        updated_at: when it was changed last, in UTC.
+        sync_interval_seconds: None is never.
+        created_at: in UTC, as all times here.
         created_by: id of the user who made it.
     """
 
@@ -57,18 +52,14 @@ class ServiceCredential(Model):
     """The credential of a source's owner, as ``GET /sdk/credentials/{id}`` has it; OAuth tokens are fresh.
 
     Attributes:
-        id: its id.
-        source_id: the source that it is for.
         user_id: whose it is; None is the organisation's.
         provider: such as ``google``.
         auth_type: such as ``api_key`` or ``oauth``.
-        principal_email: whom it acts as, or None.
+        principal_email: the account that it acts as, or None.
         credentials: the secrets, as their provider defines them; never logged, not part of ``repr``.
         config: what belongs to them and is no secret.
-        expires_at: when they end, in UTC, or None.
-        last_validated_at: when they were last found to work, in UTC, or None.
-        created_at: when they were stored, in UTC.
-        updated_at: when they were changed last, in UTC.
+        expires_at: in UTC, as all times here, or None.
+        last_validated_at: when they were last found to work, or None.
     """
 
     id: str = ""

@@ -51,18 +51,14 @@ class SyncRequest(Model):
     """Body of ``POST /sync`` (connector.openapi.yaml).
 
     Attributes:
-        sync_run_id: id of the run, made by the manager.
-        source_id: id of the source.
-        sync_mode: ``full``, ``incremental`` or ``realtime``.
         last_sync_at: when the source's last completed run completed, with its offset. Only with incremental.
         checkpoint: any JSON value; ``ABSENT`` when left out.
-        is_resume: the manager takes up again a run that was lost.
-        documents_scanned: what the run has counted before; no manager sends it so far.
-        documents_updated: the same.
+        is_resume: the manager resumes a run that was lost.
+        documents_scanned: what the run has counted before, like ``documents_updated``; no manager sends them so far.
     """
 
-    sync_run_id: str = field(validator=fields.text(empty=False))
-    source_id: str = field(validator=fields.text(empty=False))
+    sync_run_id: str = field(validator=fields.nonempty_text)
+    source_id: str = field(validator=fields.nonempty_text)
     sync_mode: str = field(validator=fields.one_of(*SyncMode))
     last_sync_at: dt.datetime | None = None
     checkpoint: Any = ABSENT
@@ -88,14 +84,10 @@ class SyncConfig(Model):
     """What one run needs to know about its source (``GET /sdk/source/{id}/sync-config``).
 
     Attributes:
-        config: the source's settings, as its connector defines them.
         credentials: the provider's secrets; never logged, not part of ``repr``.
-        connector_state: durable notes of the source, or None.
-        checkpoint: the source's published checkpoint; ``ABSENT`` from managers before 8 June 2026.
         source_type: such as ``web``; None from managers before 11 March 2026.
-        user_filter_mode: ``all``, ``whitelist`` or ``blacklist``.
-        user_whitelist: addresses, or None.
-        user_blacklist: addresses, or None.
+
+    The other fields are as in ``SourceRow``.
     """
 
     config: Any = None
@@ -114,9 +106,7 @@ class RunProgress(Model):
 
     Attributes:
         status: ``running``, ``completed``, ``failed`` or ``cancelled``.
-        documents_scanned: sum of what was reported.
-        documents_processed: documents that the indexer has worked on.
-        documents_updated: sum of what was reported.
+        documents_processed: documents that the indexer has worked on; the others are sums of what was reported.
     """
 
     status: str
