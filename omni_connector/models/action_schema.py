@@ -50,14 +50,13 @@ def no_parameters() -> dict[str, JsonValue]:
 def schema_of_parameters(parameters: Mapping[str, Any]) -> dict[str, JsonValue]:
     """Return the JSON Schema for what connectors before March 2026 declared as ``parameters``.
 
-    Args:
-        parameters: a JSON Schema of an object, which is returned as it is; or a mapping of names to what is known of
-            each: ``type``, ``description``, ``default``, and ``required`` as True or False.
+    A JSON Schema of an object is returned as it is; a mapping of names has for each ``type``, ``description``, ``default``,
+    and ``required`` as True or False.
     """
     if _is_schema(parameters):
         return dict(parameters)
     properties = {
-        name: {key: value for key, value in each.items() if not _is_flag(key, value)}
+        name: {key: value for key, value in each.items() if key != "required" or not isinstance(value, bool)}
         for name, each in parameters.items()
     }
     required = [name for name, each in parameters.items() if each.get("required") is True]
@@ -76,18 +75,9 @@ def _is_schema(parameters: Mapping[str, Any]) -> bool:
     return all(isinstance(each, Mapping) for each in properties.values())
 
 
-def _is_flag(key: str, value: object) -> bool:
-    return key == "required" and isinstance(value, bool)
-
-
 @frozen
 class Inlined:
-    """A schema with its references replaced.
-
-    Attributes:
-        schema: without definitions; where a reference could not be replaced, it is still there.
-        problems: why not, a sentence each.
-    """
+    """A schema without definitions; references that could not be replaced are still there, and ``problems`` says why."""
 
     schema: JsonValue
     problems: tuple[str, ...]

@@ -1,9 +1,9 @@
 """The one place where objects become JSON and JSON becomes objects.
 
-Encoding is orjson with a hook for the types that it does not know; what it refuses or would send in a form
-that the manager rejects (lone surrogates, NUL, large integers, deep nesting) goes through ``json_values`` and is
-encoded again, so that ordinary values pay nothing for the rare ones. Structuring is cattrs, strict: no value
-is coerced into another type, unknown keys are ignored (connector.openapi.yaml, "A connector as a server").
+Encoding is orjson with a hook for the types that it does not know; what it refuses or would send in a form that the manager
+rejects goes through ``json_values`` and is encoded again, so that ordinary values pay nothing for the rare ones. Structuring
+is cattrs, strict: no value is converted to another type, unknown keys are ignored (connector.openapi.yaml, "A connector as a
+server").
 """
 
 import datetime as dt
@@ -75,9 +75,7 @@ def compact(body: bytes) -> bytes:
 def checkpoint_of(state: Any, *, name: str = "checkpoint") -> dict[str, JsonValue]:
     """Return a copy of ``state`` as it comes back from the manager: plain JSON, safe from later changes.
 
-    Args:
-        state: the checkpoint, or the connector state.
-        name: what it is, for messages.
+    ``name`` says in messages whether it is a checkpoint or the connector state.
 
     Raises:
         InvalidValueError: it is no dict (PROTOCOL, section 6), holds something without a JSON form or that would come back
@@ -141,7 +139,8 @@ def unstructure(value: Any) -> JsonValue:
 def parse_moment(text: str) -> dt.datetime:
     """Return a moment as the manager writes it: RFC 3339, or ISO 8601 with a signed year of six digits (PROTOCOL, section 19).
 
-    Before year 1 or after year 9999 it becomes the first or last that there is. Digits beyond the microsecond are cut; a text without offset is taken as UTC.
+    Before year 1 or after year 9999 it becomes the first or last that there is. Digits beyond the microsecond are cut; text
+    without offset is taken as UTC.
 
     Raises:
         ValueError: it is no moment.
@@ -162,30 +161,27 @@ _LONG_YEAR = re.compile(r"([+-])(\d{6})(-.+)", re.DOTALL)
 _LARGEST_YEAR = 9999
 
 
+def _require(value: Any, name: str, *types: type) -> None:
+    """Refuse a value of another type: cattrs would convert it. True is no number here."""
+    if type(value) not in types:
+        raise TypeError(f"{name} is required, not {_json_type(value)}")
+
+
 def _strict(expected: type, name: str) -> Any:
     def hook(value: Any, _: Any) -> Any:
-        if type(value) is not expected:
-            raise TypeError(f"{name} is required, not {_json_type(value)}")
+        _require(value, name, expected)
         return value
 
     return hook
 
 
 def _strict_float(value: Any, _: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"a number is required, not {_json_type(value)}")
+    _require(value, "a number", int, float)
     return float(value)
 
 
-def _strict_object(value: Any, _: Any) -> dict[str, JsonValue]:
-    if not isinstance(value, dict):
-        raise TypeError(f"an object is required, not {_json_type(value)}")
-    return value
-
-
 def _strict_moment(value: Any, _: Any) -> dt.datetime:
-    if not isinstance(value, str):
-        raise TypeError(f"a date and time is required, not {_json_type(value)}")
+    _require(value, "a date and time", str)
     try:
         return parse_moment(value)
     except ValueError as error:
@@ -225,6 +221,6 @@ _converter.register_structure_hook(bool, _strict(bool, "a boolean"))
 _converter.register_structure_hook(int, _strict(int, "a whole number"))
 _converter.register_structure_hook(float, _strict_float)
 _converter.register_structure_hook(dt.datetime, _strict_moment)
-_converter.register_structure_hook_func(lambda kind: kind == dict[str, Any], _strict_object)
+_converter.register_structure_hook_func(lambda kind: kind == dict[str, Any], _strict(dict, "an object"))
 
 __all__ = ["JsonValue", "decode", "encode", "structure", "unstructure"]

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models import fields
+from omni_connector.models.json_values import clean_text
 
 MAX_DOCUMENT_ID_LENGTH = 500
 """Characters; a longer id fails the indexing of a whole batch later (PROTOCOL, section 19)."""
@@ -31,13 +32,7 @@ def _is_clean(value: Any) -> bool:
     """Say whether this is text without NUL and lone surrogates."""
     if type(value) is not str or "\x00" in value:
         return False
-    if value.isascii():
-        return True
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # Lone surrogates.
-        return False
-    return True
+    return value.isascii() or clean_text(value) is value
 
 
 @define(slots=False, init=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
@@ -45,10 +40,8 @@ class DocumentMetadata(fields.QuickModel):
     """What is known about a document beside its text. Every field may be left out.
 
     Attributes:
-        title: shown in search results; ``Document.title`` is used where this is None.
-        author: name or address of the author.
-        created_at: datetime, or ISO 8601 text; without offset it is taken as UTC.
-        updated_at: the same.
+        title: ``Document.title`` is used where this is None.
+        created_at: datetime, or ISO 8601 text, like ``updated_at``; without offset it is taken as UTC.
         content_type: the document's type in the words of its source, at most 100 characters.
         mime_type: media type of the original, at most 100 characters.
         size: bytes, as a number or as digits.
@@ -129,8 +122,7 @@ class DocumentPermissions(fields.QuickModel):
     """Who finds the document (PROTOCOL, section 11).
 
     Attributes:
-        public: everybody finds it.
-        users: e-mail addresses; written in lower case, because they are compared as they stand.
+        users: e-mail addresses; written in lower case, because the manager compares them as they are.
         groups: ``group_email`` of groups, or domains of addresses; addresses are written in lower case.
 
     Raises:
@@ -174,7 +166,6 @@ class Document(fields.QuickModel):
 
     Attributes:
         external_id: the document's id in its source, 1 to 500 characters, stable from run to run.
-        title: shown in search results.
         content: the document's text; the SDK stores it and fills in the content id. A ``str``, or text as bytes, a path,
             or a binary file object; with ``mime_type`` or ``filename`` these are files whose text the manager extracts. It
             is read when the document is emitted, text beyond 5 MiB is cut. Exactly one of ``content`` and ``content_id`` is
@@ -183,7 +174,6 @@ class Document(fields.QuickModel):
             charset, text is recognised by its byte-order mark, or taken as UTF-8, else as windows-1252.
         filename: its name; with no ``mime_type`` its extension decides.
         content_id: id that ``ctx.content_storage.save`` returned.
-        metadata: what is known beside the text.
         permissions: who finds it; without any it is private.
         attributes: values for search operators and filters, a dict of JSON values.
 

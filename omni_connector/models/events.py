@@ -33,10 +33,8 @@ SUBJECTS = {GROUP: "group", PERSON: "person", PERSON_DELETED: "person"}
 class EncodedEvent:
     """One event as JSON text; not frozen, because a frozen one takes three times as long to make.
 
-    Attributes:
-        document_id: the document's id in its source, for messages; of a group or a person the address.
-        kind: ``type`` on the wire.
-        body: a JSON object as UTF-8.
+    ``document_id`` is the document's id in its source; of a group or a person the address. ``kind`` is the ``type`` on the
+    wire, ``body`` a JSON object as UTF-8.
     """
 
     document_id: str
@@ -85,29 +83,30 @@ def encode_upsert(kind: str, document: Document, *, sync_run_id: str, source_id:
 
 def encode_delete(document_id: str, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``document_deleted`` event."""
-    ids = {"type": DELETED, "sync_run_id": sync_run_id, "source_id": source_id}
-    return EncodedEvent(document_id, DELETED, encode({**ids, "document_id": document_id}))
+    run = {"sync_run_id": sync_run_id, "source_id": source_id}
+    return _encoded(DELETED, document_id, {**run, "document_id": document_id})
 
 
 def encode_group(group: GroupMembership, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``group_membership_sync`` event."""
-    ids = {"type": GROUP, "sync_run_id": sync_run_id, "source_id": source_id}
-    return EncodedEvent(
-        group.group_email, GROUP, compact(encode({**ids, **attrs.asdict(group, recurse=False)}))
-    )
+    run = {"sync_run_id": sync_run_id, "source_id": source_id}
+    return _encoded(GROUP, group.group_email, {**run, **attrs.asdict(group, recurse=False)})
 
 
 def encode_person(person: PersonRecord, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``person_sync`` event."""
-    ids = {"type": PERSON, "sync_run_id": sync_run_id, "source_id": source_id}
-    body = compact(encode({**ids, "person": attrs.asdict(person, recurse=False)}))
-    return EncodedEvent(person.email, PERSON, body)
+    run = {"sync_run_id": sync_run_id, "source_id": source_id}
+    return _encoded(PERSON, person.email, {**run, "person": attrs.asdict(person, recurse=False)})
 
 
 def encode_person_deletion(email: str, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``person_deleted`` event."""
-    ids = {"type": PERSON_DELETED, "sync_run_id": sync_run_id, "source_id": source_id}
-    return EncodedEvent(email, PERSON_DELETED, encode({**ids, "email": email}))
+    run = {"sync_run_id": sync_run_id, "source_id": source_id}
+    return _encoded(PERSON_DELETED, email, {**run, "email": email})
+
+
+def _encoded(kind: str, subject: str, facts: dict[str, Any]) -> EncodedEvent:
+    return EncodedEvent(subject, kind, compact(encode({"type": kind, **facts})))
 
 
 def _metadata(document: Document) -> dict[str, Any]:

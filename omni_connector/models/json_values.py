@@ -1,7 +1,6 @@
-"""Turn what authors put into free-form fields into JSON that the manager stores unchanged.
+"""Turn what authors put into free-form fields into JSON that the manager stores unchanged (PROTOCOL, section 19).
 
-The rules are those of PROTOCOL, section 19 (Traps). What can be said in JSON without losing its meaning is
-converted; what cannot is refused with the path of the culprit:
+What JSON can express is converted; what it cannot is refused with its path:
 
 =========================================  ==========================================
 given                                      sent

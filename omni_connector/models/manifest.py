@@ -42,7 +42,6 @@ class ActionDefinition(Model):
     """An action that agents and people can run.
 
     Attributes:
-        name: as it arrives in ``execute_action``.
         description: what it does, for the model or the person who chooses it.
         parameters: what connectors before March 2026 declared instead of ``input_schema``, which is made from it: a
             JSON Schema, or names with their ``type``, ``description``, ``default`` and ``required``.
@@ -55,7 +54,7 @@ class ActionDefinition(Model):
         required_scopes: OAuth scopes it needs, or None.
 
     Raises:
-        InvalidValueError: a value has the wrong type.
+        InvalidValueError: a value has the wrong type, here as in the other models.
     """
 
     name: str = field(validator=fields.nonempty_text)
@@ -100,10 +99,7 @@ def _schema_of(parameters: dict[str, Any] | None) -> dict[str, JsonValue]:
 class SearchOperator(Model):
     """A word that people can put before a value in a search, such as ``status:open``.
 
-    Attributes:
-        operator: the word.
-        attribute_key: the key in ``Document.attributes`` that it looks at.
-        value_type: ``text``, ``person`` or ``datetime``.
+    ``attribute_key`` is the key in ``Document.attributes``; ``value_type`` is ``text``, ``person`` or ``datetime``.
     """
 
     operator: str = field(validator=fields.nonempty_text)
@@ -116,16 +112,9 @@ class ConnectorManifest(Model, AwaitableValue):
     """The manifest, as it is registered and served.
 
     Attributes:
-        name: the connector's name.
-        version: of the connector.
-        display_name: for people.
-        description: what it connects, or None.
         connector_id: key of the registration; the name unless given.
         connector_url: base address that the manager calls, without a trailing slash; empty when unknown.
         sync_modes: modes that the manager may schedule.
-        source_types: types of sources that it reads.
-        actions: what agents and people can run.
-        search_operators: words for searches in the documents' attributes.
         read_only: the manager rejects actions that write.
         extra_schema: JSON Schema of ``DocumentMetadata.extra``, or None.
         attributes_schema: JSON Schema of ``Document.attributes``, or None; string properties of ``format: email``
@@ -134,11 +123,7 @@ class ConnectorManifest(Model, AwaitableValue):
         mcp_catalog_loaded: this manifest contains what that server offers.
         resources: what can be read with ``POST /resource``.
         prompts: what can be fetched with ``POST /prompt``.
-        skills: instructions for a model.
         oauth: how people connect their own accounts, or None.
-
-    Raises:
-        InvalidValueError: a value has the wrong type.
     """
 
     name: str = field(validator=fields.nonempty_text)

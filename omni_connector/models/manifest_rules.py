@@ -53,10 +53,12 @@ def _problems(value: Mapping[str, Any], model: Any) -> Iterator[str]:
     """Yield what is wrong with an object that is sent for a model, then what is wrong with the objects in its lists."""
     own = _OWN[model]
     lists = []
-    rules = {**{attribute.name: attribute.validator for attribute in attrs.fields(model)}, **own.rules}
+    fields = attrs.fields(model)
+    required = own.required | {each.name for each in fields if each.default is attrs.NOTHING}
+    rules = {each.name: each.validator for each in fields} | own.rules
     for key, rule in rules.items():
         if key not in value:
-            if key in own.required or _has_no_default(model, key):
+            if key in required:
                 yield f"{key} is missing"
         elif rule.item_model is not None and isinstance(value[key], list):
             lists.append(_entry_problems(key, value[key], rule.item_model))
@@ -67,11 +69,6 @@ def _problems(value: Mapping[str, Any], model: Any) -> Iterator[str]:
     if model is ActionDefinition and "input_schema" in value:
         yield from schema_problems(value["input_schema"])
     yield from itertools.chain.from_iterable(lists)
-
-
-def _has_no_default(model: Any, key: str) -> bool:
-    attribute = attrs.fields_dict(model).get(key)
-    return attribute is not None and attribute.default is attrs.NOTHING
 
 
 def _entry_problems(key: str, entries: list[JsonValue], model: Any) -> Iterator[str]:
@@ -112,21 +109,13 @@ def _anything(_: JsonValue) -> str | None:
 
 @frozen
 class _Own:
-    """What a model's objects are called, and where the manager's rules differ from the model's.
-
-    Attributes:
-        noun: what an object is called in messages.
-        name: the key of its name.
-        is_unique: only the first of those with the same name is found.
-        rules: by key, in place of the field's, or for a key that is not a field.
-        required: keys that have a default in the model.
-    """
+    """What a model's objects are called, and where the manager's rules differ from the model's."""
 
     noun: str = ""
-    name: str = "name"
-    is_unique: bool = False
-    rules: Mapping[str, Rule] = Factory(dict)
-    required: frozenset[str] = frozenset()
+    name: str = "name"  # The key of an object's name.
+    is_unique: bool = False  # Only the first of those with the same name is found.
+    rules: dict[str, Rule] = Factory(dict)  # In place of the fields', or for keys that are no field.
+    required: frozenset[str] = frozenset()  # Keys that have a default in the model.
 
 
 _OWN: Mapping[type, _Own] = {

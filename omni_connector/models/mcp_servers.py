@@ -1,6 +1,7 @@
 """How the MCP server that a connector mirrors is reached, and how many sessions are kept with it."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,16 +11,7 @@ from attrs import field, frozen
 from omni_connector.models import fields
 
 CONNECT_SECONDS = 20.0
-"""For starting or reaching a server and the handshake; ``npx`` may have to unpack a package first."""
-
 CALL_SECONDS = 25.0
-"""For one call, starting the server included; the manager waits 30 s for the answer of an action."""
-
-HTTP_SECONDS = 30.0
-"""For each step of an HTTP request, such as connecting."""
-
-SSE_SILENCE_SECONDS = 300.0
-"""How long a stream of answers may be silent."""
 
 
 def _to_plain_path(value: Any) -> Any:
@@ -31,11 +23,9 @@ def _to_texts(value: Any) -> Any:
     return [_to_plain_path(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _unless_text_by_name(value: Any) -> str | None:
+@partial(fields.Rule, is_secret=True)
+def _text_by_name(value: Any) -> str | None:
     return None if fields.is_text_by_name(value) else "give a dict of strings"
-
-
-_TEXT_BY_NAME = fields.Rule(_unless_text_by_name, is_secret=True)
 
 
 @fields.Rule
@@ -65,12 +55,10 @@ class StdioMcpServer:
     ``prepare_mcp_env`` returns. What it writes to its standard error is logged.
 
     Attributes:
-        command: the program.
-        args: its arguments.
         env: more variables for its environment.
         cwd: where it runs; None is where the connector does.
-        connect_timeout_seconds: for starting it and the handshake.
-        call_timeout_seconds: for one call.
+        connect_timeout_seconds: for starting it and the handshake; ``npx`` may have to unpack a package first.
+        call_timeout_seconds: for one call, starting the server included; the manager waits 30 s for an action.
         needs_credentials: False when it works without: it is then asked what it offers when the connector starts, not
             at the first sync.
 
@@ -80,7 +68,7 @@ class StdioMcpServer:
 
     command: str = field(converter=_to_plain_path, validator=fields.nonempty_text)
     args: list[str] = field(factory=list, converter=_to_texts, validator=fields.text_list)
-    env: Mapping[str, str] | None = field(default=None, validator=fields.optional(_TEXT_BY_NAME), repr=False)
+    env: Mapping[str, str] | None = field(default=None, validator=fields.optional(_text_by_name), repr=False)
     cwd: str | None = field(
         default=None, converter=_to_plain_path, validator=fields.optional(fields.nonempty_text)
     )
@@ -106,22 +94,17 @@ class HttpMcpServer:
         HttpMcpServer("https://mcp.example.com/mcp")
 
     Attributes:
-        url: its address.
         headers: sent with each request, beside what the connector's ``prepare_mcp_headers`` returns.
         timeout_seconds: for each step of a request, such as connecting.
         sse_read_timeout_seconds: how long a stream of answers may be silent.
-        connect_timeout_seconds: for reaching it and the handshake.
-        call_timeout_seconds: for one call.
-        needs_credentials: as in ``StdioMcpServer``.
 
-    Raises:
-        InvalidValueError: a value has the wrong type.
+    The others, and errors, are as in ``StdioMcpServer``.
     """
 
     url: str = field(validator=_address, repr=lambda url: repr(_shown(url)))
-    headers: Mapping[str, str] = field(factory=dict, validator=_TEXT_BY_NAME, repr=False)
-    timeout_seconds: float = field(default=HTTP_SECONDS, validator=_seconds)
-    sse_read_timeout_seconds: float = field(default=SSE_SILENCE_SECONDS, validator=_seconds)
+    headers: Mapping[str, str] = field(factory=dict, validator=_text_by_name, repr=False)
+    timeout_seconds: float = field(default=30.0, validator=_seconds)
+    sse_read_timeout_seconds: float = field(default=300.0, validator=_seconds)
     connect_timeout_seconds: float = field(default=CONNECT_SECONDS, validator=_seconds, kw_only=True)
     call_timeout_seconds: float = field(default=CALL_SECONDS, validator=_seconds, kw_only=True)
     needs_credentials: bool = field(default=True, validator=fields.boolean, kw_only=True)

@@ -48,15 +48,10 @@ class Model:
     ) -> dict[str, Any]:
         """Return the fields as a dict; models in it become dicts, lists and dicts are copied.
 
-        Keys that the wire left out are left out here as well. Further options of pydantic's are accepted.
-
-        Args:
-            mode: ``json`` makes every value one that JSON has, dates RFC 3339 text; ``python`` leaves them.
-            include: names of the wanted fields; all unless given.
-            exclude: names of fields that are left out.
-            exclude_unset: as ``exclude_defaults``: which fields were given is not remembered.
-            exclude_defaults: leave out fields that have their default, in models inside this one as well.
-            exclude_none: leave out fields that are None, in models inside this one as well.
+        Keys that the wire left out are left out here as well. The options are pydantic's: ``mode="json"`` makes every
+        value one that JSON has, ``include`` and ``exclude`` name fields of this model, the others hold for models inside it
+        as well. ``exclude_unset`` does what ``exclude_defaults`` does: which fields were given is not remembered. Further
+        options are accepted.
 
         Raises:
             InvalidValueError: with ``json``, a value has no JSON form.
@@ -75,11 +70,7 @@ class Model:
         return json.dumps(dumped, ensure_ascii=False, indent=indent, separators=separators)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with the fields in ``update`` changed; they are validated.
-
-        Args:
-            update: new values by name of the field.
-            deep: copy what the fields hold, too.
+        """Return a copy with the fields in ``update`` changed, which are validated; ``deep`` copies what fields hold, too.
 
         Raises:
             InvalidValueError: a value is unusable, or there is no such field.

@@ -62,9 +62,6 @@ class OAuthManifestConfig(WireModel, AwaitableValue):
         registration_endpoint: for dynamic client registration.
         token_endpoint_auth_method: ``client_secret_post``, ``client_secret_basic`` or ``none``.
         resource: RFC 8707 resource indicator.
-
-    Raises:
-        InvalidValueError: a value has the wrong type.
     """
 
     provider: str = field(validator=fields.nonempty_text)

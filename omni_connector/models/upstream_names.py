@@ -5,7 +5,7 @@ The SDK itself uses none of them. Names of upstream features that the protocol d
 
 import enum
 import io
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from attrs import define, field
 
@@ -35,13 +35,7 @@ class EventType(enum.StrEnum):
 
 @define(kw_only=True)
 class ConnectorEvent(Model):
-    """What every event has; ``SyncContext`` makes and sends events by itself.
-
-    Attributes:
-        type: see ``EventType``.
-        sync_run_id: the run.
-        source_id: its source.
-    """
+    """What every event has; ``SyncContext`` makes and sends events by itself. ``type`` is an ``EventType``."""
 
     type: str = field(converter=str, validator=fields.one_of(*EventType))
     sync_run_id: str
@@ -49,7 +43,8 @@ class ConnectorEvent(Model):
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the event as it is sent (manager.openapi.yaml, ConnectorEvent)."""
-        return {"type": self.type, "sync_run_id": self.sync_run_id, "source_id": self.source_id}
+        wire: dict[str, JsonValue] = plain_json(self.model_dump())
+        return wire
 
 
 @define(kw_only=True)
@@ -64,21 +59,12 @@ class DocumentEvent(ConnectorEvent):
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the event as it is sent; a document without permissions is private."""
-        event = {**super().to_dict(), "document_id": self.document_id}
+        event = super().to_dict()
         if self.type == EventType.DOCUMENT_DELETED:
-            return event
-        metadata = events.NOTHING_KNOWN if self.metadata is None else self.metadata.__dict__
-        permissions = events.PRIVATE if self.permissions is None else self.permissions.__dict__
-        wire: dict[str, JsonValue] = plain_json(
-            {
-                **event,
-                "content_id": self.content_id,
-                "metadata": metadata,
-                "permissions": permissions,
-                "attributes": self.attributes,
-            }
-        )
-        return wire
+            return {key: event[key] for key in ("type", "sync_run_id", "source_id", "document_id")}
+        event["metadata"] = event["metadata"] or dict(events.NOTHING_KNOWN)
+        event["permissions"] = event["permissions"] or dict(events.PRIVATE)
+        return event
 
 
 @define(kw_only=True)
@@ -90,15 +76,6 @@ class GroupMembershipSyncEvent(ConnectorEvent):
     group_name: str | None = None
     member_emails: list[str] = field(factory=list)
 
-    def to_dict(self) -> dict[str, JsonValue]:
-        """Return the event as it is sent."""
-        return {
-            **super().to_dict(),
-            "group_email": self.group_email,
-            "group_name": self.group_name,
-            "member_emails": list(self.member_emails),
-        }
-
 
 @define(kw_only=True)
 class PersonSyncEvent(ConnectorEvent):
@@ -107,10 +84,6 @@ class PersonSyncEvent(ConnectorEvent):
     type: str = EventType.PERSON_SYNC
     person: PersonRecord
 
-    def to_dict(self) -> dict[str, JsonValue]:
-        """Return the event as it is sent."""
-        return {**super().to_dict(), "person": self.person.model_dump(mode="json")}
-
 
 @define(kw_only=True)
 class PersonDeletedEvent(ConnectorEvent):
@@ -118,10 +91,6 @@ class PersonDeletedEvent(ConnectorEvent):
 
     type: str = EventType.PERSON_DELETED
     email: str
-
-    def to_dict(self) -> dict[str, JsonValue]:
-        """Return the event as it is sent."""
-        return {**super().to_dict(), "email": self.email}
 
 
 @define(kw_only=True)
@@ -149,56 +118,42 @@ class CancelResponse(Model):
     status: str
 
 
-class _Client(Protocol):
-    """The methods of ``SdkClient`` that the names below stand for."""
-
-    def send_event(self, sync_run_id: str, source_id: str, event: bytes) -> Any: ...
-
-    def sync_config(self, source_id: str) -> SyncConfig: ...
-
-    def extract_content(
-        self, sync_run_id: str, file: io.BytesIO, *, mime_type: str, filename: str | None = None
-    ) -> str: ...
-
-    def add_scanned(self, sync_run_id: str, count: int) -> None: ...
-
-    def save_connector_state(self, source_id: str, state: JsonValue) -> None: ...
-
-
 class UpstreamCalls:
     """Further names of calls of ``SdkClient``. In a coroutine each is awaited; elsewhere it blocks."""
 
     @blocking_hook
-    def emit_event(self: _Client, sync_run_id: str, source_id: str, event: ConnectorEvent) -> MayAwait[None]:
+    def emit_event(self: Any, sync_run_id: str, source_id: str, event: ConnectorEvent) -> MayAwait[None]:
         """Send one event; see ``send_event``."""
         self.send_event(sync_run_id, source_id, encode(event.to_dict()))
         return None
 
     @blocking_hook
-    def fetch_source_sync_data(self: _Client, source_id: str) -> MayAwait[SyncConfig]:
+    def fetch_source_sync_data(self: Any, source_id: str) -> MayAwait[SyncConfig]:
         """Return what a run needs to know about a source; see ``sync_config``."""
-        return self.sync_config(source_id)
+        config: SyncConfig = self.sync_config(source_id)
+        return config
 
     @blocking_hook
-    def fetch_source_config(self: _Client, source_id: str) -> MayAwait[dict[str, Any]]:
+    def fetch_source_config(self: Any, source_id: str) -> MayAwait[dict[str, Any]]:
         """Return the same as a dict."""
-        return self.sync_config(source_id).model_dump()
+        config: SyncConfig = self.sync_config(source_id)
+        return config.model_dump()
 
     @blocking_hook
     def extract_and_store_content(
-        self: _Client, sync_run_id: str, data: bytes, mime_type: str, filename: str | None = None
+        self: Any, sync_run_id: str, data: bytes, mime_type: str, filename: str | None = None
     ) -> MayAwait[str]:
         """Store the text of a file; see ``extract_content``."""
         return self.extract_content(sync_run_id, io.BytesIO(data), mime_type=mime_type, filename=filename)
 
     @blocking_hook
-    def increment_scanned(self: _Client, sync_run_id: str, count: int = 1) -> MayAwait[None]:
+    def increment_scanned(self: Any, sync_run_id: str, count: int = 1) -> MayAwait[None]:
         """Count scanned documents; see ``add_scanned``."""
         self.add_scanned(sync_run_id, count)
         return None
 
     @blocking_hook
-    def update_connector_state(self: _Client, source_id: str, state: dict[str, Any]) -> MayAwait[None]:
+    def update_connector_state(self: Any, source_id: str, state: dict[str, Any]) -> MayAwait[None]:
         """Replace a source's connector state; see ``save_connector_state``."""
         self.save_connector_state(source_id, state)
         return None
