@@ -57,7 +57,6 @@ class Access:
     """One way into one server. Calls with equal ones may share a session.
 
     Attributes:
-        server: the server.
         settings: its environment, or the headers of requests: the declared ones and those made from credentials.
         secrets: what must not appear in a log or an answer.
         key: equal for equal ways; a digest, no secret.
@@ -75,13 +74,7 @@ class Access:
 
 @frozen
 class ServerAccess:
-    """Makes an ``Access`` of credentials, with the connector's ``prepare_mcp_env`` or ``prepare_mcp_headers``.
-
-    Attributes:
-        connector: whose hook is asked.
-        server: its server.
-        call_hook: calls the hook.
-    """
+    """Makes an ``Access`` of credentials, with the connector's ``prepare_mcp_env`` or ``prepare_mcp_headers``."""
 
     connector: ConnectorBase
     server: McpServer
@@ -103,17 +96,17 @@ class ServerAccess:
             ) from error
 
     def _make(self, credentials: Any) -> Access:
-        is_stdio = isinstance(self.server, StdioMcpServer)
-        hook = self.connector.prepare_mcp_env if is_stdio else self.connector.prepare_mcp_headers
+        if isinstance(self.server, StdioMcpServer):
+            declared, name = self.server.env, "prepare_mcp_env"
+        else:
+            declared, name = self.server.headers, "prepare_mcp_headers"
         secrets, row = secrets_and_row(credentials)
         optional = {"config": (row and row.config) or {}, "wrapper": row}
-        prepared = self.call_hook(hook, {"credentials": secrets}, optional)
+        prepared = self.call_hook(getattr(self.connector, name), {"credentials": secrets}, optional)
         if prepared is not None and not is_text_by_name(prepared):
-            name = (
-                f"{type(self.connector).__name__}.{'prepare_mcp_env' if is_stdio else 'prepare_mcp_headers'}"
+            raise ConfigurationError(
+                f"{type(self.connector).__name__}.{name} returned {type(prepared).__name__}: return a dict of strings"
             )
-            raise ConfigurationError(f"{name} returned {type(prepared).__name__}: return a dict of strings")
-        declared = self.server.env if isinstance(self.server, StdioMcpServer) else self.server.headers
         settings = {**(declared or {}), **(prepared or {})}
         query = [value for _, value in parse_qsl(urlsplit(_whole_address(self.server)).query)]
         return Access(

@@ -48,14 +48,8 @@ DISCOVERY_SECONDS = 120.0
 class McpBridge:
     """Keeps the catalogue of one server and passes requests on to it. ``close`` it before the loop.
 
-    All methods may be called from any thread but the loop's, and wait no longer than the server's time-outs.
-
-    Args:
-        access: how the server is reached.
-        loop: where the sessions live.
-        on_change: called in a thread when the catalogue has changed.
-        cache: where the catalogue is kept on disk, or None.
-        limits: how many sessions are kept.
+    All methods may be called from any thread but the loop's, and wait no longer than the server's time-outs. ``on_change``
+    is called in a thread when the catalogue has changed.
     """
 
     def __init__(

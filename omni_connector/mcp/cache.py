@@ -34,16 +34,7 @@ LARGEST_FILE = 32 * 1024 * 1024
 
 @frozen(kw_only=True)
 class CachedCatalogue:
-    """The file.
-
-    Attributes:
-        format: distinguishes it from other files.
-        version: of the format.
-        connector: name of the connector.
-        server: digest of what identifies the server.
-        saved_at: seconds since 1970.
-        catalogue: the lists.
-    """
+    """The file: ``server`` is a digest of what identifies the server, ``saved_at`` seconds since 1970."""
 
     format: str
     version: int
@@ -56,11 +47,7 @@ class CachedCatalogue:
 class CatalogueCache:
     """Reads and writes one file. What it cannot read or write is logged; the connector works without.
 
-    Args:
-        directory: where; made for the owner only when it is not there.
-        ttl_seconds: how long a catalogue may be used.
-        connector: name of the connector.
-        server: another one's catalogue is of no use.
+    ``directory`` is made, for the owner only, when it does not exist; a catalogue may be used for ``ttl_seconds``.
     """
 
     def __init__(self, directory: Path, ttl_seconds: float, *, connector: str, server: McpServer) -> None:
@@ -92,27 +79,21 @@ class CatalogueCache:
     def save(self, catalogue: McpCatalogue, secrets: frozenset[str]) -> None:
         """Write the file; readers see the old or the new one, never a part.
 
-        Args:
-            catalogue: the lists.
-            secrets: replaced, should the server have repeated them in a description.
+        The server may have repeated ``secrets`` in a description: they are replaced.
         """
-        body = encode(
-            unstructure(
-                CachedCatalogue(
-                    format=FORMAT,
-                    version=VERSION,
-                    connector=self._connector,
-                    server=self._server,
-                    saved_at=time.time(),
-                    catalogue=catalogue,
-                )
-            )
+        whole = CachedCatalogue(
+            format=FORMAT,
+            version=VERSION,
+            connector=self._connector,
+            server=self._server,
+            saved_at=time.time(),
+            catalogue=catalogue,
         )
-        text = body.decode()
+        text = encode(unstructure(whole)).decode()
         if any(secret in text for secret in secrets):
-            body = redact(text, secrets).encode()
+            text = redact(text, secrets)
         try:
-            self._replace(body)
+            self._replace(text.encode())
         except OSError as error:
             log.warning("The MCP catalogue could not be kept in %s: %s", self.path, error)
 

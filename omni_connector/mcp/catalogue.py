@@ -1,7 +1,5 @@
 """What an MCP server offers, in the manager's terms, and as part of a manifest."""
 
-from typing import Any
-
 from attrs import field, frozen
 
 from omni_connector.models import ActionDefinition, McpPrompt, McpResource, SkillDefinition
@@ -10,14 +8,7 @@ from omni_connector.models.json_values import JsonValue
 
 @frozen(kw_only=True)
 class McpCatalogue:
-    """The lists of one server.
-
-    Attributes:
-        tools: as actions; their schemas are acceptable to the manager.
-        resources: resources and templates of resources.
-        prompts: prompts.
-        skills: the prompts once more, as skills.
-    """
+    """The lists of one server: tools as actions that the manager accepts, and the prompts once more, as skills."""
 
     tools: list[ActionDefinition] = field(factory=list)
     resources: list[McpResource] = field(factory=list)
@@ -34,31 +25,21 @@ class McpCatalogue:
 
 
 def add_to_manifest(wire: dict[str, JsonValue], catalogue: McpCatalogue | None) -> dict[str, JsonValue]:
-    """Return the manifest ``wire`` with what the server offers in it.
+    """Return the manifest ``wire`` with what the server offers in it; ``catalogue`` is None when that is not known yet.
 
     What the connector itself declares under the same name or id wins.
-
-    Args:
-        wire: the JSON object of the manifest.
-        catalogue: None when it is not known (yet).
     """
     if catalogue is None:
         return {**wire, "mcp_enabled": True, "mcp_catalog_loaded": False}
     source_types: list[str] = wire.get("source_types") or []
-    return {
-        **wire,
-        "mcp_enabled": True,
-        "mcp_catalog_loaded": True,
-        "actions": _joined(wire, "actions", "name", [tool.to_wire(source_types) for tool in catalogue.tools]),
-        "resources": _joined(
-            wire, "resources", "uri_template", [each.to_wire() for each in catalogue.resources]
-        ),
-        "prompts": _joined(wire, "prompts", "name", [each.to_wire() for each in catalogue.prompts]),
-        "skills": _joined(wire, "skills", "id", [each.to_wire() for each in catalogue.skills]),
-    }
-
-
-def _joined(wire: dict[str, JsonValue], part: str, key: str, more: list[dict[str, Any]]) -> list[JsonValue]:
-    own: list[JsonValue] = list(wire.get(part) or [])
-    taken = {each[key] for each in own if isinstance(each, dict) and key in each}
-    return own + [each for each in more if each[key] not in taken]
+    joined = {**wire, "mcp_enabled": True, "mcp_catalog_loaded": True}
+    for part, key, offered in (
+        ("actions", "name", [tool.to_wire(source_types) for tool in catalogue.tools]),
+        ("resources", "uri_template", [each.to_wire() for each in catalogue.resources]),
+        ("prompts", "name", [each.to_wire() for each in catalogue.prompts]),
+        ("skills", "id", [each.to_wire() for each in catalogue.skills]),
+    ):
+        own: list[JsonValue] = list(wire.get(part) or [])
+        taken = {each[key] for each in own if isinstance(each, dict) and key in each}
+        joined[part] = own + [each for each in offered if each[key] not in taken]
+    return joined

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import httpx2
 import mcp_types as types
+from anyio.abc import ObjectReceiveStream
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client import IncomingMessage, Transport
 from mcp.client.streamable_http import streamable_http_client
@@ -16,7 +17,6 @@ from omni_connector._version import __version__
 from omni_connector.exceptions import McpUnavailableError
 from omni_connector.mcp.access import Access
 from omni_connector.mcp.failures import translated
-from omni_connector.mcp.hangup import notice_hangup
 from omni_connector.mcp.stderr import ServerStderr
 from omni_connector.models.mcp_servers import HttpMcpServer, StdioMcpServer
 
@@ -67,7 +67,7 @@ async def connect(access: Access, listener: Listener) -> AsyncIterator["McpConne
     )
     async with opened as (transport, more):
         client = Client(
-            notice_hangup(transport, listener.on_lost),
+            _noticing_hangup(transport, listener.on_lost),
             cache=None,
             client_info=types.Implementation(name="omni-connector", version=__version__),
             message_handler=functools.partial(_pass_on, listener),
@@ -85,14 +85,10 @@ async def connect(access: Access, listener: Listener) -> AsyncIterator["McpConne
 
 
 class McpConnection:
-    """An open connection: the requests that the bridge makes. Each raises an McpError when it fails.
-
-    Attributes:
-        is_open: False once it is being left.
-    """
+    """An open connection: the requests that the bridge makes. Each raises an McpError when it fails."""
 
     def __init__(self, client: Client, access: Access, more: Callable[[], str]) -> None:
-        self.is_open = True
+        self.is_open = True  # False once it is being left.
         self._client = client
         self._access = access
         self._more = more
@@ -163,7 +159,7 @@ async def _http(access: Access, server: HttpMcpServer, listener: Listener) -> As
 
 
 class _HttpRefusal:
-    """Remembers the status of the last POST if it was an error."""
+    """Remembers the status of the last POST if it was an error, such as ``HTTP 502 Bad Gateway``."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -175,8 +171,38 @@ class _HttpRefusal:
             self._text = f"HTTP {response.status_code} {response.reason_phrase}".rstrip() if is_error else ""
 
     def text(self) -> str:
-        """Return it, such as ``HTTP 502 Bad Gateway``, or nothing."""
+        """Return it, or nothing."""
         return self._text
+
+
+@contextlib.asynccontextmanager
+async def _noticing_hangup(
+    transport: Transport, on_lost: Callable[[], None]
+) -> AsyncIterator[tuple[Any, Any]]:
+    """Open ``transport``; call ``on_lost`` when what comes from the server ends, for whatever reason."""
+    async with transport as (incoming, outgoing):
+        yield _EndingStream(incoming, on_lost), outgoing
+
+
+class _EndingStream(ObjectReceiveStream[Any]):
+    """A stream of messages that reports its end: the ``mcp`` package notices a hangup only at the next request."""
+
+    def __init__(self, stream: Any, on_end: Callable[[], None]) -> None:
+        self._stream = stream
+        self._on_end = on_end
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    async def receive(self) -> Any:
+        try:
+            return await self._stream.receive()
+        except BaseException:
+            self._on_end()
+            raise
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 async def _pass_on(listener: Listener, message: IncomingMessage) -> None:

@@ -26,13 +26,10 @@ class SessionForgottenError(McpUnavailableError):
 def translated(
     error: BaseException, access: Access, *, more: str = "", established: bool = False
 ) -> McpError:
-    """Return ``error``, whatever library it comes from, as one of ours.
+    """Return ``error``, whatever library it comes from, as one of ours; of a group, every member is named.
 
-    Args:
-        error: of a group, every member is named.
-        access: the server, and the secrets to remove.
-        more: what else is known, such as a process's last words, or the status of an HTTP answer.
-        established: it happened to a request in an open session.
+    ``more`` is what else is known, such as a process's last words, or the status of an HTTP answer. ``established`` says that
+    it happened to a request in an open session.
     """
     if isinstance(error, McpError):
         return error

@@ -24,14 +24,7 @@ AGAIN_SECONDS = 600.0
 
 
 class CatalogueKeeper:
-    """The catalogue of one server.
-
-    Args:
-        connector_name: for messages.
-        discover: asks the server what it offers.
-        on_change: called when the catalogue has changed.
-        cache: where it is kept on disk, or None.
-    """
+    """The catalogue of one server; ``discover`` asks for it, ``on_change`` is called when it has changed."""
 
     def __init__(
         self,

@@ -17,11 +17,6 @@ def tool_arguments(tool: ActionDefinition, params: Any, source: Any) -> dict[str
     declare is left out, unless it says that it takes anything; then only what the source's config has put there. It
     also renames ``document_id`` to ``file_id``, which is undone for a tool that only knows the former.
 
-    Args:
-        tool: the tool.
-        params: as they came.
-        source: the source's row, or None.
-
     Raises:
         McpRefusedError: the parameters are no object.
     """

@@ -1,7 +1,6 @@
 """One session with an MCP server, owned by a task."""
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable
 
@@ -12,8 +11,6 @@ from omni_connector.mcp.access import Access
 from omni_connector.mcp.connecting import McpConnection, connect
 from omni_connector.mcp.failures import translated
 
-log = logging.getLogger(__name__)
-
 LEAVING_SECONDS = 5.0
 """For saying goodbye to an HTTP server. A process is given 4 s before it is killed, and that is not cut short."""
 
@@ -23,14 +20,6 @@ class Session:
 
     All of that happens in one task: a connection has to be left in the task that entered it. Requests are made in the
     tasks of the callers.
-
-    Attributes:
-        access: what it was opened with.
-        calls: how many use it now; counted by ``Sessions``.
-        last_used: when the last call ended, on the loop's clock; the same.
-        is_fresh: no call was made yet.
-        is_retired: no further call may use it.
-        has_ended: connection and process are gone.
     """
 
     def __init__(
@@ -41,11 +30,11 @@ class Session:
         on_lists_changed: Callable[[Access], None],
     ) -> None:
         self.access = access
-        self.calls = 0
-        self.last_used = 0.0
-        self.is_fresh = True
-        self.is_retired = False
-        self.has_ended = False
+        self.calls = 0  # How many use it now; counted by ``Sessions``.
+        self.last_used = 0.0  # When the last call ended, on the loop's clock; the same.
+        self.is_fresh = True  # No call was made yet.
+        self.is_retired = False  # No further call may use it.
+        self.has_ended = False  # Connection and process are gone.
         self._on_end = on_end
         self._on_lists_changed = on_lists_changed
         self._leave = asyncio.Event()

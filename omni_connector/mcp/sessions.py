@@ -28,9 +28,7 @@ CLOSE_SECONDS = 10.0
 class Sessions:
     """Makes requests in sessions that it opens, shares and closes. Lives on the loop. ``close`` it.
 
-    Args:
-        limits: how many, how long.
-        on_lists_changed: called when a server says that it offers something else now, with the access for asking it.
+    ``on_lists_changed`` is called when a server says that it offers something else now, with the access for asking it.
     """
 
     def __init__(self, limits: SessionLimits, *, on_lists_changed: Callable[[Access], None]) -> None:
@@ -49,17 +47,13 @@ class Sessions:
         timeout_seconds: float,
         repeatable: bool,
     ) -> T:
-        """Return what ``ask`` returns, given a connection.
+        """Return what ``ask``, which may be called twice, returns for a connection.
 
         A session that was kept and has gone meanwhile is replaced by another, and the request made there, if it cannot
         have been carried out or may be repeated. A session in which a request got no answer is not used again: a
         process that hangs would take the next one with it.
 
-        Args:
-            access: the server and how it is reached.
-            ask: makes the request; may be called twice.
-            timeout_seconds: for everything, opening a session and waiting for a free one included.
-            repeatable: the request changes nothing.
+        Opening a session and waiting for a free one are part of ``timeout_seconds``. A ``repeatable`` request changes nothing.
 
         Raises:
             McpError: it failed.
@@ -113,9 +107,7 @@ class Sessions:
             session = self._kept(access) or self._new(access)
             if session is not None:
                 session.calls += 1
-                timer = self._timers.pop(session, None)
-                if timer is not None:
-                    timer.cancel()
+                self._stop_timer(session)
                 return session
             await self._changed.wait()
 
@@ -153,10 +145,13 @@ class Sessions:
 
     def _on_end(self, session: Session) -> None:
         self._sessions.remove(session)
+        self._stop_timer(session)
+        self._notify()
+
+    def _stop_timer(self, session: Session) -> None:
         timer = self._timers.pop(session, None)
         if timer is not None:
             timer.cancel()
-        self._notify()
 
     def _notify(self) -> None:
         self._changed.set()

@@ -29,12 +29,7 @@ MINUTE_SECONDS = 60.0
 class ServerStderr:
     """A pipe for one server's standard error, read on the loop. An async context manager.
 
-    Args:
-        label: what the server is called.
-        secrets: what is replaced in its lines.
-
-    Attributes:
-        writer: the end that is given to the process; call ``handed_over`` once it has it.
+    ``writer`` is the end that is given to the process; call ``handed_over`` once it has it.
     """
 
     writer: TextIO
