@@ -1,7 +1,4 @@
-"""Defaults of hooks that block, because they wait for a process or the network: an ``async def`` override awaits them.
-
-In a module of its own, because the loop is loaded only when it is needed: importing ``Connector`` does without asyncio.
-"""
+"""Defaults of hooks that block, because they wait for a process or the network: an ``async def`` override awaits them."""
 
 import functools
 import sys
@@ -22,7 +19,7 @@ def blocking_hook(default: Hook) -> Hook:
     def call(*args: Any, **kwargs: Any) -> Any:
         if "asyncio" not in sys.modules:
             return quick(*args, **kwargs)  # No coroutine can be calling.
-        from omni_connector.event_loop import beside_the_loop  # noqa: PLC0415 - see above.
+        from omni_connector.event_loop import beside_the_loop  # noqa: PLC0415 - it loads asyncio.
 
         return beside_the_loop(functools.partial(quick, *args, **kwargs))
 

@@ -18,8 +18,7 @@ def author_location(error: BaseException) -> str:
 def innermost_author_frame(frames: Iterable[tuple[str, int]]) -> str:
     """Return ``file, line 7``: the innermost frame outside of libraries, else in a library; nothing without any.
 
-    Args:
-        frames: file names and line numbers, the outermost first. The SDK's own frames and generated code are left out.
+    ``frames`` are file names and line numbers, the outermost first; the SDK's own and generated code are left out.
     """
     files = [frame for frame in frames if not (frame[0].startswith("<") or frame[0].startswith(_PACKAGE))]
     own = [frame for frame in files if not _is_library(frame[0])] or files

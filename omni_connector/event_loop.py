@@ -33,11 +33,7 @@ OnStop = Callable[[Callable[[], object]], Callable[[], None]]
 
 
 class EventLoop:
-    """Owns the private loop. ``close`` it.
-
-    Args:
-        name: of its thread.
-    """
+    """Owns the private loop. ``close`` it."""
 
     def __init__(self, name: str = "omni-loop") -> None:
         self._name = name
@@ -67,10 +63,7 @@ class EventLoop:
     ) -> T:
         """Run ``awaitable`` on the loop and wait for it, in a thread that is not the loop's.
 
-        Args:
-            awaitable: a coroutine, or anything else that can be awaited.
-            on_stop: registers what ends the task; it is cancelled after the grace period.
-            grace_seconds: how long the task may go on after that.
+        ``on_stop`` registers what ends the task: it is cancelled ``grace_seconds`` later.
 
         Raises:
             concurrent.futures.CancelledError: the task was cancelled.
@@ -194,11 +187,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 class Promise(Generic[T]):
-    """A value to come, awaited on the loop and given by any thread.
-
-    Attributes:
-        value: what is awaited.
-    """
+    """A ``value`` to come, awaited on the loop and given by any thread."""
 
     def __init__(self, value: "asyncio.Future[T]", keep: Callable[[Callable[[], None]], None]) -> None:
         self.value = value

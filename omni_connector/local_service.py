@@ -27,20 +27,17 @@ class LocalService:
     Args:
         connector: the connector.
         manager: a manager that runs.
-        client: how the connector calls the manager; straight unless given. It is closed with the service.
-        options: figures of the runtime, such as the size of batches; the usual ones unless given.
+        client: how the connector calls the manager; an ``SdkClient`` unless given. It is closed with the service.
+        options: figures of the runtime, such as the size of batches.
         from_environ: read the other settings from the process's environment, as a served connector does.
 
     Attributes:
-        connector: the connector.
-        manager: the manager that it is registered with.
         url: base address, without a trailing slash.
         app: the Flask application that serves the connector protocol.
         service: the connector at work: its runs and their figures.
 
     Raises:
-        ConfigurationError: a manager would refuse the manifest, or a variable of the environment is wrong; says all that
-            is wrong.
+        ConfigurationError: a manager would reject the manifest, or variables of the environment are wrong; lists all.
         SdkClientError: the manager refuses to register the connector; the message says why.
     """
 
@@ -101,9 +98,8 @@ class LocalService:
         self.service = next(iter(services(self.app).values()))
         self._late_application.open(self.app)
         if self.manager.takes_registrations:
-            with SdkClient(
-                self.manager.url
-            ) as client:  # Here and now, so that a refusal is the caller's error.
+            # Here and now, so that a rejection is the caller's error.
+            with SdkClient(self.manager.url) as client:
                 client.register(self.service.checked_manifest())
         for source_type in self.connector.source_types:
             self.manager.configure_connector(source_type, self.url)

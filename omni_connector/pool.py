@@ -22,12 +22,7 @@ _Task = tuple[Callable[..., Any], tuple[Any, ...], "Future[Any]"]
 
 
 class WorkerPool:
-    """Runs calls in at most ``limit`` threads, started when they are first needed.
-
-    Args:
-        name: prefix of the threads' names.
-        limit: how many threads at most.
-    """
+    """Runs calls in at most ``limit`` threads, started when they are first needed and named after ``name``."""
 
     def __init__(self, name: str, limit: int) -> None:
         self._name = name

@@ -43,7 +43,6 @@ __all__ = [
     "services",
 ]
 
-
 log = logging.getLogger(__name__)
 
 
@@ -71,8 +70,7 @@ def create_blueprint(
 
     Raises:
         ConfigurationError: the environment is incomplete (lists everything), or the process has greenlets instead of
-            threads. Mounting raises it as well, when the manager
-            would refuse the manifest.
+            threads. Mounting raises it as well, when the manager would reject the manifest.
     """
     require_real_threads()
     if settings is not None:
@@ -114,13 +112,12 @@ def create_app_from_environ(environ: Mapping[str, str] | None = None) -> Flask:
         ConfigurationError: lists everything that is missing or wrong.
     """
     target, problems = wsgi_target(environ)
-    connector = None
     if target:
         try:
             connector = load_connector(target)
         except ConfigurationError as error:
             problems += [f"OMNI_CONNECTOR={target}: {problem}" for problem in error.problems]
-    if problems or connector is None:
+    if problems:
         raise ConfigurationError(problems)
     return create_app(connector, settings=Settings.from_environ(environ))
 
@@ -157,13 +154,10 @@ def service_of(app: Flask, connector_name: str | None = None) -> ConnectorServic
     Raises:
         ConfigurationError: there is none, or several and no name was given.
     """
-    found = [
-        service
-        for service in services(app).values()
-        if connector_name is None or service.connector.name == connector_name
-    ]
+    mounted = services(app).values()
+    found = [each for each in mounted if connector_name in {None, each.connector.name}]
     if len(found) != 1:
-        names = ", ".join(sorted(service.connector.name for service in services(app).values())) or "none"
+        names = ", ".join(sorted(each.connector.name for each in mounted)) or "none"
         wanted = f"named {connector_name!r}" if connector_name else "alone"
         raise ConfigurationError(
             f"No connector {wanted} is mounted in this application. Mounted: {names}. "

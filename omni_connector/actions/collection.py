@@ -18,14 +18,7 @@ from omni_connector.models import ActionDefinition
 
 @frozen
 class DeclaredAction:
-    """A method that carries ``@action``.
-
-    Attributes:
-        definition: as it is announced.
-        attribute: the method's name.
-        place: the method, for messages, such as ``Tickets.find``.
-        parameters: what it takes.
-    """
+    """A method that carries ``@action``: ``attribute`` is its name, ``place`` is for messages, such as ``Tickets.find``."""
 
     definition: ActionDefinition
     attribute: str
@@ -35,11 +28,9 @@ class DeclaredAction:
 
 @frozen
 class DeclaredActions:
-    """All of a class.
+    """All of a class, in the order of declaration, those of base classes first.
 
-    Attributes:
-        by_name: in the order of declaration, those of base classes first.
-        problems: what keeps methods from being actions, a sentence each.
+    ``problems`` says, a sentence each, what keeps methods from being actions.
     """
 
     by_name: Mapping[str, DeclaredAction]
@@ -47,7 +38,7 @@ class DeclaredActions:
 
 
 def declared_actions(kind: type) -> DeclaredActions:
-    """Return the actions that a class declares and inherits; worked out once for each class.
+    """Return the actions that a class declares and inherits.
 
     An override without ``@action`` of its own is called in place of the method that it overrides, whose signature and
     options are announced. ``None`` in its place takes the action away.

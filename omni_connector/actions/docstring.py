@@ -5,12 +5,7 @@ from attrs import Factory, frozen
 
 @frozen
 class Described:
-    """What a docstring says.
-
-    Attributes:
-        text: the description, one line for each paragraph.
-        parameters: descriptions of parameters, or of a class's attributes, by name.
-    """
+    """What a docstring says: its ``text``, one line for each paragraph, and the descriptions of parameters or attributes."""
 
     text: str = ""
     parameters: dict[str, str] = Factory(dict)

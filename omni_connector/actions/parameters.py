@@ -31,14 +31,7 @@ class UndeclarableParameterError(Exception):
 
 @frozen
 class Parameter:
-    """One that callers give.
-
-    Attributes:
-        name: its name, in the method and in the request.
-        kind: its type.
-        schema: of its value, default and description included.
-        required: it has no default.
-    """
+    """One that callers give; ``schema`` includes its default and description."""
 
     name: str
     kind: Any
@@ -51,8 +44,7 @@ class Parameters:
     """All of a method.
 
     Attributes:
-        given: those that callers give, in order.
-        special: names of those that the SDK hands over.
+        special: names of those that the SDK fills in.
         open: the method takes whatever else comes, as ``**name``.
     """
 
@@ -67,11 +59,9 @@ class Parameters:
         return object_schema(properties, required)
 
     def arguments(self, params: JsonValue, special: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the keyword arguments of a call; keys that are not declared are left out, unless it takes all.
+        """Return the keyword arguments of a call; ``special`` is what the SDK can fill in, by name.
 
-        Args:
-            params: what came. The manager merges the source's config into it, so that undeclared keys are usual.
-            special: what the SDK can hand over, by name.
+        Keys that are not declared are left out, unless it takes all: the manager merges the source's config into ``params``.
 
         Raises:
             MalformedRequestError: names every parameter that is missing or mistyped.
@@ -105,13 +95,7 @@ class Parameters:
 def read_parameters(
     function: Callable[..., Any], *, owner: type, bound: bool, described: Described
 ) -> Parameters:
-    """Return the parameters of a method.
-
-    Args:
-        function: as it is written in the class.
-        owner: that class; types that are declared in it can be used.
-        bound: the first parameter is the instance or the class.
-        described: what the docstring says.
+    """Return the parameters of a method, which may use types that are declared in its class, the ``owner``.
 
     Raises:
         UndeclarableParameterError: the first parameter that cannot be one of an action.
