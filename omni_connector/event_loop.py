@@ -203,23 +203,14 @@ class Promise(Generic[T]):
 
 
 def _serve(loop: asyncio.AbstractEventLoop, closing: threading.Event) -> None:
-    """Run the loop until it is stopped, then end its tasks in order."""
-    asyncio.set_event_loop(loop)
-    try:
+    """Run the loop until it is stopped; the runner then ends its tasks in order."""
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        asyncio.set_event_loop(runner.get_loop())
         while not closing.is_set():
             # A task that raises SystemExit stops the loop on its way; the thread that waits for the task gets the
             # exception, and the loop goes on for the others.
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
                 loop.run_forever()
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
 
 
 async def _supervised(awaitable: Awaitable[T], on_stop: OnStop | None, grace_seconds: float) -> T:

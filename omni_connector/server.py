@@ -28,8 +28,7 @@ from omni_connector.serving.processes import (
     require_real_threads,
 )
 from omni_connector.target import load_connector
-from omni_connector.web.application import Application
-from omni_connector.web.asgi import AsgiApplication
+from omni_connector.web.asgi import Application, AsgiApplication
 from omni_connector.web.blueprint import EXTENSION, build_blueprint
 from omni_connector.web.errors import register_error_handlers
 

@@ -48,8 +48,9 @@ DISCOVERY_SECONDS = 120.0
 class McpBridge:
     """Keeps the catalogue of one server and passes requests on to it. ``close`` it before the loop.
 
-    All methods may be called from any thread but the loop's, and wait no longer than the server's time-outs. ``on_change``
-    is called in a thread when the catalogue has changed.
+    All methods may be called from any thread but the loop's, and wait no longer than the server's time-outs. Requests raise
+    an McpError when the server cannot be reached or fails, an McpRefusedError when it refuses. ``on_change`` is called in a
+    thread when the catalogue has changed.
     """
 
     def __init__(
@@ -91,11 +92,7 @@ class McpBridge:
         return self._keeper.tool(action) is not None
 
     def discover(self, credentials: Any = None) -> bool:
-        """Ask the server what it offers; say whether that has changed.
-
-        Raises:
-            McpError: it could not be asked; what was known is kept.
-        """
+        """Ask the server what it offers; say whether that has changed. When it fails, what was known is kept."""
         return self._keeper.update(self._access.make(credentials))
 
     def bootstrap(self, credentials: Any = None) -> bool:
@@ -136,9 +133,7 @@ class McpBridge:
     def call_tool(self, name: str, arguments: dict[str, JsonValue], credentials: Any = None) -> ToolResult:
         """Call a tool; one that only reads is called again if the server went away during the call.
 
-        Raises:
-            McpRefusedError: the tool reports an error, or the server does not know it or its arguments.
-            McpError: the server failed.
+        A tool that reports an error has refused.
         """
         access = self._access.make(credentials)
         tool = self._keeper.tool(name)
@@ -151,20 +146,12 @@ class McpBridge:
         return result
 
     def read_resource(self, uri: str, credentials: Any = None) -> dict[str, JsonValue]:
-        """Read a resource; return the answer to ``/resource``.
-
-        Raises:
-            McpError: the server does not know it, or failed.
-        """
+        """Read a resource; return the answer to ``/resource``."""
         ask = operator.methodcaller("read_resource", uri)
         return resource_contents(self._request(self._access.make(credentials), ask))
 
     def get_prompt(self, name: str, arguments: Any = None, credentials: Any = None) -> dict[str, JsonValue]:
-        """Fetch a prompt; return the answer to ``/prompt``.
-
-        Raises:
-            McpError: the server does not know it or its arguments, or failed.
-        """
+        """Fetch a prompt; return the answer to ``/prompt``."""
         access = self._access.make(credentials)
         try:
             given = prompt_arguments(arguments)

@@ -101,7 +101,7 @@ class CatalogueCache:
         """Open the file, unless it is the one that is known already.
 
         Raises:
-            OSError: it cannot be read, is no plain file, or belongs to somebody else, who could have put tools there.
+            OSError: it cannot be read, is no plain file, or belongs to another account, which could have put tools there.
         """
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with contextlib.ExitStack() as stack:

@@ -70,11 +70,7 @@ class CatalogueKeeper:
         return None if catalogue is None else catalogue.tool(name)
 
     def update(self, access: Access) -> bool:
-        """Ask the server what it offers; say whether that has changed.
-
-        Raises:
-            McpError: it could not be asked; what was known is kept.
-        """
+        """Ask the server what it offers; say whether that has changed. When it fails, what was known is kept."""
         with self._asking:
             found = self._discover(access)
         with self._lock:

@@ -1,6 +1,6 @@
 """Makes the schema of an MCP server's tool acceptable to the manager, by leaving out what it rejects.
 
-An author's own schema is refused with a remedy (``models/action_schema.py``); a tool's schema belongs to somebody else and
+An author's own schema is refused with a remedy (``models/action_schema.py``); a tool's schema comes from its server and
 cannot be changed there. Leaving out a rule is safe: the server checks its arguments in any case.
 """
 

@@ -10,9 +10,6 @@ from attrs import field, frozen
 
 from omni_connector.models import fields
 
-CONNECT_SECONDS = 20.0
-CALL_SECONDS = 25.0
-
 
 def _to_plain_path(value: Any) -> Any:
     return str(value) if isinstance(value, PurePath) else value
@@ -45,8 +42,24 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+@frozen(kw_only=True)
+class BaseMcpServer:
+    """What every server has.
+
+    Attributes:
+        connect_timeout_seconds: for starting or reaching it and the handshake; ``npx`` may have to unpack a package first.
+        call_timeout_seconds: for one call, starting the server included; the manager waits 30 s for an action.
+        needs_credentials: False when it works without: it is then asked what it offers when the connector starts, not
+            at the first sync.
+    """
+
+    connect_timeout_seconds: float = field(default=20.0, validator=_seconds)
+    call_timeout_seconds: float = field(default=25.0, validator=_seconds)
+    needs_credentials: bool = field(default=True, validator=fields.boolean)
+
+
 @frozen
-class StdioMcpServer:
+class StdioMcpServer(BaseMcpServer):
     """An MCP server that runs as a process and talks over its standard input and output.
 
         StdioMcpServer("npx", ["-y", "@modelcontextprotocol/server-github"])
@@ -57,10 +70,6 @@ class StdioMcpServer:
     Attributes:
         env: more variables for its environment.
         cwd: where it runs; None is where the connector does.
-        connect_timeout_seconds: for starting it and the handshake; ``npx`` may have to unpack a package first.
-        call_timeout_seconds: for one call, starting the server included; the manager waits 30 s for an action.
-        needs_credentials: False when it works without: it is then asked what it offers when the connector starts, not
-            at the first sync.
 
     Raises:
         InvalidValueError: a value has the wrong type.
@@ -72,9 +81,6 @@ class StdioMcpServer:
     cwd: str | None = field(
         default=None, converter=_to_plain_path, validator=fields.optional(fields.nonempty_text)
     )
-    connect_timeout_seconds: float = field(default=CONNECT_SECONDS, validator=_seconds, kw_only=True)
-    call_timeout_seconds: float = field(default=CALL_SECONDS, validator=_seconds, kw_only=True)
-    needs_credentials: bool = field(default=True, validator=fields.boolean, kw_only=True)
 
     @property
     def label(self) -> str:
@@ -88,7 +94,7 @@ class StdioMcpServer:
 
 
 @frozen
-class HttpMcpServer:
+class HttpMcpServer(BaseMcpServer):
     """An MCP server that is reached over streamable HTTP.
 
         HttpMcpServer("https://mcp.example.com/mcp")
@@ -98,16 +104,14 @@ class HttpMcpServer:
         timeout_seconds: for each step of a request, such as connecting.
         sse_read_timeout_seconds: how long a stream of answers may be silent.
 
-    The others, and errors, are as in ``StdioMcpServer``.
+    Raises:
+        InvalidValueError: a value has the wrong type.
     """
 
     url: str = field(validator=_address, repr=lambda url: repr(_shown(url)))
     headers: Mapping[str, str] = field(factory=dict, validator=_text_by_name, repr=False)
     timeout_seconds: float = field(default=30.0, validator=_seconds)
     sse_read_timeout_seconds: float = field(default=300.0, validator=_seconds)
-    connect_timeout_seconds: float = field(default=CONNECT_SECONDS, validator=_seconds, kw_only=True)
-    call_timeout_seconds: float = field(default=CALL_SECONDS, validator=_seconds, kw_only=True)
-    needs_credentials: bool = field(default=True, validator=fields.boolean, kw_only=True)
 
     @property
     def label(self) -> str:

@@ -1,4 +1,4 @@
-"""Runs the applications under ASGI servers, through a2wsgi; the only module that imports it.
+"""Applications that ASGI servers can run, through a2wsgi; the only module that imports it.
 
 It was chosen over the adapters of asgiref, Starlette and uvicorn: it passes requests and answers on in chunks, gives
 each request a thread of a pool of its own, closes what an application returns, and takes header bytes as they are.
@@ -17,6 +17,9 @@ from omni_connector.pool import WorkerPool
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+
+WSGI_ARGUMENTS = 2
+ASGI_ARGUMENTS = 3
 
 THREADS = 64
 """Requests that are answered at once, in daemon threads started when needed. Actions may take 30 s each, and ``/health``
@@ -68,6 +71,48 @@ class AsgiApplication:
         # A chunked body ends by itself; without this flag Flask reads it as empty.
         environ["wsgi.input_terminated"] = True
         return self._app(environ, start_response)
+
+
+class Application(Flask):
+    """A WSGI application that is an ASGI application when it is called as one.
+
+    ``uvicorn.run(create_app(connector))`` and the test client of an ASGI framework work as with the application of an
+    asynchronous SDK. Servers call a WSGI application with two arguments, an ASGI application with three, or first with one
+    and then with two (ASGI 2, which they assume where calling is no ``async def``). ``close`` stops what its blueprints have
+    started.
+    """
+
+    def __init__(self, name: str, *, close: Callable[[Flask], None]) -> None:
+        super().__init__(name, static_folder=None)
+        self._close = close
+        self._asgi: AsgiApplication | None = None
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Answer a request of a WSGI or an ASGI server."""
+        if keywords or len(arguments) == WSGI_ARGUMENTS:
+            return super().__call__(*arguments, **keywords)
+        if len(arguments) == ASGI_ARGUMENTS:
+            return self._call_asgi(*arguments)
+        if not arguments:  # uvicorn calls it to see whether it is a factory, and expects TypeError if not.
+            raise TypeError("an application is called with a request")
+        (scope,) = arguments
+
+        def connection(receive: Receive, send: Send) -> Awaitable[None]:
+            return self._call_asgi(scope, receive, send)
+
+        return connection
+
+    async def _call_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._asgi is None:
+                self._asgi = AsgiApplication(self, lambda: self._close(self))
+        except ConfigurationError as error:
+            if scope["type"] != "lifespan":
+                raise
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await self._asgi(scope, receive, send)
 
 
 def _adapter_class() -> Any:
