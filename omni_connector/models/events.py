@@ -84,29 +84,27 @@ def encode_upsert(kind: str, document: Document, *, sync_run_id: str, source_id:
 def encode_delete(document_id: str, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``document_deleted`` event."""
     run = {"sync_run_id": sync_run_id, "source_id": source_id}
-    return _encoded(DELETED, document_id, {**run, "document_id": document_id})
+    return EncodedEvent(document_id, DELETED, encode({"type": DELETED, **run, "document_id": document_id}))
 
 
 def encode_group(group: GroupMembership, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``group_membership_sync`` event."""
     run = {"sync_run_id": sync_run_id, "source_id": source_id}
-    return _encoded(GROUP, group.group_email, {**run, **attrs.asdict(group, recurse=False)})
+    event = {"type": GROUP, **run, **attrs.asdict(group, recurse=False)}
+    return EncodedEvent(group.group_email, GROUP, compact(encode(event)))
 
 
 def encode_person(person: PersonRecord, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``person_sync`` event."""
     run = {"sync_run_id": sync_run_id, "source_id": source_id}
-    return _encoded(PERSON, person.email, {**run, "person": attrs.asdict(person, recurse=False)})
+    event = {"type": PERSON, **run, "person": attrs.asdict(person, recurse=False)}
+    return EncodedEvent(person.email, PERSON, compact(encode(event)))
 
 
 def encode_person_deletion(email: str, *, sync_run_id: str, source_id: str) -> EncodedEvent:
     """Encode a ``person_deleted`` event."""
     run = {"sync_run_id": sync_run_id, "source_id": source_id}
-    return _encoded(PERSON_DELETED, email, {**run, "email": email})
-
-
-def _encoded(kind: str, subject: str, facts: dict[str, Any]) -> EncodedEvent:
-    return EncodedEvent(subject, kind, compact(encode({"type": kind, **facts})))
+    return EncodedEvent(email, PERSON_DELETED, encode({"type": PERSON_DELETED, **run, "email": email}))
 
 
 def _metadata(document: Document) -> dict[str, Any]:
