@@ -1,7 +1,7 @@
 """The declared actions of a connector's class."""
 
+import functools
 import inspect
-import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -37,22 +37,13 @@ class DeclaredActions:
     problems: tuple[str, ...]
 
 
+@functools.cache
 def declared_actions(kind: type) -> DeclaredActions:
     """Return the actions that a class declares and inherits.
 
     An override without ``@action`` of its own is called in place of the method that it overrides, whose signature and
     options are announced. ``None`` in its place takes the action away.
     """
-    found = _KNOWN.get(kind)
-    if found is None:
-        found = _KNOWN[kind] = _collected(kind)
-    return found
-
-
-_KNOWN: "weakref.WeakKeyDictionary[type, DeclaredActions]" = weakref.WeakKeyDictionary()
-
-
-def _collected(kind: type) -> DeclaredActions:
     actions: list[DeclaredAction] = []
     problems: list[str] = []
     for attribute, owner, member in _decorated(kind):

@@ -10,7 +10,6 @@ from attrs import define, field
 
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models import fields
-from omni_connector.models.json_values import clean_text
 
 MAX_DOCUMENT_ID_LENGTH = 500
 """Characters; a longer id fails the indexing of a whole batch later (PROTOCOL, section 19)."""
@@ -32,7 +31,13 @@ def _is_clean(value: Any) -> bool:
     """Say whether this is text without NUL and lone surrogates."""
     if type(value) is not str or "\x00" in value:
         return False
-    return value.isascii() or clean_text(value) is value
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # Lone surrogates.
+        return False
+    return True
 
 
 @define(slots=False, init=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
@@ -48,9 +53,6 @@ class DocumentMetadata(fields.QuickModel):
         url: where a person opens the document.
         path: where it is in its source, such as ``Team/Plans/2026.md``.
         extra: anything else, a dict of JSON values; stored, not searched by operator.
-
-    Raises:
-        InvalidValueError: a value has the wrong type or is too long.
     """
 
     title: str | None = field(default=None, converter=fields.clean, validator=_TEXT)
@@ -124,9 +126,6 @@ class DocumentPermissions(fields.QuickModel):
     Attributes:
         users: e-mail addresses; written in lower case, because the manager compares them as they are.
         groups: ``group_email`` of groups, or domains of addresses; addresses are written in lower case.
-
-    Raises:
-        InvalidValueError: a value has the wrong type.
     """
 
     public: bool = field(default=False, validator=fields.boolean)

@@ -52,9 +52,6 @@ class ActionDefinition(Model):
         admin_only: only administrators may run it.
         hidden: not listed, but can be run.
         required_scopes: OAuth scopes it needs, or None.
-
-    Raises:
-        InvalidValueError: a value has the wrong type, here as in the other models.
     """
 
     name: str = field(validator=fields.nonempty_text)

@@ -44,7 +44,7 @@ def _shown(url: str) -> str:
 
 @frozen(kw_only=True)
 class BaseMcpServer:
-    """What every server has.
+    """What both kinds of server have; InvalidValueError for a value of the wrong type.
 
     Attributes:
         connect_timeout_seconds: for starting or reaching it and the handshake; ``npx`` may have to unpack a package first.
@@ -70,9 +70,6 @@ class StdioMcpServer(BaseMcpServer):
     Attributes:
         env: more variables for its environment.
         cwd: where it runs; None is where the connector does.
-
-    Raises:
-        InvalidValueError: a value has the wrong type.
     """
 
     command: str = field(converter=_to_plain_path, validator=fields.nonempty_text)
@@ -103,9 +100,6 @@ class HttpMcpServer(BaseMcpServer):
         headers: sent with each request, beside what the connector's ``prepare_mcp_headers`` returns.
         timeout_seconds: for each step of a request, such as connecting.
         sse_read_timeout_seconds: how long a stream of answers may be silent.
-
-    Raises:
-        InvalidValueError: a value has the wrong type.
     """
 
     url: str = field(validator=_address, repr=lambda url: repr(_shown(url)))

@@ -31,7 +31,7 @@ class Absent(enum.Enum):
 
 
 class Model:
-    """Base of the models; adds methods only, no fields."""
+    """Base of the models. Making one, or setting a field, raises InvalidValueError for a value that cannot be used."""
 
     __slots__ = ()
 
@@ -57,7 +57,9 @@ class Model:
             InvalidValueError: with ``json``, a value has no JSON form.
         """
         dump = _Dump(
-            mode == "json", exclude_none=exclude_none, exclude_defaults=exclude_defaults or exclude_unset
+            is_json=mode == "json",
+            exclude_none=exclude_none,
+            exclude_defaults=exclude_defaults or exclude_unset,
         )
         names = {attribute.name for attribute in _fields(type(self))} if include is None else set(include)
         dumped = dump.fields(self, names - set(exclude or ()))
@@ -139,13 +141,13 @@ def _fields(cls: type[Model]) -> "tuple[attrs.Attribute[Any], ...]":
     return found
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class _Dump:
     """How models are dumped, at every level."""
 
     is_json: bool
-    exclude_none: bool = attrs.field(kw_only=True)
-    exclude_defaults: bool = attrs.field(kw_only=True)
+    exclude_none: bool
+    exclude_defaults: bool
 
     def fields(self, model: Model, names: Collection[str] | None = None) -> dict[str, Any]:
         """Return the fields with these names, or all."""

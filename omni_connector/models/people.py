@@ -100,9 +100,6 @@ class PersonRecord(Model):
         is_active: False for a person who has left; None counts as active.
         manager_external_id: ``external_id`` of the person's manager; not their own.
         source_updated_at: when the source changed the entry: datetime, or ISO 8601 text; without offset taken as UTC.
-
-    Raises:
-        InvalidValueError: a value has the wrong type or breaks one of these rules.
     """
 
     external_id: str = field(converter=fields.to_id, validator=_person_id)
@@ -164,9 +161,6 @@ class GroupMembership(Model):
             in lower case, another identifier keeps its case.
         member_emails: all members; written in lower case, each once. An empty list empties the group.
         group_name: shown to people, at most 255 characters; None keeps the old name.
-
-    Raises:
-        InvalidValueError: a value has the wrong type or is too long.
     """
 
     group_email: str = field(
