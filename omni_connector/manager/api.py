@@ -2,9 +2,9 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import BinaryIO, Protocol
 
+from omni_connector.manager.pending import Pending
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
 from omni_connector.models.json_values import JsonValue
 
@@ -96,7 +96,10 @@ class ManagerApi(Protocol):
             ContentTooLargeError: an older manager takes no text of that size.
         """
 
-    def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> "Future[str]":
+    def store_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> str:
+        """As ``upload_text``, in this thread; return the content id."""
+
+    def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> Pending[str]:
         """Store a text that is a JSON string already (``models.codec.encode_text``); never blocks.
 
         It waits for its turn in the background, and is repeated there.
@@ -108,7 +111,7 @@ class ManagerApi(Protocol):
 
     def upload_file(
         self, sync_run_id: str, open_file: Callable[[], BinaryIO], mime_type: str, filename: str | None
-    ) -> "Future[str]":
+    ) -> Pending[str]:
         """Store the text that the manager extracts from a file; never blocks.
 
         Args:

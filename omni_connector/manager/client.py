@@ -4,7 +4,6 @@ import copy
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from http import HTTPStatus
 from typing import BinaryIO, Self, TypeVar
 
@@ -24,6 +23,7 @@ from omni_connector.manager.calls import Call
 from omni_connector.manager.compatibility import Compatibility, Feature
 from omni_connector.manager.first_event import FirstEvents
 from omni_connector.manager.multipart import KeptOpen
+from omni_connector.manager.pending import Pending
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies
 from omni_connector.manager.sender import Owner, Sender
 from omni_connector.manager.sessions import close_pools, new_session, require_certificates, without_secrets
@@ -192,7 +192,7 @@ class SdkClient(UpstreamCalls):
                     call = endpoints.events(
                         sync_run_id, source_id, known, patient=patient, insistent=insistent
                     )
-                    self._do(call)
+                    self._sender.call(call, self._owner)
                     self._compatibility.found(Feature.BATCHES)
             except UnsupportedByManagerError:
                 if not self._compatibility.missed(Feature.BATCHES):
@@ -223,7 +223,7 @@ class SdkClient(UpstreamCalls):
         self._compatibility.found_events([event])
         return ()
 
-    def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> "Future[str]":
+    def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> Pending[str]:
         """``POST /sdk/content`` with a text that is a JSON string already (``models.codec.encode_text``).
 
         Never blocks: it waits for its turn in the background, and is repeated there.
@@ -233,9 +233,13 @@ class SdkClient(UpstreamCalls):
         """
         return self._sender.send(endpoints.content(sync_run_id, encoded, content_type), self._owner)
 
+    def store_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> str:
+        """``POST /sdk/content``, as ``upload_text``, in this thread; return the content id."""
+        return self._do(endpoints.content(sync_run_id, encoded, content_type))
+
     def upload_file(
         self, sync_run_id: str, open_file: Callable[[], BinaryIO], mime_type: str, filename: str | None
-    ) -> "Future[str]":
+    ) -> Pending[str]:
         """``POST /sdk/extract-content``, as ``upload_text``: have the manager store the text of a file.
 
         Args:
@@ -257,7 +261,7 @@ class SdkClient(UpstreamCalls):
         Raises:
             ContentTooLargeError: this manager takes no text of that size.
         """
-        return self.upload_text(sync_run_id, encode_text(content), content_type).result()
+        return self.store_text(sync_run_id, encode_text(content), content_type)
 
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
@@ -441,7 +445,7 @@ class SdkClient(UpstreamCalls):
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _do(self, call: Call[T]) -> T:
-        return self._sender.send(call, self._owner).result()
+        return self._sender.call(call, self._owner)
 
     def _try(self, feature: Feature, call: Call[T], *, otherwise: T | None) -> T | None:
         """Return what the call does, or something else where the manager has no such route."""
@@ -480,9 +484,9 @@ class SdkClient(UpstreamCalls):
         if not events:  # Asked to find out whether the manager is well.
             self.heartbeat(sync_run_id)
 
-    def _extract(self, call: Call[str], feature: Feature) -> "Future[str]":
+    def _extract(self, call: Call[str], feature: Feature) -> Pending[str]:
         if self._compatibility.lacks(feature):
-            failed: Future[str] = Future()
+            failed: Pending[str] = Pending()
             failed.set_exception(_no_extraction(call.operation, feature))
             return failed
         explain = functools.partial(self._refused_extraction, feature)
@@ -495,7 +499,7 @@ class SdkClient(UpstreamCalls):
             return _no_extraction(error.operation, feature)
         return refusals.of_extraction(error)
 
-    def _extracted(self, feature: Feature, extracted: "Future[str]") -> None:
+    def _extracted(self, feature: Feature, extracted: "Pending[str]") -> None:
         if extracted.exception() is None:
             self._compatibility.found(feature)
 

@@ -1,18 +1,18 @@
 """One handle of libcurl, and what became of the request that it carried."""
 
-import logging
+import contextlib
+import os
+import socket
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
 import pycurl
 
 from omni_connector.manager.curl_options import CurlOptions
 from omni_connector.manager.curl_sockets import Sockets
-from omni_connector.manager.wire import WireAnswer, WireError, WireRequest
-
-log = logging.getLogger(__name__)
+from omni_connector.manager.pending import Pending
+from omni_connector.manager.wire import WireAbortedError, WireAnswer, WireError, WireRequest
 
 FINAL, REFUSED = HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES
 EMPTY_LINES = (b"\r\n", b"\n")
@@ -20,62 +20,21 @@ LARGE_BODY_BYTES = 65536
 BODILESS = frozenset({"GET", "DELETE"})
 
 
-class Job:
-    """A request, and its answer to come: see ``wire.Pending``.
+class Job(Pending[WireAnswer]):
+    """A request, and its answer to come."""
 
-    A ``Future`` of the standard library would cost as much as libcurl itself.
-    """
-
-    __slots__ = ("_callbacks", "_outcome", "request")
+    __slots__ = ("request",)
 
     def __init__(self, request: WireRequest) -> None:
+        super().__init__()
         self.request = request
-        self._outcome: WireAnswer | WireError | None = None
-        # Each is taken off once, by the thread that adds it or by the one that answers, whichever sees it.
-        self._callbacks: deque[Callable[[Job], object]] = deque()
 
     def answer(self, outcome: WireAnswer | WireError) -> None:
         """Hand the outcome over."""
-        self._outcome = outcome
-        self._call_back()
-
-    def done(self) -> bool:
-        """Return whether there is an outcome."""
-        return self._outcome is not None
-
-    def result(self, timeout: float | None = None) -> WireAnswer:
-        """Wait for the answer."""
-        outcome = self._wait(timeout)
         if isinstance(outcome, WireError):
-            raise outcome
-        return outcome
-
-    def exception(self, timeout: float | None = None) -> WireError | None:
-        """Wait, and return why there is no answer."""
-        outcome = self._wait(timeout)
-        return outcome if isinstance(outcome, WireError) else None
-
-    def add_done_callback(self, fn: Callable[["Job"], object], /) -> None:
-        """Call ``fn`` when this is done, or now."""
-        self._callbacks.append(fn)
-        if self._outcome is not None:
-            self._call_back()
-
-    def _call_back(self) -> None:
-        while self._callbacks:
-            try:
-                self._callbacks.popleft()(self)
-            except Exception:  # The thread goes on: it carries everyone's requests.
-                log.exception("A callback for %s %s failed", self.request.method, self.request.path)
-
-    def _wait(self, timeout: float | None) -> WireAnswer | WireError:
-        if self._outcome is None:
-            ended = threading.Event()
-            self.add_done_callback(lambda _: ended.set())
-            ended.wait(timeout)
-        if self._outcome is None:
-            raise TimeoutError(f"no answer to {self.request.path} within {timeout:g} s")
-        return self._outcome
+            self.set_exception(outcome)
+        else:
+            self.set_result(outcome)
 
 
 class Exchange:
@@ -85,12 +44,14 @@ class Exchange:
         curl: the handle.
         job: what it carries.
         was_sent: the request may have reached the manager.
+        is_aborted: it is not to be sent any more.
     """
 
     def __init__(self, options: CurlOptions, sockets: Sockets) -> None:
         self.curl = pycurl.Curl()
         self.job: Job
         self.was_sent = False
+        self.is_aborted = False
         self._options = options
         self._sockets = sockets
         self._fresh = False  # libcurl is asked for a new connection.
@@ -142,7 +103,7 @@ class Exchange:
             code: of libcurl, 0 when the request went well.
             text: libcurl's words for it.
         """
-        if self._refused and not self.was_sent and not self._fresh:
+        if self._refused and not self.was_sent and not self._fresh and not self.is_aborted:
             self._begin(fresh=True)
             return None
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
@@ -198,7 +159,9 @@ class Exchange:
 
     def _may_send(self, _ip: str, _local_ip: str, _port: int, local_port: int) -> int:
         """Let the request out once: libcurl would send it again when a kept connection dies (``PREREQFUNCTION``)."""
-        if self.was_sent:
+        if self.is_aborted:
+            self._refused = "aborted"
+        elif self.was_sent:
             self._refused = "the connection was closed without an answer"
         elif not self._sockets.is_clean(local_port, fresh=self._fresh):
             self._refused = "bytes came before the request was sent"
@@ -249,6 +212,69 @@ class Exchange:
         if proxy and not self.was_sent and not asked:
             return f"proxy {proxy}: {text}"
         return f"manager: {text or 'the connection was closed in the middle of the answer'}"
+
+
+class Carrier(Exchange):
+    """A handle with a connection of its own, which is performed by the thread that waits for the answer.
+
+    Attributes:
+        used_at: ``time.monotonic()`` of the end of its last request.
+    """
+
+    def __init__(self, options: CurlOptions) -> None:
+        self.used_at = 0.0
+        self._open: set[int] = set()  # Its sockets ...
+        self._lock = threading.Lock()  # ... of which none is closed while they are shut down.
+        super().__init__(options, Sockets())
+
+    def perform(self, job: Job) -> WireAnswer:
+        """Send a request, and wait for its answer.
+
+        Raises:
+            WireError: there is none.
+        """
+        self.prepare(job)
+        outcome = None
+        while outcome is None:
+            code, text = 0, ""
+            try:
+                self.curl.perform()
+            except pycurl.error as error:
+                code, text = error.args  # type: ignore[misc]  # The stubs know less.
+            outcome = self.outcome(code, text)
+        if self.is_aborted and isinstance(outcome, WireError):
+            raise WireAbortedError("aborted", was_sent=self.was_sent)
+        if isinstance(outcome, WireError):
+            raise outcome
+        return outcome
+
+    def break_off(self) -> None:
+        """Let the thread that performs it have an error; a look-up of the manager's name comes to its end first."""
+        with self._lock:
+            self.is_aborted = True
+            for fd in self._open:
+                # A copy, of whatever family it is.
+                with (
+                    contextlib.suppress(OSError),
+                    socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as copy,
+                ):
+                    copy.shutdown(socket.SHUT_RDWR)
+
+    def _configure(self) -> None:
+        super()._configure()
+        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+        self.curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._closed)
+
+    def _opened(self, fd: int, purpose: int) -> int:
+        with self._lock:
+            self._open.add(fd)
+        return self._sockets.made(fd, purpose)
+
+    def _closed(self, fd: int) -> int:
+        with self._lock:
+            self._open.discard(fd)
+            os.close(fd)
+        return 0
 
 
 def _is_head_whole(lines: list[bytes]) -> bool:

@@ -17,10 +17,10 @@ import pycurl
 import requests
 
 from omni_connector.forking import begins_anew
-from omni_connector.manager.curl_exchange import Exchange, Job
+from omni_connector.manager.curl_exchange import Carrier, Exchange, Job
 from omni_connector.manager.curl_options import LONGEST_IDLE_SECONDS, CurlOptions
 from omni_connector.manager.curl_sockets import Sockets
-from omni_connector.manager.wire import WireAbortedError, WireError, WireRequest
+from omni_connector.manager.wire import WireAbortedError, WireAnswer, WireError, WireRequest
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ SMALLEST_VERSION = (7, 49)
 CLOSED = "the connection to the manager was closed"
 CLOSE_SECONDS = 2.0
 """libcurl's end waits for a look-up of a name that hangs. By then all requests are answered."""
+_OF_THE_PARENT: list[object] = []
+"""In a forked child: handles of the parent, which must not even be freed."""
 
 
 class CurlWire:
@@ -43,9 +45,11 @@ class CurlWire:
     def __init__(self, options: CurlOptions, *, name: str = "omni-wire-curl") -> None:
         self._options = options
         self._name = name
-        self._lock = threading.Lock()  # Protects the two below, and the moment in which a life ends.
+        self._lock = threading.Lock()  # Protects all below, and the moment in which a life ends.
         self._life: _Life | None = None
         self._closed = False
+        self._carriers: deque[Carrier] = deque()  # Those that wait for a request, the last used one last ...
+        self._carrying: set[Carrier] = set()  # ... and those that have one.
         begins_anew(self)
 
     @classmethod
@@ -68,8 +72,31 @@ class CurlWire:
             job.answer(error)
         return job
 
+    def carry(self, request: WireRequest) -> WireAnswer:
+        """Send a request from the calling thread; see ``Wire``."""
+        job = Job(request)
+        with self._lock:
+            if self._closed:
+                raise WireAbortedError(f"not sent: {CLOSED}", was_sent=False)
+            carrier = self._carriers.pop() if self._carriers else None
+        try:
+            carrier = carrier or Carrier(self._options)
+            carrier.job = job
+            self._carrying.add(carrier)
+            if self._closed or (request.stop is not None and request.stop.is_set()):
+                raise WireAbortedError("not sent: aborted", was_sent=False)
+            return carrier.perform(job)
+        except (ValueError, pycurl.error, MemoryError) as error:
+            raise WireError(f"not sent: {error}", was_sent=carrier is not None and carrier.was_sent) from None
+        finally:
+            if carrier is not None:
+                self._give_back(carrier)
+
     def abort(self, owner: object) -> None:
         """End every request of ``owner`` with ``WireAbortedError``."""
+        for carrier in list(self._carrying):
+            if carrier.job.request.owner is owner:
+                carrier.break_off()
         with self._lock:
             if self._life is not None:
                 self._life.aborted.append(owner)
@@ -83,6 +110,10 @@ class CurlWire:
             if life is not None:
                 life.closing = True
                 life.wake()
+            while self._carriers:
+                self._carriers.pop().close()
+        for carrier in list(self._carrying):
+            carrier.break_off()  # Its own thread closes it.
         if life is not None and threading.current_thread() is not life.thread:
             life.thread.join(CLOSE_SECONDS)
 
@@ -99,6 +130,23 @@ class CurlWire:
         """Begin again in a forked child. What the parent has under way stays the parent's."""
         self._lock = threading.Lock()
         self._life = None
+        _OF_THE_PARENT.append((self._carriers, self._carrying))
+        self._carriers, self._carrying = deque(), set()
+
+    def _give_back(self, carrier: Carrier) -> None:
+        """Keep a connection for the next request, and close those that were not needed for long."""
+        now = carrier.used_at = time.monotonic()
+        unused = []
+        with self._lock:
+            self._carrying.discard(carrier)
+            if carrier.is_aborted or self._closed:
+                unused.append(carrier)
+            else:
+                self._carriers.append(carrier)
+            while self._carriers and self._carriers[0].used_at < now - LONGEST_IDLE_SECONDS:
+                unused.append(self._carriers.popleft())
+        for one in unused:
+            one.close()
 
     def _accept(self, job: Job) -> WireError | None:
         if self._closed:
@@ -185,6 +233,9 @@ class _Life:
             self._collect()
 
     def _begin(self, job: Job) -> None:
+        if job.request.stop is not None and job.request.stop.is_set():
+            job.answer(WireAbortedError("not sent: aborted", was_sent=False))
+            return
         exchange = None
         try:
             exchange = self._idle.pop() if self._idle else Exchange(self._options, self._sockets)

@@ -1,11 +1,11 @@
 """Reads the first event of a stream of server-sent events, which no wire does: its answer has no end."""
 
 import time
-from concurrent.futures import Future
 from http import HTTPStatus
 
 import requests
 
+from omni_connector.manager.pending import Pending
 from omni_connector.manager.session_wire import reason_of
 from omni_connector.manager.wire import WireAnswer, WireError, WireRequest
 from omni_connector.pool import WorkerPool
@@ -26,17 +26,25 @@ class FirstEvents:
         self._connect_seconds = connect_seconds
         self._threads = WorkerPool("omni-progress", limit=4)
 
-    def submit(self, request: WireRequest) -> "Future[WireAnswer]":
+    def submit(self, request: WireRequest) -> Pending[WireAnswer]:
         """Return an answer to come, whose body is the data of the first event; empty when the stream ends without one.
 
         Raises:
             RuntimeError: it is closed, or no thread can be started.
         """
-        return self._threads.submit(self._ask, request)
+        pending: Pending[WireAnswer] = Pending()
+        self._threads.submit(self._answer, request, pending)
+        return pending
 
     def close(self) -> None:
         """Ask for nothing more."""
         self._threads.close(timeout_seconds=0.1)
+
+    def _answer(self, request: WireRequest, pending: Pending[WireAnswer]) -> None:
+        try:
+            pending.set_result(self._ask(request))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits.
+            pending.set_exception(error)
 
     def _ask(self, request: WireRequest) -> WireAnswer:
         deadline = time.monotonic() + request.seconds

@@ -9,7 +9,6 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from omni_connector.manager.pending import Pending
 from omni_connector.manager.wire import WireAbortedError, WireAnswer
 
 LONGEST_IDLE_SECONDS = 55.0
@@ -31,7 +31,7 @@ HELD_BYTES = 256 * 1024
 class Sending:
     """A request that is being sent: by which connection, and whether it has got that far."""
 
-    future: "Future[WireAnswer]" = field(factory=Future)
+    outcome: Pending[WireAnswer] = field(factory=Pending)
     was_sent: bool = False
     _connection: Any = None
     # A connection is not used for others while it is broken off.
@@ -40,7 +40,7 @@ class Sending:
     def uses(self, connection: Any) -> None:
         """Note that it is sent over ``connection`` now."""
         with self._lock:
-            if self.future.done():
+            if self.outcome.done():
                 raise WireAbortedError("aborted", was_sent=False)
             self.was_sent = True
             self._connection = connection
@@ -123,6 +123,11 @@ class _WholeLines:
         if not line.endswith(b"\n") and not 0 < limit <= len(line):
             raise http.client.RemoteDisconnected("the connection was closed within the head of an answer")
         return line
+
+    def peek(self, size: int) -> bytes:
+        """Return what has come already."""
+        seen: bytes = self._fp.peek(size)
+        return seen
 
 
 class _Connection(HTTPConnection):

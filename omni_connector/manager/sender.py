@@ -1,10 +1,11 @@
 """Sends calls over the wire, as many at once as help, and repeats them as their policy says."""
 
+import contextlib
 import logging
 import threading
 import time
-from concurrent.futures import Future
 from http import HTTPStatus
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from attrs import define, field
@@ -21,10 +22,11 @@ from omni_connector.manager.first_event import FirstEvents
 from omni_connector.manager.gate import Gate
 from omni_connector.manager.limit import AdaptiveLimit
 from omni_connector.manager.multipart import MultipartForm
+from omni_connector.manager.pending import Pending
 from omni_connector.manager.presence import Presence
 from omni_connector.manager.refusals import LASTING
 from omni_connector.manager.retry import RETRIED_STATUSES, UNHANDLED_STATUSES, Policies, RetryPolicy
-from omni_connector.manager.wire import Body, Pending, Wire, WireError, WireRequest
+from omni_connector.manager.wire import Body, Wire, WireAnswer, WireError, WireRequest
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ T = TypeVar("T")
 PARALLEL_EXTRACTIONS = 2
 SLOWEST_BYTES_PER_SECOND = 100_000
 """A large body has more time than a small one."""
+MAY_TRY, HAS_ENDED = True, False
 
 
 @define(eq=False)
@@ -92,21 +95,31 @@ class Sender:
         self.after_fork()
         begins_anew(self)
 
-    def send(self, call: Call[T], owner: Owner) -> "Future[T]":
+    def send(self, call: Call[T], owner: Owner) -> Pending[T]:
         """Begin a call, which never blocks for the network.
 
         Returns:
-            A future that is done exactly once: with what the answer says, or with the SdkClientError after the last attempt.
+            What the answer says, to come, or the SdkClientError after the last attempt.
         """
         sending = Sending(self, call, owner)
-        owner.calls.add(sending)
-        if self._closed:
-            sending.end(sending.stopped("the client is closed"))
-        elif sending.gate is None:
-            sending.begin()
-        else:
-            sending.gate.enter(sending)
-        return sending.future
+        sending.enter()
+        return sending.outcome
+
+    def call(self, call: Call[T], owner: Owner) -> T:
+        """Make a call in this thread: wait for its turn, and carry each attempt.
+
+        Raises:
+            SdkClientError: the last attempt failed.
+        """
+        sending = Sending(self, call, owner)
+        sending.turns = SimpleQueue()
+        sending.enter()
+        return sending.carry()
+
+    @property
+    def is_closed(self) -> bool:
+        """No call is begun any more."""
+        return self._closed
 
     def abort(self, owner: Owner) -> None:
         """End the calls of an owner at once, whose ``stop`` was set before."""
@@ -137,21 +150,27 @@ class Sender:
 
 
 class Sending(Generic[T]):
-    """One call on its way: attempt after attempt, until it has an outcome."""
+    """One call on its way: attempt after attempt, until it has an outcome.
+
+    Attributes:
+        outcome: to come.
+        gate: what limits how many such calls are under way, or None.
+        turns: of a call that a thread waits for: MAY_TRY for each attempt, HAS_ENDED at the end.
+    """
 
     __slots__ = (
         "_attempt",
         "_began",
-        "_ended",
         "_failing",
         "_failing_since",
         "_form",
         "_started",
         "call",
-        "future",
         "gate",
+        "outcome",
         "owner",
         "sender",
+        "turns",
     )
 
     def __init__(self, sender: Sender, call: Call[T], owner: Owner) -> None:
@@ -159,50 +178,86 @@ class Sending(Generic[T]):
         self.call = call
         self.owner = owner
         self.gate = sender.gate_of(call)
-        self.future: Future[T] = Future()
-        self.future.set_running_or_notify_cancel()  # From now on ``cancel`` does nothing.
-        self._ended = threading.Lock()  # Taken once, by what ends it.
+        self.outcome: Pending[T] = Pending()
+        self.turns: SimpleQueue[bool] | None = None
         self._attempt = 0
         self._began = 0.0  # The first attempt ...
         self._started = 0.0  # ... and the last.
         self._failing = 0  # Answers with 500 in a row ...
         self._failing_since = 0.0  # ... and when the first of them came.
         self._form: MultipartForm | None = None
+        owner.calls.add(self)
         sender.open.add(self)
 
+    def enter(self, *, again: bool = False) -> None:
+        """Wait for a turn, without blocking; ``again`` before those that have made no attempt yet."""
+        if self.sender.is_closed:
+            self.end(self.stopped("the client is closed"))
+        elif self.gate is None:
+            self.begin()
+        else:
+            self.gate.enter(self, first=again)
+
     def begin(self) -> None:
-        """Make an attempt, with a place in the gate."""
-        if self.owner.stop.is_set():
-            self.end(self.stopped("the run was stopped"))
-        if self.future.done():
-            self._leave()
+        """Make an attempt, with a place in the gate; or let the waiting thread make it."""
+        if self.turns is None:
+            self._try()
             return
-        self._attempt += 1
-        self._started = time.monotonic()
-        self._began = self._began or self._started
+        self.turns.put(MAY_TRY)
+        if self.outcome.done():
+            self._return_turns()
+
+    def carry(self) -> T:
+        """Make every attempt in this thread; return the result."""
+        turns = self.turns or SimpleQueue()
         try:
-            request = self._request()
-            carrier = self.sender.streams if self.call.is_stream else self.sender.wire
-            answered = carrier.submit(request)
-        except BaseException as error:  # noqa: BLE001 - a file that cannot be opened, or memory that is short.
-            self._leave()
-            self.end(error)
-            return
-        answered.add_done_callback(self._answered)
-        if (
-            self.owner.stop.is_set()
-        ):  # Aborted since it was looked at: the wire may not have known of the request.
-            self.sender.wire.abort(self.owner)
+            while not self.outcome.done():
+                if turns.get():
+                    self._try()
+        finally:
+            if not self.outcome.done():
+                self.end(self.stopped("its thread was interrupted"))
+            self._return_turns()
+        return self.outcome.result()
 
     def end(self, error: BaseException) -> None:
         """Let it fail, unless it has an outcome already."""
-        if self._finish():
-            self.future.set_exception(error)
+        if self.outcome.set_exception(error):
+            self._ended()
 
     def stopped(self, reason: str) -> SdkClientError:
         """Return the error of a call that is not sent."""
         operation = self.call.operation
         return SdkClientError(f"{operation}: not sent, because {reason}", operation=operation)
+
+    def _try(self) -> None:
+        if self.owner.stop.is_set():
+            self.end(self.stopped("the run was stopped"))
+        if self.outcome.done():
+            self._leave()
+            return
+        self._attempt += 1
+        self._started = time.monotonic()
+        self._began = self._began or self._started
+        answered = answer = None
+        try:
+            request = self._request()
+            if self.call.is_stream:
+                answered = self.sender.streams.submit(request)
+            elif self.turns is None:
+                answered = self.sender.wire.submit(request)
+            else:
+                answer = self.sender.wire.carry(request)
+        except WireError as failure:
+            self._failed(self._unreachable(failure))
+        except BaseException as error:  # noqa: BLE001 - a file that cannot be opened, or memory that is short.
+            self._leave()
+            self.end(error)
+        else:
+            if answered is not None:
+                answered.add_done_callback(self._answered)
+            elif answer is not None:
+                self._took(answer)
 
     def _request(self) -> WireRequest:
         call, policies = self.call, self.sender.policies
@@ -223,19 +278,20 @@ class Sending(Generic[T]):
             content_type=content_type,
             seconds=seconds,
             owner=self.owner,
+            stop=self.owner.stop,
         )
 
-    def _answered(self, answered: Pending) -> None:
+    def _answered(self, answered: Pending[WireAnswer]) -> None:
         """Take the outcome of an attempt, in a thread of the wire."""
-        form, self._form = self._form, None
-        if form is not None:
-            form.close()
         failure = answered.exception()
-        if failure is not None:
+        if failure is None:
+            self._took(answered.result())
+        else:
             self._failed(self._unreachable(failure))
-            return
+
+    def _took(self, answer: WireAnswer) -> None:
         try:
-            result = self.call.result_of(answered.result())
+            result = self.call.result_of(answer)
         except SdkClientError as error:
             self._failed(error)
         except BaseException as error:  # Nothing that was taken is forgotten.
@@ -245,8 +301,8 @@ class Sending(Generic[T]):
         else:
             waited = len(self.sender.open)
             self._leave(measured=True)
-            if self._finish():
-                self.future.set_result(result)
+            if self.outcome.set_result(result):
+                self._ended()
             if self.sender.presence.answered(waited):
                 self.sender.clock.hasten()
 
@@ -284,21 +340,27 @@ class Sending(Generic[T]):
         return self._failing >= policy.failing_attempts or seconds > policy.failing_seconds
 
     def _again(self) -> None:
-        if self.gate is None:
-            self.begin()
-        else:
-            self.gate.enter(self, first=True)
+        self.enter(again=True)
 
-    def _finish(self) -> bool:
-        if not self._ended.acquire(blocking=False):
-            return False
+    def _ended(self) -> None:
         self.owner.calls.discard(self)
         self.sender.open.discard(self)
-        return True
+        if self.turns is not None:
+            self.turns.put(HAS_ENDED)
 
     def _leave(self, *, measured: bool = False) -> None:
+        form, self._form = self._form, None
+        if form is not None:
+            form.close()
         if self.gate is not None:
             self.gate.leave(self._started if measured else None)
+
+    def _return_turns(self) -> None:
+        """Leave the gate for a turn that came too late to be used."""
+        with contextlib.suppress(Empty):
+            while self.turns is not None:
+                if self.turns.get_nowait():
+                    self._leave()
 
     def _unreachable(self, failure: BaseException) -> SdkClientError:
         operation = self.call.operation

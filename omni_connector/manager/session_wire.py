@@ -10,7 +10,6 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 
 from omni_connector.forking import begins_anew
+from omni_connector.manager.pending import Pending
 from omni_connector.manager.pooled import PooledAdapter, Sending, sent_here
 from omni_connector.manager.sessions import user_agent
 from omni_connector.manager.wire import Body, WireAbortedError, WireAnswer, WireError, WireRequest
@@ -69,23 +69,15 @@ class SessionWire:
         self._carrier = carrier_of(base_url, session, connect_seconds)
         begins_anew(self)
 
-    def submit(self, request: WireRequest) -> "Future[WireAnswer]":
+    def submit(self, request: WireRequest) -> Pending[WireAnswer]:
         """Send a request; see ``Wire.submit``."""
-        job = _Job(request=request, deadline=time.monotonic() + request.seconds)
-        job.future.set_running_or_notify_cancel()
-        with self._changed:
-            self._jobs.add(job)
-            if self._is_idle and not self._closed:
-                self._is_idle = False
-                self._changed.notify()
-        try:
-            if self._closed:
-                raise WireAbortedError("the wire is closed", was_sent=False)
-            self._watch()
-            self._threads.submit(self._carry, job)
-        except (RuntimeError, WireError) as error:  # The former: no thread can be started.
-            self._end(job, error if isinstance(error, WireError) else WireError(str(error), was_sent=False))
-        return job.future
+        return self._begin(request, in_a_thread=True).outcome
+
+    def carry(self, request: WireRequest) -> WireAnswer:
+        """Send a request from the calling thread; see ``Wire.carry``."""
+        job = self._begin(request, in_a_thread=False)
+        self._carry(job)
+        return job.outcome.result()
 
     def abort(self, owner: object) -> None:
         """End the requests of ``owner``; see ``Wire.abort``."""
@@ -115,10 +107,29 @@ class SessionWire:
         self._threads = WorkerPool("omni-wire", MOST_THREADS)
         self._carrier = None  # Of a child: made with its first request.
 
+    def _begin(self, request: WireRequest, *, in_a_thread: bool) -> _Job:
+        job = _Job(request=request, deadline=time.monotonic() + request.seconds)
+        with self._changed:
+            self._jobs.add(job)
+            if self._is_idle and not self._closed:
+                self._is_idle = False
+                self._changed.notify()
+        try:
+            if self._closed or (request.stop is not None and request.stop.is_set()):
+                raise WireAbortedError(
+                    f"not sent: {'the wire is closed' if self._closed else 'aborted'}", was_sent=False
+                )
+            self._watch()
+            if in_a_thread:
+                self._threads.submit(self._carry, job)
+        except (RuntimeError, WireError) as error:  # The former: no thread can be started.
+            self._end(job, error if isinstance(error, WireError) else WireError(str(error), was_sent=False))
+        return job
+
     def _carry(self, job: _Job) -> None:
-        """Send one request, in a thread."""
+        """Send one request, in the thread of its caller or in one of ours."""
         if job not in self._jobs:
-            return  # Aborted while it waited.
+            return  # Ended while it waited.
         try:
             carrier = self._way()
             left = max(0.01, job.deadline - time.monotonic())
@@ -131,7 +142,8 @@ class SessionWire:
             self._end(job, WireError(reason_of(error, self._base_url), was_sent=was_sent))
         except BaseException as error:
             self._end(job, WireError(f"{type(error).__name__}: {error}", was_sent=True))
-            raise
+            if not isinstance(error, Exception):
+                raise
         else:
             self._end(job, answer)
 
@@ -147,9 +159,9 @@ class SessionWire:
                 return
             self._jobs.discard(job)
         if isinstance(outcome, WireError):
-            job.future.set_exception(outcome)
+            job.outcome.set_exception(outcome)
         else:
-            job.future.set_result(outcome)
+            job.outcome.set_result(outcome)
 
     def _break(self, is_meant: Callable[[_Job], bool], reason: str) -> None:
         with self._changed:

@@ -5,10 +5,13 @@ and ``curl_wire`` (libcurl, one thread; the extra ``curl``). Code above ``manage
 sends a request at most once; whether it is sent again is the decision of the retry policy.
 """
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Mapping
 from typing import Protocol
 
 from attrs import define, field
+
+from omni_connector.manager.pending import Pending
 
 
 class Readable(Protocol):
@@ -37,6 +40,7 @@ class WireRequest:
         content_type: of the body.
         seconds: deadline for the whole request: connecting, sending, and reading the last byte of the answer.
         owner: what it belongs to, such as a run; ``Wire.abort`` ends all requests of an owner.
+        stop: the request is not sent once this is set, which happens before the owner's requests are aborted.
     """
 
     method: str
@@ -45,6 +49,7 @@ class WireRequest:
     content_type: str = "application/json"
     seconds: float = 30.0
     owner: object = None
+    stop: threading.Event | None = None
 
 
 @define(eq=False)
@@ -78,36 +83,22 @@ class WireAbortedError(WireError):
     """The owner of the request was aborted, or the wire was closed."""
 
 
-class Pending(Protocol):
-    """The answer to come, as far as a ``concurrent.futures.Future`` is needed for it."""
-
-    def done(self) -> bool:
-        """Return whether there is an outcome."""
-
-    def result(self, timeout: float | None = None) -> WireAnswer:
-        """Wait for the answer.
-
-        Raises:
-            WireError: there is none.
-            TimeoutError: not within so many seconds.
-        """
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait, and return why there is no answer, None where there is one."""
-
-    def add_done_callback(self, fn: Callable[["Pending"], object], /) -> None:
-        """Call ``fn`` with this object when it is done, or now."""
-
-
 class Wire(Protocol):
     """Carries requests to one manager. ``close`` it. Safe to use from many threads; made anew after a fork."""
 
-    def submit(self, request: WireRequest) -> Pending:
+    def submit(self, request: WireRequest) -> Pending[WireAnswer]:
         """Send a request; never blocks for the network.
 
         Returns:
-            What is done exactly once: with the answer, whatever its status, or with a ``WireError``. Callbacks
-            may run in a thread of the wire: they must not block.
+            The answer to come, whatever its status, or a ``WireError``. Callbacks may run in a thread of the wire: they
+            must not block.
+        """
+
+    def carry(self, request: WireRequest) -> WireAnswer:
+        """Send a request from the calling thread, and wait for its answer: no change of threads, which cost more than HTTP.
+
+        Raises:
+            WireError: there is none.
         """
 
     def abort(self, owner: object) -> None:

@@ -5,12 +5,13 @@ gathered. What may block goes through a colour: here and now, or in a thread, wi
 """
 
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone
 from omni_connector.exceptions import ConnectorError
+from omni_connector.manager.pending import Pending
 from omni_connector.sync.run import SyncRun
 
 if TYPE_CHECKING:  # Loads asyncio, which importing ``SyncContext`` does without.
@@ -19,14 +20,24 @@ if TYPE_CHECKING:  # Loads asyncio, which importing ``SyncContext`` does without
 T = TypeVar("T")
 
 
+class Storing(Protocol):
+    """A text that is to be stored."""
+
+    def store(self) -> str:
+        """Store it in this thread; return its content id."""
+
+    def upload(self) -> Pending[str]:
+        """Begin to store it; return its content id to come."""
+
+
 class Colour(Protocol):
     """Makes the calls of a face that may block."""
 
     def call(self, kind: type[T], work: Callable[..., Any], *args: Any) -> T:
         """Do ``work``; return its value, or an awaitable of it, in the place of a ``kind``."""
 
-    def text_of(self, kind: type[T], run: SyncRun, begin: Callable[[], "Future[str]"]) -> T:
-        """Begin what another thread finishes, and return its value like ``call``."""
+    def text_of(self, kind: type[T], run: SyncRun, storing: Storing) -> T:
+        """Store a text, and return its content id like ``call``."""
 
     def sleep(self, run: SyncRun, seconds: float) -> AwaitableBool:
         """Wait, but no longer than until the run is stopped."""
@@ -40,10 +51,10 @@ class Blocking:
         value = work(*args)
         return cast("T", DONE if kind is AwaitableNone else cast("Any", kind)(value))
 
-    def text_of(self, kind: type[T], run: SyncRun, begin: Callable[[], "Future[str]"]) -> T:
-        """Wait for it."""
+    def text_of(self, kind: type[T], run: SyncRun, storing: Storing) -> T:
+        """Store it in this thread."""
         with run.state.naming_cancellation():
-            return cast("T", cast("Any", kind)(begin().result()))
+            return cast("T", cast("Any", kind)(storing.store()))
 
     def sleep(self, run: SyncRun, seconds: float) -> AwaitableBool:
         """Hold the thread."""
@@ -61,12 +72,12 @@ class OnLoop:
         del kind
         return cast("T", self._loop.off_loop(partial(work, *args)))
 
-    def text_of(self, kind: type[T], run: SyncRun, begin: Callable[[], "Future[str]"]) -> T:
+    def text_of(self, kind: type[T], run: SyncRun, storing: Storing) -> T:
         """Hold no thread while another one finishes it."""
         del kind
         promise = self._loop.promise()
 
-        def finished(future: "Future[str]") -> None:
+        def finished(future: Pending[str]) -> None:
             try:
                 with run.state.naming_cancellation():
                     promise.keep(future.result())
@@ -74,7 +85,7 @@ class OnLoop:
                 promise.fail(error)
 
         try:
-            begin().add_done_callback(finished)
+            storing.upload().add_done_callback(finished)
         except ConnectorError as error:
             promise.fail(error)
         return cast("T", promise.value)

@@ -4,13 +4,16 @@ import base64
 import io
 import logging
 import os
-from concurrent.futures import Future
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
+from attrs import frozen
+
 from omni_connector.awaitables import AwaitableStr
 from omni_connector.exceptions import InvalidValueError
+from omni_connector.manager.pending import Pending
 from omni_connector.sync.charset import TEXT_LIMIT_BYTES, UndecodableError, cut
 from omni_connector.sync.payloads import FilePayload, TextPayload, UnreadableError, file_payload
 from omni_connector.sync.run import SyncRun
@@ -41,7 +44,7 @@ class ContentStorage:
             SdkClientError: the manager refused it or cannot be reached.
         """
         return self._colour.text_of(
-            AwaitableStr, self._run, partial(_begin_text, self._run, content, content_type)
+            AwaitableStr, self._run, _Storing(self._run, partial(_text, self._run, content), content_type)
         )
 
     def save_binary(self, content: bytes, content_type: str = "application/octet-stream") -> AwaitableStr:
@@ -57,7 +60,7 @@ class ContentStorage:
             SdkClientError: the manager refused it or cannot be reached.
         """
         return self._colour.text_of(
-            AwaitableStr, self._run, partial(_begin_binary, self._run, content, content_type)
+            AwaitableStr, self._run, _Storing(self._run, partial(_base64, self._run, content), content_type)
         )
 
     def extract_and_store_content(
@@ -89,23 +92,46 @@ class ContentStorage:
         return self._colour.call(AwaitableStr, _extract, self._run, data, mime_type, filename)
 
 
-def _begin_text(run: SyncRun, content: str, content_type: str) -> "Future[str]":
+@frozen
+class _Storing:
+    """A text that is to be stored: see ``colours.Storing``."""
+
+    run: SyncRun
+    read: Callable[[], str]
+    content_type: str
+
+    def store(self) -> str:
+        """Store it in this thread."""
+        payload, note_cut = self._payload()
+        return payload.store(self.run.manager, self.run.info.sync_run_id, note_cut, self.content_type)
+
+    def upload(self) -> Pending[str]:
+        """Begin to store it."""
+        payload, note_cut = self._payload()
+        return payload.upload(self.run.manager, self.run.info.sync_run_id, note_cut, self.content_type)
+
+    def _payload(self) -> tuple[TextPayload, Callable[[], None]]:
+        content = self.read()
+        text = cut(content)
+        note_cut = partial(_warn_of_cut, self.run, len(content))
+        if text.is_cut:
+            note_cut()
+        return TextPayload.of(text), note_cut
+
+
+def _text(run: SyncRun, content: object) -> str:
     run.require_open("save")
-    if not isinstance(content, str):
-        raise InvalidValueError(
-            model="ContentStorage",
-            field="content",
-            value=content,
-            remedy="give text (decode bytes first, or use save_binary for binary data)",
-        )
-    text = cut(content)
-    note_cut = partial(_warn_of_cut, run, len(content))
-    if text.is_cut:
-        note_cut()
-    return TextPayload.of(text).upload(run.manager, run.info.sync_run_id, note_cut, content_type)
+    if isinstance(content, str):
+        return content
+    raise InvalidValueError(
+        model="ContentStorage",
+        field="content",
+        value=content,
+        remedy="give text (decode bytes first, or use save_binary for binary data)",
+    )
 
 
-def _begin_binary(run: SyncRun, content: bytes, content_type: str) -> "Future[str]":
+def _base64(run: SyncRun, content: object) -> str:
     run.require_open("save_binary")
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise InvalidValueError(
@@ -119,8 +145,7 @@ def _begin_binary(run: SyncRun, content: bytes, content_type: str) -> "Future[st
             value=f"{len(content)} bytes",
             remedy=f"give at most {TEXT_LIMIT_BYTES // 4 * 3} bytes: longer base64 would be cut and useless",
         )
-    note_cut = partial(_warn_of_cut, run, len(text))
-    return TextPayload.of(cut(text)).upload(run.manager, run.info.sync_run_id, note_cut, content_type)
+    return text
 
 
 def _warn_of_cut(run: SyncRun, characters: int) -> None:

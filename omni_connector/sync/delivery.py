@@ -10,8 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from concurrent.futures import CancelledError, Future
-from contextlib import suppress
+from concurrent.futures import CancelledError
 
 from attrs import frozen
 
@@ -24,6 +23,7 @@ from omni_connector.exceptions import (
 )
 from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
+from omni_connector.manager.pending import Pending
 from omni_connector.models.events import EncodedEvent
 from omni_connector.models.sync import SyncMode
 from omni_connector.sync.counters import Counters
@@ -62,7 +62,7 @@ class DeliveryLimits:
         return cls(flush_events={SyncMode.FULL: 500, SyncMode.INCREMENTAL: 100, SyncMode.REALTIME: 1}[mode])
 
 
-_Waiting = tuple[EncodedEvent, int, "Future[str] | None", float]
+_Waiting = tuple[EncodedEvent, int, Pending[str] | None, float]
 """An event on its way: itself, its bytes with those of its content, the upload of its content where it has one, and
 since when it waits. A bare tuple, because one is made for every event."""
 
@@ -125,7 +125,7 @@ class Delivery:
             "in this one"
         )
 
-    def put(self, event: EncodedEvent, upload: "Future[str] | None" = None, content_bytes: int = 0) -> bool:
+    def put(self, event: EncodedEvent, upload: Pending[str] | None = None, content_bytes: int = 0) -> bool:
         """Take an event; memory only, never blocks. Return whether the buffer is still below its limits.
 
         Raises:
@@ -310,8 +310,7 @@ class Delivery:
         """Wait for the contents; a document whose content the manager refuses is skipped."""
         last = next((upload for _, _, upload, _ in reversed(batch) if upload is not None), None)
         if last is not None:
-            with suppress(CancelledError):
-                last.exception()  # First, because then most others are there: one change of threads instead of hundreds.
+            last.exception()  # First, because then most others are there: one change of threads instead of hundreds.
         events = []
         for event, _, upload, _ in batch:
             if upload is not None:

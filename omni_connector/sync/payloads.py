@@ -8,8 +8,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, InvalidStateError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, cast
 
@@ -18,6 +17,7 @@ from attrs import define
 from omni_connector.exceptions import ContentTooLargeError, InvalidDocumentError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.multipart import KeptOpen
+from omni_connector.manager.pending import Pending
 from omni_connector.models.codec import decode, encode_text
 from omni_connector.models.document import Document
 from omni_connector.sync.charset import (
@@ -85,13 +85,27 @@ class TextPayload:
         """Memory that it takes."""
         return len(self.encoded)
 
+    def store(
+        self,
+        manager: ManagerApi,
+        sync_run_id: str,
+        on_cut: Callable[[], None],
+        content_type: str = PLAIN_TYPE,
+    ) -> str:
+        """Store it in this thread, otherwise as ``upload``; return its content id."""
+        try:
+            return manager.store_text(sync_run_id, self.encoded, content_type)
+        except ContentTooLargeError as error:
+            on_cut()
+            return manager.store_text(sync_run_id, _shortened(self.encoded, error.limit_bytes), content_type)
+
     def upload(
         self,
         manager: ManagerApi,
         sync_run_id: str,
         on_cut: Callable[[], None],
         content_type: str = PLAIN_TYPE,
-    ) -> "Future[str]":
+    ) -> Pending[str]:
         """Begin to store it; return its content id to come.
 
         Managers before 3 June 2026 take no body beyond 2 MiB (PROTOCOL, section 18): there its beginning is stored, and
@@ -102,8 +116,8 @@ class TextPayload:
             return first
         pending = PendingContent()
 
-        def answered(future: "Future[str]") -> None:
-            error = None if future.cancelled() else future.exception()
+        def answered(future: Pending[str]) -> None:
+            error = future.exception()
             if not isinstance(error, ContentTooLargeError):
                 pending.follow(future)
                 return
@@ -112,7 +126,7 @@ class TextPayload:
                 shorter = _shortened(self.encoded, error.limit_bytes)
                 pending.follow(manager.upload_text(sync_run_id, shorter, content_type))
             except BaseException as failure:  # noqa: BLE001 - raised in the thread that waits for the content.
-                pending.fail(failure)
+                pending.set_exception(failure)
 
         first.add_done_callback(answered)
         return pending
@@ -146,7 +160,7 @@ class FilePayload:
 
     def upload(
         self, manager: ManagerApi, sync_run_id: str, _on_cut: Callable[[], None] | None = None
-    ) -> "Future[str]":
+    ) -> Pending[str]:
         """Begin to send it; return the content id of its text to come. The copy is released afterwards."""
         future = manager.upload_file(sync_run_id, KeptOpen(self.file), self.mime_type, self.filename)
         future.add_done_callback(self._release)
@@ -160,7 +174,7 @@ class FilePayload:
         self.close()
 
 
-class PendingContent(Future[str]):
+class PendingContent(Pending[str]):
     """The content id to come of something that has still to be read.
 
     Attributes:
@@ -169,23 +183,16 @@ class PendingContent(Future[str]):
 
     buffered_bytes = 0
 
-    def follow(self, upload: "Future[str]") -> None:
+    def follow(self, upload: Pending[str]) -> None:
         """Take the outcome of an upload."""
         upload.add_done_callback(self._take)
 
-    def fail(self, error: BaseException) -> None:
-        """Let the waiting thread have this error."""
-        with suppress(InvalidStateError):  # Cancelled meanwhile.
+    def _take(self, upload: Pending[str]) -> None:
+        error = upload.exception()
+        if error is None:
+            self.set_result(upload.result())
+        else:
             self.set_exception(error)
-
-    def _take(self, upload: "Future[str]") -> None:
-        with suppress(InvalidStateError):
-            if upload.cancelled():
-                self.cancel()
-            elif (error := upload.exception()) is not None:
-                self.set_exception(error)
-            else:
-                self.set_result(upload.result())
 
 
 class WithdrawnError(Exception):

@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -21,6 +20,7 @@ from omni_connector.exceptions import (
     SdkClientError,
 )
 from omni_connector.manager.api import ManagerApi
+from omni_connector.manager.pending import Pending
 from omni_connector.models.codec import encode, too_large
 from omni_connector.models.document import Document, require_one_content
 from omni_connector.models.events import EncodedEvent, encode_upsert
@@ -349,7 +349,7 @@ class SyncRun:
             is_noted = isinstance(error, (OSError, InvalidDocumentError)) and isinstance(
                 document.content, os.PathLike
             )
-            pending.fail(error if is_noted else WithdrawnError())
+            pending.set_exception(error if is_noted else WithdrawnError())
             if not is_noted:
                 raise
         else:
@@ -357,13 +357,13 @@ class SyncRun:
                 self.delivery.add_bytes(pending, payload.buffered_bytes)
                 pending.follow(self._upload(payload, document))
             except BaseException as error:
-                pending.fail(error)
+                pending.set_exception(error)
                 raise
         self._emitted += 1
         self.ledger.read()
         self.wait_for_room()
 
-    def _upload(self, payload: Payload, document: Document) -> "Future[str]":
+    def _upload(self, payload: Payload, document: Document) -> Pending[str]:
         note_cut: Callable[[], None] = partial(self._note, document.external_id, TRUNCATED_STAGE, TRUNCATED)
         if payload.is_guessed:
             self._note(document.external_id, DECODED_STAGE, DECODED)

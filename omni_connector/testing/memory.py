@@ -8,7 +8,6 @@ saved none). It is not strict about what is in the events: that is the embedded 
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any, BinaryIO, NamedTuple, Self, cast
 
@@ -17,6 +16,7 @@ from attrs import define, field
 
 from omni_connector.exceptions import NotFoundError, SdkClientError, SyncRunEndedError
 from omni_connector.manager import ManagerApi
+from omni_connector.manager.pending import Pending
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
 from omni_connector.models.codec import decode, encode
 from omni_connector.models.json_values import JsonValue
@@ -273,13 +273,17 @@ class MemoryManager:
             self._changed.notify_all()
             return content_id
 
-    def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> "Future[str]":
+    def store_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> str:
+        """As ``store_content``, and noted as such."""
+        return self.store_content(sync_run_id, decode(encoded), content_type)
+
+    def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> Pending[str]:
         """As ``store_content``, and noted as such; in a thread, which ends with it."""
         return _in_thread(lambda: self.store_content(sync_run_id, decode(encoded), content_type))
 
     def upload_file(
         self, sync_run_id: str, open_file: Callable[[], BinaryIO], mime_type: str, filename: str | None
-    ) -> "Future[str]":
+    ) -> Pending[str]:
         """As ``extract_content``, and noted as such; in a thread, which ends with it."""
 
         def extract() -> str:
@@ -396,21 +400,17 @@ class MemoryManager:
             hook(args)
 
 
-def _in_thread(call: Callable[[], str]) -> "Future[str]":
-    future: Future[str] = Future()
+def _in_thread(call: Callable[[], str]) -> Pending[str]:
+    pending: Pending[str] = Pending()
 
     def run() -> None:
         try:
-            content_id = call()
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the future.
-            if future.set_running_or_notify_cancel():
-                future.set_exception(error)
-        else:
-            if future.set_running_or_notify_cancel():
-                future.set_result(content_id)
+            pending.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits.
+            pending.set_exception(error)
 
     threading.Thread(target=run, name="memory-upload", daemon=True).start()
-    return future
+    return pending
 
 
 def _whole(file: BinaryIO) -> str:

@@ -7,9 +7,7 @@ import multiprocessing
 import threading
 import time
 import traceback
-from concurrent.futures import Future
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 import requests
@@ -21,6 +19,7 @@ from omni_connector import Document, ManagerUnreachableError, SdkClient, SdkClie
 from omni_connector.manager import Policies, RetryPolicy
 from omni_connector.manager import sender as sender_module
 from omni_connector.manager.clock import Clock
+from omni_connector.manager.pending import Pending
 from omni_connector.manager.session_wire import SessionWire
 from omni_connector.manager.wire import WireAnswer, WireError
 from omni_connector.sync.colours import Blocking
@@ -40,18 +39,31 @@ class NotingWire:
     def __init__(self):
         self.stacks = {}
 
+    def answer(self, _request):
+        return WireAnswer(200, {}, b'{"status":"ok","content_id":"c"}')
+
     def submit(self, request):
-        stack = [frame for frame in traceback.extract_stack()[:-1] if frame.filename.startswith(PACKAGE)]
-        self.stacks[request.path] = [f"{Path(frame.filename).name}:{frame.name}" for frame in stack]
-        answered = Future()
-        answered.set_result(WireAnswer(200, {}, b'{"status":"ok","content_id":"c"}'))
+        self._note(request)
+        answered = Pending()
+        try:
+            answered.set_result(self.answer(request))
+        except WireError as error:
+            answered.set_exception(error)
         return answered
+
+    def carry(self, request):
+        self._note(request)
+        return self.answer(request)
 
     def abort(self, owner):
         """Nothing is under way."""
 
     def close(self):
         """Nothing is open."""
+
+    def _note(self, request):
+        stack = [frame for frame in traceback.extract_stack()[:-1] if frame.filename.startswith(PACKAGE)]
+        self.stacks[request.path] = [f"{Path(frame.filename).name}:{frame.name}" for frame in stack]
 
 
 def test_an_event_passes_few_frames_between_the_sender_s_thread_and_the_wire():
@@ -193,10 +205,8 @@ def test_a_process_that_forks_after_use_goes_on_in_both(client, manager):
 
 def test_what_was_certainly_not_sent_is_a_manager_that_is_away():
     class Refusing(NotingWire):
-        def submit(self, request):
-            answered = Future()
-            answered.set_exception(WireError("refused", was_sent=False))
-            return answered
+        def answer(self, _request):
+            raise WireError("refused", was_sent=False)
 
     with SdkClient("http://manager", wire=Refusing()) as client:
         with pytest.raises(ManagerUnreachableError):
@@ -228,11 +238,9 @@ class Answering(NotingWire):
         super().__init__()
         self.status, self.calls = status, 0
 
-    def submit(self, request):
+    def answer(self, _request):
         self.calls += 1
-        answered = Future()
-        answered.set_result(WireAnswer(self.status, {}, b"trouble"))
-        return answered
+        return WireAnswer(self.status, {}, b"trouble")
 
 
 @pytest.mark.parametrize(
@@ -290,24 +298,6 @@ def test_extractions_have_one_gate_from_the_beginning():
     gate = sender_module._extractions.gate
     assert gate is sender_module._extractions.gate
     assert gate.limit == 2
-
-
-def test_a_request_that_leaves_while_its_run_is_aborted_is_ended_at_the_wire():
-    class Racing(NotingWire):
-        aborted: ClassVar[list] = []
-
-        def submit(self, request):
-            stop.set()  # Another thread aborts the run just now, before the wire knows of the request.
-            return Future()
-
-        def abort(self, owner):
-            self.aborted.append(owner)
-
-    stop, wire = threading.Event(), Racing()
-    with SdkClient("http://manager", wire=wire) as client:
-        of_run = client.for_run(stop)
-        of_run.upload_text("r", b'"text"')
-        assert wire.aborted == [of_run._owner]
 
 
 def test_a_clock_calls_at_once_what_can_be_hastened():
