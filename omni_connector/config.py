@@ -93,8 +93,7 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         is_later = not needs_manager and _names_no_manager_yet(environ)
-        problems = [] if is_later else _manager_problems(environ)
-        _refuse(problems + _own_address_problems(environ) + _number_problems(environ))
+        _refuse(_problems(environ, needs_manager=not is_later))
         manager_url = "" if is_later else _url(environ, "CONNECTOR_MANAGER_URL")
         return cls.beside_manager(manager_url, _connector_url(environ), environ)
 
@@ -102,11 +101,7 @@ class Settings:
     def beside_manager(
         cls, manager_url: str, connector_url: str | None, environ: Mapping[str, str] | None = None
     ) -> "Settings":
-        """Read the settings, except the two addresses: they are known where the manager runs in this process.
-
-        Raises:
-            ConfigurationError: lists every number that is wrong, each with the line to type.
-        """
+        """As ``from_environ``, except the two addresses, which are known where the manager runs in this process."""
         environ = os.environ if environ is None else environ
         _refuse(_number_problems(environ))
         given = {name: _text(environ, variable) for name, variable, *_ in _NUMBERS}
@@ -126,22 +121,14 @@ def _refuse(problems: list[str]) -> None:
 
 
 def manager_url_from_environ(environ: Mapping[str, str] | None = None) -> str:
-    """Return ``CONNECTOR_MANAGER_URL``, without a trailing slash.
-
-    Raises:
-        ConfigurationError: it is missing or no address.
-    """
+    """Return ``CONNECTOR_MANAGER_URL``, without a trailing slash; a ConfigurationError says what is wrong with it."""
     environ = os.environ if environ is None else environ
     _refuse(_manager_problems(environ))
     return _url(environ, "CONNECTOR_MANAGER_URL")
 
 
 def port_from_environ(environ: Mapping[str, str] | None = None) -> int:
-    """Return ``PORT``, or 8000.
-
-    Raises:
-        ConfigurationError: it is not a port.
-    """
+    """Return ``PORT``, or 8000; a ConfigurationError says that it is not a port."""
     environ = os.environ if environ is None else environ
     _refuse(_port_problems(environ))
     return int(_text(environ, "PORT") or DEFAULT_PORT)
@@ -151,14 +138,9 @@ def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str
     """Return what ``OMNI_CONNECTOR`` names, and everything that keeps the process from starting."""
     environ = os.environ if environ is None else environ
     target = _text(environ, "OMNI_CONNECTOR")
-    problems = _manager_problems(environ) + _own_address_problems(environ) + _number_problems(environ)
-    if not target:
-        problems.insert(
-            0,
-            "OMNI_CONNECTOR is not set: it names the connector class. "
-            "Type: export OMNI_CONNECTOR=package.module:Class",
-        )
-    return target, problems
+    problem = "OMNI_CONNECTOR is not set: it names the connector class."
+    missing = [] if target else [f"{problem} Type: export OMNI_CONNECTOR=package.module:Class"]
+    return target, missing + _problems(environ)
 
 
 def ca_bundle_variable(path: str, environ: Mapping[str, str] | None = None) -> str | None:
@@ -222,18 +204,23 @@ def _names_no_manager_yet(environ: Mapping[str, str]) -> bool:
         return False
 
 
+def _problems(environ: Mapping[str, str], *, needs_manager: bool = True) -> list[str]:
+    url = _url(environ, "CONNECTOR_URL")
+    return [
+        *(_manager_problems(environ) if needs_manager else ()),
+        *(_address_problems("CONNECTOR_URL", url, "http://my-connector:8000") if url else ()),
+        *_host_problems(environ),
+        *_port_problems(environ),
+        *_number_problems(environ),
+    ]
+
+
 def _manager_problems(environ: Mapping[str, str]) -> list[str]:
     url = _url(environ, "CONNECTOR_MANAGER_URL")
     if not url:
         problem = "CONNECTOR_MANAGER_URL is not set: it is the address of the connector-manager."
         return [f"{problem} Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"]
     return _address_problems("CONNECTOR_MANAGER_URL", url, "http://localhost:8090")
-
-
-def _own_address_problems(environ: Mapping[str, str]) -> list[str]:
-    url = _url(environ, "CONNECTOR_URL")
-    problems = _address_problems("CONNECTOR_URL", url, "http://my-connector:8000") if url else []
-    return [*problems, *_host_problems(environ), *_port_problems(environ)]
 
 
 def _address_problems(name: str, url: str, example: str) -> list[str]:

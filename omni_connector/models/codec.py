@@ -55,7 +55,7 @@ def encode(value: Any) -> bytes:
 
 
 def encode_text(text: str) -> bytes:
-    """Return ``text`` as a JSON string; as ``encode``, without the looks that only nested values need."""
+    """Return ``text`` as a JSON string; as ``encode``, without the checks that only nested values need."""
     if "\x00" in text:
         text = clean_text(text)
     try:
@@ -65,10 +65,7 @@ def encode_text(text: str) -> bytes:
 
 
 def compact(body: bytes) -> bytes:
-    """Return a copy that takes no more memory than it has to, for what is kept a while.
-
-    orjson's own result keeps the room that it was made in: 31 KiB, measured, for a text of 2 KB.
-    """
+    """Return a copy without spare memory: orjson's own result keeps 31 KiB, measured, for a text of 2 KB."""
     return b"%b" % body
 
 
@@ -222,5 +219,3 @@ _converter.register_structure_hook(int, _strict(int, "a whole number"))
 _converter.register_structure_hook(float, _strict_float)
 _converter.register_structure_hook(dt.datetime, _strict_moment)
 _converter.register_structure_hook_func(lambda kind: kind == dict[str, Any], _strict(dict, "an object"))
-
-__all__ = ["JsonValue", "decode", "encode", "structure", "unstructure"]

@@ -1,8 +1,8 @@
 """Converters and rules for the fields of the models.
 
 A converter normalises what has one obvious meaning and passes everything else on. The field's rule, an attrs validator, then
-refuses what is still wrong, with an error that names class, field, value and remedy. Both run when a model is made and
-when one of its fields is set. What a manifest as it is sent must be (``manifest_rules``) is derived from the same rules.
+rejects what is still wrong, by class, field, value and remedy. Both run when a model is made and when one of its fields is
+set. What a manifest as it is sent must be (``manifest_rules``) is derived from the same rules.
 """
 
 import datetime as dt
@@ -36,8 +36,7 @@ class Rule:
 
     def __call__(self, instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         """Refuse a value that cannot be used, as attrs calls a validator."""
-        if self.remedy(value) is not None:
-            self.require(value, model=type(instance).__name__, field=attribute.name)
+        self.require(value, model=type(instance).__name__, field=attribute.name)
 
     def require(self, value: Any, *, model: str, field: str) -> None:
         """Refuse a value that cannot be used.
@@ -54,9 +53,9 @@ class Rule:
 class QuickModel(Model):
     """Base of the models that are made by the million: the documents of a run.
 
-    Nearly all of them need neither converter nor rule. Their ``__init__`` sets all fields at once, looks at them, and calls
-    ``normalise`` only where something is unusual, which halves the time of an ``emit``. Setting a field later converts and
-    validates it, and refuses names that are not a field.
+    Nearly all of them need neither converter nor rule: ``__init__`` sets all fields at once, and calls ``normalise`` only
+    where one is unusual, which halves the time of an ``emit``. Setting a field later converts and validates it, and rejects
+    names that are not a field.
     """
 
     def normalise(self) -> None:
@@ -212,7 +211,7 @@ def optional(rule: Rule) -> Rule:
     def remedy(value: Any) -> str | None:
         return None if value is None else rule.remedy(value)
 
-    return Rule(remedy, is_secret=rule.is_secret)
+    return attrs.evolve(rule, remedy=remedy)
 
 
 def instance_of(kind: type, remedy: str) -> Rule:

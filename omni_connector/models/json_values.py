@@ -98,11 +98,10 @@ def json_stand_in(value: Any, *, path: str = "value") -> Any:  # noqa: PLR0911 -
 
 
 def require_lasting(value: Any, *, path: str) -> None:
-    """Refuse what would come back from the manager as something else; tuples, sets and what has a usual text may.
+    """Reject what would come back from the manager as something else; tuples, sets and what has a usual text may.
 
     Raises:
-        InvalidValueError: ``value`` holds a key that is no text, a datetime without offset, a number or a text that JSON
-            or the manager cannot keep; ``field`` is its path.
+        InvalidValueError: ``value`` holds a key that is not text, or what ``_lost_in_json`` names; ``field`` is its path.
     """
     remedy = _lost_in_json(value)
     if remedy is not None:
