@@ -92,7 +92,7 @@ def _declared(attribute: str, owner: type, member: Any, options: ActionOptions, 
     announced = attrs.asdict(options, recurse=False) | {
         "name": attribute if options.name is None else options.name,
         "description": description,
-        "input_schema": parameters.schema(),
+        "input_schema": parameters.schema,
         "required_scopes": None if options.required_scopes is None else list(options.required_scopes),
     }
     definition = ActionDefinition(**announced)

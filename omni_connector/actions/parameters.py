@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +17,7 @@ from omni_connector.actions.schema import (
     schema_of,
     with_default,
 )
-from omni_connector.actions.values import converted, expected, require_convertible, value_problems
+from omni_connector.actions.values import converted, member_problems, require_convertible, value_problems
 from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models.json_values import JsonValue
 
@@ -30,33 +30,20 @@ class UndeclarableParameterError(Exception):
 
 
 @frozen
-class Parameter:
-    """One that callers give; ``schema`` includes its default and description."""
-
-    name: str
-    kind: Any
-    schema: Schema
-    required: bool
-
-
-@frozen
 class Parameters:
     """All of a method.
 
     Attributes:
+        kinds: types of those that callers give, by name.
+        schema: the JSON Schema of what callers give.
         special: names of those that the SDK fills in.
         open: the method takes whatever else comes, as ``**name``.
     """
 
-    given: tuple[Parameter, ...]
+    kinds: Mapping[str, Any]
+    schema: Schema
     special: frozenset[str]
     open: bool
-
-    def schema(self) -> Schema:
-        """Return the JSON Schema of what callers give."""
-        properties = {parameter.name: parameter.schema for parameter in self.given}
-        required = [parameter.name for parameter in self.given if parameter.required]
-        return object_schema(properties, required)
 
     def arguments(self, params: JsonValue, special: Mapping[str, Any]) -> dict[str, Any]:
         """Return the keyword arguments of a call; ``special`` is what the SDK can fill in, by name.
@@ -68,14 +55,12 @@ class Parameters:
         """
         if not isinstance(params, dict):
             raise MalformedRequestError("params: an object by name is required", field="params")
-        problems = list(self._problems(params))
+        problems = list(member_problems(params, self.schema))
         arguments = {}
-        for parameter in self.given if not problems else ():
-            if parameter.name in params:
+        for name, kind in self.kinds.items() if not problems else ():
+            if name in params:
                 try:
-                    arguments[parameter.name] = converted(
-                        params[parameter.name], parameter.kind, parameter.name
-                    )
+                    arguments[name] = converted(params[name], kind, name)
                 except ValueError as error:
                     problems.append(str(error))
         if problems:
@@ -83,13 +68,6 @@ class Parameters:
         if self.open:
             arguments = params | arguments
         return arguments | {name: special[name] for name in self.special}
-
-    def _problems(self, params: Mapping[str, JsonValue]) -> Iterator[str]:
-        for parameter in self.given:
-            if parameter.name in params:
-                yield from value_problems(params[parameter.name], parameter.schema, parameter.name)
-            elif parameter.required:
-                yield f"{parameter.name}: {expected(parameter.schema)} is required, and missing"
 
 
 def read_parameters(
@@ -103,7 +81,9 @@ def read_parameters(
     listed = list(inspect.signature(function).parameters.values())
     if bound and not listed:
         raise UndeclarableParameterError("it takes no self; declare it as a method")
-    given = []
+    kinds: dict[str, Any] = {}
+    properties: dict[str, Schema] = {}
+    required = []
     special = set()
     is_open = False
     for each in listed[1:] if bound else listed:
@@ -116,14 +96,15 @@ def read_parameters(
         elif each.name in SPECIAL:
             special.add(each.name)
         else:
-            given.append(_parameter(each, _annotation(each, function, owner), described))
-    return Parameters(tuple(given), frozenset(special), is_open)
+            kind = _annotation(each, function, owner)
+            kinds[each.name], properties[each.name] = _kind_and_schema(each, kind, described)
+            if each.default is inspect.Parameter.empty:
+                required.append(each.name)
+    return Parameters(kinds, object_schema(properties, required), frozenset(special), is_open)
 
 
-def _parameter(each: inspect.Parameter, kind: Any, described: Described) -> Parameter:
-    missing = each.default is inspect.Parameter.empty
-    if kind is inspect.Parameter.empty:
-        kind = Any
+def _kind_and_schema(each: inspect.Parameter, kind: Any, described: Described) -> tuple[Any, Schema]:
+    """Return the type that values are converted to, and their schema, default and description included."""
     kind, description = described_type(kind)
     try:
         schema = schema_of(kind)
@@ -136,13 +117,13 @@ def _parameter(each: inspect.Parameter, kind: Any, described: Described) -> Para
     description = description or described.parameters.get(each.name)
     if description:
         schema = {**schema, "description": description}
-    return Parameter(each.name, kind, schema if missing else with_default(schema, each.default), missing)
+    return kind, schema if each.default is inspect.Parameter.empty else with_default(schema, each.default)
 
 
 def _annotation(each: inspect.Parameter, function: Callable[..., Any], owner: type) -> Any:
     """Evaluate one annotation; that of another parameter, or of the result, may be known to type checkers only."""
     if each.annotation is inspect.Parameter.empty:
-        return each.annotation
+        return Any
     known = inspect.unwrap(function).__globals__
     nested = {
         name: value for name, value in vars(owner).items() if isinstance(value, type) and name not in known

@@ -46,6 +46,20 @@ def value_problems(value: JsonValue, schema: Schema, path: str) -> list[str]:
     return list(_problems(value, schema, path))
 
 
+def member_problems(value: dict[str, JsonValue], schema: Schema, prefix: str = "") -> Iterator[str]:
+    """Yield the same of the members of an object, whose paths begin with ``prefix``."""
+    properties = schema.get("properties", {})
+    for name, each in properties.items():
+        if name in value:
+            yield from _problems(value[name], each, f"{prefix}{name}")
+        elif name in schema.get("required", ()):
+            yield f"{prefix}{name}: {expected(each)} is required, and missing"
+    more = schema.get("additionalProperties", {})
+    for name in value if more else ():
+        if name not in properties:
+            yield from _problems(value[name], more, f"{prefix}{name}")
+
+
 def expected(schema: Schema) -> str:
     """Return what a schema asks for, in words."""
     if "enum" in schema:
@@ -99,7 +113,7 @@ def _problems(value: JsonValue, schema: Schema, path: str) -> Iterator[str]:
     elif isinstance(value, list):
         yield from _entries(value, schema, path)
     elif isinstance(value, dict):
-        yield from _members(value, schema, path)
+        yield from member_problems(value, schema, f"{path}.")
 
 
 def _alternatives(value: JsonValue, schema: Schema, path: str) -> Iterator[str]:
@@ -120,17 +134,6 @@ def _entries(value: list[JsonValue], schema: Schema, path: str) -> Iterator[str]
     for index, entry in enumerate(value):
         yield from _problems(
             entry, tuple_schemas[index] if tuple_schemas else schema.get("items", {}), f"{path}[{index}]"
-        )
-
-
-def _members(value: dict[str, JsonValue], schema: Schema, path: str) -> Iterator[str]:
-    properties = schema.get("properties", {})
-    for name in schema.get("required", ()):
-        if name not in value:
-            yield f"{path}.{name}: {expected(properties[name])} is required, and missing"
-    for name, member in value.items():
-        yield from _problems(
-            member, properties.get(name) or schema.get("additionalProperties", {}), f"{path}.{name}"
         )
 
 
