@@ -161,10 +161,12 @@ def _read(response: HTTPResponse, sock: socket.socket, deadline: float) -> bytes
     Raises ``TimeoutError`` when it takes beyond the deadline, ``HTTPException`` when it is cut short.
     """
     blocks = []
-    sock.settimeout(_seconds_left(deadline))
-    while block := response.read1(_BLOCK):
-        blocks.append(block)
+    while not response.isclosed():  # From Python 3.12 on, the last byte closes the socket of "Connection: close".
         sock.settimeout(_seconds_left(deadline))
+        block = response.read1(_BLOCK)
+        if not block:
+            break
+        blocks.append(block)
     if response.length:
         raise IncompleteRead(b"".join(blocks), response.length)
     return b"".join(blocks)

@@ -19,6 +19,16 @@ def test_status_headers_and_body_are_handed_back_as_they_came():
     assert answer.headers[:2] == (("X-A", "1"), ("X-A", "2"))
 
 
+@pytest.mark.parametrize(
+    "framing",
+    [b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"\r\nabc"],
+    ids=["length", "chunked", "until the end"],
+)
+def test_an_answer_that_closes_its_connection_is_read(framing):
+    with RawServer(answering(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + framing)) as server:
+        assert CLIENT.get(server.url, "/health").body == b"abc"
+
+
 def test_a_request_says_what_the_manager_says():
     seen = []
 
