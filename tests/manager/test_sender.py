@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import multiprocessing
 import threading
-import time
 import traceback
 from pathlib import Path
 
@@ -82,29 +81,35 @@ def test_an_event_passes_few_frames_between_the_sender_s_thread_and_the_wire():
 
 def test_never_more_than_two_extractions_are_under_way_in_a_process(manager):
     """Of all clients together, and of both kinds (PROTOCOL, section 21)."""
-    under_way, most, lock = [0], [0], threading.Lock()
+    under_way, most, lock, looked = [0], [0], threading.Lock(), threading.Event()
 
-    def extract(_request):
-        with lock:
-            under_way[0] += 1
-            most[0] = max(most[0], under_way[0])
-        time.sleep(0.02)  # Long enough for a third to come, were it let through.
-        with lock:
-            under_way[0] -= 1
+    def answer(request):
+        if "extract" in request.path:
+            with lock:
+                under_way[0] += 1
+                most[0] = max(most[0], under_way[0])
+            looked.wait(20)
+            with lock:
+                under_way[0] -= 1
         return STORED
 
-    manager.script(*[extract] * 12)
+    manager.otherwise = answer
     with SdkClient(manager.url) as first, SdkClient(manager.url) as second:
+        uploads = [
+            client.upload_file("r", lambda: io.BytesIO(b"x"), "application/pdf", None)
+            for client in (first, second) * 4
+        ]
         blocking = threading.Thread(
             target=lambda: [
                 first.extract_text("r", io.BytesIO(b"x"), mime_type="application/pdf") for _ in range(4)
             ]
         )
         blocking.start()
-        uploads = [
-            client.upload_file("r", lambda: io.BytesIO(b"x"), "application/pdf", None)
-            for client in (first, second) * 4
-        ]
+        manager.wait_for(2)
+        for client in (first, second):
+            client.heartbeat("r")  # Is behind the uploads: a third would have come before it, were it let through.
+        assert len(manager.requests) == 2 + 2
+        looked.set()
         assert [upload.result(20) for upload in uploads] == ["c"] * 8
         blocking.join()
     assert most[0] == 2
