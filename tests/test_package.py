@@ -23,6 +23,12 @@ ROOT = Path(omni_connector.__file__).parent
 OPTIONAL = {"wsgi", "asgi", "gunicorn_conf"}
 """Modules that are made to act when they are imported: servers import them when they start."""
 
+LIBRARIES = """
+import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, waitress, sqlite3
+import logging.config, importlib.metadata, mcp, mcp.client.streamable_http
+"""
+"""What the interpreter's own modules and the libraries do when they are imported is not ours."""
+
 SEALED = """
 import os, sys, threading
 real = os.environ
@@ -32,9 +38,6 @@ class Sealed(type(real)):
         raise AssertionError(f"read {name}")
     get = __contains__ = __iter__ = items = keys = __getitem__
 
-# What the interpreter's own modules and the libraries do when they are imported is not ours.
-import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, waitress, sqlite3
-import logging.config, importlib.metadata, mcp, mcp.client.streamable_http
 os.environ = Sealed.__new__(Sealed)
 before = threading.active_count()
 """
@@ -131,7 +134,9 @@ print(sorted(loaded & {"flask", "werkzeug", "gunicorn", "rich", "click", "waitre
 def test_importing_any_module_reads_no_environment_and_starts_no_thread():
     imports = "".join(f"import {name}\n" for name in modules())
     assert "import omni_connector.runtime.worker\n" in imports
-    code = f"{SEALED}{imports}from omni_connector import *\nprint(threading.active_count() - before)"
+    code = (
+        f"{LIBRARIES}{SEALED}{imports}from omni_connector import *\nprint(threading.active_count() - before)"
+    )
     assert run(code).strip() == "0"
 
 

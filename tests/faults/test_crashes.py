@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.crash import SHARES, crashes
 
-SYNCS = [(600, 1), pytest.param(3_000, 40, marks=pytest.mark.slow)]
+SYNCS = [(300, 1), pytest.param(3_000, 40, marks=pytest.mark.slow)]
 """Documents of each, and about how many points at which a process is killed: one an endpoint at least."""
 
 

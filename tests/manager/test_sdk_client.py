@@ -179,6 +179,7 @@ def test_a_checkpoint_without_json_form_is_not_sent(client, manager, state):
     assert manager.requests == []
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("body", [{}, {"content_id": None}, {"content_id": 5}, [], None, b""])
 def test_an_answer_without_content_id_is_an_error(client, manager, body):
     manager.script(Answer(body=body))
@@ -219,6 +220,7 @@ EVERY_CALL = {
 }
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("call", EVERY_CALL)
 @pytest.mark.parametrize("answer", NO_SUCCESS)
 def test_success_is_what_the_protocol_says_and_nothing_else(manager, policies, call, answer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 import threading
+import time
 import traceback
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def test_never_more_than_two_extractions_are_under_way_in_a_process(manager):
         blocking.start()
         manager.wait_for(2)
         for client in (first, second):
-            client.heartbeat("r")  # Is behind the uploads: a third would have come before it, were it let through.
+            client.heartbeat("r")  # Behind the uploads: a third that is let through comes before it.
         assert len(manager.requests) == 2 + 2
         looked.set()
         assert [upload.result(20) for upload in uploads] == ["c"] * 8

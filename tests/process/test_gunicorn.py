@@ -1,6 +1,6 @@
 """Real gunicorn with omni_connector.wsgi:app, in a process of its own, and real files.
 
-Thirteen hundred of them in ``make test``, five thousand in ``make test-all``.
+Three hundred and fifty of them in ``make test``, five thousand in ``make test-all``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from support.processes import Process, start_gunicorn
 
 from omni_connector.local.contents import normalised
 
-SIZES = [1_300, pytest.param(5_000, marks=pytest.mark.slow)]
+SIZES = [350, pytest.param(5_000, marks=pytest.mark.slow)]
 LARGEST_BYTES = 12_000
 FILESYSTEM = "filesystem_connector:FilesystemConnector"
 PAUSING = "support.pausing:PausingFilesystem"
@@ -146,6 +146,7 @@ def test_a_killed_process_is_resumed_from_its_checkpoint_and_nothing_is_missing(
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     env = {"TEST_MEETING_POINT": str(pipe), "TEST_PAUSE_AT": str(files * 6 // 7)}
+    env["TEST_FILES_PER_CHECKPOINT"] = "100"
     with connector(address, manager, PAUSING, **env) as process:
         manager.wait_for_connector(process, "file_system")
         source = manager.add_source("file_system", {"path": str(corpus)})

@@ -7,14 +7,16 @@ import gzip
 import itertools
 import json
 import threading
+import uuid
 
 import pytest
 import requests
 from support.bursts import BURSTS, SIZE
 from support.processes import ListeningSocket, start_gunicorn
-from support.raw_server import ParallelServer, read_request
+from support.raw_server import ParallelServer, held_port, read_request
+from support.waiting import eventually
 
-FILES = 150
+FILES = 100
 WIRES = ["curl", "session"]
 
 
@@ -146,34 +148,54 @@ def root(tmp_path):
     return root
 
 
-@pytest.fixture(params=WIRES)
-def wire_environ(request, tmp_path, monkeypatch):
-    """An environment in which libcurl can be loaded, or cannot."""
-    if request.param == "curl":
-        pytest.importorskip("pycurl")
-        return
-    folder = tmp_path / "without"
-    folder.mkdir()
-    (folder / "pycurl.py").write_text("raise ImportError('not here')\n")
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+@pytest.fixture(scope="module", params=WIRES)
+def environment(request, tmp_path_factory):
+    """In which libcurl can be loaded, or cannot."""
+    folder = tmp_path_factory.mktemp("environment")
+    with pytest.MonkeyPatch.context() as changes:
+        changes.setenv("HOME", str(folder))
+        if request.param == "curl":
+            pytest.importorskip("pycurl")
+        else:
+            (folder / "pycurl.py").write_text("raise ImportError('not here')\n")
+            changes.setenv("PYTHONPATH", str(folder))
+        yield
 
 
-def run_once(manager, target):
-    """Run one sync of a connector under gunicorn, to its end."""
-    with ParallelServer(manager.serve) as server, ListeningSocket() as address:
-        env = {"CONNECTOR_MANAGER_URL": server.url}
-        with start_gunicorn(address, target, env=env) as connector:
-            connector.wait_for("Booting worker")
-            run = {"sync_run_id": "run-1", "source_id": "source-1", "sync_mode": "full"}
-            assert requests.post(f"{address.url}/sync", json=run, timeout=30).status_code == 200
-            assert manager.done.wait(60), connector.lines
+@contextlib.contextmanager
+def connector_of(manager_port, target):
+    """A connector under gunicorn that does not register. The value is its address."""
+    env = {"CONNECTOR_MANAGER_URL": f"http://127.0.0.1:{manager_port}", "CONNECTOR_URL": ""}
+    with ListeningSocket() as address, start_gunicorn(address, target, env=env) as connector:
+        connector.wait_for("Booting worker")
+        yield address.url
 
 
-@pytest.mark.usefixtures("wire_environ")
+@pytest.fixture(scope="module")
+def sync_with(environment):
+    """The folder example, the same process for all tests of a wire; syncs it with a manager."""
+    with held_port() as port, connector_of(port, "filesystem_connector:FilesystemConnector") as url:
+
+        def sync(manager):
+            with ParallelServer(manager.serve, port=port):
+                run_once(manager, url)
+
+        yield sync
+
+
+def run_once(manager, url):
+    """Run one sync of a connector until it has the answer to its last call."""
+    run = {"sync_run_id": str(uuid.uuid4()), "source_id": "source-1", "sync_mode": "full"}
+    assert requests.post(f"{url}/sync", json=run, timeout=30).status_code == 200
+    assert manager.done.wait(60)
+    asked = f"{url}/sync/{run['sync_run_id']}"
+    eventually(lambda: requests.get(asked, timeout=30).json() == {"running": False})
+
+
 @pytest.mark.parametrize("odd", ODD)
-def test_every_document_has_its_own_text(root, odd):
+def test_every_document_has_its_own_text(sync_with, root, odd):
     manager = OddManager(root, odd)
-    run_once(manager, "filesystem_connector:FilesystemConnector")
+    sync_with(manager)
     assert [what for what, _ in manager.ended] == ["complete"], manager.ended
     contents = {event["document_id"]: event["content_id"] for event in manager.events}
     assert len(contents) == FILES
@@ -182,11 +204,15 @@ def test_every_document_has_its_own_text(root, odd):
     }
 
 
-@pytest.mark.usefixtures("wire_environ")
+@pytest.mark.usefixtures("environment")
 def test_a_stray_answer_on_an_idle_connection_is_not_taken_for_the_next():
     """The strays have been sent before the next burst begins."""
     manager = IdleStrays()
-    run_once(manager, "support.bursts:BurstConnector")
+    with (
+        ParallelServer(manager.serve) as server,
+        connector_of(server.port, "support.bursts:BurstConnector") as url,
+    ):
+        run_once(manager, url)
     assert [what for what, _ in manager.ended] == ["complete"], manager.ended
     contents = {event["document_id"]: event["content_id"] for event in manager.events}
     names = [f"{burst}-{number}" for burst in range(BURSTS) for number in range(SIZE)]

@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import filesystem_connector
 from filesystem_connector import FilesystemConnector
 
 from omni_connector import Connector, Document, DocumentPermissions, SyncContext
@@ -48,6 +49,8 @@ class PausingFilesystem(FilesystemConnector):
     """The example, stopping in the middle of its walk."""
 
     def sync(self, source_config, credentials, state, ctx):
+        every = os.environ.get("TEST_FILES_PER_CHECKPOINT")
+        filesystem_connector.FILES_PER_CHECKPOINT = int(every or filesystem_connector.FILES_PER_CHECKPOINT)
         super().sync(source_config, credentials, state, PausingContext(ctx, int(os.environ["TEST_PAUSE_AT"])))
 
 

@@ -87,6 +87,15 @@ def ok(body=b"{}", head=b""):
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%b\r\n%b" % (len(body), head, body)
 
 
+@contextlib.contextmanager
+def held_port():
+    """A port at which nothing listens, but for a ``ParallelServer`` with this port."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
 class ParallelServer:
     """Serves every connection with ``script(connection, number)``, each in a thread of its own.
 
@@ -101,11 +110,12 @@ class ParallelServer:
         *,
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self._script = script
         self._tls = tls
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family, backlog=256)
+        self._listener = socket.create_server((host, port), family=family, backlog=256, reuse_port=port != 0)
         self._thread = threading.Thread(target=self._serve, name="parallel-server")
         self._threads: list[threading.Thread] = []
         self._connections: list[socket.socket] = []
