@@ -161,7 +161,8 @@ def _read(response: HTTPResponse, sock: socket.socket, deadline: float) -> bytes
     Raises ``TimeoutError`` when it takes beyond the deadline, ``HTTPException`` when it is cut short.
     """
     blocks = []
-    while not response.isclosed():  # From Python 3.12 on, the last byte closes the socket of "Connection: close".
+    # From Python 3.12 on, the last byte closes the socket, if the connection is to be closed.
+    while not response.isclosed():
         sock.settimeout(_seconds_left(deadline))
         block = response.read1(_BLOCK)
         if not block:
