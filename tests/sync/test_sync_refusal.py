@@ -9,7 +9,8 @@ from support.properties import deterministic
 
 from omni_connector.exceptions import ManagerUnreachableError, SdkClientError, SyncRunEndedError
 from omni_connector.models.codec import decode
-from omni_connector.models.events import CREATED, DELETED, EncodedEvent, encode_delete
+from omni_connector.models.events import CREATED, DELETED, EncodedEvent, encode_delete, encode_group
+from omni_connector.models.people import GroupMembership
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import ErrorLedger
 from omni_connector.sync.refusal import Sender, is_refusal
@@ -17,6 +18,7 @@ from omni_connector.sync.run_info import RunInfo
 from omni_connector.testing import MemoryManager
 
 RUN = RunInfo(sync_run_id="run-1", source_id="source-1")
+ENDED = SyncRunEndedError("over", status=400, body="{}")
 
 
 def refusal(status):
@@ -135,6 +137,66 @@ def test_single_events_refused_with_500_one_after_the_other_are_the_manager_s_tr
     assert noted(ledger) == ["doc-0", "doc-3"]
 
 
+def test_a_single_event_refused_with_500_is_noted_soon_where_the_one_before_it_is_accepted_again(manager):
+    strict = Strict(manager, {"doc-1"}, 500)
+    ledger, counters = ErrorLedger("run-1"), Counters(RUN, manager)
+    sender = Sender(RUN, manager, ledger)
+    for event in events(3):
+        sender.send([event], counters)
+    assert noted(ledger) == ["doc-1"]
+    assert sent(manager) == ["doc-0", "doc-0", "doc-2"]
+    assert strict.calls == [
+        (["doc-0"], True),
+        (["doc-1"], True),  # Repeated briefly by the client.
+        (["doc-0"], False),
+        (["doc-1"], False),
+        (["doc-2"], True),
+    ]
+    assert not any(args["insistent"] for _, args in manager.calls)
+
+
+@pytest.mark.parametrize("error", [refusal(500), refusal(503), ManagerUnreachableError("gone")])
+def test_a_manager_that_does_not_take_the_last_event_again_is_in_trouble(manager, error):
+    """Then the single event waits with all patience, and arrives when the trouble is over."""
+    strict = Strict(manager, set(), trouble={2: refusal(500), 3: error})
+    ledger, counters = ErrorLedger("run-1"), Counters(RUN, manager)
+    sender = Sender(RUN, manager, ledger)
+    for event in events(2):
+        sender.send([event], counters)
+    assert (sent(manager), len(ledger)) == (["doc-0", "doc-1"], 0)
+    assert [ids for ids, _ in strict.calls] == [["doc-0"], ["doc-1"], ["doc-0"], ["doc-1"]]
+    assert [args["insistent"] for _, args in manager.calls] == [False, False, False, True]
+
+
+def test_the_end_of_the_run_is_heard_where_the_last_event_is_sent_again(manager):
+    Strict(manager, set(), trouble={2: refusal(500), 3: ENDED})
+    sender = Sender(RUN, manager, ErrorLedger("run-1"))
+    first, second = events(2)
+    sender.send([first], Counters(RUN, manager))
+    with pytest.raises(SyncRunEndedError):
+        sender.send([second], Counters(RUN, manager))
+
+
+def test_a_group_is_not_sent_again_to_try_the_manager(manager):
+    """An older manager leaves it out, which would be counted twice and proves nothing."""
+    ids = {"sync_run_id": "run-1", "source_id": "source-1"}
+    group = encode_group(GroupMembership(group_email="g@x.org", member_emails=[]), **ids)
+    calls = []
+
+    def answer(args):
+        calls.append(len(args["events"]))
+        if b"doc-0" in args["events"][0]:
+            raise refusal(500)
+
+    manager.on("send_events", answer)
+    ledger = ErrorLedger("run-1")
+    sender = Sender(RUN, manager, ledger)
+    for event in (group, *events(1)):
+        sender.send([event], Counters(RUN, manager))
+    assert noted(ledger) == ["doc-0"]
+    assert [args["insistent"] for _, args in manager.calls] == [False, False, True]
+
+
 def test_one_event_refused_with_500_among_others_refused_for_what_they_are_is_noted(manager):
     def refuse(args):
         ids = [decode(event)["document_id"] for event in args["events"]]
@@ -162,9 +224,6 @@ def test_another_answer_is_not_the_fault_of_the_events(manager, status):
         run(manager, events(4))
     assert len(manager.calls) == 1
     assert not is_refusal(refusal(status))
-
-
-ENDED = SyncRunEndedError("over", status=400, body="{}")
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
