@@ -16,7 +16,6 @@ from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
 
-
 REPEAT_DELAYS_SECONDS = (0.1, 0.5, 2.0)
 """Before a count that did not arrive is reported again at a barrier."""
 
@@ -24,7 +23,7 @@ NAMES = ("scanned", "updated")
 
 
 class Counters:
-    """Documents looked at (``scanned``) and documents accepted (``updated``), who counts being the SDK.
+    """Documents looked at (``scanned``) and documents accepted (``updated``), counted by the SDK.
 
     The manager never counts either itself (PROTOCOL, section 10), and a count that is sent twice is counted twice. So
     one that may have arrived is not repeated: the manager is asked how far it has counted.
@@ -36,6 +35,7 @@ class Counters:
 
     def __init__(self, run: RunInfo, manager: ManagerApi) -> None:
         self._sync_run_id = run.sync_run_id
+        self._extra = {"sync_run_id": run.sync_run_id}
         self._is_resume = run.is_resume
         self._manager = manager
         self._lock = threading.Lock()  # Protects the numbers up to _since.
@@ -64,10 +64,7 @@ class Counters:
         return self._before["updated"]
 
     def carry_over(self) -> None:
-        """Learn the manager's figures where they are not known; a resumed run goes on from them.
-
-        To be called before any report of its own.
-        """
+        """Learn the manager's figures where they are not known, before any report; a resumed run goes on from them."""
         if self._at_manager is None:
             found = self._at_manager = self._ask()
             if found is not None and self._is_resume:
@@ -107,7 +104,7 @@ class Counters:
             try:
                 call(self._sync_run_id, count)
             except (ManagerUnreachableError, ServiceOverloadedError) as error:
-                self._keep(name, count)
+                self._add(name, count, is_new=False)
                 self._say(name, count, error, "they are reported later")
             except SdkClientError as error:
                 # A refusal says that nothing was counted; anything else, a page of a gateway with 200 included, says nothing.
@@ -116,26 +113,19 @@ class Counters:
                 else:
                     self._doubt(name, count, error)
             else:
-                self._arrived(name, count)
+                if self._at_manager is not None:
+                    self._at_manager[name] += count
 
     def report_all(self, stop: threading.Event) -> None:
-        """Report everything, trying again a few times: a run that ends has no later.
-
-        Args:
-            stop: ends the waits between the tries.
-        """
+        """Report everything, trying again a few times, because a run that ends has no later; ``stop`` ends the waits."""
         for delay_seconds in (*REPEAT_DELAYS_SECONDS, None):
             self.report()
             if self._since is None or delay_seconds is None or stop.wait(delay_seconds):
                 break
         for name, count in self._in_doubt.items():
             if count:
-                log.warning(
-                    "%d %s documents may be missing from the figures: the manager could not be asked",
-                    count,
-                    name,
-                    extra={"sync_run_id": self._sync_run_id},
-                )
+                message = "%d %s documents may be missing from the figures: the manager could not be asked"
+                log.warning(message, count, name, extra=self._extra)
 
     def _doubt(self, name: str, count: int, error: SdkClientError) -> None:
         """Note a report that may have been counted, and find out."""
@@ -157,15 +147,10 @@ class Counters:
         for name, doubtful in self._in_doubt.items():
             counted = now[name] - known[name]
             if not min(0, doubtful) <= counted <= max(0, doubtful):
-                log.warning(
-                    "The manager counts %d %s documents, %d of them unknown to this process",
-                    now[name],
-                    name,
-                    counted - doubtful,
-                    extra={"sync_run_id": self._sync_run_id},
-                )
+                message = "The manager counts %d %s documents, %d of them unknown to this process"
+                log.warning(message, now[name], name, counted - doubtful, extra=self._extra)
             elif doubtful != counted:
-                self._keep(name, doubtful - counted)
+                self._add(name, doubtful - counted, is_new=False)
             known[name] = now[name]
             self._in_doubt[name] = 0
 
@@ -173,37 +158,22 @@ class Counters:
         try:
             progress = self._manager.progress(self._sync_run_id)
         except ConnectorError as error:
-            log.info("The manager's figures are unknown: %s", error, extra={"sync_run_id": self._sync_run_id})
+            log.info("The manager's figures are unknown: %s", error, extra=self._extra)
             return None
         if progress is None:
             return None
         return {"scanned": progress.documents_scanned, "updated": progress.documents_updated}
 
-    def _arrived(self, name: str, count: int) -> None:
-        if self._at_manager is not None:
-            self._at_manager[name] += count
-
-    def _add(self, name: str, count: int) -> None:
+    def _add(self, name: str, count: int, *, is_new: bool = True) -> None:
         if not count:
             return
         with self._lock:
             self._unreported[name] += count
-            self._total[name] += count
-            if self._since is None:
-                self._since = time.monotonic()
-
-    def _keep(self, name: str, count: int) -> None:
-        with self._lock:
-            self._unreported[name] += count
+            if is_new:
+                self._total[name] += count
             if self._since is None:
                 self._since = time.monotonic()
 
     def _say(self, name: str, count: int, error: SdkClientError, consequence: str) -> None:
-        log.warning(
-            "Could not report %d %s documents, %s: %s",
-            count,
-            name,
-            consequence,
-            error,
-            extra={"sync_run_id": self._sync_run_id},
-        )
+        message = "Could not report %d %s documents, %s: %s"
+        log.warning(message, count, name, consequence, error, extra=self._extra)

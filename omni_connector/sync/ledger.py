@@ -99,15 +99,15 @@ class ErrorLedger:
 
     def add(self, error: DocumentError) -> None:
         """Note one error and say it in the log."""
-        error = evolve(error, reason=error.reason[:LONGEST_REASON])
+        error = self.note(error)
         with self._lock:
-            self._entries.append(error)
-            self._count += 1
             if error.stage not in ARRIVED_STAGES:
                 stream = self._read if error.stage == CONNECTOR_STAGE else self._sent
                 stream.failed()
-                if stream is self._sent:
-                    self._keep_refused(error)
+                if stream is self._sent and len(self._refused) < KEPT_FOR_FLUSH:
+                    self._refused.append(error)
+                elif stream is self._sent:
+                    self._forgotten += 1
                 self._lost += 1
                 if self._limits.total is not None and self._lost > self._limits.total:
                     stream.exceeded = stream.exceeded or f"{self._lost} in this run"
@@ -120,11 +120,13 @@ class ErrorLedger:
             extra={"sync_run_id": self._sync_run_id, "document_id": error.document_id},
         )
 
-    def note(self, error: DocumentError) -> None:
-        """Keep and count an entry that no limit is about, and that is in the log already."""
+    def note(self, error: DocumentError) -> DocumentError:
+        """Keep and count an entry; alone for one that no limit is about, and that is in the log already."""
+        error = evolve(error, reason=error.reason[:LONGEST_REASON])
         with self._lock:
-            self._entries.append(evolve(error, reason=error.reason[:LONGEST_REASON]))
+            self._entries.append(error)
             self._count += 1
+        return error
 
     def left_out(self, kind: str) -> None:
         """Note a group or a person that the manager is too old for; it says nothing about the others."""
@@ -144,28 +146,19 @@ class ErrorLedger:
         self._sent.succeeded += count
 
     def check(self) -> None:
-        """End the run when the connector could not read too many documents.
-
-        Raises:
-            TooManyErrorsError: one of the limits is exceeded.
-        """
+        """Raise TooManyErrorsError when the connector could not read too many documents."""
         if self._read.exceeded is not None:
             raise TooManyErrorsError(self._count, self._read.exceeded)
 
     def check_refused(self) -> None:
-        """The same for the documents that the manager refused.
-
-        Raises:
-            TooManyErrorsError: one of the limits is exceeded.
-        """
+        """Raise TooManyErrorsError when the manager refused too many documents."""
         if self._sent.exceeded is not None:
             raise TooManyErrorsError(self._count, self._sent.exceeded)
 
     def judge(self) -> None:
-        """End the run when too many of all its documents so far failed; called before a checkpoint and at the end.
+        """Raise TooManyErrorsError when a limit is exceeded, or the share over the whole run so far is.
 
-        Raises:
-            TooManyErrorsError: one of the limits is exceeded, or the share over the whole run is.
+        Called before a checkpoint and at the end.
         """
         self.check()
         self.check_refused()
@@ -204,13 +197,6 @@ class ErrorLedger:
         with self._lock:
             return [*self._entries, *(_unsupported(kind, n) for kind, n in self._unsupported.items())]
 
-    def _keep_refused(self, error: DocumentError) -> None:
-        """Keep it for ``take_refused``; the lock is held."""
-        if len(self._refused) < KEPT_FOR_FLUSH:
-            self._refused.append(error)
-        else:
-            self._forgotten += 1
-
 
 def _unsupported(kind: str, count: int) -> DocumentError:
     reason = f"{count} {kind} events were left out: this manager is too old to know any"
@@ -222,29 +208,24 @@ class _Stream:
 
     def __init__(self, limits: ErrorLimits) -> None:
         self._limits = limits
-        self._failed = 0
         self._consecutive = 0
         self._last_place = 0
         self._recent: deque[int] = deque()
+        self.failures = 0
         self.succeeded = 0
         self.counted = 0
         self.exceeded: str | None = None
 
     @property
-    def failures(self) -> int:
-        """Documents that failed."""
-        return self._failed
-
-    @property
     def seen(self) -> int:
         """Documents that came by."""
-        return max(self.counted, self.succeeded + self._failed)
+        return max(self.counted, self.succeeded + self.failures)
 
     def failed(self) -> None:
         """Note a failure, and which limit is exceeded by it."""
         limits = self._limits
-        self._failed += 1
-        place = max(self.counted, self.succeeded + self._failed, self._last_place + 1)
+        self.failures += 1
+        place = max(self.seen, self._last_place + 1)
         self._consecutive = self._consecutive + 1 if place == self._last_place + 1 else 1
         self._last_place = place
         self._recent.append(place)

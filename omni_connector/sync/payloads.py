@@ -4,6 +4,7 @@ All of it is read when the document is emitted: what a file holds then is what i
 """
 
 import io
+import math
 import os
 import stat
 import tempfile
@@ -163,15 +164,12 @@ class FilePayload:
     ) -> Pending[str]:
         """Begin to send it; return the content id of its text to come. The copy is released afterwards."""
         future = manager.upload_file(sync_run_id, KeptOpen(self.file), self.mime_type, self.filename)
-        future.add_done_callback(self._release)
+        future.add_done_callback(self.close)
         return future
 
-    def close(self) -> None:
+    def close(self, _: object = None) -> None:
         """Release the copy."""
         self.file.close()
-
-    def _release(self, _: object) -> None:
-        self.close()
 
 
 class PendingContent(Pending[str]):
@@ -313,11 +311,15 @@ def _shortened(encoded: bytes, limit_bytes: int) -> bytes:
     return shorter
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
+def _chunks(file: BinaryIO, limit_bytes: float = math.inf) -> Iterator[bytes]:
     """Read to the end, however little each call returns; unbuffered files, pipes and sockets return what is there."""
+    size = 0
     while chunk := file.read(CHUNK_BYTES):
         if not isinstance(chunk, bytes | bytearray | memoryview):
             raise UnreadableError(f"its read() returns {type(chunk).__name__}, give a file opened with 'rb'")
+        size += len(chunk)
+        if size > limit_bytes:
+            raise UnreadableError(f"it is larger than {limit_bytes} bytes, which no manager takes")
         yield bytes(chunk)
     if chunk is None:
         raise UnreadableError(
@@ -330,22 +332,13 @@ def _copied(file: BinaryIO) -> tuple[BinaryIO, int]:
     copy = tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115 - closed by its payload.
     size = 0
     try:
-        for chunk in _bounded(_chunks(file)):
+        for chunk in _chunks(file, LARGEST_FILE_BYTES):
             size += copy.write(chunk)
     except BaseException:
         copy.close()
         raise
     copy.seek(0)
     return cast("BinaryIO", copy), size
-
-
-def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    left = LARGEST_FILE_BYTES
-    for chunk in chunks:
-        left -= len(chunk)
-        if left < 0:
-            raise UnreadableError(f"it is larger than {LARGEST_FILE_BYTES} bytes, which no manager takes")
-        yield chunk
 
 
 def _make_utf8(payload: FilePayload, charset: str | None, *, is_html: bool) -> None:

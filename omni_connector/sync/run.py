@@ -37,7 +37,7 @@ from omni_connector.sync.ledger import (
 )
 from omni_connector.sync.payloads import Payload, PendingContent, WithdrawnError, payload_of
 from omni_connector.sync.pulse import Pulse
-from omni_connector.sync.redaction import error_text, redact
+from omni_connector.sync.redaction import LONGEST_TEXT, error_text, redact
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
 
@@ -45,9 +45,6 @@ log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 30.0
 """How long a failing run tries to deliver what it has taken."""
-
-LONGEST_ERROR = 4000
-"""Characters of an error text that are reported; the manager has no limit of its own."""
 
 LARGE_STATE_BYTES = 10_000_000
 """A checkpoint beyond this is warned of."""
@@ -140,7 +137,7 @@ class SyncRun:
             require_one_content(document)
         info = self.info
         event = encode_upsert(kind, document, sync_run_id=info.sync_run_id, source_id=info.source_id)
-        if document.permissions is None:
+        if document.permissions is None and not self._said_private:
             self._mention_missing_permissions(document)
         if content is None:
             has_room = self.delivery.put(event)
@@ -180,8 +177,7 @@ class SyncRun:
             TooManyErrorsError: more failed than allowed.
         """
         self.require_open("emit_error", external_id)
-        reason = redact(error_text(error), self.info.secrets)
-        self.ledger.add(DocumentError(document_id=external_id, stage=CONNECTOR_STAGE, reason=reason))
+        self._note(external_id, CONNECTOR_STAGE, self._redacted(error))
         self.ledger.check()
 
     def flush(self) -> list[DocumentError]:
@@ -192,13 +188,7 @@ class SyncRun:
         return self.ledger.take_refused()
 
     def require_open(self, operation: str, about: str = "") -> None:
-        """Note a call of the connector; let it go on, or tell it why not.
-
-        Raises:
-            SyncFinishedError: the run has ended.
-            SyncCancelledError: it was cancelled.
-            SdkClientError: earlier events could not be delivered.
-        """
+        """Note a call of the connector, and let it go on; raises as ``Delivery.check``."""
         self.pulse.touch(operation, about)
         self.delivery.check()
 
@@ -259,10 +249,9 @@ class SyncRun:
         try:
             self.delivery.barrier(timeout_seconds=FLUSH_SECONDS, final=True)
         except ConnectorError as trouble:
-            log.warning(
-                "Not everything that was emitted could be delivered: %s", trouble, extra=self._log_extra
-            )
-        text = redact(error_text(error), self.info.secrets)[:LONGEST_ERROR]
+            message = "Not everything that was emitted could be delivered: %s"
+            log.warning(message, trouble, extra=self._log_extra)
+        text = self._redacted(error)[:LONGEST_TEXT]
         with self.state.final_call("failed") as is_first:
             if is_first:
                 self.manager.fail(self.info.sync_run_id, text)
@@ -324,8 +313,7 @@ class SyncRun:
 
     def note_after_the_end(self, error: BaseException) -> None:
         """Note what ``sync()`` raised after the run had ended; its report shows it."""
-        reason = redact(error_text(error), self.info.secrets)
-        run_id = self.info.sync_run_id
+        run_id, reason = self.info.sync_run_id, self._redacted(error)
         self.ledger.note(DocumentError(document_id=run_id, kind="run", stage=ENDED_STAGE, reason=reason))
 
     def close(self) -> None:
@@ -375,6 +363,9 @@ class SyncRun:
     def _note(self, document_id: str, stage: str, reason: str) -> None:
         self.ledger.add(DocumentError(document_id=document_id, stage=stage, reason=reason))
 
+    def _redacted(self, error: str | BaseException) -> str:
+        return redact(error_text(error), self.info.secrets)
+
     def _save_checkpoint(self, checkpoint: JsonValue) -> None:
         with self._naming_what_is_too_large("checkpoint", checkpoint):
             self.manager.save_checkpoint(self.info.sync_run_id, checkpoint, source_id=self.info.source_id)
@@ -419,11 +410,9 @@ class SyncRun:
         self.manager.save_checkpoint(self.info.sync_run_id, checkpoint, source_id=self.info.source_id)
 
     def _mention_missing_permissions(self, document: Document) -> None:
-        if self._said_private:
-            return
         self._said_private = True
         log.warning(
-            "Document %r has no permissions and is sent as private: nobody finds it. Give it "
+            "Document %r has no permissions and is sent as private: no user can find it. Give it "
             "DocumentPermissions(...). Said once a run.",
             document.external_id[:200],
             extra=self._log_extra,

@@ -1,15 +1,51 @@
 """What is known about a run when it starts."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import field, frozen
 
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
-from omni_connector.models.sync import ABSENT
+from omni_connector.models.sync import ABSENT, UserFilterMode, to_filter_mode
 from omni_connector.sync.redaction import secrets_in
-from omni_connector.sync.user_filter import UserFilter
+
+
+def _addresses(values: Iterable[Any] | None) -> frozenset[str]:
+    """The manager does not check the elements; what is not text is ignored."""
+    return frozenset(value.strip().lower() for value in values or () if isinstance(value, str))
+
+
+@frozen
+class UserFilter:
+    """Whose data a source's administrator wants indexed; the manager only stores the wish (PROTOCOL, section 14).
+
+    Case does not matter.
+
+    Attributes:
+        mode: ``all``, ``whitelist`` (only the listed ones) or ``blacklist`` (all but the listed ones).
+        whitelist: addresses; without any, no user is wanted.
+        blacklist: addresses; without any everybody is wanted.
+    """
+
+    mode: UserFilterMode = field(default=UserFilterMode.ALL, converter=to_filter_mode)
+    whitelist: frozenset[str] = field(default=None, converter=_addresses)
+    blacklist: frozenset[str] = field(default=None, converter=_addresses)
+
+    @classmethod
+    def of(cls, config: SyncConfig) -> "UserFilter":
+        """Return the filter of a source."""
+        return cls(config.user_filter_mode, config.user_whitelist, config.user_blacklist)
+
+    def wants(self, email: str | None) -> bool:
+        """Say whether this person's data is wanted. Without an address only the mode ``all`` wants it."""
+        if self.mode == UserFilterMode.ALL:
+            return True
+        address = (email or "").strip().lower()
+        if self.mode == UserFilterMode.BLACKLIST:
+            return bool(address) and address not in self.blacklist
+        # Also for modes that are not known yet: no user too many.
+        return bool(address) and address in self.whitelist
 
 
 @frozen(kw_only=True)
@@ -26,7 +62,7 @@ class RunInfo:
             it reads everything, whatever the source's checkpoint says.
         connector_state: durable notes of the source, or None.
         last_sync_at: when the source's last completed run completed, with its offset, or None.
-        is_resume: the manager takes up again a run that was lost.
+        is_resume: the manager resumes a run that was lost.
         may_have_begun: an earlier process may have worked on it: it is a resume, or a first dispatch that may be a repeat.
         documents_scanned: what the dispatch says that the run has counted before; 0 when it says nothing.
         documents_updated: the same.

@@ -7,7 +7,7 @@ import pytest
 from omni_connector import Document, InvalidValueError, PersonRecord, SdkClientError, SyncCancelledError
 from omni_connector.models.codec import decode
 from omni_connector.models.sync import SyncConfig, UserFilterMode
-from omni_connector.sync.user_filter import UserFilter
+from omni_connector.sync.run_info import UserFilter
 
 ADA = PersonRecord(external_id="E1", email="ada@example.com")
 
