@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import define, frozen
 
@@ -23,6 +23,7 @@ from omni_connector.models.json_values import JsonValue
 T = TypeVar("T")
 
 OVERLOADED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+OK = int(HTTPStatus.OK)
 SHOWN_BODY_LENGTH = 500
 
 
@@ -39,7 +40,7 @@ class Call(Generic[T]):
     Attributes:
         method: HTTP method.
         path: after the manager's address.
-        read: makes the result of the decoded answer, given the operation; raises MalformedAnswerError.
+        read: makes the result of the decoded answer, given the call; raises MalformedAnswerError.
         body: JSON in parts, or what opens a form, anew for each attempt.
         policy: which of the ``Policies`` says when it is repeated.
         explain: makes the error that says what a refusal of this call means.
@@ -50,7 +51,7 @@ class Call(Generic[T]):
 
     method: str
     path: str
-    read: Callable[[JsonValue, str], T]
+    read: "Callable[[JsonValue, Call[Any]], T]"
     body: tuple[bytes, ...] | Callable[[], MultipartForm] | None = None
     policy: str = "bulk"
     explain: Callable[[SdkClientError], SdkClientError] = unchanged
@@ -69,8 +70,8 @@ class Call(Generic[T]):
         Raises:
             SdkClientError: of the kind that says what to do. Success is 200 with what the protocol promises, nothing else.
         """
-        if answer.status == HTTPStatus.OK:
-            return self.read(_json(answer, self.operation), self.operation)
+        if answer.status == OK:
+            return self.read(_json(answer, self), self)
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:
             raise NoSuccessError(
                 f"{self.operation}: the manager answered {answer.status}, which the protocol does not know as success",
@@ -79,7 +80,7 @@ class Call(Generic[T]):
                 status=answer.status,
                 body=_shown(answer),
             )
-        raise self.explain(_refused(self.operation, answer))
+        raise self.explain(_refused(self, answer))
 
 
 class NoSuccessError(MalformedAnswerError):
@@ -89,30 +90,30 @@ class NoSuccessError(MalformedAnswerError):
 # -- readers of answers -----------------------------------------------------------------------------------------
 
 
-def done(answer: JsonValue, operation: str) -> bool:
+def done(answer: JsonValue, call: Call[Any]) -> bool:
     """Read ``{"status": "ok"}``."""
     if isinstance(answer, dict) and answer.get("status") == "ok":
         return True
-    raise _no_success(operation, "status", answer)
+    raise _no_success(call, "status", answer)
 
 
-def cancelled(answer: JsonValue, operation: str) -> bool:
+def cancelled(answer: JsonValue, call: Call[Any]) -> bool:
     """Read ``{"success": true}``."""
     if isinstance(answer, dict) and answer.get("success") is True:
         return True
-    raise _no_success(operation, "success", answer)
+    raise _no_success(call, "success", answer)
 
 
-def any_json(answer: JsonValue, _operation: str) -> JsonValue:
+def any_json(answer: JsonValue, _call: Call[Any]) -> JsonValue:
     """Read any JSON."""
     return answer
 
 
-def content_id(answer: JsonValue, operation: str) -> str:
+def content_id(answer: JsonValue, call: Call[Any]) -> str:
     """Read ``{"content_id": ...}``."""
     if type(answer) is dict and type(found := answer.get("content_id")) is str and found:
         return found
-    raise _no_success(operation, "content_id", answer)
+    raise _no_success(call, "content_id", answer)
 
 
 @frozen
@@ -121,11 +122,11 @@ class TextUnder:
 
     key: str
 
-    def __call__(self, answer: JsonValue, operation: str) -> str:
+    def __call__(self, answer: JsonValue, call: Call[Any]) -> str:
         """Return it."""
         text = answer.get(self.key) if isinstance(answer, dict) else None
         if not isinstance(text, str):
-            raise _no_success(operation, self.key, answer)
+            raise _no_success(call, self.key, answer)
         return text
 
 
@@ -135,59 +136,59 @@ class Structured(Generic[T]):
 
     cls: type[T]
 
-    def __call__(self, answer: JsonValue, operation: str) -> T:
+    def __call__(self, answer: JsonValue, call: Call[Any]) -> T:
         """Return it."""
         try:
             return structure(self.cls, answer)
         except MalformedRequestError as error:
-            raise unreadable(operation, error.field, f"cannot be understood: {error}") from error
+            raise unreadable(call, error.field, f"cannot be understood: {error}") from error
 
 
-def _no_success(operation: str, field: str, answer: JsonValue) -> NoSuccessError:
+def _no_success(call: Call[Any], field: str, answer: JsonValue) -> NoSuccessError:
     message = (
-        f"{operation}: the manager's answer has no {field} as the protocol wants it: {str(answer)[:100]}"
+        f"{call.operation}: the manager's answer has no {field} as the protocol wants it: {str(answer)[:100]}"
     )
-    return NoSuccessError(message, field=field, operation=operation)
+    return NoSuccessError(message, field=field, operation=call.operation)
 
 
-def unreadable(operation: str, field: str, what: str) -> MalformedAnswerError:
+def unreadable(call: Call[Any], field: str, what: str) -> MalformedAnswerError:
     """Return the error for an answer with 200 that is not what the protocol says."""
-    message = f"{operation}: the manager's answer {what}"
-    return MalformedAnswerError(message, field=field, operation=operation)
+    message = f"{call.operation}: the manager's answer {what}"
+    return MalformedAnswerError(message, field=field, operation=call.operation)
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------
 
 
-def _json(answer: WireAnswer, operation: str) -> JsonValue:
+def _json(answer: WireAnswer, call: Call[Any]) -> JsonValue:
     try:
         return decode(answer.body)
     except ValueError as error:
         raise NoSuccessError(
-            f"{operation}: the manager answered {answer.status} with something that is not JSON; "
+            f"{call.operation}: the manager answered {answer.status} with something that is not JSON; "
             "is CONNECTOR_MANAGER_URL the connector-manager?",
             field="body",
-            operation=operation,
+            operation=call.operation,
             status=answer.status,
             body=_shown(answer),
         ) from error
 
 
-def _refused(operation: str, answer: WireAnswer) -> SdkClientError:
+def _refused(call: Call[Any], answer: WireAnswer) -> SdkClientError:
     body = _shown(answer)
-    message = f"{operation}: the manager answered {answer.status}: {body or '(empty body)'}"
+    message = f"{call.operation}: the manager answered {answer.status}: {body or '(empty body)'}"
     if answer.status in OVERLOADED:
         after = retry_after_seconds(answer.headers.get("retry-after"), now=time.time())
         return ServiceOverloadedError(
-            message, retry_after=after, operation=operation, status=answer.status, body=body
+            message, retry_after=after, operation=call.operation, status=answer.status, body=body
         )
     if answer.status < HTTPStatus.BAD_REQUEST:
         where = answer.headers.get("location") or "an address that it does not name"
         message = (
-            f"{operation}: redirected ({answer.status}) to {where}, which calls to the manager do not follow: "
+            f"{call.operation}: redirected ({answer.status}) to {where}, which calls to the manager do not follow: "
             "set CONNECTOR_MANAGER_URL to the manager's own address"
         )
-    refused = SdkClientError(message, operation=operation, status=answer.status, body=body)
+    refused = SdkClientError(message, operation=call.operation, status=answer.status, body=body)
     return meaning_of(refused, is_empty=not answer.body and "content-type" not in answer.headers)
 
 

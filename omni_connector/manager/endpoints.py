@@ -1,7 +1,8 @@
 """The manager's endpoints, each as the call that it takes; what older managers lack is not known here."""
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from omni_connector.manager import refusals
@@ -45,7 +46,7 @@ def event(
 
 def content(sync_run_id: str, encoded: bytes, content_type: str | None) -> Call[str]:
     """Store a text, which is a JSON string already; its content id."""
-    head = b'{"sync_run_id":%b,"content_type":%b,"content":' % (encode(sync_run_id), encode(content_type))
+    head = _content_head(sync_run_id, content_type)
     return Call(
         method="POST",
         path="/sdk/content",
@@ -54,6 +55,11 @@ def content(sync_run_id: str, encoded: bytes, content_type: str | None) -> Call[
         explain=refusals.of_content,
         gate="uploads",
     )
+
+
+@functools.lru_cache(maxsize=32)
+def _content_head(sync_run_id: str, content_type: str | None) -> bytes:
+    return b'{"sync_run_id":%b,"content_type":%b,"content":' % (encode(sync_run_id), encode(content_type))
 
 
 def extraction(
@@ -225,11 +231,11 @@ def _of_events(path: str, body: bytes, *, patient: bool, insistent: bool) -> Cal
     )
 
 
-def _progress(answer: JsonValue, operation: str) -> RunProgress | None:
-    return None if answer is None else Structured(RunProgress)(answer, operation)
+def _progress(answer: JsonValue, call: Call[Any]) -> RunProgress | None:
+    return None if answer is None else Structured(RunProgress)(answer, call)
 
 
-def _rows(answer: JsonValue, operation: str) -> list[SourceRow]:
+def _rows(answer: JsonValue, call: Call[Any]) -> list[SourceRow]:
     if not isinstance(answer, list):
-        raise unreadable(operation, "body", "is no list")
-    return [Structured(SourceRow)(row, operation) for row in answer]
+        raise unreadable(call, "body", "is no list")
+    return [Structured(SourceRow)(row, call) for row in answer]

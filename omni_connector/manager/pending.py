@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +51,10 @@ class Pending(Generic[T]):
             CancelledError: it was cancelled.
             TimeoutError: it is not decided within so many seconds.
         """
-        error = self.exception(timeout)
+        error = self._error if self._is_done else self.exception(timeout)
         if error is not None:
             raise error
-        return cast("T", self._result)
+        return self._result  # type: ignore[return-value]  # A cast would be a call for each document.
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait, and return the error, also that of a cancellation; None where there is a result."""

@@ -42,11 +42,13 @@ class RunState:
     Attributes:
         stopped: set when the connector should stop, by a cancellation or by the shutdown of the process.
         fence: set by a cancellation only.
+        is_open: the connector may go on; one look for each document, so it is kept and not found out.
     """
 
     def __init__(self, sync_run_id: str) -> None:
         self.stopped = threading.Event()
         self.fence = threading.Event()
+        self.is_open = True
         self._sync_run_id = sync_run_id
         self._lock = threading.Lock()  # Protects the following.
         self._error: SyncCancelledError | None = None
@@ -72,11 +74,6 @@ class RunState:
         if self._is_ending or self.stopped.is_set():
             return Phase.DRAINING
         return Phase.OPEN
-
-    @property
-    def is_open(self) -> bool:
-        """The connector may go on; one look for each document."""
-        return not (self._is_ending or self._is_closed or self._outcome is not None or self.stopped.is_set())
 
     @property
     def may_send(self) -> bool:
@@ -163,6 +160,7 @@ class RunState:
 
     def begin_end(self) -> None:
         """Take nothing more from now on, so that nothing is left behind when the run ends."""
+        self.is_open = False
         self._is_ending = True
 
     @contextmanager
@@ -174,6 +172,7 @@ class RunState:
         with self._final_call:
             is_first = self._outcome is None and not self.stopped.is_set()
             if is_first:
+                self.is_open = False
                 self._outcome = outcome
                 self.before_final()
             yield is_first
@@ -186,6 +185,7 @@ class RunState:
 
     def close(self) -> None:
         """End a run whose thread ends, however it ended: what other threads still send is refused."""
+        self.is_open = False
         self._is_closed = True
 
     def on_stop(self, callback: Callable[[], object]) -> Callable[[], None]:
@@ -206,6 +206,7 @@ class RunState:
 
     def _wake(self) -> None:
         with self._lock:
+            self.is_open = False
             self.stopped.set()
             callbacks = list(self._callbacks.values())
         for callback in callbacks:  # Outside the lock: a callback may take locks of its own.
