@@ -71,7 +71,9 @@ class Carrying:
                 thread.join(PATIENCE)
 
 
-@pytest.fixture(params=[*SUBMITTED, *CARRIED])
+@pytest.fixture(
+    params=[*SUBMITTED, CARRIED[0], *(pytest.param(name, marks=pytest.mark.slow) for name in CARRIED[1:])]
+)
 def make_wire(request):
     """Make a wire to an address, configured by a session; all are closed at the end."""
     param, comma, _ = request.param.partition(",")
