@@ -112,9 +112,17 @@ class Sender:
             SdkClientError: the last attempt failed.
         """
         sending = Sending(self, call, owner)
-        sending.turns = SimpleQueue()
+        turns = sending.turns = SimpleQueue()
         sending.enter()
-        return sending.carry()
+        try:
+            while not sending.outcome.done():
+                if turns.get():
+                    sending.attempt()
+        finally:
+            if not sending.outcome.done():
+                sending.end(sending.stopped("its thread was interrupted"))
+            sending.return_turns()
+        return sending.outcome.result()
 
     @property
     def is_closed(self) -> bool:
@@ -199,38 +207,33 @@ class Sending(Generic[T]):
             self.gate.enter(self, first=again)
 
     def begin(self) -> None:
-        """Make an attempt, with a place in the gate; or let the waiting thread make it."""
+        """Make an attempt, or let the thread make it that waits for the outcome; it has a place in the gate now."""
         if self.turns is None:
-            self._try()
+            self.attempt()
             return
         self.turns.put(MAY_TRY)
         if self.outcome.done():
-            self._return_turns()
-
-    def carry(self) -> T:
-        """Make every attempt in this thread; return the result."""
-        turns = self.turns or SimpleQueue()
-        try:
-            while not self.outcome.done():
-                if turns.get():
-                    self._try()
-        finally:
-            if not self.outcome.done():
-                self.end(self.stopped("its thread was interrupted"))
-            self._return_turns()
-        return self.outcome.result()
+            self.return_turns()
 
     def end(self, error: BaseException) -> None:
         """Let it fail, unless it has an outcome already."""
         if self.outcome.set_exception(error):
             self._ended()
 
+    def return_turns(self) -> None:
+        """Leave the gate for a turn that came too late to be used."""
+        with contextlib.suppress(Empty):
+            while self.turns is not None:
+                if self.turns.get_nowait():
+                    self._leave()
+
     def stopped(self, reason: str) -> SdkClientError:
         """Return the error of a call that is not sent."""
         operation = self.call.operation
         return SdkClientError(f"{operation}: not sent, because {reason}", operation=operation)
 
-    def _try(self) -> None:
+    def attempt(self) -> None:
+        """Make an attempt, with a place in the gate."""
         if self.owner.stop.is_set():
             self.end(self.stopped("the run was stopped"))
         if self.outcome.done():
@@ -354,13 +357,6 @@ class Sending(Generic[T]):
             form.close()
         if self.gate is not None:
             self.gate.leave(self._started if measured else None)
-
-    def _return_turns(self) -> None:
-        """Leave the gate for a turn that came too late to be used."""
-        with contextlib.suppress(Empty):
-            while self.turns is not None:
-                if self.turns.get_nowait():
-                    self._leave()
 
     def _unreachable(self, failure: BaseException) -> SdkClientError:
         operation = self.call.operation
