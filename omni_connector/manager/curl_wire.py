@@ -73,7 +73,12 @@ class CurlWire:
         return job
 
     def carry(self, request: WireRequest) -> WireAnswer:
-        """Send a request from the calling thread; see ``Wire``."""
+        """Send a request from the calling thread, unless others are under way; see ``Wire``.
+
+        Several threads would wait for the interpreter's lock at each step of libcurl: one thread for all is quicker then.
+        """
+        if self._carrying or (self._life is not None and self._life.is_busy):
+            return self.submit(request).result()
         job = Job(request)
         with self._lock:
             if self._closed:
@@ -193,6 +198,11 @@ class _Life:
         self._due: float | None = None  # When libcurl wants to be called.
         self._idle: list[Exchange] = []
         self._busy: dict[pycurl.Curl, Exchange] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether requests are under way or wait; a snapshot."""
+        return bool(self._busy or self.incoming)
 
     def start(self, name: str) -> None:
         """Start the thread."""
