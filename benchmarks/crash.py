@@ -22,15 +22,16 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from benchmarks.crash_source import steps
-from benchmarks.scripted import arrived, disorder, expected
-from omni_connector.local import LocalManager
+from benchmarks.crash_source import scripts
+from benchmarks.scripted import SCANNED, UPSERTS, Step, arrived, disorder, expected
+from omni_connector.local import LocalManager, SyncRunRow
 from omni_connector.testing.faults import Do, FaultyManager, Reset
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.processes import ListeningSocket, Process, start_gunicorn
 
 TARGET = "benchmarks.crash_source:CrashSource"
+PARTITIONED = "benchmarks.crash_source:CrashPartitions"
 SHARES = {
     "content": 40, "events": 26, "checkpoint": 18, "heartbeat": 4, "scanned": 4, "updated": 4, "complete": 2, "sync-config": 2,
 }  # fmt: skip
@@ -94,13 +95,16 @@ class Stage:
     manager: LocalManager
     faulty: FaultyManager
     address: ListeningSocket
+    target: str = TARGET
     happened: queue.SimpleQueue[str] = field(factory=queue.SimpleQueue)
     _process: Process | None = None
 
     def start(self) -> None:
         """Start the process; return when it is registered."""
         self._process = start_gunicorn(
-            self.address, TARGET, env={"CONNECTOR_MANAGER_URL": self.faulty.url, "OMNI_CONNECTOR": TARGET}
+            self.address,
+            self.target,
+            env={"CONNECTOR_MANAGER_URL": self.faulty.url, "OMNI_CONNECTOR": self.target},
         )
         self._process.wait_for("Registered at")
 
@@ -163,19 +167,32 @@ def crash(
         killed += 1
         stage.restart()
     run = manager.runs(source.id)[-1]
-    script = steps(config)
+    parts = scripts(config)
     arrivals = [
         str((event.type, event.payload["document_id"], event.payload.get("metadata")))
         for event in manager.events(run.id)
     ]
-    wanted, found = expected(script), arrived(manager, source.id)
+    wanted = {key: each for script in parts.values() for key, each in expected(script).items()}
+    found = arrived(manager, source.id)
     problem = "" if run.status == "completed" else f"the run is {run.status}: {run.error_message}"
     problem = problem or (
         f"{len(dict(wanted.items() ^ found.items()))} documents are wrong" if wanted != found else ""
     )
-    problem = problem or disorder(script, manager, run.id)
+    for script in parts.values():
+        problem = problem or disorder(script, manager, run.id)
+    problem = problem or (miscounted(parts.values(), run) if "partitions" in config else "")
     distinct = len(set(arrivals))
     return Crashed(problem, killed, distinct, len(arrivals) - distinct, time.monotonic() - began)
+
+
+def miscounted(parts: Iterable[Sequence[Step]], run: SyncRunRow) -> str:
+    """Say which count of a run is not that of a run that was never killed; empty when none is."""
+    steps = [step for script in parts for step in script]
+    scanned = sum(step.kind == SCANNED for step in steps)
+    updated = sum(step.kind in UPSERTS for step in steps)
+    if (run.documents_scanned, run.documents_updated) == (scanned, updated):
+        return ""
+    return f"{run.documents_scanned} scanned and {run.documents_updated} updated in the place of {scanned} and {updated}"
 
 
 def _follow(manager: LocalManager, source_id: str, happened: queue.SimpleQueue[str]) -> None:
@@ -195,19 +212,26 @@ def count(names: Iterable[str]) -> dict[str, int]:
 
 
 def crashes(
-    *, documents: int, kill_points: int, kills: int, save_every: int, say: Callable[[str], None]
+    shape: dict[str, Any], *, kill_points: int, kills: int, say: Callable[[str], None]
 ) -> list[Crashed]:
-    """Sync once undisturbed, then kill at all the points, ``kills`` of them in a sync."""
+    """Sync once undisturbed, then kill at all the points, ``kills`` of them in a sync.
+
+    Args:
+        shape: the source's config, without its seed.
+        kill_points: about how many.
+        kills: in each sync.
+        say: is given a line for each.
+    """
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="crash-"))
         manager = stack.enter_context(LocalManager(directory, schedule=False))
         faulty = stack.enter_context(FaultyManager(manager))
         address = stack.enter_context(ListeningSocket())
-        stage = Stage(manager, faulty, address)
+        stage = Stage(manager, faulty, address, PARTITIONED if "partitions" in shape else TARGET)
         stack.callback(stage.close)
         stage.start()
         before = len(faulty.calls)
-        config = {"documents": documents, "seed": 0, "save_every": save_every}
+        config = {**shape, "seed": 0}
         results = [crash(stage, config, [], {})]
         undisturbed = count(call.endpoint for call in faulty.calls[before:])
         say(f"undisturbed: {undisturbed}, {results[0]}")
@@ -215,7 +239,7 @@ def crashes(
         syncs = -(-len(chosen) // kills)
         for number in range(syncs):
             mine = chosen[number::syncs]
-            config = {"documents": documents, "seed": number + 1, "save_every": save_every}
+            config = {**shape, "seed": number + 1}
             one = crash(stage, config, mine, undisturbed)
             results.append(one)
             where = ", ".join(
@@ -232,14 +256,12 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=100)
     parser.add_argument("--kills", type=int, default=5, help="in each sync")
     parser.add_argument("--save-every", type=int, default=500, help="documents between two checkpoints")
+    parser.add_argument("--partitions", type=int, help="read the source in so many")
     options = parser.parse_args()
-    results = crashes(
-        documents=options.documents,
-        kill_points=options.points,
-        kills=options.kills,
-        save_every=options.save_every,
-        say=show,
-    )
+    shape = {"documents": options.documents, "save_every": options.save_every}
+    if options.partitions:
+        shape["partitions"] = options.partitions
+    results = crashes(shape, kill_points=options.points, kills=options.kills, say=show)
     wrong = [number for number, one in enumerate(results) if one.problem]
     show(
         f"{sum(one.kills for one in results)} kills in {len(results) - 1} syncs of {options.documents} documents; "

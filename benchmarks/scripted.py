@@ -107,7 +107,8 @@ def arrived(manager: LocalManager, source_id: str) -> Documents:
 def disorder(steps: Sequence[Step], manager: LocalManager, run_id: str) -> str:
     """Say what is wrong with the order in which the events of one run came; empty when nothing is.
 
-    A batch may have come again, but none may have come before an earlier one, nor an earlier one again after a later.
+    A batch may have come again, but none may have come before an earlier one, nor an earlier one again after a later. What is
+    not in ``steps`` is of another part of the source.
     """
     places = {}
     for place, step in enumerate(step for step in steps if step.kind in EVENTS):
@@ -118,7 +119,9 @@ def disorder(steps: Sequence[Step], manager: LocalManager, run_id: str) -> str:
         deleted = event.type == "document_deleted"
         payload: dict[str, Any] = event.payload
         title = None if deleted else payload["metadata"]["title"]
-        place = places[deleted, payload["document_id"], title]
+        place = places.get((deleted, payload["document_id"], title))
+        if place is None:  # Of another part.
+            continue
         if place not in last:
             first.append(place)
         last[place] = position

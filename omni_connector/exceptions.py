@@ -15,6 +15,7 @@
     ├── SyncCancelledError          stop: the run was cancelled, or is over at the manager; ``sync_run_id``
     │   └── SyncInterruptedError    stop: this process shuts down; the manager resumes the run
     ├── TooManyErrorsError          stop: more documents failed than the connector allows; ``count``
+    ├── PartitionsFailedError       stop: partitions of the source could not be read; ``failures``
     ├── SyncFinishedError           a bug in the connector: the run was used after its end; ``sync_run_id``
     ├── McpError                    a call to the connector's MCP server failed; ``server``
     │   ├── McpUnavailableError     retry later: it could not be started or reached, or it went away
@@ -34,7 +35,7 @@
 Grouped by what the caller will do. Facts are attributes, so that no message has to be parsed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -175,6 +176,25 @@ class TooManyErrorsError(ConnectorError):
             "the connector's error_limits say how many are allowed."
         )
         self.count = count
+
+
+class PartitionsFailedError(ConnectorError):
+    """Partitions of the source could not be read; the others were.
+
+    Attributes:
+        failures: why, by key.
+        of: partitions that there are.
+    """
+
+    shown = 10
+
+    def __init__(self, failures: Mapping[str, str], *, of: int) -> None:
+        self.failures = dict(failures)
+        self.of = of
+        named = [f"{key!r} ({reason})" for key, reason in list(self.failures.items())[: self.shown]]
+        if len(self.failures) > self.shown:
+            named.append(f"and {len(self.failures) - self.shown} more, which the log names")
+        super().__init__(f"{len(self.failures)} of {of} partitions failed: {', '.join(named)}")
 
 
 class SyncFinishedError(ConnectorError):

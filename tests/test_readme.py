@@ -356,3 +356,49 @@ def test_the_readme_has_exactly_two_set_up_commands():
         "make demo",
         "make test",
     ]
+
+
+# -- big sources --------------------------------------------------------------------------------------------------------
+
+DRIVES, MIGRATING, DRIVES_TEST = blocks((DOCS / "big-sources.md").read_text())
+SOURCE_OF_DRIVES = """\
+def list_drives(credentials: dict[str, Any]) -> list[dict[str, str]]:
+    return [{"id": "drive-1", "name": "One"}, {"id": "drive-2", "name": "Two"}]
+
+
+def list_files(credentials: dict[str, Any], drive: str, cursor: str | None) -> Iterator[dict[str, Any]]:
+    if cursor is None:
+        files = [{"id": f"{drive}/{n}", "name": str(n), "text": "words", "readers": ["ann@example.com"]} for n in range(3)]
+        yield {"files": files, "next": "end"}
+"""
+
+
+def drives_program():
+    imports, _, rest = DRIVES.partition("\n\n\n")
+    return f"{imports}\n\n\n{SOURCE_OF_DRIVES}\n\n{rest}\n\n{MIGRATING}"
+
+
+def test_the_connector_with_partitions_runs_and_passes_its_test():
+    namespace = {"__name__": "drives"}
+    exec(compile(f"{drives_program()}\n\n{DRIVES_TEST}", "big-sources.md", "exec"), namespace)
+    namespace["test_every_drive_is_read"](run_sync)
+    migrated = namespace["MigratingDrives"]().migrate_state({"cursors": {"drive-1": "end"}})
+    assert migrated == {"drive-1": {"cursor": "end"}}
+
+
+@pytest.mark.parametrize("checker", [["mypy", "--strict"], ["pyright", "--pythonpath", sys.executable]])
+@pytest.mark.types
+def test_the_connector_with_partitions_passes_type_checkers(checker, tmp_path):
+    for name, text in {
+        "blocking": drives_program(),
+        "awaiting": drives_program()
+        .replace("    def partitions(", "    async def partitions(")
+        .replace("    def sync_partition(", "    async def sync_partition(")
+        .replace("Iterator[Partition]", "AsyncIterator[Partition]")
+        .replace("import Iterator", "import AsyncIterator, Iterator")
+        .replace("ctx.increment", "await ctx.increment")
+        .replace("ctx.emit(", "await ctx.emit(")
+        .replace("ctx.save", "await ctx.save"),
+    }.items():
+        (tmp_path / f"{name}.py").write_text(f"{text}\n\nDrives().serve\n")
+    check(*checker, str(tmp_path), folder=ROOT)

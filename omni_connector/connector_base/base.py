@@ -1,14 +1,15 @@
 """Everything that a connector says about itself and does, each with its default."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Any, NoReturn, TypeVar
 
 from omni_connector.awaitables import MayAwait, hook
 from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.connector_base.declared_manifest import read_manifest
 from omni_connector.connector_base.mcp_hooks import McpHooks
 from omni_connector.connector_base.overridable import overridable
+from omni_connector.exceptions import ConfigurationError
 from omni_connector.models import (
     ActionDefinition,
     ActionResponse,
@@ -19,12 +20,34 @@ from omni_connector.models import (
     SkillDefinition,
     SkillResponse,
 )
+from omni_connector.models.partition import Partition
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import ErrorLimits
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def needed(method: Method) -> Method:
+    """As ``abstractmethod``, but unknown to type checkers: a connector with ``sync_partition`` needs no ``sync``."""
+    return abstractmethod(method)
+
+
+def no_sync(connector: "ConnectorBase", *_: Any) -> NoReturn:
+    """Stands in for the ``sync`` of a connector that reads in partitions."""
+    raise ConfigurationError(f"{type(connector).__name__} has no sync(): its source is read in partitions.")
 
 
 class ConnectorBase(McpHooks, ABC):
     """The base of ``omni_connector.Connector``, where its attributes and hooks are documented."""
+
+    reads_partitions = False
+    """Whether the class has a ``sync_partition``."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.reads_partitions = cls.sync_partition is not ConnectorBase.sync_partition
+        if cls.reads_partitions and getattr(cls.sync, "__isabstractmethod__", False):
+            cls.sync = no_sync  # type: ignore[method-assign]
 
     @overridable
     @abstractmethod
@@ -101,7 +124,12 @@ class ConnectorBase(McpHooks, ABC):
         """How many documents may fail before the run does; see ``ErrorLimits`` for the defaults."""
         return ErrorLimits()
 
-    @abstractmethod
+    @overridable
+    def partition_workers(self) -> int:
+        """Partitions of one run that a process reads at once, each in a thread of its own; 4 by default."""
+        return 4
+
+    @needed
     def sync(
         self,
         source_config: dict[str, Any],
@@ -122,6 +150,74 @@ class ConnectorBase(McpHooks, ABC):
                 ``incremental`` in ``sync_modes`` starts with None, unless it is resumed from a checkpoint of its own.
             ctx: the run: its mode, what to emit to, whether it is cancelled.
         """
+
+    def partitions(
+        self,
+        source_config: dict[str, Any],
+        credentials: dict[str, Any],
+        state: dict[str, Any] | None,
+        ctx: SyncContext,
+        /,
+    ) -> Iterable[Partition] | AsyncIterable[Partition] | Awaitable[Iterable[Partition]]:
+        """Return or yield the parts in which a source is read, each by ``sync_partition``.
+
+        Called once for each run, and again when a run is resumed; ``def`` or ``async def``. The first partitions are read
+        while a generator lists the others. What it leaves out is gone: its state is forgotten when the run completes.
+
+        Args:
+            source_config: the source's settings.
+            credentials: the source's secrets.
+            state: the partitions' saved states by key, or None where there are none and in a full run that starts from
+                nothing; ``ctx.checkpoint`` has them in any case.
+            ctx: the run. It takes documents, groups and people, but has no state and no end of its own here.
+        """
+        raise NotImplementedError
+
+    def sync_partition(
+        self,
+        partition: Partition,
+        source_config: dict[str, Any],
+        credentials: dict[str, Any],
+        state: dict[str, Any] | None,
+        ctx: SyncContext,
+        /,
+    ) -> Awaitable[None] | None:
+        """Read one partition; in the place of ``sync``, for a source that is read in partitions (docs/big-sources.md).
+
+        Several are read at once, in threads of this process or in other ones, so that nothing may be passed on in attributes
+        of the connector. Returning ends the partition; raising makes it a failed one, while the others are read.
+
+        Args:
+            partition: as ``partitions`` gave it.
+            source_config: the source's settings.
+            credentials: the source's secrets.
+            state: this partition's last saved state, by the rules that ``sync`` has for its own.
+            ctx: the run as seen by this partition: ``save_state`` saves its state, ``complete`` and ``fail`` end it.
+        """
+        raise NotImplementedError
+
+    @hook
+    def migrate_state(self, state: dict[str, Any], /) -> MayAwait[dict[str, Any] | None]:
+        """Convert a state that the other kind of reading has saved; called once, when a run is given one.
+
+        Not called for a full run that starts from nothing. The default refuses: without a word, everything would be read again.
+
+        Args:
+            state: where the connector now has ``sync_partition``: what its ``sync`` had saved. Where it now has ``sync``: the
+                partitions' states by key.
+
+        Returns:
+            The partitions' states by key, or the state for ``sync``; None begins anew.
+        """
+        del state
+        name = type(self).__name__
+        saved_by, now, wanted = ("sync()", "sync_partition()", "the partitions' states by key")
+        if not self.reads_partitions:
+            saved_by, now, wanted = ("sync_partition()", "sync()", "the state for sync()")
+        raise ConfigurationError(
+            f"The source's state was saved by {saved_by}, and {name} now has {now}. Define {name}.migrate_state(self, state) "
+            f"and return {wanted}, or None to begin anew."
+        )
 
     @hook
     def validate_sync_request(self, *_args: Any, **_kwargs: Any) -> MayAwait[None]:

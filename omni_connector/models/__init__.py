@@ -11,6 +11,7 @@ from omni_connector.models.mcp import (
     ResourceRequest,
 )
 from omni_connector.models.oauth import CredentialReadyRequest, OAuthManifestConfig, OAuthScopeSet
+from omni_connector.models.partition import Partition
 from omni_connector.models.people import GroupMembership, PersonRecord
 from omni_connector.models.records import ActionParameter, Credential, Source
 from omni_connector.models.skills import SkillDefinition, SkillRequest, SkillResponse
@@ -49,7 +50,7 @@ __all__ = [
     "Credential", "CredentialReadyRequest", "Document", "DocumentEvent", "DocumentMetadata",
     "DocumentPermissions", "EventType", "GroupMembership", "GroupMembershipSyncEvent", "McpPrompt",
     "McpPromptArgument", "McpPromptDefinition", "McpResource", "McpResourceDefinition",
-    "OAuthCredentialReadyRequest", "OAuthManifestConfig", "OAuthScopeSet", "PersonDeletedEvent",
+    "OAuthCredentialReadyRequest", "OAuthManifestConfig", "OAuthScopeSet", "Partition", "PersonDeletedEvent",
     "PersonRecord", "PersonSyncEvent", "PersonSyncRecord", "PromptRequest", "ResourceRequest",
     "RunProgress", "SdkSourceSyncData", "SearchOperator", "ServiceCredential", "SkillDefinition",
     "SkillRequest", "SkillResponse", "Slot", "Source", "SourceRow", "SyncConfig", "SyncMode",

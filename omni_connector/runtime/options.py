@@ -6,6 +6,8 @@ from attrs import field, frozen
 
 from omni_connector.models import SyncMode
 from omni_connector.models.mcp_servers import SessionLimits
+from omni_connector.partitions.executor import ExecutorFactory, ThreadExecutor
+from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.watch import WatchTimes
 from omni_connector.sync.delivery import DeliveryLimits
 
@@ -23,6 +25,8 @@ class RuntimeOptions:
             is younger cannot tell whether one before it has worked on the run already, and asks.
         validate_seconds: how long the answer to ``POST /sync`` waits for the connector's ``validate_sync_request``; the
             manager waits 30 s for the whole.
+        save_pace: how often the merged checkpoint of a run that is read in partitions is saved.
+        executor: where partitions are read; in threads of the process by default.
         mcp: how many sessions with the connector's MCP server are kept, and for how long.
     """
 
@@ -31,4 +35,6 @@ class RuntimeOptions:
     cancel_grace_seconds: float = 5.0
     dispatch_seconds: float = 150.0
     validate_seconds: float = 20.0
+    save_pace: SavePace = field(factory=SavePace)
+    executor: ExecutorFactory = ThreadExecutor
     mcp: SessionLimits = field(factory=SessionLimits)

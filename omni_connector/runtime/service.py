@@ -11,7 +11,7 @@ from attrs import evolve
 
 from omni_connector.config import Settings
 from omni_connector.connector_base import ConnectorBase
-from omni_connector.connector_base.sync_signature import require_sync_signature
+from omni_connector.connector_base.sync_signature import require_reader
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError, McpDisabledError
 from omni_connector.forking import begins_anew
@@ -70,7 +70,7 @@ class ConnectorService:
         *,
         options: RuntimeOptions | None = None,
     ) -> None:
-        require_sync_signature(connector.sync, type(connector).__name__)
+        require_reader(connector)
         _require_name(connector)
         self.connector = connector
         self.settings = settings

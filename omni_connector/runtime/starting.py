@@ -68,7 +68,8 @@ class SyncStarter:
             modes = self._connector.sync_modes
             info = RunInfo.of(request, source, modes, may_have_begun=request.is_resume or is_young)
             self._validation.check(run, request, info)
-            self._factory.start(run, info, self._connector.sync, info.config, info.credentials, info.state)
+            work = self._factory.partitioned if self._connector.reads_partitions else self._connector.sync
+            self._factory.start(run, info, work, info.config, info.credentials, info.state)
             self._watch.start()
             if self._mirror is not None:
                 self._mirror.bootstrap_later(info.credentials)

@@ -1,22 +1,24 @@
 """The thread of one run."""
 
-import inspect
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from attrs import frozen
 
-from omni_connector.connector_base.sync_signature import YIELDS
-from omni_connector.exceptions import ConfigurationError, ConnectorError, SdkClientError, SyncStartError
+from omni_connector.exceptions import ConnectorError, PartitionsFailedError, SdkClientError, SyncStartError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncMode
-from omni_connector.runtime.hooks import HookCaller, is_async_hook, must_be_awaited
+from omni_connector.partitions.layout import PartitionCheckpoint, is_partitioned
+from omni_connector.partitions.reporter import StatesKept
+from omni_connector.runtime.author_calls import AuthorCalls
+from omni_connector.runtime.hooks import HookCaller
+from omni_connector.runtime.migration import migrated
 from omni_connector.runtime.options import RuntimeOptions
+from omni_connector.runtime.partition_runner import RunResources
+from omni_connector.runtime.partitioned import PartitionedWork
 from omni_connector.runtime.runs import Run, RunRegistry
-from omni_connector.sync.colours import Blocking, OnLoop
-from omni_connector.sync.context import SyncContext
 from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 10.0
 """How long the thread of an interrupted run delivers what it has taken; the service waits no longer either."""
+
+
+Work = Callable[..., Any] | PartitionedWork
 
 
 @frozen
@@ -43,20 +48,28 @@ class RunFactory:
     registry: RunRegistry
     options: RuntimeOptions
 
-    def start(self, run: Run, info: RunInfo, work: Callable[..., Any], *arguments: Any) -> None:
+    @property
+    def partitioned(self) -> PartitionedWork:
+        """What is done in the place of the ``sync`` of a connector that reads in partitions."""
+        return PartitionedWork(RunResources(hooks=self.hooks, manager=self.manager, options=self.options))
+
+    def start(self, run: Run, info: RunInfo, work: Work, *arguments: Any) -> None:
         """Do ``work``, a connector's ``sync`` or other work, in a thread of its own.
 
         Args:
             run: the run, whose slot is claimed.
             info: what is known about it.
-            work: ``def`` or ``async def``.
+            work: ``def`` or ``async def``, or that of partitions.
             arguments: what it is given before the context.
 
         Raises:
             SyncStartError: no thread can be started.
         """
-        limits, error_limits = self.options.limits(info.mode), self.hooks.connector.error_limits
-        run.sync = SyncRun(info, self.manager, run.state, limits=limits, error_limits=error_limits)
+        connector = self.hooks.connector
+        limits, error_limits = self.options.limits(info.mode), connector.error_limits
+        is_own = connector.reads_partitions and not isinstance(work, PartitionedWork)
+        manager = cast("ManagerApi", StatesKept(self.manager)) if is_own else self.manager
+        run.sync = SyncRun(info, manager, run.state, limits=limits, error_limits=error_limits)
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
             run.thread.start()
@@ -77,7 +90,7 @@ class SyncWorker(threading.Thread):
         factory: RunFactory,
         run: Run,
         sync: SyncRun,
-        work: Callable[..., Any],
+        work: Work,
         arguments: tuple[Any, ...],
     ) -> None:
         super().__init__(name=f"omni-sync-{run.sync_run_id}", daemon=True)
@@ -111,25 +124,25 @@ class SyncWorker(threading.Thread):
 
     def _call(self) -> None:
         self._state.raise_if_stopped()  # Cancelled before it began.
-        self._sync.begin()
-        hooks = self._factory.hooks
-        is_async = is_async_hook(self._work)
-        context = SyncContext(self._sync, OnLoop(hooks.loop) if is_async else Blocking())
-        result = self._work(*self._arguments, context)
-        name = type(hooks.connector).__name__
-        if inspect.isgenerator(result) or inspect.isasyncgen(result):
-            raise ConfigurationError(YIELDS.format(name=name))
-        if not must_be_awaited(result):
+        hooks, options = self._factory.hooks, self._factory.options
+        if isinstance(self._work, PartitionedWork):
+            self._work.read(self._sync)
             return
-        if not is_async:
-            log.warning(
-                "%s.sync is not async, but returned an awaitable: it is run, and its calls on the context block the "
-                "loop. Make it async def, or decorate with functools.wraps.",
-                name,
-                extra=self._extra,
-            )
-        grace_seconds = self._factory.options.cancel_grace_seconds
-        hooks.value_of(result, on_stop=self._state.on_stop, grace_seconds=grace_seconds)
+        if is_partitioned(self._sync.info.checkpoint):
+            self._read_foreign_checkpoint()
+        self._sync.begin()
+        AuthorCalls(hooks, self._sync, options.cancel_grace_seconds).do(self._work, *self._arguments)
+
+    def _read_foreign_checkpoint(self) -> None:
+        """Show work that is no partition what is in a checkpoint of partitions."""
+        hooks, info = self._factory.hooks, self._sync.info
+        if hooks.connector.reads_partitions:  # A run that the connector has opened by itself.
+            self._sync.begin_from(PartitionCheckpoint.of(info.checkpoint).states)
+            self._sync.wish_checkpoint(info.checkpoint)
+            return
+        new = None if info.starts_from_nothing else migrated(hooks, info.checkpoint)
+        self._sync.begin_from(new)
+        self._arguments = (*self._arguments[:-1], new)
 
     def _returned(self) -> None:
         """Complete a scheduled run; leave a realtime one to the manager, which starts it again (DESIGN)."""
@@ -146,7 +159,9 @@ class SyncWorker(threading.Thread):
             reason = redact(error_text(error), secrets)
             log.info("Sync of source %s stops: %s", source_id, reason, extra=self._extra)
             return
-        if isinstance(error, SdkClientError):  # Says what happened; where it was noticed does not matter.
+        if isinstance(
+            error, (SdkClientError, PartitionsFailedError)
+        ):  # Says what happened; where it was noticed does not matter.
             shown = redact(error_text(error), secrets)
         else:
             shown = redacted_traceback(error, secrets)

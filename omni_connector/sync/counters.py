@@ -47,6 +47,7 @@ class Counters:
         known = not (run.is_resume or run.may_have_begun) or any(self._before.values())
         self._at_manager: dict[str, int] | None = dict(self._before) if known else None
         self._in_doubt = dict.fromkeys(NAMES, 0)  # Reported, perhaps counted, and not part of those.
+        self._at_checkpoint: dict[str, int] | None = None
 
     @property
     def total_scanned(self) -> int:
@@ -67,8 +68,21 @@ class Counters:
         """Learn the manager's figures where they are not known, before any report; a resumed run goes on from them."""
         if self._at_manager is None:
             found = self._at_manager = self._ask()
-            if found is not None and self._is_resume:
+            if found is None:
+                return
+            if self._at_checkpoint is not None:
+                for name, counted in self._at_checkpoint.items():
+                    self._add(name, counted - found[name], is_new=False)
+            elif self._is_resume:
                 self._before = dict(found)
+
+    def go_on_from(self, *, scanned: int, updated: int) -> None:
+        """Begin with what a checkpoint says was counted until it was saved.
+
+        What the manager has counted beyond is read and counted again: it is taken back with the first report.
+        To be called before ``carry_over``.
+        """
+        self._at_checkpoint = self._before = {"scanned": scanned, "updated": updated}
 
     def scanned(self, count: int) -> None:
         """Add documents looked at."""

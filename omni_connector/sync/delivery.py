@@ -12,7 +12,7 @@ import time
 from collections import deque
 from concurrent.futures import CancelledError
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from omni_connector.exceptions import (
     ConnectorError,
@@ -60,6 +60,14 @@ class DeliveryLimits:
     def for_mode(cls, mode: SyncMode) -> "DeliveryLimits":
         """Return the limits that suit a run of ``mode``."""
         return cls(flush_events={SyncMode.FULL: 500, SyncMode.INCREMENTAL: 100, SyncMode.REALTIME: 1}[mode])
+
+    def shared_by(self, runs: int) -> "DeliveryLimits":
+        """Return limits for each of several deliveries that together keep to these."""
+        return evolve(
+            self,
+            buffer_bytes=max(1, self.buffer_bytes // runs),
+            buffer_events=max(1, self.buffer_events // runs),
+        )
 
 
 _Waiting = tuple[EncodedEvent, int, Pending[str] | None, float]
@@ -211,6 +219,10 @@ class Delivery:
         """Add to the number of documents looked at; memory only. Raises like ``check``."""
         self.check()
         self.counters.scanned(count)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the sender look at the counts."""
         if self._asleep or self._thread is None:
             with self._work:
                 self._wake_sender()

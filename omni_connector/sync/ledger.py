@@ -3,10 +3,12 @@
 import logging
 import threading
 from collections import deque
+from collections.abc import Iterable
 
 from attrs import evolve, frozen
 
 from omni_connector.exceptions import TooManyErrorsError
+from omni_connector.sync.figures import Figures
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +16,7 @@ CONNECTOR_STAGE = "connector"
 TRUNCATED_STAGE = "truncated"
 DECODED_STAGE = "decoded"
 UNSUPPORTED_STAGE = "unsupported"
+PARTITION_STAGE = "partition"
 ENDED_STAGE = "ended"
 ARRIVED_STAGES = frozenset({TRUNCATED_STAGE, DECODED_STAGE})
 """Notes on documents that did arrive."""
@@ -40,10 +43,11 @@ class DocumentError:
         stage: ``connector`` (reported by ``emit_error``), ``content`` or ``event`` (unusable, or refused by the
             manager), ``truncated`` (arrived, but its text was cut), ``decoded`` (arrived; its text is not UTF-8 and was
             taken as windows-1252), ``unsupported`` (of a kind that an older manager does not know; one entry stands for
-            all of them), ``ended`` (what ``sync()`` raised after it had ended its run; it belongs to no single document).
+            all of them), ``partition`` (a partition of the source that failed, in a run that completed without it),
+            ``ended`` (what ``sync()`` raised after it had ended its run; it belongs to no single document).
         reason: what happened.
         status: HTTP status of the manager's refusal, or None.
-        kind: ``document``, ``group``, ``person`` or ``run``.
+        kind: ``document``, ``group``, ``person``, ``partition`` or ``run``.
     """
 
     document_id: str
@@ -70,12 +74,15 @@ class ErrorLimits:
         recent: how many documents ``share`` looks at while the run goes on; not judged before so many were seen. Seen
             are, on the connector's side, as many as it counted with ``increment_scanned``, or emitted and reported if
             that is more.
+        partitions: of a source that is read in partitions. With none allowed, the default, a run in which one fails reads the
+            others and then fails. A run in which all of them fail does so in any case.
     """
 
     total: int | None = None
     consecutive: int | None = None
     share: float | None = 0.5
     recent: int = 500
+    partitions: int | None = 0
 
 
 class ErrorLedger:
@@ -86,6 +93,7 @@ class ErrorLedger:
         self._limits = limits or ErrorLimits()
         self._lock = threading.Lock()  # Protects everything below.
         self._entries: deque[DocumentError] = deque(maxlen=KEPT)
+        self._news: deque[DocumentError] = deque(maxlen=KEPT)  # Since they were last taken.
         self._count = 0
         self._read = _Stream(self._limits)
         self._sent = _Stream(self._limits)
@@ -109,8 +117,7 @@ class ErrorLedger:
                 elif stream is self._sent:
                     self._forgotten += 1
                 self._lost += 1
-                if self._limits.total is not None and self._lost > self._limits.total:
-                    stream.exceeded = stream.exceeded or f"{self._lost} in this run"
+                self._look_at_total(stream)
         log.warning(
             "%s %r did not arrive as it should (%s): %s",
             error.kind.capitalize(),
@@ -125,8 +132,38 @@ class ErrorLedger:
         error = evolve(error, reason=error.reason[:LONGEST_REASON])
         with self._lock:
             self._entries.append(error)
+            self._news.append(error)
             self._count += 1
         return error
+
+    @property
+    def figures(self) -> Figures:
+        """What became of the documents so far; the other figures are zero."""
+        with self._lock:
+            return Figures(
+                unread=self._read.failures,
+                accepted=self._sent.succeeded,
+                refused=self._sent.failures,
+                errors=self._count,
+            )
+
+    def take_news(self) -> list[DocumentError]:
+        """Return what was added since the last call, at most the last thousand entries."""
+        with self._lock:
+            news = list(self._news)
+            self._news.clear()
+            return news
+
+    def add_part(self, more: Figures, entries: Iterable[DocumentError]) -> None:
+        """Add what a part of the run has noted, which is in the log already."""
+        with self._lock:
+            self._entries.extend(entries)
+            self._count += more.errors
+            self._read.counted += more.scanned
+            self._read.add(succeeded=more.emitted, failed=more.unread)
+            self._sent.add(succeeded=more.accepted, failed=more.refused)
+            self._lost += more.unread + more.refused
+            self._look_at_total(self._read)
 
     def left_out(self, kind: str) -> None:
         """Note a group or a person that the manager is too old for; it says nothing about the others."""
@@ -197,6 +234,11 @@ class ErrorLedger:
         with self._lock:
             return [*self._entries, *(_unsupported(kind, n) for kind, n in self._unsupported.items())]
 
+    def _look_at_total(self, stream: "_Stream") -> None:
+        """Note that more failed than may in the whole run; the lock is held."""
+        if self._limits.total is not None and self._lost > self._limits.total:
+            stream.exceeded = stream.exceeded or f"{self._lost} in this run"
+
 
 def _unsupported(kind: str, count: int) -> DocumentError:
     reason = f"{count} {kind} events were left out: this manager is too old to know any"
@@ -220,6 +262,11 @@ class _Stream:
     def seen(self) -> int:
         """Documents that came by."""
         return max(self.counted, self.succeeded + self.failures)
+
+    def add(self, *, succeeded: int, failed: int) -> None:
+        """Note documents of a part of the run: their order among the others means nothing."""
+        self.succeeded += succeeded
+        self.failures += failed
 
     def failed(self) -> None:
         """Note a failure, and which limit is exceeded by it."""

@@ -6,11 +6,13 @@ Everything here blocks and belongs to the thread of the run; ``SyncContext`` is 
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+
+from attrs import evolve
 
 from omni_connector.exceptions import (
     ConnectorError,
@@ -26,6 +28,7 @@ from omni_connector.models.document import Document, require_one_content
 from omni_connector.models.events import EncodedEvent, encode_upsert
 from omni_connector.models.json_values import JsonValue
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
+from omni_connector.sync.figures import Figures
 from omni_connector.sync.ledger import (
     CONNECTOR_STAGE,
     DECODED_STAGE,
@@ -117,6 +120,28 @@ class SyncRun:
         """Documents emitted, and before a resume accepted."""
         return self.delivery.counters.updated_before + self._emitted
 
+    @property
+    def figures(self) -> Figures:
+        """All of it, before a resume included where that is known."""
+        counters = self.delivery.counters
+        return evolve(
+            self.ledger.figures,
+            scanned=counters.total_scanned,
+            updated=counters.total_updated,
+            emitted=self._emitted,
+            deleted=self.documents_deleted,
+        )
+
+    def add_part(self, more: Figures, errors: Iterable[DocumentError]) -> None:
+        """Add what a part of the run, which delivers by itself, has done."""
+        counters = self.delivery.counters
+        counters.scanned(more.scanned)
+        counters.updated(more.updated)
+        self._emitted += more.emitted
+        self.documents_deleted += more.deleted
+        self.ledger.add_part(more, errors)
+        self.delivery.wake()
+
     # -- documents, people, counts --------------------------------------------------------------------------------
 
     def emit(self, kind: str, document: Document) -> Callable[[], None] | None:
@@ -200,7 +225,15 @@ class SyncRun:
         with self.pulse.inside("save_state"):
             self.delivery.barrier()
             self.ledger.judge()
-            self._save_checkpoint(checkpoint)
+            self.store_checkpoint(checkpoint)
+
+    def store_checkpoint(self, checkpoint: JsonValue) -> int:
+        """Save a checkpoint, everything before which was delivered; return its bytes."""
+        with self._naming_what_is_too_large("checkpoint", checkpoint) as size:
+            self.manager.save_checkpoint(self.info.sync_run_id, checkpoint, source_id=self.info.source_id)
+        self.checkpoint = checkpoint
+        self._has_saved = True
+        return size
 
     def save_connector_state(self, notes: dict[str, Any]) -> None:
         """Replace the durable notes of the source; also after the end."""
@@ -231,7 +264,7 @@ class SyncRun:
             # A run that saves none erases the source's checkpoint (PROTOCOL, section 6).
             checkpoint = self.info.checkpoint
         if checkpoint is not None:
-            self._save_checkpoint(checkpoint)
+            self.store_checkpoint(checkpoint)
         counters = self.delivery.counters
         with self.state.final_call("completed") as is_first:
             if is_first:
@@ -294,6 +327,11 @@ class SyncRun:
             self.delivery.counters.carry_over()
         elif self.info.may_have_begun:
             self._rewind()
+
+    def begin_from(self, checkpoint: JsonValue) -> None:
+        """Begin with another checkpoint than the one that was dispatched: made of it."""
+        self.info = evolve(self.info, checkpoint=checkpoint)
+        self.checkpoint = checkpoint
 
     def drain(self, *, timeout_seconds: float) -> None:
         """Deliver what was taken while the process shuts down; what cannot be delivered is emitted again later."""
@@ -366,14 +404,8 @@ class SyncRun:
     def _redacted(self, error: str | BaseException) -> str:
         return redact(error_text(error), self.info.secrets)
 
-    def _save_checkpoint(self, checkpoint: JsonValue) -> None:
-        with self._naming_what_is_too_large("checkpoint", checkpoint):
-            self.manager.save_checkpoint(self.info.sync_run_id, checkpoint, source_id=self.info.source_id)
-        self.checkpoint = checkpoint
-        self._has_saved = True
-
     @contextmanager
-    def _naming_what_is_too_large(self, name: str, value: JsonValue) -> Iterator[None]:
+    def _naming_what_is_too_large(self, name: str, value: JsonValue) -> Iterator[int]:
         size = len(encode(value))
         if size > LARGE_STATE_BYTES:
             log.warning(
@@ -385,7 +417,7 @@ class SyncRun:
             )
         try:
             with self.state.naming_cancellation():
-                yield
+                yield size
         except SdkClientError as error:
             if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 raise too_large(name, size) from error

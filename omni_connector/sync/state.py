@@ -40,16 +40,17 @@ class RunState:
     """The state of one run. Safe to use from many threads.
 
     Attributes:
+        sync_run_id: id of the run.
         stopped: set when the connector should stop, by a cancellation or by the shutdown of the process.
         fence: set by a cancellation only.
         is_open: the connector may go on; one look for each document, so it is kept and not found out.
     """
 
     def __init__(self, sync_run_id: str) -> None:
+        self.sync_run_id = sync_run_id
         self.stopped = threading.Event()
         self.fence = threading.Event()
         self.is_open = True
-        self._sync_run_id = sync_run_id
         self._lock = threading.Lock()  # Protects the following.
         self._error: SyncCancelledError | None = None
         self._is_ending = False
@@ -106,9 +107,9 @@ class RunState:
         if self.is_open:
             return
         if self._outcome is not None:
-            raise SyncFinishedError(self._sync_run_id, self._outcome)
+            raise SyncFinishedError(self.sync_run_id, self._outcome)
         self.raise_if_stopped()
-        raise SyncFinishedError(self._sync_run_id, "ending" if not self._is_closed else "left to the manager")
+        raise SyncFinishedError(self.sync_run_id, "ending" if not self._is_closed else "left to the manager")
 
     def raise_if_stopped(self) -> None:
         """Raise the error that stops the connector.
@@ -120,8 +121,8 @@ class RunState:
         if not self.stopped.is_set():
             return
         if isinstance(self._error, SyncInterruptedError):
-            raise SyncInterruptedError(self._sync_run_id)
-        raise SyncCancelledError(self._sync_run_id, self.reason)
+            raise SyncInterruptedError(self.sync_run_id)
+        raise SyncCancelledError(self.sync_run_id, self.reason)
 
     def raise_if_fenced(self) -> None:
         """As ``raise_if_stopped``, but let a shutdown pass: what was taken is still delivered then."""
@@ -139,7 +140,7 @@ class RunState:
             yield
         except SdkClientError as error:
             if self.fence.is_set():
-                raise SyncCancelledError(self._sync_run_id, self.reason) from error
+                raise SyncCancelledError(self.sync_run_id, self.reason) from error
             raise
 
     # -- changes --------------------------------------------------------------------------------------------------
@@ -148,14 +149,14 @@ class RunState:
         """Stop and fence the run. A cancellation also overrides an earlier shutdown."""
         with self._lock:
             self.fence.set()
-            self._error = SyncCancelledError(self._sync_run_id, reason)
+            self._error = SyncCancelledError(self.sync_run_id, reason)
         self._wake()
 
     def interrupt(self) -> None:
         """Stop the run because the process shuts down; what it has taken is still delivered."""
         with self._lock:
             if self._error is None:
-                self._error = SyncInterruptedError(self._sync_run_id)
+                self._error = SyncInterruptedError(self.sync_run_id)
         self._wake()
 
     def begin_end(self) -> None:
@@ -213,7 +214,7 @@ class RunState:
             try:
                 callback()
             except Exception:  # One that fails must not keep the others from being called.
-                log.exception("A callback of run %s failed", self._sync_run_id)
+                log.exception("A callback of run %s failed", self.sync_run_id)
 
 
 def _nothing() -> None:

@@ -7,6 +7,7 @@ from attrs import field, frozen
 from omni_connector.local import DocumentRow, EventRow, LocalManager, Since, SyncRunRow
 from omni_connector.models.events import CREATED, DELETED, SUBJECTS, UPDATED
 from omni_connector.models.json_values import JsonValue
+from omni_connector.partitions.layout import PartitionCheckpoint, is_partitioned
 from omni_connector.runtime.runs import RunReport
 from omni_connector.sync.ledger import DocumentError
 
@@ -50,7 +51,8 @@ class SyncResult:
         deletions: external ids that this run said are gone, in order.
         groups: the source's groups now: the members' addresses by the group's.
         people: the records of the source's people now, by address; keys that are None are left out.
-        state: the source's checkpoint now: what the next run is given.
+        state: the source's checkpoint now: what the next run is given. For a source that is read in partitions it is the
+            SDK's own; see ``partition_states``.
         saved_state: the last checkpoint that this run saved, published or not; None when there was none. A manager that
             emulates one before 8 June 2026 does not distinguish it from ``state``.
         scanned: documents that the connector counted.
@@ -85,6 +87,11 @@ class SyncResult:
     def outcome(self) -> str:
         """The status; ``completed with errors`` for a completed run some of whose documents did not arrive."""
         return "completed with errors" if self.status == "completed" and self.errors else self.status
+
+    @property
+    def partition_states(self) -> dict[str, JsonValue]:
+        """The partitions' states in ``state``, by key; empty for a source that is not read in partitions."""
+        return PartitionCheckpoint.of(self.state).states if is_partitioned(self.state) else {}
 
 
 def collect_result(manager: LocalManager, run: SyncRunRow, report: RunReport) -> SyncResult:

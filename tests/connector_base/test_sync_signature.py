@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from omni_connector import ConfigurationError
-from omni_connector.connector_base.sync_signature import require_sync_signature
+from omni_connector.connector_base.sync_signature import READS, require_signature
 
 
 class Fine:
@@ -48,13 +48,13 @@ def methods(kind):
 
 @pytest.mark.parametrize("name", methods(Fine))
 def test_what_takes_four_arguments_by_position_is_accepted(name):
-    require_sync_signature(getattr(Fine(), name), "Notes")
+    require_signature(getattr(Fine(), name), "Notes.sync", *READS)
 
 
 @pytest.mark.parametrize("name", methods(Wrong))
 def test_the_rest_is_refused_with_the_signature_to_write(name):
     with pytest.raises(ConfigurationError) as caught:
-        require_sync_signature(getattr(Wrong(), name), "Notes")
+        require_signature(getattr(Wrong(), name), "Notes.sync", *READS)
     (problem,) = caught.value.problems
     assert problem.startswith("Notes.sync takes (")
     colour = "async def" if name == "colour" else "def"
@@ -69,8 +69,8 @@ def test_a_decorator_that_hands_in_more_is_what_counts():
 
         return call
 
-    require_sync_signature(with_session(lambda a, b, c, d, session: None), "Notes")
+    require_signature(with_session(lambda a, b, c, d, session: None), "Notes.sync", *READS)
 
 
 def test_what_has_no_signature_is_left_to_the_call():
-    require_sync_signature(Mock(), "Notes")
+    require_signature(Mock(), "Notes.sync", *READS)

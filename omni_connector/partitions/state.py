@@ -1,0 +1,35 @@
+"""The state of one partition: stopped with its run, ended by itself."""
+
+from omni_connector.sync.state import RunState
+
+
+class PartitionState(RunState):
+    """A ``RunState`` below another one: that of a partition, or of all partitions of a run.
+
+    It is cancelled and interrupted with its parent. A cancellation that begins here (the manager says that the run is over)
+    is about the whole run, and goes up.
+    """
+
+    def __init__(self, parent: RunState) -> None:
+        super().__init__(parent.sync_run_id)
+        self._parent = parent
+        self._forget = parent.on_stop(self._follow)
+
+    def cancel(self, reason: str = "cancelled by the manager") -> None:
+        """Stop and fence the whole run."""
+        self._parent.cancel(reason)
+
+    def give_up(self, reason: str) -> None:
+        """Stop and fence this one and what is below it; the run goes on, to its end."""
+        super().cancel(reason)
+
+    def close(self) -> None:
+        """As for a run; the parent forgets it."""
+        super().close()
+        self._forget()
+
+    def _follow(self) -> None:
+        if self._parent.fence.is_set():
+            super().cancel(self._parent.reason)
+        else:
+            self.interrupt()

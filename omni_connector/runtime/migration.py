@@ -1,0 +1,34 @@
+"""States that were saved by the other kind of reading: by ``sync``, or in partitions."""
+
+from typing import Any
+
+from omni_connector.exceptions import ConfigurationError
+from omni_connector.models.codec import checkpoint_of
+from omni_connector.models.json_values import JsonValue
+from omni_connector.partitions.layout import PartitionCheckpoint, is_partitioned
+from omni_connector.runtime.hooks import HookCaller
+
+
+def migrated(hooks: HookCaller, state: JsonValue) -> dict[str, Any] | None:
+    """Return a state of the other kind in the form that the connector reads now; None to begin anew.
+
+    Args:
+        hooks: the connector, and how it is called.
+        state: what ``sync`` has saved, or the checkpoint of a run that was read in partitions.
+
+    Raises:
+        ConfigurationError: the connector does not say how, or what it returns is none.
+    """
+    connector = hooks.connector
+    given = PartitionCheckpoint.of(state).states if is_partitioned(state) else state
+    new = hooks.call(connector.migrate_state, given)
+    if new is None:
+        return None
+    wanted = "the partitions' states by key" if connector.reads_partitions else "the state for sync()"
+    name = f"{type(connector).__name__}.migrate_state"
+    states = new.values() if isinstance(new, dict) and connector.reads_partitions else ()
+    if not isinstance(new, dict) or not all(isinstance(each, dict) for each in states):
+        raise ConfigurationError(
+            f"{name} returned {type(new).__name__}: return {wanted}, or None to begin anew."
+        )
+    return checkpoint_of(new, name=name)
