@@ -21,7 +21,7 @@ def migrated(hooks: HookCaller, state: JsonValue) -> dict[str, Any] | None:
     """
     connector = hooks.connector
     given = PartitionCheckpoint.of(state).states if is_partitioned(state) else state
-    new = hooks.call(connector.migrate_state, given)
+    new = hooks.call(connector.migrate_state, {"state": given})
     if new is None:
         return None
     wanted = "the partitions' states by key" if connector.reads_partitions else "the state for sync()"
