@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from attrs import evolve
+
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.codec import checkpoint_of
 from omni_connector.models.json_values import JsonValue
 from omni_connector.partitions.layout import PartitionCheckpoint, is_partitioned
 from omni_connector.runtime.hooks import HookCaller
+from omni_connector.sync.run_info import RunInfo
 
 
 def migrated(hooks: HookCaller, state: JsonValue) -> dict[str, Any] | None:
@@ -32,3 +35,13 @@ def migrated(hooks: HookCaller, state: JsonValue) -> dict[str, Any] | None:
             f"{name} returned {type(new).__name__}: return {wanted}, or None to begin anew."
         )
     return checkpoint_of(new, name=name)
+
+
+def with_states(info: RunInfo) -> RunInfo:
+    """Return what is known of a run with the partitions' states by key in the place of the checkpoint that only we read."""
+    if not is_partitioned(info.checkpoint):
+        return info
+    try:
+        return evolve(info, checkpoint=PartitionCheckpoint.of(info.checkpoint).states)
+    except ConfigurationError:
+        return info  # Of a later release; the run itself fails and says so.

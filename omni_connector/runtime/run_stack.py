@@ -5,12 +5,14 @@ import inspect
 import sys
 import threading
 import traceback
-from types import CoroutineType, FrameType
+from collections.abc import Iterator
+from types import CodeType, CoroutineType, FrameType
 from typing import Any
 
 from omni_connector.connector_base import ConnectorBase
 
 SHOWN_FRAMES = 12
+SHOWN_PARTITIONS = 3
 
 
 def thread_of_run(sync_run_id: str) -> threading.Thread | None:
@@ -20,14 +22,32 @@ def thread_of_run(sync_run_id: str) -> threading.Thread | None:
 
 
 def stack_of_run(connector: ConnectorBase, thread: threading.Thread) -> str:
-    """Return the stack of a sync, innermost call last: its coroutine's, or its thread's."""
-    code = inspect.unwrap(connector.sync).__code__
-    # The collector is the one registry of coroutines that needs no access to the loop on which they run.
-    for found in gc.get_objects():
-        if isinstance(found, CoroutineType) and found.cr_code is code and found.cr_frame is not None:
-            return "".join(traceback.format_list(_coroutine_stack(found)[-SHOWN_FRAMES:]))
+    """Return the stack of a sync, innermost call last: its coroutine's, or its thread's; of partitions the first few."""
+    in_parts = (connector.partitions, connector.sync_partition)
+    methods = in_parts if connector.reads_partitions else (connector.sync,)
+    codes = {inspect.unwrap(method).__code__ for method in methods}
+    stacks = [*_stacks_of_coroutines(codes), *_stacks_of_partitions(codes, thread)][:SHOWN_PARTITIONS]
+    if stacks:
+        return "\n".join(stacks)
     frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - the documented way to see another thread.
     return "".join(traceback.format_stack(frame)[-SHOWN_FRAMES:]) if frame else "(it has just ended)"
+
+
+def _stacks_of_coroutines(codes: set[CodeType]) -> Iterator[str]:
+    # The collector is the one registry of coroutines that needs no access to the loop on which they run.
+    for found in gc.get_objects():
+        if isinstance(found, CoroutineType) and found.cr_code in codes and found.cr_frame is not None:
+            yield "".join(traceback.format_list(_coroutine_stack(found)[-SHOWN_FRAMES:]))
+
+
+def _stacks_of_partitions(codes: set[CodeType], run: threading.Thread) -> Iterator[str]:
+    """Yield the stacks of the threads that are reading a partition of the run."""
+    prefix = run.name.replace("omni-sync-", "omni-part-", 1) + "-"
+    frames = sys._current_frames()  # noqa: SLF001 - as above.
+    for thread in threading.enumerate():
+        frame = frames.get(thread.ident or 0) if thread.name.startswith(prefix) else None
+        if frame and any(each.f_code in codes for each, _ in traceback.walk_stack(frame)):
+            yield "".join(traceback.format_stack(frame)[-SHOWN_FRAMES:])
 
 
 def _coroutine_stack(coroutine: Any) -> list[traceback.FrameSummary]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from omni_connector.exceptions import ConnectorError, SyncStartError
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
+from omni_connector.runtime.migration import with_states
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch
@@ -67,7 +68,7 @@ class SyncStarter:
             is_young = time.monotonic() - self._born < self._factory.options.dispatch_seconds
             modes = self._connector.sync_modes
             info = RunInfo.of(request, source, modes, may_have_begun=request.is_resume or is_young)
-            self._validation.check(run, request, info)
+            self._validation.check(run, request, with_states(info))
             work = self._factory.partitioned if self._connector.reads_partitions else self._connector.sync
             self._factory.start(run, info, work, info.config, info.credentials, info.state)
             self._watch.start()

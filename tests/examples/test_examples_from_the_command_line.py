@@ -56,6 +56,17 @@ def test_the_folder_example_runs(run, tmp_path):
     assert run("filesystem_connector.py", f"path={tmp_path / 'notes'}", "public=true")["emitted"] == 0
 
 
+def test_the_mailboxes_example_runs(run, tmp_path):
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.mbox").write_text("From ann Mon Jan  5 10:00:00 2026\nSubject: Boats\n\nText\n")
+    summary = run("mailboxes_connector.py", f"path={folder}", "public=true")
+    assert summary["status"] == "completed"
+    assert (summary["scanned"], summary["emitted"]) == (2, 2)
+    assert run("mailboxes_connector.py", f"path={folder}", "public=true")["emitted"] == 0
+
+
 def test_the_feed_example_runs(run, source):
     summary = run("rss_connector.py", f'feeds=["{source}/feed"]')
     assert (summary["status"], summary["emitted"]) == ("completed", 1)

@@ -206,6 +206,16 @@ def test_a_checkpoint_of_a_later_release_is_refused(sync, manager):
     assert "later release of omni-connector (layout 2; this one knows 1)" in manager.error
 
 
+def test_the_question_before_a_run_shows_the_states_by_key(sync):
+    class Asked(Drives):
+        def validate_sync_request(self, checkpoint, state):
+            self.asked = (checkpoint, state)
+
+    drives = Asked("a")
+    sync(drives, LEFT, mode="incremental")
+    assert drives.asked == ({"a": {"page": 1}, "b": {"page": 2}},) * 2
+
+
 # -- runs that the connector opens by itself ----------------------------------------------------------------------------
 
 
