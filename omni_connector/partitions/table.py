@@ -1,5 +1,6 @@
 """What is known of the partitions of one run; no threads, no manager."""
 
+from copy import deepcopy
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -66,6 +67,8 @@ class RunFacts:
 class PartitionTable:
     """Knows state, figures and outcome of each partition. Not safe to use from many threads: its owner has a lock.
 
+    States come in and go out as copies: what a connector changes in one of its own must not be saved before it says so.
+
     Args:
         run: what is known of the run.
         checkpoint: what the run begins with.
@@ -126,7 +129,7 @@ class PartitionTable:
             key=key,
             data=entry.data,
             attempt=entry.attempt,
-            checkpoint=entry.state,
+            checkpoint=deepcopy(entry.state),
             starts_from_nothing=self._run.is_fresh and not entry.is_saved,
             before=Figures(scanned=entry.at_state.scanned, updated=entry.at_state.updated),
         )
@@ -143,7 +146,7 @@ class PartitionTable:
         if entry.outcome:  # Its end was reported; what it met after that is counted.
             return more
         if report.has_saved:
-            entry.state = report.state
+            entry.state = deepcopy(report.state)
             entry.is_saved = True
         if report.has_saved or report.outcome == DONE:
             entry.at_state = now
@@ -183,7 +186,7 @@ class PartitionTable:
     def states(self, *, of_this_run: bool) -> dict[str, JsonValue]:
         """Return the states by key, all of them or those that this run has saved."""
         return {
-            key: entry.state
+            key: deepcopy(entry.state)
             for key, entry in self._entries.items()
             if entry.state is not None and (entry.is_saved or not of_this_run)
         }

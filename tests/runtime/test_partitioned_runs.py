@@ -147,6 +147,14 @@ class TestResumed:
         assert (manager.scanned, manager.updated) == (18, 18)
         assert report.scanned == 18
 
+    def test_so_are_those_of_a_first_dispatch_that_is_repeated(self, serve, ended, manager):
+        """An earlier process has acted on it, and the manager has missed its answer."""
+        manager.scanned, manager.updated = 11, 10
+        service = serve(Drives(), young=True, options=AT_ONCE)
+        service.start_sync(sync_request())
+        ended(service)
+        assert (manager.scanned, manager.updated) == (18, 18)
+
     def test_a_process_that_dies_again_at_once_changes_nothing(self, resume, manager):
         drives = Drives(listing=lambda ctx: (_ for _ in ()).throw(SystemExit("killed")))
         resume(drives)
@@ -255,6 +263,32 @@ def test_the_buffer_is_shared(serve, manager, ended):
     ended(service)
     assert sum(each.buffer_bytes for each in seen) == 4_000
     assert sum(each.buffer_events for each in seen) == 40
+
+
+def test_what_a_connector_changes_in_a_state_is_not_saved_until_it_says_so(serve, manager, ended):
+    """The dict that it was given, what it has saved, and what ``ctx.state`` shows are its own to change."""
+    manager.config = SyncConfig(checkpoint=published(a={"pages": [1]}, b={"pages": [1]}))
+    gate = Gate()
+
+    def script(ctx, partition):
+        if partition.key == "b":
+            ctx.state["pages"].append(99)
+            gate.pass_through()
+            return
+        gate.meet()
+        mine = {"pages": [1, 2]}
+        ctx.save_state(mine)
+        mine["pages"].append(99)
+        ctx.state["pages"].append(99)
+        manager.wait_for(lambda it: it.checkpoint)
+
+    drives = Drives("ab", script=script, listing=lambda ctx: ctx.state["a"].clear())
+    service = serve(drives, options=AT_ONCE)
+    service.start_sync(sync_request(mode="incremental", checkpoint=manager.config.checkpoint))
+    manager.wait_for(lambda it: it.checkpoint and it.checkpoint["partitions"]["a"].get("done"))
+    assert states(manager.checkpoint) == {"a": {"pages": [1, 2]}, "b": {"pages": [1]}}
+    gate.open()
+    ended(service)
 
 
 # -- failures --------------------------------------------------------------------------------------------------------
