@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -88,7 +89,8 @@ class ProcessExecutor:
         """End the processes."""
         self._pool.close()
         for child in self._children:
-            _ends(child).outgoing.close()
+            with suppress(OSError):  # It has ended before.
+                _ends(child).outgoing.close()
             child.wait()
             _ends(child).incoming.close()
 

@@ -46,7 +46,7 @@ class SharedRun:
         workers: the connector's ``partition_workers``.
         perform: reads a partition in this process and reports its end; returns then, whatever has happened.
         desk: for partitions that are read in another process: leads their reports here. It also has ``lose``.
-        state: stopped with the run; what reads partitions elsewhere is to be told.
+        state: stopped with the run; the executor passes that on to other processes.
     """
 
     sync_run_id: str

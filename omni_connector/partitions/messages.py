@@ -1,4 +1,4 @@
-"""What travels between whoever reads a partition and the one that merges what all of them have read.
+"""What a thread or process that reads a partition exchanges with the one that merges what all of them have read.
 
 All of it is plain values (``models.codec`` makes JSON of it), so that a partition can be read in another process, which is
 given ids alone: it asks the manager for the source's config and credentials, and the desk for the partition.

@@ -89,7 +89,7 @@ class PartitionTable:
                 outcome=DONE if is_own and saved.is_done and run.finishes else "",
             )
 
-    # -- what the run is told -------------------------------------------------------------------------------------
+    # -- what happens in the run ----------------------------------------------------------------------------------
 
     def add(self, partition: Partition) -> bool:
         """Take a partition that ``partitions`` names; return False when it was read to its end before a resume.
