@@ -17,7 +17,8 @@ class PartitionExecutor(Protocol):
     """Reads partitions of one run somewhere. ``close`` it.
 
     The end of each is reported to the run's desk, by the ``PartitionRunner`` that reads it or, where that is gone for good, by
-    the executor (``PartitionMerger.lose``).
+    the executor (``PartitionMerger.lose``). A partition that ``stopped`` because its worker ends, while the run goes on, is
+    not reported but submitted again: its next attempt begins where it has saved.
 
     Attributes:
         capacity: how many partitions it wants to have at once, those that wait included.

@@ -60,7 +60,11 @@ class PartitionMerger:
     # -- for those who read partitions ----------------------------------------------------------------------------
 
     def assignment(self, key: str) -> Assignment:
-        """Return what a partition begins with."""
+        """Return what a partition begins with.
+
+        Raises:
+            ConnectorError: it has ended.
+        """
         with self._changed:
             assignment, less = self._table.begin(key)
             self._open.add(key)

@@ -91,7 +91,11 @@ class PartitionDesk(Protocol):
     """Hands out the partitions of one run and takes what becomes of them. One for a run; safe to use from many threads."""
 
     def assignment(self, key: str) -> Assignment:
-        """Return what a partition begins with; another attempt begins where the last saved."""
+        """Return what a partition begins with; another attempt begins where the last saved.
+
+        Raises:
+            ConnectorError: it has ended.
+        """
 
     def receive(self, report: PartitionReport) -> None:
         """Take a report.

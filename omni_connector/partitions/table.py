@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from omni_connector.exceptions import InvalidValueError
+from omni_connector.exceptions import ConnectorError, InvalidValueError
 from omni_connector.models.json_values import JsonValue
 from omni_connector.models.partition import Partition
 from omni_connector.partitions.layout import PartitionCheckpoint, SavedPartition
@@ -117,8 +117,14 @@ class PartitionTable:
         return entry.outcome != DONE
 
     def begin(self, key: str) -> tuple[Assignment, Figures]:
-        """Return what a partition begins with, and what the run has done less by that: a second attempt reads again."""
+        """Return what a partition begins with, and what the run has done less by that: a second attempt reads again.
+
+        Raises:
+            ConnectorError: it has ended; a task that is delivered twice must not read it again.
+        """
         entry = self._entries[key]
+        if entry.outcome in {DONE, FAILED}:
+            raise ConnectorError(f"partition {key!r} has ended already ({entry.outcome})")
         entry.attempt += 1
         entry.outcome = ""
         less = entry.at_state - entry.now
@@ -180,8 +186,12 @@ class PartitionTable:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Why partitions failed, by key."""
-        return {key: entry.error for key, entry in self._entries.items() if entry.outcome == FAILED}
+        """Why partitions were not read to their end, by key."""
+        return {
+            key: entry.error or "it was stopped before its end"
+            for key, entry in self._entries.items()
+            if entry.is_listed and entry.outcome != DONE
+        }
 
     def states(self, *, of_this_run: bool) -> dict[str, JsonValue]:
         """Return the states by key, all of them or those that this run has saved."""

@@ -68,12 +68,14 @@ class RunInParts:
         state: that of the run, or one below it.
         desk: hands out partitions, and takes reports.
         pulse: is touched by every call of a partition.
+        said: what is logged once a run, and was.
     """
 
     info: RunInfo
     state: RunState
     desk: PartitionDesk
     pulse: Pulse = field(factory=Pulse)
+    said: set[str] = field(factory=set)
 
     @classmethod
     def elsewhere(
@@ -145,7 +147,7 @@ class PartitionRunner:
             limits=limits,
             error_limits=self.resources.hooks.connector.error_limits,
         )
-        sync.pulse = self.run.pulse
+        sync.pulse, sync.said = self.run.pulse, self.run.said
         return sync
 
     def calls(self, sync: SyncRun) -> AuthorCalls:

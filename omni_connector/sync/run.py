@@ -55,6 +55,8 @@ LARGE_STATE_BYTES = 10_000_000
 TRUNCATED = "its text is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and was cut"
 DECODED = "its text is not UTF-8 and was taken as windows-1252"
 
+PRIVATE = "a document without permissions"
+
 
 class SyncRun:
     """One run. ``close`` it. Safe to use from many threads.
@@ -72,6 +74,7 @@ class SyncRun:
         pulse: when the connector last called, and for what.
         ledger: the documents that did not arrive.
         delivery: the way of the events.
+        said: what is logged once a run, and was.
         documents_deleted: deletions that were emitted.
     """
 
@@ -97,7 +100,7 @@ class SyncRun:
         self._emitted = 0
         self._has_saved = False
         self._final_checkpoint: JsonValue = None
-        self._said_private = False
+        self.said: set[str] = set()
         self._user_email: str | None = None
         self._asking = threading.Lock()  # Held while the address is asked for, so that it is asked for once.
         self._forget_abort = state.on_stop(self._abort_if_fenced)
@@ -162,7 +165,7 @@ class SyncRun:
             require_one_content(document)
         info = self.info
         event = encode_upsert(kind, document, sync_run_id=info.sync_run_id, source_id=info.source_id)
-        if document.permissions is None and not self._said_private:
+        if document.permissions is None and PRIVATE not in self.said:
             self._mention_missing_permissions(document)
         if content is None:
             has_room = self.delivery.put(event)
@@ -442,7 +445,7 @@ class SyncRun:
         self.manager.save_checkpoint(self.info.sync_run_id, checkpoint, source_id=self.info.source_id)
 
     def _mention_missing_permissions(self, document: Document) -> None:
-        self._said_private = True
+        self.said.add(PRIVATE)
         log.warning(
             "Document %r has no permissions and is sent as private: no user can find it. Give it "
             "DocumentPermissions(...). Said once a run.",

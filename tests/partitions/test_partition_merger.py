@@ -110,7 +110,7 @@ def test_a_partition_whose_process_is_gone_is_a_failed_one(make):
     merger = make()
     merger.lose("a", "its process is gone")
     merger.wait(at_most=2, or_when=lambda: False)
-    assert merger._table.failures == {"a": "its process is gone"}
+    assert merger._table.failures["a"] == "its process is gone"
 
 
 @pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.slow)])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import deterministic
 
-from omni_connector import InvalidValueError, Partition
+from omni_connector import ConnectorError, InvalidValueError, Partition
 from omni_connector.models.codec import decode, encode, structure, unstructure
 from omni_connector.partitions.layout import LAYOUT_KEY, PartitionCheckpoint, is_partitioned
 from omni_connector.partitions.messages import DONE, FAILED, STOPPED, Assignment, PartitionReport
@@ -81,7 +81,26 @@ def test_a_lost_partition_is_a_failed_one_unless_it_has_ended():
     one.begin("b")
     one.take(PartitionReport(key="b", figures=Figures(), outcome=DONE))
     one.lose("b", "its worker is gone")
-    assert one.failures == {"a": "its worker is gone"}
+    assert one.failures == {"a": "its worker is gone", "c": "it was stopped before its end"}
+
+
+@pytest.mark.parametrize("outcome", [DONE, FAILED])
+def test_one_that_has_ended_is_not_begun_again_by_a_task_that_is_delivered_twice(outcome):
+    one = table()
+    one.begin("a")
+    one.take(PartitionReport(key="a", figures=Figures(), outcome=outcome))
+    with pytest.raises(ConnectorError, match=f"partition 'a' has ended already \\({outcome}\\)"):
+        one.begin("a")
+
+
+def test_one_that_was_stopped_goes_on_where_it_has_saved():
+    one = table(keys="a")
+    one.begin("a")
+    one.take(PartitionReport(key="a", figures=Figures(), has_saved=True, state={"page": 1}))
+    one.take(PartitionReport(key="a", figures=Figures(), outcome=STOPPED))
+    assert one.failures == {"a": "it was stopped before its end"}, "no run completes without it"
+    again, _ = one.begin("a")
+    assert (again.attempt, again.checkpoint) == (2, {"page": 1})
 
 
 @pytest.mark.parametrize("wrong", ["a", None, {"key": "a"}])
@@ -137,7 +156,7 @@ class Model:
         self.counted += self.table.take(report) or Figures()
 
     def begin(self, key):
-        if key in self.finished:
+        if key in self.finished or self.table._entries[key].outcome == FAILED:
             return
         given, less = self.table.begin(key)
         self.counted += less

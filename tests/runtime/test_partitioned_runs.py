@@ -10,7 +10,7 @@ import pytest
 from support.partitioned import AsyncDrives, Drives, Gate, arrived, states
 from support.scripted import WAIT, emit, sync_request
 
-from omni_connector import ErrorLimits, ManagerUnreachableError, Partition, SdkClientError
+from omni_connector import Document, ErrorLimits, ManagerUnreachableError, Partition, SdkClientError
 from omni_connector.models import SyncConfig
 from omni_connector.partitions.layout import LAYOUT_KEY
 from omni_connector.partitions.merger import SavePace
@@ -476,6 +476,11 @@ def test_a_checkpoint_that_is_refused_fails_the_run(sync, manager):
     manager.on("save_checkpoint", SdkClientError("no room", operation="save_checkpoint", status=507))
     assert sync(Drives()).outcome == "failed"
     assert "no room" in manager.error
+
+
+def test_what_is_said_once_a_run_is_said_once_for_all_partitions(sync, caplog):
+    sync(Drives(script=lambda ctx, part: ctx.emit(Document(external_id=part.key, title="T", content="x"))))
+    assert caplog.text.count("has no permissions") == 1
 
 
 # -- stopping --------------------------------------------------------------------------------------------------------
