@@ -62,7 +62,7 @@ def serve(omni_manager, monkeypatch):
 def ended(run_id):
     for thread in threading.enumerate():
         if thread.name == f"omni-sync-{run_id}":
-            thread.join(30)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -85,7 +85,7 @@ def test_all_arrives_and_is_counted(serve, omni_manager):
 
 def begun(manager, source_id):
     """Wait until both partitions have begun; return the processes by partition."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while len(rows := list(manager.documents(source_id))) < 2:
         assert time.monotonic() < deadline
         threading.Event().wait(0.05)
@@ -102,7 +102,7 @@ def test_a_cancellation_reaches_them_and_they_fetch_the_credentials_themselves(s
         began = time.monotonic()
         omni_manager.cancel(run_id)
         ended(run_id)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 30
     assert omni_manager.run(run_id).status == "cancelled"
 
 
