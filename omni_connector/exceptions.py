@@ -17,6 +17,7 @@
     ├── TooManyErrorsError          stop: more documents failed than the connector allows; ``count``
     ├── PartitionsFailedError       stop: partitions of the source could not be read; ``failures``
     ├── SyncFinishedError           a bug in the connector: the run was used after its end; ``sync_run_id``
+    ├── RunStoreError               retry later: the store that knows which process runs what cannot be used now
     ├── McpError                    a call to the connector's MCP server failed; ``server``
     │   ├── McpUnavailableError     retry later: it could not be started or reached, or it went away
     │   ├── McpTimeoutError         retry later: it did not answer in time; ``seconds``
@@ -95,6 +96,10 @@ class SyncConflictError(ConnectorError):
     def __init__(self, source_id: str) -> None:
         super().__init__("Sync already in progress for this source")
         self.source_id = source_id
+
+
+class RunStoreError(ConnectorError):
+    """The run store (``OMNI_RUN_STORE``) cannot be used now: it is stopped, locked, or its disk is full."""
 
 
 class SyncStartError(ConnectorError):

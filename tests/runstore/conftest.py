@@ -1,0 +1,53 @@
+"""Each of the three run stores, real: a SQLite file, and a redis-server that the tests start."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+
+import pytest
+from support.redis_server import RedisServer
+
+from omni_connector.runstore.memory import MemoryStore
+from omni_connector.runstore.redis_store import RedisStore
+from omni_connector.runstore.sqlite import SqliteStore
+
+
+@pytest.fixture(scope="session", autouse=True)
+def redis_server(tmp_path_factory):
+    """Start one before the guards of the first test look around."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def shared_url(request, tmp_path):
+    """The address of a store that processes can share."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/runs.sqlite3"
+    return request.getfixturevalue("redis_server").url
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def make_store(request, tmp_path):
+    """Make stores that all mean the same connector unless it is named; of ``memory`` there is one."""
+    names = f"-{uuid.uuid4().hex}"
+    with contextlib.ExitStack() as stack:
+        memory = {}
+
+        def make(namespace="notes"):
+            if request.param == "memory":
+                return memory.setdefault(namespace, MemoryStore())
+            if request.param == "sqlite":
+                store = SqliteStore(tmp_path / "runs.sqlite3", namespace)
+            else:
+                store = RedisStore(request.getfixturevalue("redis_server").url, namespace + names)
+            stack.callback(store.close)
+            return store
+
+        yield make
+
+
+@pytest.fixture
+def store(make_store):
+    return make_store()
