@@ -1,0 +1,336 @@
+"""Holds leases for this process: one thread renews them all, and what was lost is claimed anew or fenced."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from attrs import evolve, frozen
+
+from omni_connector.exceptions import RunStoreError
+from omni_connector.forking import begins_anew
+from omni_connector.runstore.store import LEASE_SECONDS, Claim, Held, RunStore
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 3.0
+"""How long ``close`` waits for a call to the store in progress; the thread is a daemon."""
+
+MOST_POSTPONED = 10_000
+"""Calls that wait for the store to come back; older ones are given up. Their leases end by themselves."""
+
+
+@frozen(kw_only=True)
+class KeeperTimes:
+    """How often the store is called, in seconds.
+
+    Attributes:
+        lease_seconds: how long a lease lasts without being renewed.
+        renew_seconds: between two renewals. A cancellation in another process is noticed by one.
+        idle_seconds: the same while nothing is held: then a call only shows whether the store can be used.
+        retry_seconds: the same while it cannot be used.
+        patience_seconds: while the store cannot be used, what is held is believed for so long after each attempt.
+    """
+
+    lease_seconds: float = LEASE_SECONDS
+    renew_seconds: float = 1.0
+    idle_seconds: float = 5.0
+    retry_seconds: float = 0.5
+    patience_seconds: float = 5.0
+
+
+class Lease:
+    """What this process holds; ``LeaseKeeper`` makes and renews it.
+
+    Attributes:
+        claim: the names and their owner.
+        is_lost: another process holds it, or it was cancelled.
+    """
+
+    def __init__(
+        self, keeper: "LeaseKeeper", claim: Claim, until: "_Moment", watcher: "LeaseWatcher | None"
+    ) -> None:
+        self.claim = claim
+        self.is_lost = False
+        self.watcher = watcher
+        self.until = until
+        self._keeper = keeper
+
+    def is_assured(self) -> bool:
+        """Say whether it is still held; to be asked before anything is done that only its owner may do.
+
+        Normally this looks at a clock. After this process could not renew it, because the machine slept or the process was
+        stopped, it asks the store first. While the store cannot be used, the answer is yes: no other process can claim it either.
+        """
+        if not self.is_lost and self.until.is_over():
+            self._keeper.renew_if_over(self)
+        return not self.is_lost
+
+
+class LeaseWatcher:
+    """Is asked and informed about one lease; the default does nothing. Called in the thread that noticed the loss."""
+
+    def why_ended(self) -> str:
+        """Return why the lease must not be claimed anew; empty when there is no reason.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        return ""
+
+    def lost(self, reason: str) -> None:
+        """The lease is lost: ``reason`` is that of ``why_ended``, or empty when another process holds it."""
+
+
+class LeaseKeeper:
+    """Takes, renews and releases the leases of this process. ``close`` it.
+
+    A store of one process needs no renewals, and no thread is started for it.
+
+    Args:
+        store: the store; its owner's to close.
+        times: how often it is called.
+    """
+
+    def __init__(self, store: RunStore, times: KeeperTimes | None = None) -> None:
+        self._store = store
+        self._times = times or KeeperTimes()
+        begins_anew(self)
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Forget what the parent holds, and start a thread when this process holds something."""
+        self._lock = threading.Lock()  # Protects _leases, claims of leases, _thread and _is_closed.
+        self._renewing = threading.Lock()  # Held while the store is asked, so that one thread does.
+        self._leases: set[Lease] = set()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._is_closed = False
+        self._postponed: deque[Callable[[], object]] = deque(maxlen=MOST_POSTPONED)
+        self._is_away = False
+        self._back = float("-inf")
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the store could not be used when it was last called."""
+        return self._is_away
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether a name that is free in the store is held by no process.
+
+        It may be held while the store cannot be used, and until a lease's time after that: its owner claims it anew.
+        """
+        return not self._is_away and time.monotonic() - self._back >= self._times.lease_seconds
+
+    def start(self) -> None:
+        """Begin to call the store, once; ``take`` does, too."""
+        with self._lock:
+            if self._store.is_shared and self._thread is None and not self._is_closed:
+                thread = threading.Thread(target=self._run, name="omni-leases", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def close(self) -> None:
+        """End the thread; what is still held ends by itself. Repeatable."""
+        with self._lock:
+            self._is_closed = True
+            thread, self._thread = self._thread, None
+        self._stop.set()
+        if thread is not None:
+            thread.join(CLOSE_SECONDS)
+
+    def take(self, claim: Claim, watcher: LeaseWatcher | None = None) -> Lease | Held:
+        """Hold the names of ``claim`` until they are released, or say what holds them.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        until = self._granted()
+        found = self._store.take(claim, self._seconds)
+        return self._keep(claim, until, watcher) if found is None else found
+
+    def adopt(self, handed: Claim, to: Claim, watcher: LeaseWatcher | None = None) -> Lease | None:
+        """Hold what another process holds under ``handed``, in its place; None when it was adopted already, or has ended.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        until = self._granted()
+        is_held = self._store.hand_over(handed, to, self._seconds)
+        return self._keep(to, until, watcher) if is_held else None
+
+    def narrow(self, lease: Lease, name: str) -> None:
+        """Give up one name of a lease, at the latest when the store is back."""
+        with self._lock:
+            claim = lease.claim
+            lease.claim = claim.only(each for each in claim.names if each != name)
+        self.surely(_Release(self._store, claim.only([name])))
+
+    def widen(self, lease: Lease, name: str, value: bytes) -> Held | None:
+        """Hold one name more under a lease, and let others read ``value``.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        claim = evolve(lease.claim, names=(*lease.claim.names, name), value=value)
+        found = self._store.take(claim, self._seconds)
+        if found is None:
+            with self._lock:
+                lease.claim = claim
+        return found
+
+    def release(self, lease: Lease) -> None:
+        """Give up a lease, at the latest when the store is back."""
+        with self._lock:
+            self._leases.discard(lease)
+        if not lease.is_lost:
+            self.surely(_Release(self._store, lease.claim))
+
+    def surely(self, call: Callable[[], object]) -> None:
+        """Make a call to the store: now, or when the store is back."""
+        if self._is_away or self._postponed:
+            self._postponed.append(call)
+            return
+        try:
+            call()
+        except RunStoreError as error:
+            self._postponed.append(call)
+            self._failed(error)
+
+    def renew(self) -> None:
+        """Renew everything once; the thread does so again and again."""
+        with self._renewing:
+            lost = self._renew()
+        _report(lost)
+
+    def renew_if_over(self, lease: Lease) -> None:
+        """As ``renew``, unless another thread has done so meanwhile."""
+        with self._renewing:
+            lost = self._renew() if lease.until.is_over() and not lease.is_lost else []
+        _report(lost)
+
+    @property
+    def _seconds(self) -> float:
+        return self._times.lease_seconds if self._store.is_shared else float("inf")
+
+    def _granted(self) -> "_Moment":
+        """Return until when a lease that is asked for now is held at least."""
+        return _Moment.after(self._seconds)
+
+    def _keep(self, claim: Claim, until: "_Moment", watcher: LeaseWatcher | None) -> Lease:
+        lease = Lease(self, claim, until, watcher)
+        if self._store.is_shared:
+            with self._lock:
+                self._leases.add(lease)
+            self.start()
+        return lease
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval()):
+            try:
+                self.renew()
+            except Exception:  # The thread must survive whatever one renewal meets.
+                log.exception("Renewing the leases failed")
+
+    def _interval(self) -> float:
+        if self._is_away:
+            return self._times.retry_seconds
+        return self._times.renew_seconds if self._leases else self._times.idle_seconds
+
+    def _renew(self) -> list[tuple[Lease, str]]:
+        with self._lock:
+            claims = {lease: lease.claim for lease in self._leases}
+        until = self._granted()
+        try:
+            self._catch_up()
+            if claims:
+                missing = {claim.token for claim in self._store.renew(list(claims.values()), self._seconds)}
+            else:
+                missing = set()
+                self._store.holder("anything")
+            lost = self._claim_anew([lease for lease in claims if claims[lease].token in missing], claims)
+        except RunStoreError as error:
+            self._failed(error)
+            patience = _Moment.after(self._times.patience_seconds)
+            for lease in claims:
+                lease.until = patience
+            return []
+        for lease in claims:
+            lease.until = until
+        self._succeeded()
+        return lost
+
+    def _claim_anew(self, missing: list[Lease], claims: dict[Lease, Claim]) -> list[tuple[Lease, str]]:
+        lost = []
+        for lease in missing:
+            with self._lock:
+                if lease not in self._leases or lease.claim is not claims[lease]:
+                    continue  # Released, or narrowed, since it was looked at.
+            reason = lease.watcher.why_ended() if lease.watcher is not None else ""
+            if not reason and self._store.take(lease.claim, self._seconds) is None:
+                log.info("Claimed %s anew: it was not renewed in time", ", ".join(lease.claim.names))
+                continue
+            lease.is_lost = True
+            with self._lock:
+                self._leases.discard(lease)
+            lost.append((lease, reason))
+        return lost
+
+    def _catch_up(self) -> None:
+        while self._postponed:
+            call = self._postponed.popleft()
+            try:
+                call()
+            except RunStoreError:
+                self._postponed.appendleft(call)
+                raise
+
+    def _failed(self, error: RunStoreError) -> None:
+        if not self._is_away:
+            self._is_away = True
+            log.warning("%s. Syncs that run go on; new ones wait until it can be used again.", error)
+
+    def _succeeded(self) -> None:
+        if self._is_away:
+            self._back = time.monotonic()
+            self._is_away = False
+            log.warning("The run store, %s, can be used again", self._store.label)
+
+
+def _report(lost: list[tuple[Lease, str]]) -> None:
+    for lease, reason in lost:
+        if lease.watcher is not None:
+            lease.watcher.lost(reason)
+
+
+@frozen
+class _Release:
+    store: RunStore
+    claim: Claim
+
+    def __call__(self) -> None:
+        self.store.release(self.claim)
+
+
+@frozen
+class _Moment:
+    """A moment on two clocks: one counts the sleep of this machine, the other is set right after its whole machine was paused."""
+
+    since_boot: float
+    wall: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "_Moment":
+        return cls(_since_boot() + seconds, time.time() + seconds)
+
+    def is_over(self) -> bool:
+        return _since_boot() >= self.since_boot or time.time() >= self.wall
+
+
+def _since_boot() -> float:
+    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()
+
+
+_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)

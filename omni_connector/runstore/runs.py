@@ -1,0 +1,202 @@
+"""The runs of a connector over all its processes: which names and values the store has for them."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve, frozen
+
+from omni_connector.exceptions import RunStoreError, SyncConflictError
+from omni_connector.models import Slot
+from omni_connector.models.codec import decode, encode
+from omni_connector.runstore.keeper import Lease, LeaseKeeper, LeaseWatcher
+from omni_connector.runstore.store import VERSION, Claim, RunStore
+
+CANCELLED_SECONDS = 3600.0
+"""How long a cancellation is known: a process may be stopped, or cut off from the store, for a while."""
+
+REPORT_SECONDS = 600.0
+"""How long the figures of a run are kept; the manager repeats a first dispatch for 150 s (PROTOCOL, section 1)."""
+
+CANCELLED = "cancelled by the manager"
+
+
+@frozen
+class RunKey:
+    """One run and its slot.
+
+    Attributes:
+        sync_run_id: id of the run.
+        source_id: its source.
+        slot: its class.
+    """
+
+    sync_run_id: str
+    source_id: str
+    slot: Slot
+
+    @property
+    def run_name(self) -> str:
+        """The lease of the run: held until its end was answered."""
+        return _run_name(self.sync_run_id)
+
+    @property
+    def slot_name(self) -> str:
+        """The lease of the slot: given up before the final call."""
+        return f"slot/{self.slot.value}/{self.source_id}"
+
+    def claim(self) -> Claim:
+        """Return a claim of both, with a new token."""
+        claim = Claim.of(self.run_name, self.slot_name)
+        return evolve(claim, value=self.value(claim.token))
+
+    def value(self, token: str) -> bytes:
+        """Return what other processes can read of the owner."""
+        # The token is there for whoever cancels the run: it takes away the leases of this owner, and of no other.
+        return encode({"v": VERSION, "run": self.sync_run_id, "slot": self.slot_name, "token": token})
+
+
+class SharedRuns:
+    """Claims, cancels and finds runs, whichever process executes them.
+
+    Args:
+        store: the store.
+        keeper: holds the leases of this process.
+    """
+
+    def __init__(self, store: RunStore, keeper: LeaseKeeper) -> None:
+        self.store = store
+        self.keeper = keeper
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may have runs."""
+        return self.store.is_shared
+
+    def claim(self, key: RunKey, on_lost: Callable[[str], None]) -> Lease | None:
+        """Claim a run and its slot; None when this very run is in progress already.
+
+        Args:
+            key: the run.
+            on_lost: called with the reason when the run is cancelled, or another process has taken it over.
+
+        Raises:
+            SyncConflictError: another run holds the slot.
+            RunStoreError: the store cannot be used now.
+        """
+        found = self.keeper.take(key.claim(), _RunWatcher(self, key.sync_run_id, on_lost))
+        if isinstance(found, Lease):
+            return found
+        if found.name == key.run_name:
+            return None
+        raise SyncConflictError(key.source_id)
+
+    def adopt(self, key: RunKey, token: str, on_lost: Callable[[str], None]) -> Lease | None:
+        """Take a claimed run over from the process that holds it under ``token``; None when that was done already.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        claim = key.claim()
+        handed = evolve(claim, token=token)
+        return self.keeper.adopt(handed, claim, _RunWatcher(self, key.sync_run_id, on_lost))
+
+    def name(self, lease: Lease, unnamed: RunKey, key: RunKey, on_lost: Callable[[str], None]) -> None:
+        """Let a claim that was made before the run had an id be that of the run.
+
+        Raises:
+            SyncConflictError: the run is in progress elsewhere already.
+            RunStoreError: the store cannot be used now.
+        """
+        if self.keeper.widen(lease, key.run_name, key.value(lease.claim.token)) is not None:
+            raise SyncConflictError(key.source_id)
+        lease.watcher = _RunWatcher(self, key.sync_run_id, on_lost)
+        self.keeper.narrow(lease, unnamed.run_name)
+
+    def free_slot(self, lease: Lease, key: RunKey) -> None:
+        """Let the source's next run start; this one goes on to be known as running."""
+        if key.slot_name in lease.claim.names:
+            self.keeper.narrow(lease, key.slot_name)
+
+    def release(self, lease: Lease) -> None:
+        """End a run."""
+        self.keeper.release(lease)
+
+    def is_running(self, sync_run_id: str) -> bool:
+        """Say whether any process executes the run.
+
+        Raises:
+            RunStoreError: that cannot be known now.
+        """
+        if not self.keeper.is_away and self.store.holder(_run_name(sync_run_id)) is not None:
+            return True
+        if not self.keeper.can_tell:
+            raise RunStoreError("The run store is away, or was a moment ago: it does not know all runs")
+        return False
+
+    def cancel(self, sync_run_id: str) -> bool:
+        """Free a run's slot, and have the process that executes it stop it; False when it is not in progress.
+
+        While the store cannot be used the answer is False, and the run is cancelled when the store is back.
+        """
+        try:
+            return self._cancel(sync_run_id)
+        except RunStoreError:
+            self.keeper.surely(functools.partial(self._cancel, sync_run_id))
+            return False
+
+    def is_cancelled(self, sync_run_id: str) -> bool:
+        """Say whether the run was cancelled in any process.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        return self.store.get(_cancel_name(sync_run_id)) is not None
+
+    def keep_report(self, sync_run_id: str, report: dict[str, Any]) -> None:
+        """Keep what is known of a run, in progress or ended; at the latest when the store is back."""
+        call = functools.partial(
+            self.store.put, f"report/{sync_run_id}", encode({"v": VERSION, **report}), REPORT_SECONDS
+        )
+        self.keeper.surely(call)
+
+    def report(self, sync_run_id: str) -> dict[str, Any] | None:
+        """Return what was kept of a run of any process; None when it is unknown.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        found = self.store.get(f"report/{sync_run_id}")
+        report: dict[str, Any] | None = None if found is None else decode(found)
+        return report
+
+    def _cancel(self, sync_run_id: str) -> bool:
+        # First the note, by which the owner knows why its lease is gone.
+        self.store.put(_cancel_name(sync_run_id), encode({"v": VERSION}), CANCELLED_SECONDS)
+        owner = self.store.holder(_run_name(sync_run_id))
+        if owner is None:
+            return False
+        value = decode(owner)
+        self.store.release(Claim((_run_name(sync_run_id), value["slot"]), value["token"]))
+        return True
+
+
+class _RunWatcher(LeaseWatcher):
+    def __init__(self, runs: SharedRuns, sync_run_id: str, on_lost: Callable[[str], None]) -> None:
+        self._runs = runs
+        self._sync_run_id = sync_run_id
+        self._on_lost = on_lost
+
+    def why_ended(self) -> str:
+        return CANCELLED if self._runs.is_cancelled(self._sync_run_id) else ""
+
+    def lost(self, reason: str) -> None:
+        self._on_lost(reason)
+
+
+def _run_name(sync_run_id: str) -> str:
+    return f"run/{sync_run_id}"
+
+
+def _cancel_name(sync_run_id: str) -> str:
+    return f"cancel/{sync_run_id}"

@@ -1,0 +1,236 @@
+"""One thread that renews what a process holds; what happens when it could not."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from omni_connector.exceptions import RunStoreError
+from omni_connector.runstore.keeper import KeeperTimes, Lease, LeaseKeeper, LeaseWatcher
+from omni_connector.runstore.memory import MemoryStore
+from omni_connector.runstore.store import Claim, Held
+
+WAIT = 10
+QUICK = KeeperTimes(
+    lease_seconds=0.3, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02, patience_seconds=0.2
+)
+BY_HAND = KeeperTimes(lease_seconds=0.1, renew_seconds=3600, idle_seconds=3600, retry_seconds=3600)
+
+
+class Noting(LeaseWatcher):
+    """Notes what it hears."""
+
+    def __init__(self, reason=""):
+        self.reason = reason
+        self.heard = []
+        self.informed = threading.Event()
+
+    def why_ended(self):
+        return self.reason
+
+    def lost(self, reason):
+        self.heard.append(reason)
+        self.informed.set()
+
+
+class Shared(MemoryStore):
+    """A store that several keepers share in this process, and that can be away."""
+
+    is_shared = True
+
+    def __init__(self):
+        super().__init__()
+        self.is_away = False
+        self.calls = []
+
+    def _reach(self, name):
+        self.calls.append(name)
+        if self.is_away:
+            raise RunStoreError("away")
+
+    def take(self, claim, seconds):
+        self._reach("take")
+        return super().take(claim, seconds)
+
+    def renew(self, claims, seconds):
+        self._reach("renew")
+        return super().renew(claims, seconds)
+
+    def release(self, claim):
+        self._reach("release")
+        super().release(claim)
+
+    def holder(self, name):
+        self._reach("holder")
+        return super().holder(name)
+
+
+@pytest.fixture
+def shared():
+    return Shared()
+
+
+@pytest.fixture
+def keep():
+    made = []
+
+    def make(store, times=QUICK):
+        made.append(LeaseKeeper(store, times))
+        return made[-1]
+
+    yield make
+    for keeper in made:
+        keeper.close()
+
+
+def eventually(condition):
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_what_is_held_stays_held_as_long_as_the_process_lives(make_store, keep):
+    keeper = keep(make_store())
+    lease = keeper.take(Claim.of("slot", value=b"1"))
+    assert isinstance(lease, Lease)
+    time.sleep(2 * QUICK.lease_seconds)
+    assert make_store().take(Claim.of("slot"), 60) == Held("slot", b"1")
+    assert lease.is_assured()
+    keeper.release(lease)
+    assert make_store().take(Claim.of("slot"), 60) is None
+
+
+def test_a_store_of_one_process_needs_no_thread(keep):
+    before = threading.active_count()
+    keep(MemoryStore()).take(Claim.of("slot"))
+    assert threading.active_count() == before
+
+
+def test_one_thread_renews_everything(shared, keep):
+    before = threading.active_count()
+    keeper = keep(shared)
+    for number in range(20):
+        keeper.take(Claim.of(f"slot-{number}"))
+    assert threading.active_count() == before + 1
+
+
+def test_an_owner_that_could_not_renew_claims_anew_before_it_goes_on(shared, keep):
+    keeper = keep(shared, BY_HAND)
+    lease = keeper.take(Claim.of("slot", value=b"1"))
+    time.sleep(0.12)
+    assert shared.holder("slot") is None
+    assert lease.is_assured()
+    assert shared.holder("slot") == b"1"
+
+
+def test_an_owner_whose_name_was_taken_meanwhile_knows_before_it_goes_on(shared, keep):
+    watcher = Noting()
+    lease = keep(shared, BY_HAND).take(Claim.of("slot"), watcher)
+    time.sleep(0.12)
+    shared.take(Claim.of("slot"), 60)
+    assert not lease.is_assured()
+    assert watcher.heard == [""]
+    assert not lease.is_assured()
+    assert watcher.heard == [""]
+
+
+def test_an_assured_lease_costs_no_call(shared, keep):
+    lease = keep(shared, KeeperTimes(renew_seconds=3600)).take(Claim.of("slot"))
+    shared.calls.clear()
+    assert all(lease.is_assured() for _ in range(100))
+    assert shared.calls == []
+
+
+def test_a_lease_that_was_taken_away_for_a_reason_is_not_claimed_anew(shared, keep):
+    watcher = Noting("cancelled")
+    lease = keep(shared).take(Claim.of("slot"), watcher)
+    shared.release(lease.claim)
+    assert watcher.informed.wait(WAIT)
+    assert watcher.heard == ["cancelled"]
+    assert lease.is_lost
+    assert shared.holder("slot") is None
+
+
+def test_while_the_store_is_away_what_is_held_is_believed(shared, keep):
+    lease = keep(shared).take(Claim.of("slot", value=b"1"))
+    shared.is_away = True
+    time.sleep(2 * QUICK.lease_seconds)
+    assert lease.is_assured()
+    shared.is_away = False
+    eventually(lambda: MemoryStore.holder(shared, "slot") == b"1")
+    assert not lease.is_lost
+
+
+def test_when_the_store_is_back_what_another_took_is_lost(shared, keep):
+    watcher = Noting()
+    lease = keep(shared).take(Claim.of("slot"), watcher)
+    shared.is_away = True
+    eventually(lambda: MemoryStore.holder(shared, "slot") is None)
+    MemoryStore.take(shared, Claim.of("slot"), 60)
+    assert lease.is_assured()
+    shared.is_away = False
+    assert watcher.informed.wait(WAIT)
+    assert not lease.is_assured()
+
+
+def test_what_was_released_while_the_store_was_away_is_released_when_it_is_back(shared, keep):
+    keeper = keep(shared, KeeperTimes(lease_seconds=60, renew_seconds=0.02, retry_seconds=0.02))
+    lease = keeper.take(Claim.of("run", "slot"))
+    shared.is_away = True
+    keeper.narrow(lease, "slot")
+    keeper.release(lease)
+    assert MemoryStore.holder(shared, "slot") is not None
+    shared.is_away = False
+    eventually(
+        lambda: MemoryStore.holder(shared, "slot") is None and MemoryStore.holder(shared, "run") is None
+    )
+
+
+def test_nothing_can_be_said_while_the_store_is_away_nor_right_after(shared, keep):
+    keeper = keep(shared)
+    keeper.start()
+    assert keeper.can_tell
+    shared.is_away = True
+    eventually(lambda: not keeper.can_tell)
+    shared.is_away = False
+    eventually(lambda: not keeper.is_away)
+    assert not keeper.can_tell
+    eventually(lambda: keeper.can_tell)
+
+
+def test_an_outage_is_logged_once_and_so_is_its_end(shared, keep, caplog):
+    caplog.set_level("INFO")
+    keeper = keep(shared, BY_HAND)
+    shared.is_away = True
+    for _ in range(3):
+        keeper.renew()
+    shared.is_away = False
+    for _ in range(3):
+        keeper.renew()
+    assert [record.getMessage() for record in caplog.records] == [
+        "away. Syncs that run go on; new ones wait until it can be used again.",
+        "The run store, memory, can be used again",
+    ]
+
+
+def test_a_claim_of_another_process_is_adopted_once(shared, keep):
+    queued = Claim.of("run", value=b"queue")
+    shared.take(queued, 60)
+    worker = Claim.of("run", value=b"worker")
+    assert isinstance(keep(shared).adopt(queued, worker), Lease)
+    assert keep(shared).adopt(queued, Claim.of("run")) is None
+    assert shared.holder("run") == b"worker"
+
+
+def test_a_name_that_was_given_up_is_not_missed(shared, keep):
+    watcher = Noting()
+    keeper = keep(shared, BY_HAND)
+    lease = keeper.take(Claim.of("run", "slot"), watcher)
+    keeper.narrow(lease, "slot")
+    keeper.renew()
+    assert watcher.heard == []
+    assert shared.holder("slot") is None
+    assert shared.holder("run") is not None
