@@ -17,7 +17,11 @@ variable                           meaning                                      
 ``CONNECTOR_STALLED_SECONDS``      without a call on its context, a run is kept alive for so long  900
 ``CATALOG_CACHE_DIR``              folder for what a mirrored MCP server offers                  kept in memory only
 ``CATALOG_CACHE_TTL_SECONDS``      how long that may be used; 0 is not at all                    86400
+``OMNI_RUN_STORE``                 ``memory``, ``sqlite:///path`` or ``redis://...``: who runs what  see below
 ================================== ============================================================  ==========
+
+Unless ``OMNI_RUN_STORE`` is set, the workers of gunicorn share a SQLite file in the folder for temporary files. Any other
+server is expected to be one process, which keeps in memory what it runs.
 """
 
 import ipaddress
@@ -35,6 +39,7 @@ from omni_connector.exceptions import ConfigurationError
 DEFAULT_PORT = 8000
 LARGEST_PORT = 65535
 
+_RUN_STORE = re.compile(r"memory|sqlite:///.+|(redis|rediss|unix)://.+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -64,6 +69,7 @@ class Settings:
         stalled_seconds: then the run is logged as stalled, and heartbeats stop.
         catalog_cache_dir: None keeps it in memory only.
         catalog_cache_ttl_seconds: 0 is not at all.
+        run_store: None lets the server decide.
     """
 
     manager_url: str
@@ -76,6 +82,7 @@ class Settings:
     stalled_seconds: float = 900
     catalog_cache_dir: Path | None = None
     catalog_cache_ttl_seconds: float = 86400
+    run_store: str | None = None
 
     @classmethod
     def from_environ(
@@ -103,7 +110,7 @@ class Settings:
     ) -> "Settings":
         """As ``from_environ``, except the two addresses, which are known where the manager runs in this process."""
         environ = os.environ if environ is None else environ
-        _refuse(_number_problems(environ))
+        _refuse(_other_problems(environ))
         given = {name: _text(environ, variable) for name, variable, *_ in _NUMBERS}
         numbers: dict[str, Any] = {name: int(text) for name, text in given.items() if text}
         folder = _text(environ, "CATALOG_CACHE_DIR")
@@ -111,6 +118,7 @@ class Settings:
             manager_url=manager_url,
             connector_url=connector_url,
             catalog_cache_dir=Path(folder) if folder else None,
+            run_store=_text(environ, "OMNI_RUN_STORE") or None,
             **numbers,
         )
 
@@ -211,7 +219,7 @@ def _problems(environ: Mapping[str, str], *, needs_manager: bool = True) -> list
         *(_address_problems("CONNECTOR_URL", url, "http://my-connector:8000") if url else ()),
         *_host_problems(environ),
         *_port_problems(environ),
-        *_number_problems(environ),
+        *_other_problems(environ),
     ]
 
 
@@ -261,3 +269,16 @@ def _whole_number(text: str) -> int:
     """Return the number that ``text`` writes in digits; -1 when it writes none, or an absurdly long one."""
     longest = 18
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= longest else -1
+
+
+def _other_problems(environ: Mapping[str, str]) -> list[str]:
+    return _number_problems(environ) + _run_store_problems(environ)
+
+
+def _run_store_problems(environ: Mapping[str, str]) -> list[str]:
+    text = _text(environ, "OMNI_RUN_STORE")
+    if not text or _RUN_STORE.fullmatch(text):
+        return []
+    # Without the value: it may have a password.
+    problem = "OMNI_RUN_STORE is neither memory nor the address of a SQLite file or a Redis."
+    return [f"{problem} Type: export OMNI_RUN_STORE=redis://localhost:6379/0"]

@@ -241,3 +241,28 @@ def test_wsgi_names_a_missing_connector_first_and_everything_else_too():
         "PORT='x'",
     ]
     assert "export OMNI_CONNECTOR=package.module:Class" in found[0]
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "memory",
+        "sqlite:////var/lib/runs.db",
+        "redis://:secret@redis:6379/0",
+        "rediss://redis",
+        "unix:///run/redis.sock",
+    ],
+)
+def test_the_run_store_is_an_address(store):
+    assert Settings.from_environ({**URL, "OMNI_RUN_STORE": f" {store} "}).run_store == store
+
+
+@pytest.mark.parametrize("store", ["redis", "postgres://:secret@here/", "sqlite://", "sqlite:runs.db"])
+def test_a_run_store_that_is_none_is_named_without_what_was_given(store):
+    (problem,) = problems({**URL, "OMNI_RUN_STORE": store})
+    assert problem.endswith("Type: export OMNI_RUN_STORE=redis://localhost:6379/0")
+    assert "secret" not in problem
+
+
+def test_the_server_decides_where_no_run_store_is_named():
+    assert Settings.from_environ({**URL, "OMNI_RUN_STORE": " "}).run_store is None
