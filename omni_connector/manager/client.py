@@ -22,6 +22,7 @@ from omni_connector.manager import endpoints, refusals
 from omni_connector.manager.calls import Call
 from omni_connector.manager.compatibility import Compatibility, Feature
 from omni_connector.manager.first_event import FirstEvents
+from omni_connector.manager.gate import Permits
 from omni_connector.manager.multipart import KeptOpen
 from omni_connector.manager.pending import Pending
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies
@@ -149,6 +150,10 @@ class SdkClient(UpstreamCalls):
         client = copy.copy(self)
         client._owner = Owner(stop)  # noqa: SLF001 - of this class.
         return client
+
+    def share_extractions(self, permits: Permits) -> None:
+        """Have files extracted only with a permit, of which all processes of a connector have two."""
+        self._sender.share_extractions(permits)
 
     def abort(self) -> None:
         """End the calls of this client at once, under way or waiting; to be used after its ``stop`` was set."""

@@ -1,10 +1,15 @@
 """Lets only so many calls be under way at once; the others wait in order."""
 
+import contextlib
 import threading
 from collections import deque
-from typing import Protocol
+from typing import Any, Protocol
 
+from attrs import frozen
+
+from omni_connector.forking import begins_anew
 from omni_connector.manager.limit import AdaptiveLimit
+from omni_connector.pool import WorkerPool
 
 
 class Waiting(Protocol):
@@ -70,3 +75,80 @@ class Gate:
                 call.begin()
         finally:
             self._at_the_door.discard(me)
+
+
+class Permits(Protocol):
+    """Places that the processes of a connector share."""
+
+    def acquire(self) -> Any:
+        """Wait for a permit and return it; at once when permits cannot be had."""
+
+    def release(self, permit: Any) -> None:
+        """Give a permit back."""
+
+    def close(self) -> None:
+        """Let no one wait any more."""
+
+
+class SharedGate:
+    """A gate whose places other processes share: what has a place here waits in a thread for a permit.
+
+    Args:
+        gate: limits this process.
+        permits: limit all processes.
+    """
+
+    def __init__(self, gate: Gate, permits: Permits) -> None:
+        self._gate = gate
+        self._permits = permits
+        self._threads = WorkerPool("omni-permit", limit=gate.limit + 1)  # One is left to give permits back.
+        self._held: deque[Any] = (
+            deque()
+        )  # Which of them a call has does not matter. Appending and popping are atomic.
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Hold nothing: the permits are the parent's."""
+        self._held = deque()
+
+    @property
+    def limit(self) -> int:
+        """How many may be under way in this process."""
+        return self._gate.limit
+
+    def enter(self, call: Waiting, *, first: bool = False) -> None:
+        """Begin a call as soon as its turn comes; ``first`` before those that wait already."""
+        self._gate.enter(_WithoutPermit(self, call), first=first)
+
+    def leave(self, started: float | None = None) -> None:
+        """End a call."""
+        permit = self._held.popleft()
+        with contextlib.suppress(RuntimeError):  # Closed: the process ends, and with it what it holds.
+            self._threads.submit(self._permits.release, permit)
+        self._gate.leave(started)
+
+    def admit(self, call: Waiting) -> None:
+        """Begin a call that has a place in this process as soon as it has a permit."""
+        try:
+            self._threads.submit(self._begin, call)
+        except RuntimeError:  # Closed: the call ends at once.
+            self._held.append(None)
+            call.begin()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._permits.close()
+        self._threads.close(timeout_seconds=1.0)
+
+    def _begin(self, call: Waiting) -> None:
+        self._held.append(self._permits.acquire())
+        call.begin()
+
+
+@frozen
+class _WithoutPermit:
+    gate: SharedGate
+    call: Waiting
+
+    def begin(self) -> None:
+        self.gate.admit(self.call)

@@ -19,7 +19,7 @@ from omni_connector.forking import begins_anew
 from omni_connector.manager.calls import Call, NoSuccessError
 from omni_connector.manager.clock import Clock
 from omni_connector.manager.first_event import FirstEvents
-from omni_connector.manager.gate import Gate
+from omni_connector.manager.gate import Gate, Permits, SharedGate
 from omni_connector.manager.limit import AdaptiveLimit
 from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.pending import Pending
@@ -92,6 +92,7 @@ class Sender:
         self.presence = Presence(address)
         self._parallel_uploads = parallel_uploads
         self._closed = False
+        self._shared_extractions: SharedGate | None = None
         self.after_fork()
         begins_anew(self)
 
@@ -135,9 +136,15 @@ class Sender:
             sending.end(sending.stopped("the run was stopped"))
         self.wire.abort(owner)
 
+    def share_extractions(self, permits: Permits) -> None:
+        """Extract only what has a permit, too: other processes of the connector extract as well."""
+        self._shared_extractions = SharedGate(_extractions.gate, permits)
+
     def close(self) -> None:
         """End everything."""
         self._closed = True
+        if self._shared_extractions is not None:
+            self._shared_extractions.close()
         self.clock.close()
         for sending in list(self.open):
             sending.end(sending.stopped("the client is closed"))
@@ -150,11 +157,11 @@ class Sender:
         self.clock = Clock("omni-retry")
         self.uploads = Gate(AdaptiveLimit(self._parallel_uploads))
 
-    def gate_of(self, call: Call[Any]) -> Gate | None:
+    def gate_of(self, call: Call[Any]) -> Gate | SharedGate | None:
         """Return what limits a call, if anything does."""
         if not call.gate:
             return None
-        return self.uploads if call.gate == "uploads" else _extractions.gate
+        return self.uploads if call.gate == "uploads" else self._shared_extractions or _extractions.gate
 
 
 class Sending(Generic[T]):

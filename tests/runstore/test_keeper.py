@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from support.waiting import eventually
 
 from omni_connector.exceptions import RunStoreError
 from omni_connector.runstore.keeper import KeeperTimes, Lease, LeaseKeeper, LeaseWatcher
@@ -83,13 +84,6 @@ def keep():
     yield make
     for keeper in made:
         keeper.close()
-
-
-def eventually(condition):
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_what_is_held_stays_held_as_long_as_the_process_lives(make_store, keep):

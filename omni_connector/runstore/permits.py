@@ -1,0 +1,50 @@
+"""Limits that hold for a connector as a whole: so many at once, over all its processes."""
+
+import threading
+
+from attrs import field, frozen
+
+from omni_connector.exceptions import RunStoreError
+from omni_connector.runstore.keeper import Lease, LeaseKeeper
+from omni_connector.runstore.store import Claim
+
+LOOK_SECONDS = 0.25
+"""Between two looks whether a permit is free; what is permitted takes seconds."""
+
+
+@frozen
+class Permits:
+    """A number of permits of one kind; one that a dead process held is free after its lease. ``close`` it.
+
+    Attributes:
+        keeper: holds the leases of this process.
+        kind: what is permitted, such as ``extraction``.
+        count: how many there are.
+    """
+
+    keeper: LeaseKeeper
+    kind: str
+    count: int
+    _closed: threading.Event = field(init=False, factory=threading.Event)
+
+    def acquire(self) -> Lease | None:
+        """Wait for a permit. None, at once, when the store cannot be used: then each process limits itself alone."""
+        while True:
+            for number in range(self.count):
+                try:
+                    found = self.keeper.take(Claim.of(f"{self.kind}/{number}"))
+                except RunStoreError:
+                    return None
+                if isinstance(found, Lease):
+                    return found
+            if self._closed.wait(LOOK_SECONDS):
+                return None
+
+    def release(self, permit: Lease | None) -> None:
+        """Give a permit back."""
+        if permit is not None:
+            self.keeper.release(permit)
+
+    def close(self) -> None:
+        """Let no one wait any more."""
+        self._closed.set()
