@@ -13,6 +13,12 @@ from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_source_types
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.manager import ManagerApi, SdkClient
+from omni_connector.manager.sender import PARALLEL_EXTRACTIONS
+from omni_connector.runstore.memory import MemoryStore
+from omni_connector.runstore.opening import open_store, open_store_of_workers
+from omni_connector.runstore.permits import Permits
+from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runstore.store import RunStore
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.serving.gunicorn_server import (
@@ -68,16 +74,21 @@ def create_blueprint(
         options: figures of the runtime, for tests and measurements.
 
     Raises:
-        ConfigurationError: the environment is incomplete (lists everything), or the process has greenlets instead of
-            threads. Mounting raises it as well, when the manager would reject the manifest.
+        ConfigurationError: the environment is incomplete (lists everything), the run store can never be used, or the
+            process has greenlets instead of threads. Mounting raises it as well, when the manager would reject the manifest.
     """
     require_real_threads()
-    if settings is not None:
-        manager = manager or SdkClient.of(settings)
-    else:  # A process that serves needs the address of the manager now, a test suite may set it later.
+    is_given = settings is not None
+    if settings is None:
+        # A process that serves needs the address of the manager now, a test suite may set it later.
         settings = Settings.from_environ(needs_manager=is_inside_gunicorn())
-        manager = manager or manager_of_environment()
-    service = ConnectorService(connector, settings, manager, options=options)
+    shared = SharedRuns.of(_run_store(connector, settings))
+    permits = Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS) if shared.is_shared else None
+    if manager is None:
+        manager = SdkClient.of(settings) if is_given else manager_of_environment(permits)
+    if permits is not None and isinstance(manager, SdkClient):
+        manager.share_extractions(permits)
+    service = ConnectorService(connector, settings, manager, options=options, shared=shared)
     blueprint = build_blueprint(service, name=name)
     if register:
         blueprint.record(lambda state: _start(service, state))
@@ -186,6 +197,14 @@ def serve(connector: ConnectorBase, *, port: int | None = None, host: str = "0.0
         raise SystemExit(startup_message(error)) from None
     make_app = functools.partial(create_app, connector, settings=settings)
     GunicornServer(make_app, f"{in_address(host)}:{port}").run()
+
+
+def _run_store(connector: ConnectorBase, settings: Settings) -> RunStore:
+    if settings.run_store is not None:
+        return open_store(settings.run_store, connector.name)
+    if is_inside_gunicorn():  # Which may have several workers now, or later by a signal.
+        return open_store_of_workers(connector.name, settings.connector_url or f"port-{port_from_environ()}")
+    return MemoryStore()
 
 
 def _start(service: ConnectorService, state: BlueprintSetupState) -> None:

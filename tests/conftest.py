@@ -61,10 +61,13 @@ def guard_sockets():
 
 @pytest.fixture(autouse=True)
 def guard_environment(monkeypatch, tmp_path):
-    """Keep the real home directory and the real CONNECTOR_* settings out of every test."""
+    """Keep the real home directory, that for temporary files, and the real CONNECTOR_* settings out of every test."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
+    temporary = tmp_path / "tmp"  # For the processes that the test starts.
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     for name in list(os.environ):
         if name.startswith(("CONNECTOR_", "OMNI_")) or name == "PORT":
             monkeypatch.delenv(name)

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 CLOSE_SECONDS = 3.0
 """How long ``close`` waits for a call to the store in progress; the thread is a daemon."""
 
+TAKEN = "another process has it"
+
 MOST_POSTPONED = 10_000
 """Calls that wait for the store to come back; older ones are given up. Their leases end by themselves."""
 
@@ -72,7 +74,7 @@ class LeaseWatcher:
     """Is asked and informed about one lease; the default does nothing. Called in the thread that noticed the loss."""
 
     def why_ended(self) -> str:
-        """Return why the lease must not be claimed anew; empty when there is no reason.
+        """Return why the lease must not be claimed anew; empty when it may be.
 
         Raises:
             RunStoreError: the store cannot be used now.
@@ -80,7 +82,7 @@ class LeaseWatcher:
         return ""
 
     def lost(self, reason: str) -> None:
-        """The lease is lost: ``reason`` is that of ``why_ended``, or empty when another process holds it."""
+        """The lease is lost: ``reason`` is that of ``why_ended``, or ``TAKEN``."""
 
 
 class LeaseKeeper:
@@ -275,7 +277,7 @@ class LeaseKeeper:
             lease.is_lost = True
             with self._lock:
                 self._leases.discard(lease)
-            lost.append((lease, reason))
+            lost.append((lease, reason or TAKEN))
         return lost
 
     def _catch_up(self) -> None:

@@ -9,14 +9,15 @@ from attrs import evolve, frozen
 from omni_connector.exceptions import RunStoreError, SyncConflictError
 from omni_connector.models import Slot
 from omni_connector.models.codec import decode, encode
-from omni_connector.runstore.keeper import Lease, LeaseKeeper, LeaseWatcher
+from omni_connector.runstore.keeper import TAKEN, Lease, LeaseKeeper, LeaseWatcher
 from omni_connector.runstore.store import VERSION, Claim, RunStore
 
 CANCELLED_SECONDS = 3600.0
 """How long a cancellation is known: a process may be stopped, or cut off from the store, for a while."""
 
-REPORT_SECONDS = 600.0
-"""How long the figures of a run are kept; the manager repeats a first dispatch for 150 s (PROTOCOL, section 1)."""
+REPORT_SECONDS = 3600.0
+"""How long the figures of a run are kept. The manager repeats a first dispatch for 150 s (PROTOCOL, section 1), and a process
+that was stopped for longer than a lease learns from them that another has executed its run."""
 
 CANCELLED = "cancelled by the manager"
 
@@ -68,6 +69,11 @@ class SharedRuns:
         self.store = store
         self.keeper = keeper
 
+    @classmethod
+    def of(cls, store: RunStore) -> "SharedRuns":
+        """Return the runs in ``store``, which is closed with them."""
+        return cls(store, LeaseKeeper(store))
+
     @property
     def is_shared(self) -> bool:
         """Whether other processes may have runs."""
@@ -84,7 +90,8 @@ class SharedRuns:
             SyncConflictError: another run holds the slot.
             RunStoreError: the store cannot be used now.
         """
-        found = self.keeper.take(key.claim(), _RunWatcher(self, key.sync_run_id, on_lost))
+        claim = key.claim()
+        found = self.keeper.take(claim, _RunWatcher(self, key.sync_run_id, claim.token, on_lost))
         if isinstance(found, Lease):
             return found
         if found.name == key.run_name:
@@ -99,7 +106,7 @@ class SharedRuns:
         """
         claim = key.claim()
         handed = evolve(claim, token=token)
-        return self.keeper.adopt(handed, claim, _RunWatcher(self, key.sync_run_id, on_lost))
+        return self.keeper.adopt(handed, claim, _RunWatcher(self, key.sync_run_id, claim.token, on_lost))
 
     def name(self, lease: Lease, unnamed: RunKey, key: RunKey, on_lost: Callable[[str], None]) -> None:
         """Let a claim that was made before the run had an id be that of the run.
@@ -110,7 +117,7 @@ class SharedRuns:
         """
         if self.keeper.widen(lease, key.run_name, key.value(lease.claim.token)) is not None:
             raise SyncConflictError(key.source_id)
-        lease.watcher = _RunWatcher(self, key.sync_run_id, on_lost)
+        lease.watcher = _RunWatcher(self, key.sync_run_id, lease.claim.token, on_lost)
         self.keeper.narrow(lease, unnamed.run_name)
 
     def free_slot(self, lease: Lease, key: RunKey) -> None:
@@ -121,6 +128,11 @@ class SharedRuns:
     def release(self, lease: Lease) -> None:
         """End a run."""
         self.keeper.release(lease)
+
+    def close(self) -> None:
+        """Call the store no more. Repeatable."""
+        self.keeper.close()
+        self.store.close()
 
     def is_running(self, sync_run_id: str) -> bool:
         """Say whether any process executes the run.
@@ -153,12 +165,10 @@ class SharedRuns:
         """
         return self.store.get(_cancel_name(sync_run_id)) is not None
 
-    def keep_report(self, sync_run_id: str, report: dict[str, Any]) -> None:
-        """Keep what is known of a run, in progress or ended; at the latest when the store is back."""
-        call = functools.partial(
-            self.store.put, f"report/{sync_run_id}", encode({"v": VERSION, **report}), REPORT_SECONDS
-        )
-        self.keeper.surely(call)
+    def keep_report(self, lease: Lease, sync_run_id: str, report: dict[str, Any]) -> None:
+        """Keep what its owner knows of a run, in progress or ended; at the latest when the store is back."""
+        note = encode({"v": VERSION, "owner": lease.claim.token, **report})
+        self.keeper.surely(functools.partial(self.store.put, f"report/{sync_run_id}", note, REPORT_SECONDS))
 
     def report(self, sync_run_id: str) -> dict[str, Any] | None:
         """Return what was kept of a run of any process; None when it is unknown.
@@ -182,13 +192,19 @@ class SharedRuns:
 
 
 class _RunWatcher(LeaseWatcher):
-    def __init__(self, runs: SharedRuns, sync_run_id: str, on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, runs: SharedRuns, sync_run_id: str, token: str, on_lost: Callable[[str], None]
+    ) -> None:
         self._runs = runs
         self._sync_run_id = sync_run_id
+        self._token = token
         self._on_lost = on_lost
 
     def why_ended(self) -> str:
-        return CANCELLED if self._runs.is_cancelled(self._sync_run_id) else ""
+        if self._runs.is_cancelled(self._sync_run_id):
+            return CANCELLED
+        report = self._runs.report(self._sync_run_id)
+        return TAKEN if report is not None and report.get("owner") != self._token else ""
 
     def lost(self, reason: str) -> None:
         self._on_lost(reason)

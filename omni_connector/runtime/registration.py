@@ -9,6 +9,7 @@ from omni_connector.exceptions import ConfigurationError, ConnectorError, Manage
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.sessions import without_secrets
 from omni_connector.models.json_values import JsonValue
+from omni_connector.runstore.turns import Turn
 from omni_connector.runtime.hooks import ENDS_A_PROCESS
 
 log = logging.getLogger(__name__)
@@ -16,6 +17,9 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_SECONDS = 0.25
 UNSET_RETRY_SECONDS = 1.0
 """Between two looks whether the address of the manager has been set meanwhile."""
+
+TURN_SECONDS = 5.0
+"""Between two looks whether the process that registers has ended; its lease lasts 15 s, the interval is 30 s."""
 
 CLOSE_SECONDS = 2.0
 """How long ``close`` waits for a call in progress; its thread is a daemon, and runs wait to be delivered."""
@@ -35,6 +39,7 @@ class Registrar:
         manager: the manager.
         manifest: makes the manifest, anew for each registration.
         interval_seconds: between two registrations.
+        turn: says whether it is this process that registers, of several that serve the connector; left out, it is.
         is_idle_process: says whether this process never answers a request, so that another registers; asked each time.
     """
 
@@ -44,6 +49,7 @@ class Registrar:
         manifest: Callable[[], dict[str, JsonValue]],
         interval_seconds: float,
         *,
+        turn: Turn | None = None,
         is_idle_process: Callable[[], bool] | None = None,
     ) -> None:
         self._stopped = threading.Event()
@@ -51,7 +57,9 @@ class Registrar:
         self._manager = manager
         self._manifest = manifest
         self._interval_seconds = interval_seconds
+        self._turn = turn
         self._is_idle_process = is_idle_process
+        self._is_changed = False  # The manifest: this process registers it once, whoever's turn it is.
         self._registered = False
         self._refused = False
         self._is_unset = False  # The address of the manager is not known yet.
@@ -64,6 +72,7 @@ class Registrar:
 
     def again(self) -> None:
         """Register at once, or right after the call in progress; the manifest has changed."""
+        self._is_changed = True
         self._wake.set()
 
     def close(self) -> None:
@@ -71,6 +80,8 @@ class Registrar:
         self._stopped.set()
         self._wake.set()
         self._thread.join(CLOSE_SECONDS)
+        if self._turn is not None:
+            self._turn.end()
 
     def _run(self) -> None:
         delay = FIRST_RETRY_SECONDS
@@ -80,6 +91,11 @@ class Registrar:
                     "This process does not serve the connector, and leaves registering to the one that does"
                 )
                 return
+            is_changed, self._is_changed = self._is_changed, False
+            if self._turn is not None and not self._turn.is_mine() and not is_changed:
+                self._wake.wait(TURN_SECONDS)
+                self._wake.clear()
+                continue
             if self._register() or self._registered:
                 delay = self._interval_seconds
             self._wake.wait(delay)

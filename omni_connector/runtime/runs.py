@@ -1,19 +1,34 @@
-"""The runs of one connector in this process, and the slots that they hold."""
+"""The runs of one connector in this process, and the slots that they hold, here and in the store of all processes."""
 
+import logging
 import threading
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from omni_connector.exceptions import SyncConflictError
+from omni_connector.exceptions import ConnectorError, RunStoreError, SyncConflictError
 from omni_connector.forking import begins_anew
 from omni_connector.models import Slot
+from omni_connector.models.codec import structure, unstructure
+from omni_connector.runstore.keeper import TAKEN, Lease
+from omni_connector.runstore.memory import MemoryStore
+from omni_connector.runstore.runs import CANCELLED, RunKey, SharedRuns
 from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.state import RunState
+
+log = logging.getLogger(__name__)
+
+CLAIM_SECONDS = 1.0
+"""Between two attempts of a run that waits for its slot, because the run store is away."""
+
+ENDED = {"completed", "failed", "cancelled"}
+"""Outcomes after which a first dispatch starts nothing."""
 
 KEPT_REPORTS = 100
 KEPT_ERRORS = 20
@@ -27,8 +42,8 @@ class RunReport:
     Attributes:
         sync_run_id: id of the run.
         outcome: ``running``, ``completed``, ``failed``, ``cancelled``, ``interrupted`` (the process shuts down),
-            ``left to the manager`` (realtime, or the final call failed: it starts or resumes the run again), or
-            ``not started``.
+            ``left to the manager`` (realtime, or the final call failed: it starts or resumes the run again),
+            ``taken over`` (by another process), or ``not started``.
         scanned: documents counted by the connector.
         emitted: documents given to ``emit`` and ``emit_updated``.
         deleted: documents given to ``emit_deleted``.
@@ -53,6 +68,8 @@ class Run:
 
     Attributes:
         sync: what carries it out; None until it has been accepted.
+        lease: holds the run and its slot in the store; None while the store is away.
+        is_taken_over: another process has it.
     """
 
     sync_run_id: str
@@ -62,6 +79,13 @@ class Run:
     started: float = field(factory=time.monotonic)
     sync: SyncRun | None = None
     thread: threading.Thread | None = None
+    lease: Lease | None = None
+    is_taken_over: bool = False
+
+    @property
+    def key(self) -> RunKey:
+        """How the store names it."""
+        return RunKey(self.sync_run_id, self.source_id, self.slot)
 
     @property
     def extra(self) -> dict[str, str]:
@@ -87,9 +111,18 @@ class Run:
 
 
 class RunRegistry:
-    """Knows which runs are in progress; one of each slot class per source (PROTOCOL, section 4)."""
+    """Knows which runs are in progress; one of each slot class per source (PROTOCOL, section 4).
 
-    def __init__(self) -> None:
+    Args:
+        shared: the runs of all processes; left out, there is this one only.
+
+    Attributes:
+        cancelled_elsewhere: called with the id of a run of this process that was cancelled in another.
+    """
+
+    def __init__(self, shared: SharedRuns | None = None) -> None:
+        self._shared = shared or SharedRuns.of(MemoryStore())
+        self.cancelled_elsewhere: Callable[[str], object] = _nothing
         self._lock = threading.Lock()  # Protects everything below.
         self._slots: dict[tuple[str, Slot], Run] = {}
         self._runs: dict[str, Run] = {}
@@ -104,40 +137,95 @@ class RunRegistry:
         self._runs.clear()
         self._threads.clear()
 
-    def claim(self, sync_run_id: str, source_id: str, slot: Slot) -> Run | None:
-        """Take the slot for a run; None when this very run is in progress already.
+    def claim(self, sync_run_id: str, source_id: str, slot: Slot, *, is_resume: bool = False) -> Run | None:
+        """Take the slot for a run; None when there is nothing to start.
+
+        That is so when this very run is in progress already, in any process, and when it has ended: a first dispatch is
+        repeated when its answer was lost, and by then a short run may be over (PROTOCOL, section 3).
+
+        While the store is away, the run is known here only; ``await_lease`` before anything is done in it.
 
         Raises:
             SyncConflictError: another run holds the slot.
         """
         with self._lock:
-            if sync_run_id in self._runs:
+            report = self._reports.get(sync_run_id)
+            has_ended = not is_resume and report is not None and report.outcome in ENDED
+            if sync_run_id in self._runs or has_ended:
                 return None
-            return self._added(sync_run_id, source_id, slot)
+            run = self._added(sync_run_id, source_id, slot)
+        try:
+            if self._take_lease(run) and (is_resume or not self._has_ended_elsewhere(run)):
+                self.publish(run)  # From now on others know that it has begun.
+                return run
+        except RunStoreError as error:
+            log.warning("Run %s waits for the run store: %s", sync_run_id, error, extra=run.extra)
+            return run
+        except BaseException:
+            self._withdraw(run)
+            raise
+        self._withdraw(run)
+        return None
 
     def claim_unnamed(self, source_id: str, slot: Slot) -> Run:
         """Take the slot for a run whose id is not known yet; ``name`` it, or ``release`` it.
 
         Raises:
             SyncConflictError: another run holds the slot.
+            RunStoreError: that cannot be known now.
         """
         with self._lock:
-            return self._added(f"unnamed-{uuid.uuid4().hex}", source_id, slot)
+            run = self._added(f"unnamed-{uuid.uuid4().hex}", source_id, slot)
+        try:
+            self._take_lease(run)
+        except BaseException:
+            self._withdraw(run)
+            raise
+        return run
 
     def name(self, unnamed: Run, sync_run_id: str) -> Run:
-        """Return the run by its id, in the place of one that had none: from now on it is reported as running."""
+        """Return the run by its id, in the place of one that had none: from now on it is reported as running.
+
+        Raises:
+            RunStoreError: the store is away; the run is in progress in no process.
+        """
         with self._lock:
             self._drop(unnamed)
             self._threads.discard(unnamed)
-            return self._added(sync_run_id, unnamed.source_id, unnamed.slot)
+            run = self._added(sync_run_id, unnamed.source_id, unnamed.slot)
+        if unnamed.lease is not None:
+            self._hold(run, unnamed.lease)
+            try:
+                self._shared.name(unnamed.lease, unnamed.key, run.key, partial(self._lost, run))
+            except BaseException:
+                self._withdraw(run)
+                raise
+        self.publish(run)
+        return run
+
+    def await_lease(self, run: Run) -> None:
+        """Return when the run and its slot are held in the store, or the run was stopped; as a rule that is at once."""
+        while run.lease is None and not run.state.stopped.is_set():
+            try:
+                if self._shared.is_cancelled(run.sync_run_id):
+                    self._lost(run, CANCELLED)
+                elif self._take_lease(run):
+                    self.publish(run)
+                else:
+                    self._lost(run, TAKEN)
+            except (RunStoreError, SyncConflictError):
+                # The slot may be that of a process that is dead, or of a run that is about to end.
+                run.state.stopped.wait(CLAIM_SECONDS)
 
     def free_slot(self, run: Run) -> None:
         """Let the source's next run start; this one is still reported as running."""
         with self._lock:
             self._drop_slot(run)
+        if run.lease is not None:
+            self._shared.free_slot(run.lease, run.key)
 
     def cancel(self, sync_run_id: str) -> bool:
-        """Stop and fence a run and free its slot; False when it is not in progress."""
+        """Stop and fence a run of this process and free its slot; False when it is not in progress here."""
         with self._lock:
             run = self._runs.get(sync_run_id)
         if run is None:
@@ -145,34 +233,122 @@ class RunRegistry:
         run.state.cancel()  # Calls back, see _stopped.
         return True
 
+    def cancel_elsewhere(self, sync_run_id: str) -> bool:
+        """Have another process stop a run, and free its slot now; False when it is not in progress."""
+        return self._shared.is_shared and self._shared.cancel(sync_run_id)
+
     def release(self, run: Run, outcome: str) -> None:
         """Forget a run whose thread ends; keep its report."""
         report = run.report(outcome)
-        with self._lock:
-            self._drop(run)
-            self._threads.discard(run)
-            self._reports[run.sync_run_id] = evolve(report, errors=report.errors[-KEPT_ERRORS:])
-            self._reports.move_to_end(run.sync_run_id)
-            while len(self._reports) > KEPT_REPORTS:
-                self._reports.popitem(last=False)
+        report = evolve(report, errors=report.errors[-KEPT_ERRORS:])
+        try:
+            # Before the run is free, so that no process takes a repeat of it for a new run.
+            self._keep_report(run, report)
+        finally:
+            with self._lock:
+                self._drop(run)
+                self._threads.discard(run)
+                self._reports[run.sync_run_id] = report
+                self._reports.move_to_end(run.sync_run_id)
+                while len(self._reports) > KEPT_REPORTS:
+                    self._reports.popitem(last=False)
+            self._give_up_lease(run)
 
     def is_running(self, sync_run_id: str) -> bool:
-        """Say whether the run is in progress: from its claim until its final call was answered."""
+        """Say whether the run is in progress: from its claim until its final call was answered.
+
+        Raises:
+            RunStoreError: not in this process, and what others do cannot be known now.
+        """
         with self._lock:
-            return sync_run_id in self._runs
+            is_here = sync_run_id in self._runs
+        return is_here or (self._shared.is_shared and self._shared.is_running(sync_run_id))
+
+    def may_have_begun(self, sync_run_id: str) -> bool:
+        """Say whether another process may have worked on a run that begins here."""
+        if not self._shared.is_shared:
+            return False
+        try:
+            return self._shared.report(sync_run_id) is not None
+        except RunStoreError:
+            return True
+
+    def publish(self, run: Run) -> None:
+        """Let other processes know the figures of a run."""
+        if self._shared.is_shared and not self._shared.keeper.is_away:
+            self._keep_report(run, run.report("running"))
 
     def report(self, sync_run_id: str) -> RunReport | None:
-        """Return the figures of a run in progress, or of one of the last hundred that ended."""
+        """Return the figures of a run in progress, or of one that ended a while ago at most."""
         with self._lock:
             run = self._runs.get(sync_run_id)
-            if run is None:
-                return self._reports.get(sync_run_id)
-        return run.report("running")
+            report = self._reports.get(sync_run_id)
+        if run is not None:
+            return run.report("running")
+        return self._report_of_another(sync_run_id) or report
 
     def alive(self) -> list[Run]:
         """Return every run whose thread has not ended, cancelled ones included."""
         with self._lock:
             return list(self._threads)
+
+    def _take_lease(self, run: Run) -> bool:
+        """Claim the run in the store; False when another process has it.
+
+        Raises:
+            SyncConflictError: another run holds the slot.
+            RunStoreError: the store is away.
+        """
+        lease = self._shared.claim(run.key, partial(self._lost, run))
+        if lease is None:
+            return False
+        self._hold(run, lease)
+        if run.state.fence.is_set():  # Cancelled meanwhile.
+            self._give_up_lease(run)
+        return True
+
+    def _hold(self, run: Run, lease: Lease) -> None:
+        run.lease = lease
+        if self._shared.is_shared:
+            run.state.fence.is_assured = lease.is_assured
+
+    def _give_up_lease(self, run: Run) -> None:
+        if run.lease is not None:
+            self._shared.release(run.lease)
+
+    def _withdraw(self, run: Run) -> None:
+        with self._lock:
+            self._drop(run)
+            self._threads.discard(run)
+        self._give_up_lease(run)
+
+    def _has_ended_elsewhere(self, run: Run) -> bool:
+        """Look, while the run is held here, whether it has ended in another process."""
+        if not self._shared.is_shared:
+            return False
+        report = self._report_of_another(run.sync_run_id)
+        has_ended = report is not None and report.outcome in ENDED
+        return has_ended or self._shared.is_cancelled(run.sync_run_id)
+
+    def _report_of_another(self, sync_run_id: str) -> RunReport | None:
+        if not self._shared.is_shared or self._shared.keeper.is_away:
+            return None
+        try:
+            found: dict[str, Any] | None = self._shared.report(sync_run_id)
+            return None if found is None else structure(RunReport, found)
+        except ConnectorError:  # The store is away, or another release has written something else.
+            return None
+
+    def _keep_report(self, run: Run, report: RunReport) -> None:
+        if self._shared.is_shared and run.lease is not None and not run.is_taken_over:
+            self._shared.keep_report(run.lease, run.sync_run_id, unstructure(report))
+
+    def _lost(self, run: Run, reason: str) -> None:
+        """Stop a run that was cancelled in another process, or is executed by another process."""
+        run.is_taken_over = reason != CANCELLED
+        run.state.cancel(reason)
+        if reason == CANCELLED:
+            self.cancelled_elsewhere(run.sync_run_id)
 
     def _stopped(self, run: Run) -> None:
         """A run that was cancelled here, or is over at the manager, holds no slot, however long its thread goes on."""
@@ -180,6 +356,7 @@ class RunRegistry:
             return
         with self._lock:
             self._drop(run)
+        self._give_up_lease(run)
 
     def _added(self, sync_run_id: str, source_id: str, slot: Slot) -> Run:
         """Enter a run and its slot; called under the lock."""
@@ -201,3 +378,7 @@ class RunRegistry:
     def _drop_slot(self, run: Run) -> None:
         if self._slots.get((run.source_id, run.slot)) is run:
             del self._slots[run.source_id, run.slot]
+
+
+def _nothing(_: str) -> None:
+    """Do nothing."""

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from attrs import evolve
@@ -27,6 +28,9 @@ from omni_connector.models import (
 )
 from omni_connector.models.json_values import JsonValue
 from omni_connector.pool import WorkerPool
+from omni_connector.runstore.memory import MemoryStore
+from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runstore.turns import Turn
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller
 from omni_connector.runtime.manifest import Announcement
@@ -60,6 +64,7 @@ class ConnectorService:
         settings: addresses and limits.
         manager: how to report, and what can be asked of it outside of ``sync()``, by a webhook, say; closed with the service.
         options: other figures than the usual ones.
+        shared: the runs of all processes, closed with the service; left out, there is this process only.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class ConnectorService:
         manager: ManagerApi,
         *,
         options: RuntimeOptions | None = None,
+        shared: SharedRuns | None = None,
     ) -> None:
         require_reader(connector)
         _require_name(connector)
@@ -77,7 +83,9 @@ class ConnectorService:
         self.manager = manager
         self._hooks = HookCaller(connector, EventLoop(f"omni-loop-{connector.name}"))
         self._hook_threads = WorkerPool(f"omni-hook-{connector.name}", limit=4)
-        self._runs = RunRegistry()
+        self._shared = shared or SharedRuns.of(MemoryStore())
+        self._runs = RunRegistry(self._shared)
+        self._runs.cancelled_elsewhere = self._call_cancel
         options = options or RuntimeOptions()
         watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self._watch = Watch(self._runs, watch_times)
@@ -130,10 +138,12 @@ class ConnectorService:
                 )
             else:
                 interval = self.settings.registration_interval_seconds
+                turn = Turn(self._shared.keeper, f"register/{self._announcement.url}")
                 self._registrar = Registrar(
-                    self.manager, self.manifest, interval, is_idle_process=is_idle_process
+                    self.manager, self.manifest, interval, turn=turn, is_idle_process=is_idle_process
                 )
                 self._registrar.start()
+        self._shared.keeper.start()
         if self.mirror is not None:
             self.mirror.start()
 
@@ -162,6 +172,7 @@ class ConnectorService:
         self._starter.close()
         self._hooks.loop.close()
         self.manager.close()
+        self._shared.close()
 
     # -- what the endpoints ask for -----------------------------------------------------------------------------
 
@@ -192,7 +203,11 @@ class ConnectorService:
         return self._starter.start_own(source_id, work, sync_mode=sync_mode)
 
     def is_running(self, sync_run_id: str) -> bool:
-        """Say whether the run is in progress in this process."""
+        """Say whether the run is in progress, in any process.
+
+        Raises:
+            RunStoreError: that cannot be known now.
+        """
         return self._runs.is_running(sync_run_id)
 
     def report(self, sync_run_id: str) -> RunReport | None:
@@ -202,8 +217,9 @@ class ConnectorService:
     def cancel(self, sync_run_id: str) -> bool:
         """Stop a run; False when neither the SDK nor the connector knows it."""
         known = self._runs.cancel(sync_run_id)
-        given = {"sync_run_id": sync_run_id}
-        hook = self._hook_threads.submit(self._hooks.call, self.connector.cancel, given)
+        if not known and self._runs.cancel_elsewhere(sync_run_id):
+            return True  # The connector's ``cancel`` is called where the run is.
+        hook = self._call_cancel(sync_run_id)
         try:
             return bool(hook.result(CANCEL_HOOK_SECONDS)) or known
         except TimeoutError:
@@ -246,6 +262,10 @@ class ConnectorService:
         return self._announcement.credential_ready(request)
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _call_cancel(self, sync_run_id: str) -> "Future[Any]":
+        given = {"sync_run_id": sync_run_id}
+        return self._hook_threads.submit(self._hooks.call, self.connector.cancel, given)
 
     def _mirrored(self) -> Mirror:
         if self.mirror is None:

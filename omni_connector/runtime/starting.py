@@ -58,16 +58,16 @@ class SyncStarter:
             SyncStartError: the source's data could not be fetched, or the connector refuses the run.
         """
         self._require_open()
-        if not request.is_resume and self._has_ended(request.sync_run_id):
-            return
-        run = self._runs.claim(request.sync_run_id, request.source_id, request.mode.slot)
+        run_id, slot = request.sync_run_id, request.mode.slot
+        is_young = time.monotonic() - self._born < self._factory.options.dispatch_seconds
+        may_have_begun = request.is_resume or is_young or self._runs.may_have_begun(run_id)
+        run = self._runs.claim(run_id, request.source_id, slot, is_resume=request.is_resume)
         if run is None:
             return
         try:
             source = self._fetch(request.source_id)
-            is_young = time.monotonic() - self._born < self._factory.options.dispatch_seconds
             modes = self._connector.sync_modes
-            info = RunInfo.of(request, source, modes, may_have_begun=request.is_resume or is_young)
+            info = RunInfo.of(request, source, modes, may_have_begun=may_have_begun)
             self._validation.check(run, request, with_states(info))
             work = self._factory.partitioned if self._connector.reads_partitions else self._connector.sync
             self._factory.start(run, info, work, info.config, info.credentials, info.state)
@@ -95,8 +95,9 @@ class SyncStarter:
             The id of the run, which may be over already.
 
         Raises:
-            SyncConflictError: a run of the source is in progress here.
-            RunConflictError: one is in progress elsewhere, or the manager runs as many syncs as it may.
+            SyncConflictError: a run of the source is in progress.
+            RunStoreError: the run store is away.
+            RunConflictError: the manager knows of a run in progress, or runs as many syncs as it may.
             NotFoundError: there is no such source.
             SdkClientError: the manager cannot be reached, or refuses.
         """
@@ -115,13 +116,6 @@ class SyncStarter:
             self._runs.release(run, "not started")
             raise
         return run.sync_run_id
-
-    def _has_ended(self, sync_run_id: str) -> bool:
-        """A first dispatch is repeated when its answer was lost; by then a short run may be over (PROTOCOL, section 3)."""
-        if self._runs.is_running(sync_run_id):
-            return False
-        report = self._runs.report(sync_run_id)
-        return report is not None and report.outcome in {"completed", "failed", "cancelled"}
 
     def _require_open(self) -> None:
         if self._is_closed:

@@ -91,6 +91,7 @@ class Watch:
             if run.state.stopped.is_set():
                 self._look_at_stopped(run, seen, now)
             elif run.sync is not None:
+                self._registry.publish(run)
                 self._look_at_running(run, run.sync, seen, now)
 
     def _run(self) -> None:

@@ -123,6 +123,7 @@ class SyncWorker(threading.Thread):
             self._log_end(outcome)
 
     def _call(self) -> None:
+        self._factory.registry.await_lease(self._run)
         self._state.raise_if_stopped()  # Cancelled before it began.
         hooks, options = self._factory.hooks, self._factory.options
         if isinstance(self._work, PartitionedWork):
@@ -187,6 +188,8 @@ class SyncWorker(threading.Thread):
     def _outcome(self) -> str:
         if self._state.outcome is not None:
             return self._state.outcome
+        if self._run.is_taken_over:
+            return "taken over"
         if self._state.fence.is_set():
             return "cancelled"
         return "interrupted" if self._state.stopped.is_set() else "left to the manager"

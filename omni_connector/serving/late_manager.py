@@ -5,21 +5,26 @@ from typing import Any, cast
 
 from omni_connector.config import Settings
 from omni_connector.manager import ManagerApi, SdkClient
+from omni_connector.manager.gate import Permits
 
 
-def manager_of_environment() -> ManagerApi:
+def manager_of_environment(permits: Permits | None = None) -> ManagerApi:
     """Return the manager that ``CONNECTOR_MANAGER_URL`` names when it is first called.
 
     Test suites make the application first and start a manager later. Until the variable names an address, every call
     raises the ``ConfigurationError`` that says what to set.
+
+    Args:
+        permits: for extractions, where other processes share them.
     """
-    return cast("ManagerApi", _LateManager())
+    return cast("ManagerApi", _LateManager(permits))
 
 
 class _LateManager:
     """Passes everything on to an ``SdkClient``, made when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, permits: Permits | None) -> None:
+        self._permits = permits
         self._lock = threading.Lock()  # Protects _client.
         self._client: SdkClient | None = None
 
@@ -36,4 +41,6 @@ class _LateManager:
         with self._lock:
             if self._client is None:
                 self._client = SdkClient.of(Settings.from_environ())
+                if self._permits is not None:
+                    self._client.share_extractions(self._permits)
             return self._client

@@ -36,20 +36,36 @@ class Phase(enum.Enum):
     """Its final call was made, or its thread has ended."""
 
 
+class Fence(threading.Event):
+    """Set when nothing of a run may reach the manager any more.
+
+    Attributes:
+        is_assured: says whether the run is still this process's; asked before each request, and quick as a rule.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_assured: Callable[[], bool] = _always
+
+    def is_set(self) -> bool:
+        """Say whether it was set, or another process has the run."""
+        return super().is_set() or not self.is_assured()
+
+
 class RunState:
     """The state of one run. Safe to use from many threads.
 
     Attributes:
         sync_run_id: id of the run.
         stopped: set when the connector should stop, by a cancellation or by the shutdown of the process.
-        fence: set by a cancellation only.
+        fence: set by a cancellation, and when another process has the run.
         is_open: the connector may go on; one look for each document, so it is kept and not found out.
     """
 
     def __init__(self, sync_run_id: str) -> None:
         self.sync_run_id = sync_run_id
         self.stopped = threading.Event()
-        self.fence = threading.Event()
+        self.fence = Fence()
         self.is_open = True
         self._lock = threading.Lock()  # Protects the following.
         self._error: SyncCancelledError | None = None
@@ -219,3 +235,7 @@ class RunState:
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def _always() -> bool:
+    return True

@@ -70,7 +70,7 @@ def start_sync() -> Response:
 
 
 def sync_status(sync_run_id: str) -> Response:
-    """``GET /sync/<sync_run_id>``: whether this very run is in progress here."""
+    """``GET /sync/<sync_run_id>``: whether this very run is in progress, in any process."""
     return json_response({"running": _service().is_running(sync_run_id)})
 
 

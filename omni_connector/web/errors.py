@@ -15,6 +15,7 @@ from omni_connector.exceptions import (
     MalformedRequestError,
     McpDisabledError,
     McpError,
+    RunStoreError,
     SyncConflictError,
     SyncStartError,
     UnknownSkillError,
@@ -31,7 +32,8 @@ def register_error_handlers(owner: Blueprint | Flask) -> None:
     """Answer errors of the endpoints of ``owner`` as JSON; on a blueprint the hosting application is left alone."""
     for refusal in (MalformedRequestError, SyncConflictError, SyncStartError, HookFailedError):
         owner.register_error_handler(refusal, _refused)
-    for lack in (UnknownSkillError, McpDisabledError):
+    # A run of which nothing can be said now: the manager passes over a 404 (PROTOCOL, section 7).
+    for lack in (UnknownSkillError, McpDisabledError, RunStoreError):
         owner.register_error_handler(lack, _not_found)
     owner.register_error_handler(McpError, _mcp_failed)
     owner.register_error_handler(HTTPException, _http)
@@ -61,7 +63,7 @@ def _refused(
     return error_response(str(error), status=error.status, field=getattr(error, "field", None))
 
 
-def _not_found(error: UnknownSkillError | McpDisabledError) -> Response:
+def _not_found(error: UnknownSkillError | McpDisabledError | RunStoreError) -> Response:
     return json_response({"error": str(error)}, HTTPStatus.NOT_FOUND)
 
 

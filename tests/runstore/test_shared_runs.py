@@ -121,8 +121,10 @@ def test_a_claim_travels_to_another_process_once(process):
 def test_what_is_known_of_a_run_can_be_read_everywhere(process):
     one, other = process(), process()
     assert other.report("run-1") is None
-    one.keep_report("run-1", {"outcome": "running", "scanned": 7})
-    assert other.report("run-1") == {"v": 1, "outcome": "running", "scanned": 7}
+    lease = one.claim(FIRST, Lost())
+    one.keep_report(lease, "run-1", {"outcome": "running", "scanned": 7})
+    report = {"v": 1, "owner": lease.claim.token, "outcome": "running", "scanned": 7}
+    assert other.report("run-1") == report
 
 
 def test_values_of_a_later_release_are_understood(process):
