@@ -47,17 +47,24 @@ class Lease:
 
     Attributes:
         claim: the names and their owner.
-        is_lost: another process holds it, or it was cancelled.
+        lost_reason: why it is lost: ``TAKEN``, or what the watcher said; empty while it is held.
+        watcher: is informed when it is lost.
+        until: so long it is held at least.
     """
 
     def __init__(
         self, keeper: "LeaseKeeper", claim: Claim, until: "_Moment", watcher: "LeaseWatcher | None"
     ) -> None:
         self.claim = claim
-        self.is_lost = False
+        self.lost_reason = ""
         self.watcher = watcher
         self.until = until
         self._keeper = keeper
+
+    @property
+    def is_lost(self) -> bool:
+        """Another process holds it, or it was cancelled."""
+        return bool(self.lost_reason)
 
     def is_assured(self) -> bool:
         """Say whether it is still held; to be asked before anything is done that only its owner may do.
@@ -71,7 +78,7 @@ class Lease:
 
 
 class LeaseWatcher:
-    """Is asked and informed about one lease; the default does nothing. Called in the thread that noticed the loss."""
+    """Is asked and informed about one lease; the default does nothing."""
 
     def why_ended(self) -> str:
         """Return why the lease must not be claimed anew; empty when it may be.
@@ -82,7 +89,7 @@ class LeaseWatcher:
         return ""
 
     def lost(self, reason: str) -> None:
-        """The lease is lost: ``reason`` is that of ``why_ended``, or ``TAKEN``."""
+        """The lease is lost: ``reason`` is that of ``why_ended``, or ``TAKEN``. Called in a thread that holds no lock."""
 
 
 class LeaseKeeper:
@@ -211,7 +218,8 @@ class LeaseKeeper:
         """As ``renew``, unless another thread has done so meanwhile."""
         with self._renewing:
             lost = self._renew() if lease.until.is_over() and not lease.is_lost else []
-        _report(lost)
+        if lost:  # The caller may hold locks that the watchers need.
+            threading.Thread(target=_report, args=(lost,), name="omni-lease-lost", daemon=True).start()
 
     @property
     def _seconds(self) -> float:
@@ -241,7 +249,7 @@ class LeaseKeeper:
             return self._times.retry_seconds
         return self._times.renew_seconds if self._leases else self._times.idle_seconds
 
-    def _renew(self) -> list[tuple[Lease, str]]:
+    def _renew(self) -> list[Lease]:
         with self._lock:
             claims = {lease: lease.claim for lease in self._leases}
         until = self._granted()
@@ -264,8 +272,8 @@ class LeaseKeeper:
         self._succeeded()
         return lost
 
-    def _claim_anew(self, missing: list[Lease], claims: dict[Lease, Claim]) -> list[tuple[Lease, str]]:
-        lost = []
+    def _claim_anew(self, missing: list[Lease], claims: dict[Lease, Claim]) -> list[Lease]:
+        lost: list[Lease] = []
         for lease in missing:
             with self._lock:
                 if lease not in self._leases or lease.claim is not claims[lease]:
@@ -274,10 +282,10 @@ class LeaseKeeper:
             if not reason and self._store.take(lease.claim, self._seconds) is None:
                 log.info("Claimed %s anew: it was not renewed in time", ", ".join(lease.claim.names))
                 continue
-            lease.is_lost = True
+            lease.lost_reason = reason or TAKEN
             with self._lock:
                 self._leases.discard(lease)
-            lost.append((lease, reason or TAKEN))
+            lost.append(lease)
         return lost
 
     def _catch_up(self) -> None:
@@ -301,10 +309,10 @@ class LeaseKeeper:
             log.warning("The run store, %s, can be used again", self._store.label)
 
 
-def _report(lost: list[tuple[Lease, str]]) -> None:
-    for lease, reason in lost:
+def _report(lost: list[Lease]) -> None:
+    for lease in lost:
         if lease.watcher is not None:
-            lease.watcher.lost(reason)
+            lease.watcher.lost(lease.lost_reason)
 
 
 @frozen

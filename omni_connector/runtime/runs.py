@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 CLAIM_SECONDS = 1.0
 """Between two attempts of a run that waits for its slot, because the run store is away."""
 
+RUNNING = "running"
 ENDED = {"completed", "failed", "cancelled"}
 """Outcomes after which a first dispatch starts nothing."""
 
@@ -70,6 +71,8 @@ class Run:
         sync: what carries it out; None until it has been accepted.
         lease: holds the run and its slot in the store; None while the store is away.
         is_taken_over: another process has it.
+        reporting: held while figures are put into the store, so that the last ones come last.
+        is_reported: the last ones are there.
     """
 
     sync_run_id: str
@@ -81,6 +84,8 @@ class Run:
     thread: threading.Thread | None = None
     lease: Lease | None = None
     is_taken_over: bool = False
+    reporting: threading.Lock = field(factory=threading.Lock)
+    is_reported: bool = False
 
     @property
     def key(self) -> RunKey:
@@ -262,7 +267,9 @@ class RunRegistry:
         """
         with self._lock:
             is_here = sync_run_id in self._runs
-        return is_here or (self._shared.is_shared and self._shared.is_running(sync_run_id))
+        if not self._shared.is_shared:
+            return is_here
+        return self._is_going_on(sync_run_id) if is_here else self._shared.is_running(sync_run_id)
 
     def may_have_begun(self, sync_run_id: str) -> bool:
         """Say whether another process may have worked on a run that begins here."""
@@ -276,7 +283,7 @@ class RunRegistry:
     def publish(self, run: Run) -> None:
         """Let other processes know the figures of a run."""
         if self._shared.is_shared and not self._shared.keeper.is_away:
-            self._keep_report(run, run.report("running"))
+            self._keep_report(run, run.report(RUNNING))
 
     def report(self, sync_run_id: str) -> RunReport | None:
         """Return the figures of a run in progress, or of one that ended a while ago at most."""
@@ -284,7 +291,7 @@ class RunRegistry:
             run = self._runs.get(sync_run_id)
             report = self._reports.get(sync_run_id)
         if run is not None:
-            return run.report("running")
+            return run.report(RUNNING)
         return self._report_of_another(sync_run_id) or report
 
     def alive(self) -> list[Run]:
@@ -330,6 +337,13 @@ class RunRegistry:
         has_ended = report is not None and report.outcome in ENDED
         return has_ended or self._shared.is_cancelled(run.sync_run_id)
 
+    def _is_going_on(self, sync_run_id: str) -> bool:
+        """Say whether a run of this process was not cancelled in another, which this one learns within a second."""
+        try:
+            return self._shared.keeper.is_away or not self._shared.is_cancelled(sync_run_id)
+        except RunStoreError:
+            return True
+
     def _report_of_another(self, sync_run_id: str) -> RunReport | None:
         if not self._shared.is_shared or self._shared.keeper.is_away:
             return None
@@ -340,8 +354,14 @@ class RunRegistry:
             return None
 
     def _keep_report(self, run: Run, report: RunReport) -> None:
-        if self._shared.is_shared and run.lease is not None and not run.is_taken_over:
-            self._shared.keep_report(run.lease, run.sync_run_id, unstructure(report))
+        if not self._shared.is_shared or run.lease is None:
+            return
+        # Where another process has the run, its report must stand.
+        is_own = run.lease.is_assured() or run.lease.lost_reason == CANCELLED
+        with run.reporting:
+            if is_own and not run.is_reported:
+                run.is_reported = report.outcome != RUNNING
+                self._shared.keep_report(run.lease, run.sync_run_id, unstructure(report))
 
     def _lost(self, run: Run, reason: str) -> None:
         """Stop a run that was cancelled in another process, or is executed by another process."""

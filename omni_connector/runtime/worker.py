@@ -156,7 +156,7 @@ class SyncWorker(threading.Thread):
 
     def _raised(self, error: BaseException) -> None:
         source_id, secrets = self._run.source_id, self._sync.info.secrets
-        if self._state.stopped.is_set():
+        if self._state.stopped.is_set() or self._state.fence.is_set():
             reason = redact(error_text(error), secrets)
             log.info("Sync of source %s stops: %s", source_id, reason, extra=self._extra)
             return

@@ -110,7 +110,9 @@ class RunState:
     @property
     def reason(self) -> str:
         """Why the run stops; empty while it does not."""
-        return self._error.reason if self._error else ""
+        if self._error is not None:
+            return self._error.reason
+        return "another process has it" if self.fence.is_set() else ""
 
     def require_open(self) -> None:
         """Let the connector go on, or tell it why not.
@@ -134,9 +136,10 @@ class RunState:
             SyncCancelledError: the run was cancelled.
             SyncInterruptedError: the process shuts down.
         """
-        if not self.stopped.is_set():
+        is_fenced = self.fence.is_set()  # Perhaps before ``cancel`` is called: another process has the run.
+        if not (self.stopped.is_set() or is_fenced):
             return
-        if isinstance(self._error, SyncInterruptedError):
+        if isinstance(self._error, SyncInterruptedError) and not is_fenced:
             raise SyncInterruptedError(self.sync_run_id)
         raise SyncCancelledError(self.sync_run_id, self.reason)
 

@@ -126,9 +126,26 @@ def test_an_owner_whose_name_was_taken_meanwhile_knows_before_it_goes_on(shared,
     time.sleep(0.12)
     shared.take(Claim.of("slot"), 60)
     assert not lease.is_assured()
-    assert watcher.heard == ["another process has it"]
+    assert watcher.informed.wait(WAIT)
     assert not lease.is_assured()
     assert watcher.heard == ["another process has it"]
+
+
+def test_a_watcher_may_take_locks_that_the_one_who_asks_holds(shared, keep):
+    lock = threading.Lock()
+
+    class Locking(Noting):
+        def lost(self, reason):
+            with lock:
+                super().lost(reason)
+
+    watcher = Locking()
+    lease = keep(shared, BY_HAND).take(Claim.of("slot"), watcher)
+    time.sleep(0.12)
+    shared.take(Claim.of("slot"), 60)
+    with lock:
+        assert not lease.is_assured()
+    assert watcher.informed.wait(WAIT)
 
 
 def test_an_assured_lease_costs_no_call(shared, keep):

@@ -54,6 +54,15 @@ class PausingFilesystem(FilesystemConnector):
         super().sync(source_config, credentials, state, PausingContext(ctx, int(os.environ["TEST_PAUSE_AT"])))
 
 
+class NamingItsProcess(PausingFilesystem):
+    """The same, and says on standard output in which process it is."""
+
+    def sync(self, source_config, credentials, state, ctx):
+        sys.stdout.write(f"sync in {os.getpid()}\n")
+        sys.stdout.flush()
+        super().sync(source_config, credentials, state, ctx)
+
+
 class SlowActions(Connector):
     """Counts, on standard output, the actions that run, until a test meets the first of them."""
 

@@ -1,0 +1,161 @@
+"""gunicorn with several workers: whichever of them the manager reaches, what it hears is right."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+
+import pytest
+import requests
+from support.pausing import meet
+from support.processes import start_gunicorn
+from support.redis_server import RedisServer
+from support.waiting import eventually
+
+ASKED = 24
+"""Requests on new connections: that one worker alone answers them all is as likely as 1 : 8 million."""
+
+OUTAGE_SECONDS = [3, pytest.param(60, marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory):
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis(tmp_path):
+    with RedisServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(params=["default", "redis"])
+def store(request, redis_server):
+    """The variables for the store: none, which is a SQLite file, or a Redis."""
+    return {} if request.param == "default" else {"OMNI_RUN_STORE": redis_server.url}
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+def workers_of(address, manager, target, *options, bare=False, **env):
+    environ = {"CONNECTOR_MANAGER_URL": manager.url, **env}
+    return start_gunicorn(address, target, "--workers", "2", *options, env=environ, bare=bare)
+
+
+def answers(address, run):
+    """Ask all workers whether they have the run; return what they say."""
+    found = [requests.get(f"{address.url}/sync/{run}", timeout=10) for _ in range(ASKED)]
+    return {each.json().get("running", each.status_code) for each in found}
+
+
+@pytest.mark.parametrize("bare", [True, False], ids=["bare", "recommended"])
+def test_every_worker_knows_every_run(tmp_path, manager, address, pipe, store, bare):
+    env = {"TEST_MEETING_POINT": str(pipe), **store}
+    with workers_of(address, manager, "support.pausing:Endless", bare=bare, **env) as process:
+        manager.wait_until_registered("web")
+        source = manager.add_source("web", {})
+        run = manager.trigger(source)
+        meet(pipe)
+        assert answers(address, run) == {True}
+        assert answers(address, "unknown") == {False}
+        body = {"sync_run_id": run, "source_id": source, "sync_mode": "full"}
+        for _ in range(6):
+            assert requests.post(f"{address.url}/sync", json=body, timeout=10).json()["status"] == "started"
+            other = requests.post(f"{address.url}/sync", json={**body, "sync_run_id": "another"}, timeout=10)
+            assert other.status_code == 409
+
+        began = time.monotonic()
+        manager.cancel(run)
+        assert answers(address, run) == {False}
+        if not bare:  # Which shows no log.
+            process.wait_for(rf"Sync of source {source} cancelled: .*")
+            assert time.monotonic() - began < 2
+        following = manager.trigger(source)
+        meet(pipe)
+        assert answers(address, following) == {True}
+        manager.cancel(following)
+
+
+def test_the_run_of_a_worker_that_is_killed_goes_on_in_another(tmp_path, manager, address, pipe, store):
+    (tmp_path / "notes").mkdir()
+    for number in range(500):
+        (tmp_path / "notes" / f"{number}.txt").write_text(f"Note {number}")
+    env = {"TEST_MEETING_POINT": str(pipe), "TEST_PAUSE_AT": "400", **store}
+    with workers_of(address, manager, "support.pausing:NamingItsProcess", **env) as process:
+        manager.wait_for_connector(process, "file_system")
+        source = manager.add_source("file_system", {"path": str(tmp_path / "notes")})
+        run = manager.trigger(source, "full")
+        meet(pipe)
+        pipe.unlink()  # When it is resumed, it does not stop.
+        os.kill(int(process.wait_for(r"sync in (\d+)")[1]), signal.SIGKILL)
+        died = time.monotonic()
+        eventually(lambda: answers(address, run) == {False}, seconds=20)
+        assert time.monotonic() - died < 17
+        manager.tick()
+        assert manager.wait(run)["status"] == "completed"
+        assert len(manager.documents(source)) == 500
+
+
+@pytest.mark.parametrize("seconds", OUTAGE_SECONDS)
+def test_while_redis_is_stopped_runs_go_on_and_new_ones_wait(
+    tmp_path, manager, address, pipe, own_redis, seconds
+):
+    env = {"TEST_MEETING_POINT": str(pipe), "OMNI_RUN_STORE": own_redis.url}
+    with workers_of(address, manager, "support.pausing:Endless", **env) as process:
+        manager.wait_for_connector(process, "web")
+        sources = [manager.add_source("web", {}) for _ in range(2)]
+        run = manager.trigger(sources[0])
+        meet(pipe)
+        own_redis.stop()
+        process.wait_for("The run store, Redis at .* cannot be used now")
+        stopped = time.monotonic()
+        waiting = manager.trigger(sources[1])
+        process.wait_for(f"Run {waiting} waits for the run store")
+        while time.monotonic() - stopped < seconds:
+            assert requests.get(f"{address.url}/health", timeout=1).ok
+            assert answers(address, run) <= {True, 404}
+            assert answers(address, waiting) <= {True, 404}
+        assert next(manager.progress(run))["status"] == "running"
+        own_redis.start()
+        process.wait_for("The run store, Redis at .*, can be used again")
+        meet(pipe)  # The one that waited has begun.
+        eventually(lambda: answers(address, run) == answers(address, waiting) == {True})
+        for each, source in zip((run, waiting), sources, strict=True):
+            manager.cancel(each)
+            process.wait_for(rf"Sync of source {source} cancelled: .*")
+
+
+@pytest.mark.parametrize("seconds", OUTAGE_SECONDS)
+def test_while_the_file_is_locked_runs_go_on_and_new_ones_wait(tmp_path, manager, address, pipe, seconds):
+    file = tmp_path / "runs.sqlite3"
+    env = {"TEST_MEETING_POINT": str(pipe), "OMNI_RUN_STORE": f"sqlite:///{file}"}
+    with workers_of(address, manager, "support.pausing:Endless", **env) as process:
+        manager.wait_for_connector(process, "web")
+        sources = [manager.add_source("web", {}) for _ in range(2)]
+        run = manager.trigger(sources[0])
+        meet(pipe)
+        lock = sqlite3.connect(file, isolation_level=None)
+        try:
+            lock.execute("BEGIN IMMEDIATE")
+            process.wait_for("cannot be used now: database is locked")
+            locked = time.monotonic()
+            waiting = manager.trigger(sources[1])
+            process.wait_for(f"Run {waiting} waits for the run store")
+            while time.monotonic() - locked < seconds:
+                assert requests.get(f"{address.url}/health", timeout=1).ok
+                assert answers(address, run) <= {True, 404}
+                assert answers(address, waiting) <= {True, 404, False}
+        finally:
+            lock.close()
+        meet(pipe)
+        eventually(lambda: answers(address, run) == answers(address, waiting) == {True})
+        for each, source in zip((run, waiting), sources, strict=True):
+            manager.cancel(each)
+            process.wait_for(rf"Sync of source {source} cancelled: .*")
