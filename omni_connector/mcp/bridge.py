@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import McpError, McpRefusedError, McpUnavailableError
 from omni_connector.mcp.access import Access, ServerAccess
-from omni_connector.mcp.cache import CatalogueCache
 from omni_connector.mcp.catalogue import McpCatalogue
 from omni_connector.mcp.discovery import discover
-from omni_connector.mcp.keeper import CatalogueKeeper
+from omni_connector.mcp.keeper import CatalogueKeeper, CatalogueStorage
 from omni_connector.mcp.messages import (
     prompt_arguments,
     prompt_messages,
@@ -59,7 +58,7 @@ class McpBridge:
         loop: EventLoop,
         *,
         on_change: Callable[[], None],
-        cache: CatalogueCache | None = None,
+        cache: CatalogueStorage | None = None,
         limits: SessionLimits | None = None,
     ) -> None:
         self.server = access.server

@@ -4,10 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from omni_connector.exceptions import McpError
 from omni_connector.mcp.access import Access
-from omni_connector.mcp.cache import CatalogueCache
 from omni_connector.mcp.catalogue import McpCatalogue
 from omni_connector.models import ActionDefinition
 
@@ -23,6 +23,16 @@ AGAIN_SECONDS = 600.0
 """Between two such attempts, should the first one fail."""
 
 
+class CatalogueStorage(Protocol):
+    """Where a catalogue is kept for the next start, or for other processes."""
+
+    def load(self) -> McpCatalogue | None:
+        """Return a catalogue that was not read or written before; None when there is none."""
+
+    def save(self, catalogue: McpCatalogue, secrets: frozenset[str]) -> None:
+        """Keep a catalogue, without ``secrets``."""
+
+
 class CatalogueKeeper:
     """The catalogue of one server; ``discover`` asks for it, ``on_change`` is called when it has changed."""
 
@@ -32,7 +42,7 @@ class CatalogueKeeper:
         discover: Callable[[Access], McpCatalogue],
         *,
         on_change: Callable[[], None],
-        cache: CatalogueCache | None,
+        cache: CatalogueStorage | None,
     ) -> None:
         self._name = connector_name
         self._discover = discover

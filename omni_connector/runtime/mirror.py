@@ -10,9 +10,12 @@ from omni_connector.mcp.access import ServerAccess, server_of
 from omni_connector.mcp.bridge import McpBridge
 from omni_connector.mcp.cache import CatalogueCache
 from omni_connector.mcp.catalogue import add_to_manifest
+from omni_connector.mcp.keeper import CatalogueStorage
 from omni_connector.mcp.messages import prompt_text
 from omni_connector.models.json_values import JsonValue
 from omni_connector.models.mcp_servers import SessionLimits
+from omni_connector.runstore.catalogues import SharedCatalogue
+from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
 from omni_connector.sync.redaction import redact, secrets_in
 
@@ -24,9 +27,17 @@ class Mirror:
 
     @classmethod
     def of(
-        cls, hooks: HookCaller, settings: Settings, *, on_change: Callable[[], None], limits: SessionLimits
+        cls,
+        hooks: HookCaller,
+        settings: Settings,
+        shared: SharedRuns,
+        *,
+        on_change: Callable[[], None],
+        limits: SessionLimits,
     ) -> "Mirror | None":
         """Return the mirror of a connector that declares a server; None for others.
+
+        Where several processes serve the connector, what one learns of the server is known to all.
 
         Raises:
             ConfigurationError: what it declares is no server, or the extra ``[mcp]`` is missing.
@@ -34,14 +45,12 @@ class Mirror:
         server = server_of(hooks.connector)
         if server is None:
             return None
-        cache = None
-        if settings.catalog_cache_dir is not None and settings.catalog_cache_ttl_seconds > 0:
-            cache = CatalogueCache(
-                settings.catalog_cache_dir,
-                settings.catalog_cache_ttl_seconds,
-                connector=hooks.connector.name,
-                server=server,
-            )
+        file, folder, ttl = None, settings.catalog_cache_dir, settings.catalog_cache_ttl_seconds
+        if folder is not None and ttl > 0:
+            file = CatalogueCache(folder, ttl, connector=hooks.connector.name, server=server)
+        cache: CatalogueStorage | None = file
+        if shared.is_shared and ttl > 0:
+            cache = SharedCatalogue(shared.store, shared.keeper, server, ttl_seconds=ttl, file=file)
         access = ServerAccess(hooks.connector, server, hooks.call)
         return cls(hooks, McpBridge(access, hooks.loop, on_change=on_change, cache=cache, limits=limits))
 

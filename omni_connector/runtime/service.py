@@ -89,7 +89,9 @@ class ConnectorService:
         options = options or RuntimeOptions()
         watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self._watch = Watch(self._runs, watch_times)
-        self.mirror = Mirror.of(self._hooks, settings, on_change=self._announce_again, limits=options.mcp)
+        self.mirror = Mirror.of(
+            self._hooks, settings, self._shared, on_change=self._announce_again, limits=options.mcp
+        )
         self._announcement = Announcement(self._hooks, self.mirror, settings.connector_url or "")
         self._prefix: str | None = None  # None until it was started.
         self._lock = threading.Lock()  # Protects _registrar and _closed.
