@@ -114,7 +114,7 @@ class LeaseKeeper:
         self._renewing = threading.Lock()  # Held while the store is asked, so that one thread does.
         self._leases: set[Lease] = set()
         self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
+        self._wake = threading.Event()  # Set when the first lease is taken, and when the keeper is closed.
         self._is_closed = False
         self._postponed: deque[Callable[[], object]] = deque(maxlen=MOST_POSTPONED)
         self._is_away = False
@@ -146,7 +146,7 @@ class LeaseKeeper:
         with self._lock:
             self._is_closed = True
             thread, self._thread = self._thread, None
-        self._stop.set()
+        self._wake.set()
         if thread is not None:
             thread.join(CLOSE_SECONDS)
 
@@ -233,12 +233,18 @@ class LeaseKeeper:
         lease = Lease(self, claim, until, watcher)
         if self._store.is_shared:
             with self._lock:
+                if not self._leases:
+                    self._wake.set()  # The thread may wait for long.
                 self._leases.add(lease)
             self.start()
         return lease
 
     def _run(self) -> None:
-        while not self._stop.wait(self._interval()):
+        while True:
+            self._wake.wait(self._interval())
+            if self._is_closed:
+                return
+            self._wake.clear()
             try:
                 self.renew()
             except Exception:  # The thread must survive whatever one renewal meets.

@@ -4,7 +4,7 @@ from typing import Any
 
 from omni_connector.log_output import show_log
 
-# One process: /cancel and GET /sync/<id> must reach the process that runs the sync, and a slot is claimed in memory.
+# One process is enough for syncs that wait for their source. More (--workers 4) share a run store (docs/deploying.md).
 workers = 1
 
 # Requests are short but may wait for the manager or an action; threads keep /health quick meanwhile. Syncs do not

@@ -111,6 +111,15 @@ def test_one_thread_renews_everything(shared, keep):
     assert threading.active_count() == before + 1
 
 
+def test_a_thread_that_had_nothing_to_do_looks_after_the_first_lease_at_once(shared, keep):
+    watcher = Noting("cancelled")
+    keeper = keep(shared, KeeperTimes(renew_seconds=0.02, idle_seconds=3600))
+    keeper.start()
+    lease = keeper.take(Claim.of("slot"), watcher)
+    shared.release(lease.claim)
+    assert watcher.informed.wait(WAIT)
+
+
 def test_an_owner_that_could_not_renew_claims_anew_before_it_goes_on(shared, keep):
     keeper = keep(shared, BY_HAND)
     lease = keeper.take(Claim.of("slot", value=b"1"))
@@ -150,6 +159,7 @@ def test_a_watcher_may_take_locks_that_the_one_who_asks_holds(shared, keep):
 
 def test_an_assured_lease_costs_no_call(shared, keep):
     lease = keep(shared, KeeperTimes(renew_seconds=3600)).take(Claim.of("slot"))
+    eventually(lambda: shared.calls == ["take", "renew"])
     shared.calls.clear()
     assert all(lease.is_assured() for _ in range(100))
     assert shared.calls == []
