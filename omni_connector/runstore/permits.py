@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from omni_connector.exceptions import RunStoreError
 from omni_connector.runstore.keeper import Lease, LeaseKeeper
-from omni_connector.runstore.store import Claim
+from omni_connector.runstore.store import Claim, Rate, RunStore
 
 LOOK_SECONDS = 0.25
 """Between two looks whether a permit is free; what is permitted takes seconds."""
@@ -48,3 +48,28 @@ class Permits:
     def close(self) -> None:
         """Let no one wait any more."""
         self._closed.set()
+
+
+@frozen
+class Budget:
+    """A rate that all processes of a connector keep together, such as what a source allows an account.
+
+    Attributes:
+        store: counts; with Redis, over several machines.
+        name: what the rate is for; processes that give the same name share it.
+        rate: the rate.
+    """
+
+    store: RunStore
+    name: str
+    rate: Rate
+
+    def spend(self, units: float = 1.0) -> float:
+        """Return for how many seconds to wait before the next call, which is paid for by this.
+
+        While the store cannot be used, each process keeps the rate alone, without a burst.
+        """
+        try:
+            return self.store.spend(self.name, units, self.rate)
+        except RunStoreError:
+            return units / self.rate.per_second

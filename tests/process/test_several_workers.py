@@ -55,10 +55,11 @@ def answers(address, run):
     return {each.json().get("running", each.status_code) for each in found}
 
 
-@pytest.mark.parametrize("bare", [True, False], ids=["bare", "recommended"])
-def test_every_worker_knows_every_run(tmp_path, manager, address, pipe, store, bare):
+@pytest.mark.parametrize("kind", ["bare", "recommended", "preload"])
+def test_every_worker_knows_every_run(tmp_path, manager, address, pipe, store, kind):
     env = {"TEST_MEETING_POINT": str(pipe), **store}
-    with workers_of(address, manager, "support.pausing:Endless", bare=bare, **env) as process:
+    bare, options = kind == "bare", ["--preload"] if kind == "preload" else []
+    with workers_of(address, manager, "support.pausing:Endless", *options, bare=bare, **env) as process:
         manager.wait_until_registered("web")
         source = manager.add_source("web", {})
         run = manager.trigger(source)

@@ -14,9 +14,9 @@ from omni_connector import SdkClient
 from omni_connector.manager.wire import WireAnswer
 from omni_connector.runstore.keeper import Lease, LeaseKeeper
 from omni_connector.runstore.memory import MemoryStore
-from omni_connector.runstore.permits import Permits
+from omni_connector.runstore.permits import Budget, Permits
 from omni_connector.runstore.redis_store import RedisStore
-from omni_connector.runstore.store import Claim
+from omni_connector.runstore.store import Claim, Rate
 
 WAIT = 10
 
@@ -65,6 +65,20 @@ def test_without_its_store_a_process_limits_itself_alone():
     assert permits.acquire() is None
     permits.release(None)
     keeper.close()
+
+
+def test_processes_keep_a_rate_together(make_store):
+    rate = Rate(per_second=1, burst=2)
+    one, other = (Budget(make_store(), "source-1", rate) for _ in range(2))
+    assert one.spend() == other.spend() == 0
+    assert 0.5 < one.spend() <= 1
+    assert 1.5 < other.spend() <= 2
+
+
+def test_without_its_store_a_process_keeps_a_rate_alone():
+    store = RedisStore("redis://127.0.0.1:1/0", "notes")
+    assert Budget(store, "source-1", Rate(per_second=4)).spend(2) == 0.5
+    store.close()
 
 
 class HoldingWire:
