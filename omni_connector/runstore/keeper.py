@@ -118,19 +118,20 @@ class LeaseKeeper:
         self._is_closed = False
         self._postponed: deque[Callable[[], object]] = deque(maxlen=MOST_POSTPONED)
         self._is_away = False
-        self._back = float("-inf")
+        self._back = self._renewed = float("-inf")
 
     @property
     def is_away(self) -> bool:
         """Whether the store could not be used when it was last called."""
         return self._is_away
 
-    @property
     def can_tell(self) -> bool:
-        """Whether a name that is free in the store is held by no process.
+        """Say whether a name that is free in the store is held by no process.
 
-        It may be held while the store cannot be used, and until a lease's time after that: its owner claims it anew.
+        It may be held while leases cannot be renewed, and until a lease's time after that: its owner claims it anew.
         """
+        if not self._is_away and time.monotonic() - self._renewed > self._times.renew_seconds:
+            self.renew()
         return not self._is_away and time.monotonic() - self._back >= self._times.lease_seconds
 
     def start(self) -> None:
@@ -265,7 +266,9 @@ class LeaseKeeper:
                 missing = {claim.token for claim in self._store.renew(list(claims.values()), self._seconds)}
             else:
                 missing = set()
-                self._store.holder("anything")
+                self._store.put(
+                    "tried", b"", self._seconds
+                )  # Whether it can be read would say nothing of leases.
             lost = self._claim_anew([lease for lease in claims if claims[lease].token in missing], claims)
         except RunStoreError as error:
             self._failed(error)
@@ -309,6 +312,7 @@ class LeaseKeeper:
             log.warning("%s. Syncs that run go on; new ones wait until it can be used again.", error)
 
     def _succeeded(self) -> None:
+        self._renewed = time.monotonic()
         if self._is_away:
             self._back = time.monotonic()
             self._is_away = False

@@ -142,7 +142,7 @@ class SharedRuns:
         """
         if not self.keeper.is_away and self.store.holder(_run_name(sync_run_id)) is not None:
             return True
-        if not self.keeper.can_tell:
+        if not self.keeper.can_tell():
             raise RunStoreError("The run store is away, or was a moment ago: it does not know all runs")
         return False
 

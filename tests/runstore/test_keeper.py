@@ -63,9 +63,12 @@ class Shared(MemoryStore):
         self._reach("release")
         super().release(claim)
 
-    def holder(self, name):
-        self._reach("holder")
+    def holder(self, name):  # Can be read all the time, as a file that is locked.
         return super().holder(name)
+
+    def put(self, name, value, seconds):
+        self._reach("put")
+        super().put(name, value, seconds)
 
 
 @pytest.fixture
@@ -213,13 +216,21 @@ def test_what_was_released_while_the_store_was_away_is_released_when_it_is_back(
 def test_nothing_can_be_said_while_the_store_is_away_nor_right_after(shared, keep):
     keeper = keep(shared)
     keeper.start()
-    assert keeper.can_tell
+    assert keeper.can_tell()
     shared.is_away = True
-    eventually(lambda: not keeper.can_tell)
+    eventually(lambda: not keeper.can_tell())
     shared.is_away = False
     eventually(lambda: not keeper.is_away)
-    assert not keeper.can_tell
-    eventually(lambda: keeper.can_tell)
+    assert not keeper.can_tell()
+    eventually(keeper.can_tell)
+
+
+def test_a_store_that_can_only_be_read_is_away(shared, keep):
+    keeper = keep(shared, KeeperTimes(renew_seconds=0.0, idle_seconds=3600))
+    assert keeper.can_tell()
+    shared.is_away = True
+    assert shared.holder("slot") is None
+    assert not keeper.can_tell()
 
 
 def test_an_outage_is_logged_once_and_so_is_its_end(shared, keep, caplog):
