@@ -15,6 +15,10 @@ variable                           meaning                                      
 ``CONNECTOR_PARALLEL_UPLOADS``     contents uploaded at once; fixes what adapts by itself        adapts
 ``CONNECTOR_RETRY_SECONDS``        for so long a run repeats its calls to a manager that is away  300
 ``CONNECTOR_STALLED_SECONDS``      without a call on its context, a run is kept alive for so long  900
+``OMNI_MAX_CONCURRENT_SYNCS``      syncs that a process executes at once; more wait for their turn   200
+``OMNI_MAX_CONCURRENT_ACTIONS``    actions at once, else 503; keeps threads free for the manager     3/4 of threads
+``OMNI_ACTION_SECONDS``            an action that takes longer is answered with an error             28
+``OMNI_SHUTDOWN_SECONDS``          how long the process has to end; half of it to the next save      30
 ``CATALOG_CACHE_DIR``              folder for what a mirrored MCP server offers                  kept in memory only
 ``CATALOG_CACHE_TTL_SECONDS``      how long that may be used; 0 is not at all                    86400
 ``OMNI_RUN_STORE``                 ``memory``, ``sqlite:///path`` or ``redis://...``: who runs what  see below
@@ -49,6 +53,10 @@ _NUMBERS = (
     ("parallel_uploads", "CONNECTOR_PARALLEL_UPLOADS", "uploads", 1, 16),
     ("retry_seconds", "CONNECTOR_RETRY_SECONDS", "seconds", 1, 300),
     ("stalled_seconds", "CONNECTOR_STALLED_SECONDS", "seconds", 1, 900),
+    ("max_concurrent_syncs", "OMNI_MAX_CONCURRENT_SYNCS", "syncs", 1, 200),
+    ("max_concurrent_actions", "OMNI_MAX_CONCURRENT_ACTIONS", "actions", 1, 48),
+    ("action_seconds", "OMNI_ACTION_SECONDS", "seconds", 1, 28),
+    ("shutdown_seconds", "OMNI_SHUTDOWN_SECONDS", "seconds", 1, 30),
     ("catalog_cache_ttl_seconds", "CATALOG_CACHE_TTL_SECONDS", "seconds", 0, 86400),
 )
 """Settings that are whole numbers: the field, its variable, what it counts, the smallest, and an example."""
@@ -67,6 +75,10 @@ class Settings:
         parallel_uploads: None adapts to the manager's speed.
         retry_seconds: then the run fails.
         stalled_seconds: then the run is logged as stalled, and heartbeats stop.
+        max_concurrent_syncs: per process.
+        max_concurrent_actions: per process; None takes three quarters of the server's threads.
+        action_seconds: the manager waits 30 s; under the bare ``sync`` worker of gunicorn less than its ``timeout``.
+        shutdown_seconds: under gunicorn, its ``graceful_timeout`` where that is shorter.
         catalog_cache_dir: None keeps it in memory only.
         catalog_cache_ttl_seconds: 0 is not at all.
         run_store: None lets the server decide.
@@ -80,6 +92,10 @@ class Settings:
     parallel_uploads: int | None = None
     retry_seconds: float = 300
     stalled_seconds: float = 900
+    max_concurrent_syncs: int = 200
+    max_concurrent_actions: int | None = None
+    action_seconds: float = 28
+    shutdown_seconds: float = 30
     catalog_cache_dir: Path | None = None
     catalog_cache_ttl_seconds: float = 86400
     run_store: str | None = None

@@ -163,6 +163,16 @@ class EventLoop:
             return self._loop
 
 
+async def within(seconds: float, awaitable: Awaitable[T]) -> T:
+    """Await, but no longer than so many seconds.
+
+    Raises:
+        TimeoutError: it took longer, and was cancelled.
+    """
+    async with asyncio.timeout(seconds):
+        return await awaitable
+
+
 def beside_the_loop(work: Callable[[], T]) -> T | Awaitable[T]:
     """Do ``work``, which may take long; called in a coroutine, in a thread: then an awaitable of its value is returned."""
     loop = _running_loop()

@@ -9,6 +9,7 @@
     ├── SyncStartError              answer 4xx or 5xx: a run could not be started; ``status``
     │   ├── SyncRefusedError        answer 400: the source's configuration or credentials are unusable
     │   └── SyncUnavailableError    answer 404: the source cannot be synced in this mode; for realtime
+    ├── ConnectorBusyError          answer 503: as many slow requests are in progress as may be; ``retry_after``
     ├── UnknownSkillError           answer 404: there is no such skill; ``skill_id``
     ├── McpDisabledError            answer 404: the connector has no MCP server
     ├── HookFailedError             answer 500: a method of the connector failed; ``hook``
@@ -108,6 +109,24 @@ class SyncStartError(ConnectorError):
     def __init__(self, message: str, *, status: int = 500) -> None:
         super().__init__(message)
         self.status = status
+
+
+class ConnectorBusyError(ConnectorError):
+    """Too many actions and other slow requests are in progress; threads are kept free for the manager's probes.
+
+    Attributes:
+        status: of the answer.
+        retry_after: seconds after which to try again.
+    """
+
+    status = 503
+    retry_after = 5
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"{count} actions or other slow requests are in progress, and as many may be. Try again later, or give the "
+            "server more threads (OMNI_MAX_CONCURRENT_ACTIONS follows them)"
+        )
 
 
 class SyncRefusedError(SyncStartError):

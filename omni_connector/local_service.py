@@ -74,7 +74,7 @@ class LocalService:
             return
         self._closed = True
         if hasattr(self, "service"):
-            self.service.close()
+            self.service.close(quick=True)
         self._server.close()
 
     def __enter__(self) -> Self:

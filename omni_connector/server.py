@@ -26,6 +26,12 @@ from omni_connector.serving.gunicorn_server import (
     require_free_address,
     startup_message,
 )
+from omni_connector.serving.gunicorn_worker import (
+    attend,
+    limits_of,
+    warn_of_one_thread,
+    worker_of_this_process,
+)
 from omni_connector.serving.late_manager import manager_of_environment
 from omni_connector.serving.processes import (
     is_inside_gunicorn,
@@ -215,7 +221,7 @@ def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
         log.warning("%s: %s %s", service.connector.name, note, EVERY_TYPE)
     try:
         if not is_preloading():
-            service.start(url_prefix=prefix, is_idle_process=is_reloader_parent)
+            _begin(service, prefix)
             return
         service.checked_manifest()  # An error that is raised right after a fork would be lost.
     except ConfigurationError:
@@ -225,6 +231,16 @@ def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
 
     def start_in_worker() -> None:
         if os.getppid() == master:  # Not in processes that a connector forks later.
-            service.start(url_prefix=prefix)
+            _begin(service, prefix)
 
     os.register_at_fork(after_in_child=start_in_worker)
+
+
+def _begin(service: ConnectorService, prefix: str) -> None:
+    """Start the service in the process that serves."""
+    worker = worker_of_this_process()
+    limits = None if worker is None else limits_of(worker)
+    service.start(url_prefix=prefix, is_idle_process=is_reloader_parent, limits=limits)
+    if worker is not None:
+        warn_of_one_thread(worker)
+        attend(worker, service.drain)

@@ -12,16 +12,21 @@ class PartitionState(RunState):
 
     def __init__(self, parent: RunState) -> None:
         super().__init__(parent.sync_run_id)
-        self._parent = parent
+        self.parent = parent
         self._forget = parent.on_stop(self._follow)
 
     def cancel(self, reason: str = "cancelled by the manager") -> None:
         """Stop and fence the whole run."""
-        self._parent.cancel(reason)
+        self.parent.cancel(reason)
 
     def give_up(self, reason: str) -> None:
         """Stop and fence this one and what is below it; the run goes on, to its end."""
         super().cancel(reason)
+
+    @property
+    def is_winding_down(self) -> bool:
+        """The whole run stops, each partition at its next checkpoint."""
+        return self.parent.is_winding_down
 
     def close(self) -> None:
         """As for a run; the parent forgets it."""
@@ -29,7 +34,7 @@ class PartitionState(RunState):
         self._forget()
 
     def _follow(self) -> None:
-        if self._parent.fence.is_set():
-            super().cancel(self._parent.reason)
+        if self.parent.fence.is_set():
+            super().cancel(self.parent.reason)
         else:
             self.interrupt()

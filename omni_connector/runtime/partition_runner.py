@@ -166,6 +166,7 @@ class PartitionRunner:
         with self._lock:
             self._live.add(sync)
         try:
+            sync.state.reached_checkpoint()  # Where it begins.
             sync.state.raise_if_stopped()
             sync.begin()
             method = self.resources.hooks.connector.sync_partition

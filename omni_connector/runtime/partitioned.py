@@ -48,6 +48,7 @@ class PartitionedWork:
         table = self._table(sync)
         counted = table.counted
         sync.delivery.counters.go_on_from(scanned=counted.scanned, updated=counted.updated)
+        sync.is_in_parts = True
         sync.begin()
         merger = PartitionMerger(sync, table, self.resources.options.save_pace)
         with closing(merger), closing(PartitionState(sync.state)) as scope:
@@ -120,10 +121,12 @@ class _Reading:
                 for partition in partitions:
                     if self.merger.admit(partition):
                         self._hand_out(executor.submit, partition.key)
-                        self.merger.wait(at_most=executor.capacity - 1, or_when=self.scope.stopped.is_set)
-                    if self.scope.stopped.is_set():
+                        self.merger.wait(at_most=executor.capacity - 1, or_when=self._is_stopping)
+                    if self._is_stopping():
                         break
                 self.merger.wait(at_most=0, or_when=self.scope.stopped.is_set)
+                if self._is_stopping():  # Each partition has stopped at its checkpoint.
+                    self.scope.parent.interrupt()
             except BaseException as error:
                 if not self.scope.stopped.is_set():
                     self.scope.give_up(f"the run fails: {error}")
@@ -132,6 +135,9 @@ class _Reading:
                 self._wait_for_the_rest(runner)
                 forget()
         self.scope.raise_if_stopped()
+
+    def _is_stopping(self) -> bool:
+        return self.scope.stopped.is_set() or self.scope.is_winding_down
 
     def _hand_out(self, submit: Callable[[PartitionTask], None], key: str) -> None:
         info = self.run.info

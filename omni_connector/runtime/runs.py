@@ -93,6 +93,11 @@ class Run:
         return RunKey(self.sync_run_id, self.source_id, self.slot)
 
     @property
+    def is_waiting(self) -> bool:
+        """It is accepted, and waits for its turn."""
+        return self.thread is not None and self.thread.ident is None
+
+    @property
     def extra(self) -> dict[str, str]:
         """What the run's lines in the log carry beside their text."""
         return {"sync_run_id": self.sync_run_id, "source_id": self.source_id}

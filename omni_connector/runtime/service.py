@@ -3,9 +3,9 @@
 import atexit
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -37,20 +37,17 @@ from omni_connector.runtime.manifest import Announcement
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registration import Registrar
-from omni_connector.runtime.runs import Run, RunRegistry, RunReport
+from omni_connector.runtime.requests import USUAL_LIMIT, ActionThreads, ServerLimits, SlowRequests
+from omni_connector.runtime.runs import RunRegistry, RunReport
+from omni_connector.runtime.shutdown import Shutdown
 from omni_connector.runtime.skills import load_skill
 from omni_connector.runtime.starting import SyncStarter
+from omni_connector.runtime.turns import Turns
 from omni_connector.runtime.watch import Watch, WatchTimes
 from omni_connector.runtime.worker import RunFactory
 from omni_connector.sync.context import SyncContext
 
 log = logging.getLogger(__name__)
-
-SHUTDOWN_SECONDS = 10.0
-"""How long a process that ends tries to deliver what its runs have buffered; gunicorn kills it after 30."""
-
-CANCELLED_SECONDS = 2.0
-"""How long it waits for threads of runs that were cancelled; they are daemons."""
 
 CANCEL_HOOK_SECONDS = 2.0
 """How long the answer to ``/cancel`` waits for the connector's own ``cancel``."""
@@ -65,6 +62,10 @@ class ConnectorService:
         manager: how to report, and what can be asked of it outside of ``sync()``, by a webhook, say; closed with the service.
         options: other figures than the usual ones.
         shared: the runs of all processes, closed with the service; left out, there is this process only.
+
+    Attributes:
+        shutdown_seconds: how long the process has from the request to end until it is killed.
+        slow_requests: how many actions and the like may be in progress.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class ConnectorService:
         _require_name(connector)
         self.connector = connector
         self.settings = settings
+        self.shutdown_seconds = settings.shutdown_seconds
         self.manager = manager
         self._hooks = HookCaller(connector, EventLoop(f"omni-loop-{connector.name}"))
         self._hook_threads = WorkerPool(f"omni-hook-{connector.name}", limit=4)
@@ -97,23 +99,35 @@ class ConnectorService:
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
         self._closed = False
+        self._shutdown = Shutdown(self._runs)
+        self._actions = ActionThreads(connector.name)
+        self._action_seconds = settings.action_seconds
+        self.slow_requests = SlowRequests(settings.max_concurrent_actions or USUAL_LIMIT)
         begins_anew(self)
-        factory = RunFactory(self._hooks, manager, self._runs, options)
+        factory = RunFactory(self._hooks, manager, self._runs, options, Turns(settings.max_concurrent_syncs))
         self._starter = SyncStarter(factory, watch=self._watch, mirror=self.mirror)
 
     def after_fork(self) -> None:
         """Serve on in a process that was forked; registering is left to the one that began it."""
         self._lock = threading.Lock()
         self._registrar = None
+        self._shutdown = Shutdown(self._runs)
 
     # -- its own life -------------------------------------------------------------------------------------------
 
-    def start(self, *, url_prefix: str = "", is_idle_process: Callable[[], bool] | None = None) -> None:
+    def start(
+        self,
+        *,
+        url_prefix: str = "",
+        is_idle_process: Callable[[], bool] | None = None,
+        limits: ServerLimits | None = None,
+    ) -> None:
         """Begin to register with the manager, once; to be called in the process that serves.
 
         Args:
             url_prefix: where the connector is mounted.
             is_idle_process: see ``Registrar``.
+            limits: of the server.
 
         Raises:
             ConfigurationError: the manager would refuse the manifest, lists everything; or it is mounted elsewhere.
@@ -127,6 +141,7 @@ class ConnectorService:
                 )
             if self._prefix is not None or self._closed:
                 return
+            self._heed(limits or ServerLimits())
             if self.settings.connector_url is not None:
                 self._announcement.url = self.settings.connector_url + prefix
             self._announcement.warn_of_undispatchable(self._announcement.checked())
@@ -149,28 +164,35 @@ class ConnectorService:
         if self.mirror is not None:
             self.mirror.start()
 
-    def close(self) -> None:
-        """Stop in order: registration, runs (what they have buffered is delivered), threads, connections.
+    def drain(self, *, quick: bool = False) -> None:
+        """Stop registering and stop the runs; requests are still answered. Returns when it is done, however often called.
 
-        No run is reported as failed: the manager finds them lost and resumes them from their last checkpoint.
+        Each run goes on to its next checkpoint, for at most half of ``shutdown_seconds``; what others have buffered is
+        delivered. No run is reported as failed: the manager finds it lost and resumes it from its last checkpoint.
+
+        Args:
+            quick: wait for no checkpoint; ends such a wait of another thread, too.
         """
+        with self._lock:
+            self._starter.refuse_more()
+            registrar, self._registrar = self._registrar, None
+        if registrar is not None:
+            registrar.close()
+        self._shutdown.run(self.shutdown_seconds, quick=quick)
+
+    def close(self, *, quick: bool = False) -> None:
+        """Stop in order: registration, runs (see ``drain``), threads, connections."""
+        self.drain(quick=quick)
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            self._starter.refuse_more()
-            registrar = self._registrar
         atexit.unregister(self.close)
-        if registrar is not None:
-            registrar.close()
         self._watch.close()
-        runs = self._runs.alive()
-        for run in runs:
-            run.state.interrupt()
-        if self.mirror is not None:  # After the runs were stopped: a call that fails now fails none of them.
+        if self.mirror is not None:  # After the runs have stopped: a call that fails now fails none of them.
             self.mirror.close()
-        _drain(runs)
         self._hook_threads.close()
+        self._actions.close()
         self._starter.close()
         self._hooks.loop.close()
         self.manager.close()
@@ -234,7 +256,8 @@ class ConnectorService:
     def execute_action(self, request: ActionRequest) -> Any:
         """Run an action; return what ``runtime.actions.run_action`` does."""
         mcp = None if self.mirror is None else self.mirror.bridge
-        return run_action(self._hooks, request, mcp=mcp)
+        call = partial(run_action, self._hooks, request, mcp=mcp)
+        return self._actions.run(request.action, call, self.slow_requests, self._action_seconds)
 
     def read_resource(self, request: ResourceRequest) -> dict[str, JsonValue]:
         """Read a resource of the connector's MCP server.
@@ -269,6 +292,15 @@ class ConnectorService:
         given = {"sync_run_id": sync_run_id}
         return self._hook_threads.submit(self._hooks.call, self.connector.cancel, given)
 
+    def _heed(self, limits: ServerLimits) -> None:
+        """Stay within what the server allows."""
+        if self.settings.max_concurrent_actions is None:
+            self.slow_requests.limit = limits.slow_requests
+        if limits.request_seconds is not None:
+            self._action_seconds = min(self._action_seconds, limits.request_seconds)
+        if limits.shutdown_seconds is not None:
+            self.shutdown_seconds = min(self.shutdown_seconds, limits.shutdown_seconds)
+
     def _mirrored(self) -> Mirror:
         if self.mirror is None:
             raise McpDisabledError
@@ -289,16 +321,3 @@ def _require_name(connector: ConnectorBase) -> None:
         raise ConfigurationError(
             f"{type(connector).__name__}.name is {name!r}: give it text that is not empty, such as my-connector."
         )
-
-
-def _drain(runs: list[Run]) -> None:
-    """Deliver what runs that were interrupted have buffered, and wait for their threads, in the time there is."""
-    # Runs that were cancelled have nothing to deliver.
-    has_something = any(run.state.may_send for run in runs)
-    deadline = time.monotonic() + (SHUTDOWN_SECONDS if has_something else CANCELLED_SECONDS)
-    for run in runs:
-        left = max(0.0, deadline - time.monotonic())
-        if run.sync is not None:
-            run.sync.drain(timeout_seconds=left)
-        if run.thread is not None and run.thread.is_alive():
-            run.thread.join(max(0.0, deadline - time.monotonic()))

@@ -57,7 +57,10 @@ class SyncStarter:
             SyncConflictError: another run holds the slot.
             SyncStartError: the source's data could not be fetched, or the connector refuses the run.
         """
-        self._require_open()
+        if self._is_closed:
+            # An error would fail the run for good; this way the manager finds it lost, and resumes it elsewhere.
+            log.info("The process ends; run %s is left to the next one", request.sync_run_id)
+            return
         run_id, slot = request.sync_run_id, request.mode.slot
         is_young = time.monotonic() - self._born < self._factory.options.dispatch_seconds
         may_have_begun = request.is_resume or is_young or self._runs.may_have_begun(run_id)

@@ -102,7 +102,7 @@ class Watch:
                 log.exception("The watch failed to look at the runs")
 
     def _look_at_running(self, run: Run, sync: SyncRun, seen: _Seen, now: float) -> None:
-        idle = sync.pulse.idle_seconds
+        idle = 0.0 if run.is_waiting else sync.pulse.idle_seconds
         if idle >= self._times.stalled_seconds:
             self._name(
                 run, seen, now, f"has not called the SDK for {idle:.0f} s; it is not kept alive any more"

@@ -19,6 +19,7 @@ from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.partition_runner import RunResources
 from omni_connector.runtime.partitioned import PartitionedWork
 from omni_connector.runtime.runs import Run, RunRegistry
+from omni_connector.runtime.turns import Turns
 from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
@@ -41,12 +42,14 @@ class RunFactory:
         manager: where runs report.
         registry: the runs of this process.
         options: figures.
+        turns: how many runs are executed at once.
     """
 
     hooks: HookCaller
     manager: ManagerApi
     registry: RunRegistry
     options: RuntimeOptions
+    turns: Turns
 
     @property
     def partitioned(self) -> PartitionedWork:
@@ -54,7 +57,7 @@ class RunFactory:
         return PartitionedWork(RunResources(hooks=self.hooks, manager=self.manager, options=self.options))
 
     def start(self, run: Run, info: RunInfo, work: Work, *arguments: Any) -> None:
-        """Do ``work``, a connector's ``sync`` or other work, in a thread of its own.
+        """Do ``work``, a connector's ``sync`` or other work, in a thread of its own, when it is its turn.
 
         Args:
             run: the run, whose slot is claimed.
@@ -72,7 +75,7 @@ class RunFactory:
         run.sync = SyncRun(info, manager, run.state, limits=limits, error_limits=error_limits)
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
-            run.thread.start()
+            self.turns.take(run.thread)
         except (RuntimeError, MemoryError) as error:
             run.thread = None
             run.sync.close()
@@ -102,8 +105,13 @@ class SyncWorker(threading.Thread):
         self._arguments = arguments
         self._extra = run.extra
 
+    def on_stop(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` when the run is stopped."""
+        self._state.on_stop(callback)
+
     def run(self) -> None:
         """Work, end the run, free its slot: whatever happens on the way."""
+        self._sync.pulse.touch("start")  # It may have waited for its turn.
         log.info("%s sync of source %s starts", self._sync.info.mode, self._run.source_id, extra=self._extra)
         try:
             self._call()
@@ -120,6 +128,7 @@ class SyncWorker(threading.Thread):
             finally:  # The slot is freed whatever happens.
                 outcome = self._outcome()
                 self._factory.registry.release(self._run, outcome)
+                self._factory.turns.done()
             self._log_end(outcome)
 
     def _call(self) -> None:

@@ -8,9 +8,9 @@ from omni_connector.log_output import show_log
 workers = 1
 
 # Requests are short but may wait for the manager or an action; threads keep /health quick meanwhile. Syncs do not
-# occupy these threads, each has its own.
+# occupy these threads, each has its own. Actions get three quarters of them; those that are idle cost nothing.
 worker_class = "gthread"
-threads = 16
+threads = 64
 
 # The manager keeps its connections open for up to 90 s between a tick's calls; closing first would race with them.
 keepalive = 95
@@ -19,8 +19,8 @@ keepalive = 95
 # Above the default, because a connector's C code may hold the interpreter for a while.
 timeout = 120
 
-# After SIGTERM, actions in progress may finish (the manager waits 30 s for one), and what runs have buffered is
-# delivered (10 s). Container platforms usually kill after 30 s.
+# After SIGTERM, actions in progress may finish (28 s, OMNI_ACTION_SECONDS), and runs go on to their next checkpoint (15 s)
+# or deliver what they have buffered (10 s). Container platforms usually kill after 30 s; Docker after 10 s.
 graceful_timeout = 30
 
 # Recycling a worker interrupts its syncs; they resume from their checkpoint, but there is no reason to provoke it.

@@ -33,15 +33,16 @@ def is_reloader_parent() -> bool:
     if is_running_from_reloader():
         return False
     main = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - the documented way to see another thread.
-    return any(frame.f_globals.get("__name__") == _RELOADER for frame in _outwards(main))
+    return any(frame.f_globals.get("__name__") == _RELOADER for frame in outwards(main))
 
 
 def _callers() -> Iterator[CodeType]:
     """Yield the code of every function on this thread's stack."""
-    return (frame.f_code for frame in _outwards(sys._getframe()))  # noqa: SLF001 - the documented way to look at one's own stack.
+    return (frame.f_code for frame in outwards(sys._getframe()))  # noqa: SLF001 - the documented way to look at one's own stack.
 
 
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+def outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield a frame, the one that called it, and so on."""
     while frame is not None:
         yield frame
         frame = frame.f_back
@@ -66,6 +67,6 @@ def require_real_threads() -> None:
         return
     raise ConfigurationError(
         f"{library} has replaced the threads of this process by greenlets, in which a sync that computes holds up "
-        "everything else and async connectors fail. Type: gunicorn --worker-class gthread --threads 16 "
+        "everything else and async connectors fail. Type: gunicorn --worker-class gthread --threads 64 "
         "(or -c python:omni_connector.gunicorn_conf, which says the same)"
     )

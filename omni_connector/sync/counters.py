@@ -12,6 +12,7 @@ from omni_connector.exceptions import (
     ServiceOverloadedError,
 )
 from omni_connector.manager.api import ManagerApi
+from omni_connector.models.sync import RunProgress
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,9 @@ class Counters:
     The manager never counts either itself (PROTOCOL, section 10), and a count that is sent twice is counted twice. So
     one that may have arrived is not repeated: the manager is asked how far it has counted.
 
+    A run that is resumed counts from its last checkpoint again. So what lies behind the last checkpoint is held back until
+    the next one is saved; a run without a checkpoint reports as it goes, and takes everything back when it is resumed.
+
     Args:
         run: the run; one that may have begun before goes on from the manager's figures.
         manager: where to.
@@ -36,16 +40,19 @@ class Counters:
     def __init__(self, run: RunInfo, manager: ManagerApi) -> None:
         self._sync_run_id = run.sync_run_id
         self._extra = {"sync_run_id": run.sync_run_id}
-        self._is_resume = run.is_resume
+        self._run = run
         self._manager = manager
         self._lock = threading.Lock()  # Protects the numbers up to _since.
         self._unreported = dict.fromkeys(NAMES, 0)
+        self._held = dict.fromkeys(NAMES, 0)  # Behind the last checkpoint.
+        self._is_holding = run.has_own_checkpoint
         self._total = dict.fromkeys(NAMES, 0)
         self._since: float | None = None
         self._before = {"scanned": run.documents_scanned, "updated": run.documents_updated}
         # The manager's own figures as far as we know them; used by the thread that reports only.
-        known = not (run.is_resume or run.may_have_begun) or any(self._before.values())
+        known = not run.may_have_begun or any(self._before.values())
         self._at_manager: dict[str, int] | None = dict(self._before) if known else None
+        self._has_carried_over = False
         self._in_doubt = dict.fromkeys(NAMES, 0)  # Reported, perhaps counted, and not part of those.
         self._at_checkpoint: dict[str, int] | None = None
 
@@ -64,17 +71,57 @@ class Counters:
         """Documents that were accepted before the run was resumed."""
         return self._before["updated"]
 
-    def carry_over(self) -> None:
-        """Learn the manager's figures where they are not known, before any report; a resumed run goes on from them."""
+    def carry_over(self, progress: RunProgress | None = None) -> None:
+        """Learn the manager's figures; a run that goes on from its checkpoint goes on from them, another takes them back.
+
+        To be called before any report of its own.
+
+        Args:
+            progress: the figures, where they are known already.
+        """
+        if self._has_carried_over or not self._run.may_have_begun:
+            return
         if self._at_manager is None:
-            found = self._at_manager = self._ask()
-            if found is None:
-                return
-            if self._at_checkpoint is not None:
-                for name, counted in self._at_checkpoint.items():
-                    self._add(name, counted - found[name], is_new=False)
-            elif self._is_resume:
-                self._before = dict(found)
+            self._at_manager = self._ask() if progress is None else _figures(progress)
+        found = self._at_manager
+        if found is None:
+            return
+        self._has_carried_over = True
+        if self._at_checkpoint is None and self._run.has_own_checkpoint:
+            self._before = dict(found)
+            return
+        self._before = self._at_checkpoint or dict.fromkeys(NAMES, 0)
+        for name in NAMES:
+            self._add(name, self._before[name] - found[name], is_new=False)
+
+    @property
+    def held(self) -> dict[str, int]:
+        """What was counted since the last checkpoint, and is not reported yet."""
+        with self._lock:
+            return dict(self._held)
+
+    @property
+    def has_uncovered(self) -> bool:
+        """Something was counted that lies behind the last checkpoint."""
+        return any(self._held.values()) if self._is_holding else any(self._total.values())
+
+    def hold(self) -> None:
+        """Report nothing from now on before the next checkpoint has been saved."""
+        self._is_holding = True
+
+    def release(self, covered: dict[str, int]) -> None:
+        """Report this much of what was held: a checkpoint covers it."""
+        if any(covered.values()):
+            with self._lock:
+                for name, count in covered.items():
+                    self._held[name] -= count
+            for name, count in covered.items():
+                self._add(name, count, is_new=False)
+
+    def release_all(self) -> None:
+        """Report everything: the run ends."""
+        self._is_holding = False
+        self.release(self.held)
 
     def go_on_from(self, *, scanned: int, updated: int) -> None:
         """Begin with what a checkpoint says was counted until it was saved.
@@ -83,6 +130,7 @@ class Counters:
         To be called before ``carry_over``.
         """
         self._at_checkpoint = self._before = {"scanned": scanned, "updated": updated}
+        self._is_holding = False  # The checkpoint says what it covers.
 
     def scanned(self, count: int) -> None:
         """Add documents looked at."""
@@ -176,18 +224,25 @@ class Counters:
             return None
         if progress is None:
             return None
-        return {"scanned": progress.documents_scanned, "updated": progress.documents_updated}
+        return _figures(progress)
 
     def _add(self, name: str, count: int, *, is_new: bool = True) -> None:
         if not count:
             return
         with self._lock:
-            self._unreported[name] += count
             if is_new:
                 self._total[name] += count
+                if self._is_holding:
+                    self._held[name] += count
+                    return
+            self._unreported[name] += count
             if self._since is None:
                 self._since = time.monotonic()
 
     def _say(self, name: str, count: int, error: SdkClientError, consequence: str) -> None:
         message = "Could not report %d %s documents, %s: %s"
         log.warning(message, count, name, consequence, error, extra=self._extra)
+
+
+def _figures(progress: RunProgress) -> dict[str, int]:
+    return {"scanned": progress.documents_scanned, "updated": progress.documents_updated}

@@ -159,6 +159,11 @@ class Delivery:
             content.buffered_bytes = size
             self._bytes += size
 
+    @property
+    def taken(self) -> int:
+        """Events taken so far."""
+        return self._put
+
     def check(self) -> None:
         """Let the connector go on, or raise what keeps it from that.
 

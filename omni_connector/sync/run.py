@@ -99,6 +99,8 @@ class SyncRun:
         self.documents_deleted = 0
         self._emitted = 0
         self._has_saved = False
+        self.is_in_parts = False
+        self._covered_events = 0  # Taken before the last checkpoint.
         self._final_checkpoint: JsonValue = None
         self.said: set[str] = set()
         self._user_email: str | None = None
@@ -226,17 +228,35 @@ class SyncRun:
         """Save a checkpoint, after everything taken before it was delivered."""
         self.require_open("save_state")
         with self.pulse.inside("save_state"):
+            taken = self.delivery.taken
             self.delivery.barrier()
             self.ledger.judge()
             self.store_checkpoint(checkpoint)
+            self._covered_events = taken
+        self.state.reached_checkpoint()
 
-    def store_checkpoint(self, checkpoint: JsonValue) -> int:
-        """Save a checkpoint, everything before which was delivered; return its bytes."""
+    def store_checkpoint(self, checkpoint: JsonValue, *, is_merged: bool = False) -> int:
+        """Save a checkpoint, everything before which was delivered; return its bytes.
+
+        Args:
+            checkpoint: what is saved.
+            is_merged: it says itself what it covers, so that no counts are held back.
+        """
         with self._naming_what_is_too_large("checkpoint", checkpoint) as size:
+            counters = self.delivery.counters
+            covered = counters.held
             self.manager.save_checkpoint(self.info.sync_run_id, checkpoint, source_id=self.info.source_id)
         self.checkpoint = checkpoint
         self._has_saved = True
+        if not is_merged:
+            counters.hold()
+            counters.release(covered)
+            self._report_counts()
         return size
+
+    def _report_counts(self) -> None:
+        if self.delivery.counters.age_seconds() is not None:
+            self.delivery.barrier()
 
     def save_connector_state(self, notes: dict[str, Any]) -> None:
         """Replace the durable notes of the source; also after the end."""
@@ -269,6 +289,8 @@ class SyncRun:
         if checkpoint is not None:
             self.store_checkpoint(checkpoint)
         counters = self.delivery.counters
+        counters.release_all()
+        self._report_counts()
         with self.state.final_call("completed") as is_first:
             if is_first:
                 self.manager.complete(
@@ -283,6 +305,7 @@ class SyncRun:
         if self.state.stopped.is_set() or self.state.has_ended:
             return
         try:
+            self.delivery.counters.release_all()
             self.delivery.barrier(timeout_seconds=FLUSH_SECONDS, final=True)
         except ConnectorError as trouble:
             message = "Not everything that was emitted could be delivered: %s"
@@ -335,6 +358,15 @@ class SyncRun:
         """Begin with another checkpoint than the one that was dispatched: made of it."""
         self.info = evolve(self.info, checkpoint=checkpoint)
         self.checkpoint = checkpoint
+
+    @property
+    def is_at_checkpoint(self) -> bool:
+        """Nothing was taken or counted since the last checkpoint, or at all."""
+        return (
+            not self.is_in_parts
+            and self.delivery.taken == self._covered_events
+            and not self.delivery.counters.has_uncovered
+        )
 
     def drain(self, *, timeout_seconds: float) -> None:
         """Deliver what was taken while the process shuts down; what cannot be delivered is emitted again later."""
@@ -436,6 +468,8 @@ class SyncRun:
         try:
             progress = self.manager.progress(self.info.sync_run_id)
             reason = "was begun by an earlier process" if progress and progress.has_begun else ""
+            if reason:
+                self.delivery.counters.carry_over(progress)
         except SdkClientError as error:
             reason = f"may have been begun by an earlier process ({error})"
         if not reason:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
 from omni_connector.models.sync import ABSENT, UserFilterMode, to_filter_mode
@@ -60,10 +60,12 @@ class RunInfo:
         checkpoint: the run's own where it has saved one, else the source's, or None; normally a dict.
         starts_from_nothing: a full run that has saved no checkpoint yet, of a connector that also has incremental runs:
             it reads everything, whatever the source's checkpoint says.
+        has_own_checkpoint: this run has saved ``checkpoint`` itself, before it was resumed.
         connector_state: durable notes of the source, or None.
         last_sync_at: when the source's last completed run completed, with its offset, or None.
         is_resume: the manager resumes a run that was lost.
         may_have_begun: an earlier process may have worked on it: it is a resume, or a first dispatch that may be a repeat.
+            Always true for a resume.
         documents_scanned: what the dispatch says that the run has counted before; 0 when it says nothing.
         documents_updated: the same.
         user_filter: whose data the source's administrator wants indexed.
@@ -78,10 +80,11 @@ class RunInfo:
     mode: SyncMode = SyncMode.FULL
     checkpoint: Any = None
     starts_from_nothing: bool = False
+    has_own_checkpoint: bool = False
     connector_state: Any = None
     last_sync_at: dt.datetime | None = None
     is_resume: bool = False
-    may_have_begun: bool = False
+    may_have_begun: bool = field(default=Factory(lambda self: self.is_resume, takes_self=True))
     documents_scanned: int = 0
     documents_updated: int = 0
     user_filter: UserFilter = field(factory=UserFilter)
@@ -105,6 +108,7 @@ class RunInfo:
             source_type=source.source_type,
             mode=request.mode,
             checkpoint=checkpoint,
+            has_own_checkpoint=has_own,
             starts_from_nothing=has_choice and not has_own,
             connector_state=source.connector_state,
             last_sync_at=request.last_sync_at,

@@ -69,6 +69,7 @@ class RunState:
         self.is_open = True
         self._lock = threading.Lock()  # Protects the following.
         self._error: SyncCancelledError | None = None
+        self._is_winding_down = False
         self._is_ending = False
         self._is_closed = False
         self._outcome: str | None = None
@@ -177,6 +178,20 @@ class RunState:
             if self._error is None:
                 self._error = SyncInterruptedError(self.sync_run_id)
         self._wake()
+
+    def wind_down(self) -> None:
+        """Let the run go on to its next checkpoint, and interrupt it there: the process shuts down."""
+        self._is_winding_down = True
+
+    def reached_checkpoint(self) -> None:
+        """A checkpoint was saved: a run that winds down stops here."""
+        if self.is_winding_down:
+            self.interrupt()
+
+    @property
+    def is_winding_down(self) -> bool:
+        """It goes on to its next checkpoint only."""
+        return self._is_winding_down
 
     def begin_end(self) -> None:
         """Take nothing more from now on, so that nothing is left behind when the run ends."""

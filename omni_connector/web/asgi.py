@@ -6,13 +6,19 @@ asgiref's runs all requests of a process in one thread, so that ``/health`` woul
 deprecated in its favour.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
 
+from omni_connector.event_loop import within
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.models.codec import encode
 from omni_connector.pool import WorkerPool
+from omni_connector.web.bodies import FREE_BYTES, SILENCE_SECONDS
+from omni_connector.web.unfinished import BODY_SECONDS
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -46,8 +52,15 @@ class AsgiApplication:
         """Serve one connection, or the life of the server."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        else:
-            await self._serving()(scope, receive, send)
+            return
+        if scope["type"] == "http":
+            try:
+                arrived = await within(BODY_SECONDS, _beginning(receive))
+            except TimeoutError:
+                await _refuse_unfinished(send)
+                return
+            receive = _Replay(arrived, receive)
+        await self._serving()(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()  # The application has started already: it registers once it is made.
@@ -113,6 +126,37 @@ class Application(Flask):
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await self._asgi(scope, receive, send)
+
+
+async def _beginning(receive: Receive) -> list[Any]:
+    """Wait for a body, or for its first part if it is large, so that unfinished requests hold no thread."""
+    arrived: list[Any] = []
+    size = 0
+    while size < FREE_BYTES:
+        message = await within(SILENCE_SECONDS, receive())
+        arrived.append(message)
+        size += len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body"):
+            break
+    return arrived
+
+
+class _Replay:
+    """Receives what has arrived, and then what is yet to come."""
+
+    def __init__(self, arrived: list[Any], receive: Receive) -> None:
+        self._arrived = deque(arrived)
+        self._receive = receive
+
+    async def __call__(self) -> Any:
+        return self._arrived.popleft() if self._arrived else await self._receive()
+
+
+async def _refuse_unfinished(send: Send) -> None:
+    body = encode({"status": "error", "error": "body: it did not arrive in time", "field": "body"})
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": HTTPStatus.REQUEST_TIMEOUT, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _adapter_class() -> Any:

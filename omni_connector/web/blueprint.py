@@ -36,7 +36,10 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
 
     def mount(state: BlueprintSetupState) -> None:
         name = f"{state.name_prefix}.{state.name}".lstrip(".")  # As request.blueprint says it, nested or not.
-        state.app.extensions.setdefault(EXTENSION, {})[name] = service
+        mounted: dict[str, ConnectorService] = state.app.extensions.setdefault(EXTENSION, {})
+        for other in mounted.values():
+            service.slow_requests = other.slow_requests  # The threads are those of the application.
+        mounted[name] = service
 
     blueprint.record(mount)
     bodies = RequestBodies(service.settings)
@@ -87,22 +90,30 @@ def action() -> WerkzeugResponse:
 
 def resource() -> Response:
     """``POST /resource``: read a resource of the MCP server that the connector mirrors."""
-    return json_response(_service().read_resource(json_body(ResourceRequest)))
+    body = json_body(ResourceRequest)
+    with _service().slow_requests:
+        return json_response(_service().read_resource(body))
 
 
 def prompt() -> Response:
     """``POST /prompt``: fetch a prompt of that server."""
-    return json_response(_service().get_prompt(json_body(PromptRequest)))
+    body = json_body(PromptRequest)
+    with _service().slow_requests:
+        return json_response(_service().get_prompt(body))
 
 
 def skill() -> Response:
     """``POST /skill``: the text of a skill that has no static content in the manifest."""
-    return json_response(_service().load_skill(json_body(SkillRequest)).to_wire())
+    body = json_body(SkillRequest)
+    with _service().slow_requests:
+        return json_response(_service().load_skill(body).to_wire())
 
 
 def credential_ready() -> Response:
     """``POST /oauth/credential-ready``: an account was connected; answers the manifest if it has changed by that."""
-    changed = _service().credential_ready(json_body(CredentialReadyRequest))
+    body = json_body(CredentialReadyRequest)
+    with _service().slow_requests:
+        changed = _service().credential_ready(body)
     return Response(status=204) if changed is None else json_response(changed)
 
 

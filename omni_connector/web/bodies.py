@@ -6,19 +6,24 @@ one body may have hundreds of megabytes. What must be bounded is what all of the
 
 import socket
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeVar
 
+from attrs import frozen
 from flask import g, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from omni_connector.config import Settings
 from omni_connector.exceptions import MalformedRequestError
 from omni_connector.models.codec import decode, structure
+from omni_connector.web.unfinished import unfinished_of
 
 T = TypeVar("T")
 
-PIECE_BYTES = 1024 * 1024
+FREE_BYTES = 1024 * 1024
+"""Of each body that are not counted, so that ``/cancel`` never waits for a large one."""
+PIECE_BYTES = 64 * 1024
 WAIT_SECONDS = 20.0
 """How long a body waits for others to end; the manager gives a call 30 s."""
 SILENCE_SECONDS = 10.0
@@ -27,8 +32,6 @@ SILENCE_SECONDS = 10.0
 
 class RequestBodies:
     """The bodies of one connector's requests.
-
-    The first ``PIECE_BYTES`` of a body are not counted, so that ``/cancel`` never waits for a large one.
 
     Args:
         settings: the limits.
@@ -65,19 +68,26 @@ class RequestBodies:
             MalformedRequestError: it is too large (413), breaks off or is wrongly encoded (400), or other requests have
                 taken all memory there is for bodies (503).
         """
+        unfinished, connection = unfinished_of(request.environ), request.environ.get("gunicorn.socket")
+        if unfinished is None or connection is None:
+            return self._read(connection, _nothing)
+        with unfinished.reading(_Connection(connection), request.content_length) as reading:
+            return self._read(connection, reading.progressed)
+
+    def _read(self, connection: socket.socket | None, progressed: Callable[[], None]) -> bytearray:
         if (request.content_length or 0) > self._largest:
             raise self._too_large()
         body = bytearray()
-        connection: socket.socket | None = request.environ.get("gunicorn.socket")
         try:
             if connection is not None:
                 connection.settimeout(SILENCE_SECONDS)
             while piece := _next_piece():
                 if len(body) + len(piece) > self._largest:
                     raise self._too_large()
-                if body:
+                if len(body) + len(piece) > FREE_BYTES:
                     self._take(len(piece))
                 body += piece
+                progressed()
         except RequestEntityTooLarge:  # Werkzeug's, for chunked bodies.
             raise self._too_large() from None
         finally:
@@ -140,6 +150,15 @@ def _next_piece() -> bytes:
         raise _broken("it ended early") from error
     except Exception as error:  # Each server raises errors of its own here: OSError, ValueError, gunicorn's.
         raise _broken(f"{type(error).__name__}: {error}") from error
+
+
+@frozen
+class _Connection:
+    sock: socket.socket
+
+
+def _nothing() -> None:
+    """The server takes care of requests that do not arrive."""
 
 
 def _broken(reason: str) -> MalformedRequestError:

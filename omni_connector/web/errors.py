@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from omni_connector.exceptions import (
+    ConnectorBusyError,
     ConnectorError,
     HookFailedError,
     MalformedRequestError,
@@ -35,6 +36,7 @@ def register_error_handlers(owner: Blueprint | Flask) -> None:
     # A run of which nothing can be said now: the manager passes over a 404 (PROTOCOL, section 7).
     for lack in (UnknownSkillError, McpDisabledError, RunStoreError):
         owner.register_error_handler(lack, _not_found)
+    owner.register_error_handler(ConnectorBusyError, _busy)
     owner.register_error_handler(McpError, _mcp_failed)
     owner.register_error_handler(HTTPException, _http)
     owner.register_error_handler(Exception, _unexpected)
@@ -61,6 +63,13 @@ def _refused(
 ) -> Response:
     """No traceback: a failed hook's is in the log already, without the secrets that it could show here."""
     return error_response(str(error), status=error.status, field=getattr(error, "field", None))
+
+
+def _busy(error: ConnectorBusyError) -> Response:
+    log.warning("%s %s is refused: %s", request.method, request.path, error)
+    response = error_response(str(error), status=error.status)
+    response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def _not_found(error: UnknownSkillError | McpDisabledError | RunStoreError) -> Response:

@@ -33,7 +33,7 @@ def test_the_worker_of_gevent_is_refused_with_one_message():
         start_gunicorn(address, "support.scripted:Scripted", *options, env=env) as process,
     ):
         process.wait_for("gevent has replaced the threads of this process by greenlets")
-        process.wait_for("gunicorn --worker-class gthread --threads 16")
+        process.wait_for("gunicorn --worker-class gthread --threads 64")
         assert process.popen.wait(30) != os.EX_OK
         assert not any("Traceback" in line for line in process.lines)
 

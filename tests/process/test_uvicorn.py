@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,6 +17,7 @@ from support.pausing import meet
 from support.processes import WAIT_SECONDS, Process
 
 from omni_connector.local.contents import normalised
+from omni_connector.web.asgi import THREADS
 
 FILESYSTEM = "filesystem_connector:FilesystemConnector"
 FILES = 300
@@ -121,6 +125,23 @@ def test_health_answers_while_actions_run(tmp_path, manager, address):
             assert not any(answer.done() for answer in answers)
             meet(pipe)
             assert [answer.result() for answer in answers] == [{"done": True}] * actions
+
+
+def test_unfinished_requests_hold_no_thread(manager, address):
+    with (
+        connector(address, manager, "support.pausing:SlowActions") as process,
+        contextlib.ExitStack() as clients,
+    ):
+        process.wait_for("Application startup complete")
+        for _ in range(THREADS + 10):
+            client = socket.create_connection(("127.0.0.1", address.port), timeout=WAIT_SECONDS)
+            clients.enter_context(client).sendall(
+                b"POST /action HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+            )
+        before = time.monotonic()
+        assert requests.get(f"{address.url}/health", timeout=10).json()["status"] == "healthy"
+        assert time.monotonic() - before < 1
+        assert b"408" in client.recv(100)
 
 
 def test_a_wrong_configuration_stops_the_start_with_one_readable_message(address):

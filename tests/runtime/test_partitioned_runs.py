@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 
@@ -9,6 +10,7 @@ import attrs
 import pytest
 from support.partitioned import AsyncDrives, Drives, Gate, arrived, states
 from support.scripted import WAIT, emit, sync_request
+from support.waiting import eventually
 
 from omni_connector import Document, ErrorLimits, ManagerUnreachableError, Partition, SdkClientError
 from omni_connector.models import SyncConfig
@@ -576,3 +578,38 @@ def test_a_realtime_run_keeps_states_but_finishes_no_partition(sync, manager):
     assert report.outcome == "left to the manager"
     assert states(manager.checkpoint) == {key: {"page": 2} for key in "abc"}
     assert all("done" not in entry for entry in manager.checkpoint["partitions"].values())
+
+
+@COLOURS
+def test_while_the_process_ends_each_partition_goes_on_to_its_next_state(serve, manager, ended, kind):
+    """Nothing is read twice afterwards: every one stops where it has saved, and no other is begun."""
+    gate = Gate()
+
+    def blocking(ctx, partition):
+        emit(ctx, f"{partition.key}-0")
+        gate.pass_through()
+        ctx.save_state({"page": 1})
+        raise AssertionError("it goes on")
+
+    async def awaiting(ctx, partition):
+        await emit(ctx, f"{partition.key}-0")
+        await asyncio.to_thread(gate.pass_through)
+        await ctx.save_state({"page": 1})
+        await ctx.sleep(0)
+        ctx.raise_if_cancelled()
+        raise AssertionError("it goes on")
+
+    drives = kind("abcdef", script=blocking if kind is Drives else awaiting)
+    service = serve(drives, options=AT_ONCE)
+    service.start_sync(sync_request())
+    gate.meet(4)
+    closing = threading.Thread(target=service.close)
+    closing.start()
+    eventually(lambda: service._runs.alive()[0].state.is_winding_down)
+    gate.open()
+    closing.join(WAIT)
+    report = ended(service)
+    assert report.outcome == "interrupted"
+    assert states(manager.checkpoint) == {key: {"page": 1} for key in "abcd"}
+    assert sorted(arrived(manager)) == [f"{key}-0" for key in "abcd"]
+    assert sorted(drives.given) == list("abcd")

@@ -17,6 +17,7 @@ from omni_connector import (
     ErrorLimits,
     ManagerUnreachableError,
     SdkClientError,
+    Settings,
     SyncCancelledError,
 )
 from omni_connector.exceptions import MalformedRequestError, SyncConflictError, SyncStartError
@@ -24,6 +25,7 @@ from omni_connector.models import SyncConfig, SyncRequest
 from omni_connector.models.sync import Slot
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.runs import KEPT_REPORTS, RunRegistry
+from omni_connector.runtime.watch import WatchTimes
 from omni_connector.sync.delivery import DeliveryLimits
 
 FINAL = {"complete", "fail"}
@@ -754,7 +756,7 @@ def test_closing_interrupts_runs_and_delivers_what_they_have_without_a_report(se
     service = serve(connector)
     service.start_sync(sync_request())
     assert emitted.wait(WAIT)
-    service.close()
+    service.close(quick=True)
     assert len(manager.events) == 20
     assert finals(manager) == []
     assert service.report("run-1").outcome == "interrupted"
@@ -801,10 +803,10 @@ def test_a_run_that_completes_while_the_process_shuts_down_is_left_to_the_manage
     assert finals(manager) == []
 
 
-def test_closing_waits_no_longer_than_it_may_for_a_connector_that_ignores_it(serve, monkeypatch):
-    monkeypatch.setattr("omni_connector.runtime.service.SHUTDOWN_SECONDS", 0.05)
+def test_closing_waits_no_longer_than_it_may_for_a_connector_that_ignores_it(serve):
     connector = Holding()
     service = serve(connector)
+    service.shutdown_seconds = 0.05
     service.start_sync(sync_request())
     connector.meet()
     service.close()
@@ -815,9 +817,127 @@ def test_closing_waits_no_longer_than_it_may_for_a_connector_that_ignores_it(ser
 def test_a_closed_service_starts_nothing(serve):
     service = serve(Scripted())
     service.close()
-    with pytest.raises(SyncStartError, match="shuts down") as caught:
-        service.start_sync(sync_request())
-    assert caught.value.status == 500
+    service.start_sync(sync_request())
+    assert service.connector.syncs == []
+    assert not service.is_running("run-1"), (
+        "it is answered as started, so that the manager does not fail it, and is lost"
+    )
+
+
+def test_beyond_the_limit_a_run_waits_alive_for_its_turn(serve, manager, ended):
+    settings = Settings(manager_url="http://manager", max_concurrent_syncs=1)
+    connector = Holding()
+    watch = WatchTimes(look_seconds=0.01, heartbeat_seconds=0.0, stalled_seconds=0.05)
+    service = serve(connector, settings=settings, options=RuntimeOptions(watch=watch))
+    for number in (1, 2, 3):
+        service.start_sync(sync_request(run=f"run-{number}", source=f"source-{number}"))
+    connector.meet()
+    assert [service.is_running(f"run-{number}") for number in (1, 2, 3)] == [True, True, True]
+    manager.wait_for(
+        lambda one: (
+            {"run-2", "run-3"}
+            <= {call.args["sync_run_id"] for call in one.calls if call.operation == "heartbeat"}
+        )
+    )
+    service.start_sync(sync_request(run="run-2", source="source-2"))  # A repeat starts nothing.
+    assert len(connector.syncs) == 1
+    assert service.cancel("run-3")
+    assert ended(service, "run-3").outcome == "cancelled"
+    connector.release.set()
+    connector.meet()
+    assert ended(service, "run-2").outcome == "completed"
+    assert len(connector.syncs) == 2
+
+
+def test_a_run_that_waits_when_the_process_ends_is_left_to_the_manager(serve, manager):
+    settings = Settings(manager_url="http://manager", max_concurrent_syncs=1)
+    connector = Holding(heeds=True)
+    service = serve(connector, settings=settings)
+    for number in (1, 2):
+        service.start_sync(sync_request(run=f"run-{number}", source=f"source-{number}"))
+    connector.meet()
+    service.close()
+    assert {service.report(f"run-{number}").outcome for number in (1, 2)} == {"interrupted"}
+    assert len(connector.syncs) == 1
+    assert finals(manager) == []
+
+
+class Stepping(Scripted):
+    """Emits and saves a document a step; a test lets it take the steps."""
+
+    def __init__(self):
+        super().__init__(self.walk)
+        self.may_go = threading.Semaphore(0)
+        self.emitted = threading.Semaphore(0)
+        self.is_saving = True
+
+    def walk(self, ctx):
+        for number in range(100):
+            ctx.increment_scanned()
+            emit(ctx, number)
+            self.emitted.release()
+            assert self.may_go.acquire(timeout=WAIT)
+            if self.is_saving:
+                ctx.save_state({"number": number})
+
+
+def test_a_run_goes_on_to_its_next_checkpoint_and_stops_there(serve, manager, ended):
+    connector = Stepping()
+    service = serve(connector)
+    service.start_sync(sync_request())
+    for _ in range(3):
+        assert connector.emitted.acquire(timeout=WAIT)
+        connector.may_go.release()
+    assert connector.emitted.acquire(timeout=WAIT)
+    closer = threading.Thread(target=service.close)
+    closer.start()
+    state = service._runs.alive()[0].state
+    assert not state.stopped.wait(0.1), "three documents are covered, and a fourth is on its way"
+    connector.may_go.release(10)
+    closer.join(WAIT)
+    assert service.report("run-1").outcome == "interrupted"
+    assert manager.checkpoint == {"number": 3}
+    assert [event["document_id"] for event in manager.events] == ["0", "1", "2", "3"]
+    assert (manager.scanned, manager.updated) == (4, 4)
+    assert finals(manager) == []
+
+
+def test_a_run_that_reaches_no_checkpoint_in_half_the_time_delivers_what_it_has_and_counts_it_not(
+    serve, manager
+):
+    connector = Stepping()
+    service = serve(connector)
+    service.shutdown_seconds = 1.0
+    service.start_sync(sync_request())
+    assert connector.emitted.acquire(timeout=WAIT)
+    connector.may_go.release()
+    assert connector.emitted.acquire(timeout=WAIT)
+    connector.is_saving = False
+    state = service._runs.alive()[0].state
+    state.on_stop(lambda: connector.may_go.release(100))
+    service.close()
+    assert service.report("run-1").outcome == "interrupted"
+    assert manager.checkpoint == {"number": 0}
+    assert [event["document_id"] for event in manager.events] == ["0", "1"]
+    assert (manager.scanned, manager.updated) == (1, 1)
+    assert finals(manager) == []
+
+
+def test_a_second_quick_call_ends_the_wait_for_a_checkpoint(serve, manager):
+    connector = Stepping()
+    service = serve(connector)
+    service.shutdown_seconds = 3600
+    service.start_sync(sync_request())
+    assert connector.emitted.acquire(timeout=WAIT)
+    state = service._runs.alive()[0].state
+    closer = threading.Thread(target=service.close)
+    closer.start()
+    assert not state.stopped.wait(0.1)
+    state.on_stop(connector.may_go.release)
+    service.close(quick=True)
+    closer.join(WAIT)
+    assert not closer.is_alive()
+    assert service.report("run-1").outcome == "interrupted"
 
 
 def test_no_thread_before_the_first_run(serve):
@@ -901,7 +1021,7 @@ def test_a_first_dispatch_of_a_run_that_got_further_elsewhere_takes_its_checkpoi
     connector.ctx.increment_scanned(2)
     connector.release.set()
     join_syncs()
-    assert manager.scanned == 12
+    assert manager.scanned == (2 if known else 12), "what is scanned again is not counted twice"
 
 
 @pytest.mark.parametrize(

@@ -114,3 +114,12 @@ class Endless(Connector):
                 ctx.flush()
                 meet_here()
             ctx.sleep(0.001)
+
+
+class Busy(SlowActions):
+    """The same, with a sync that goes on until it is told to stop."""
+
+    def sync(self, source_config, credentials, state, ctx):
+        sys.stdout.write("the sync runs\n")
+        sys.stdout.flush()
+        ctx.sleep(3600)

@@ -100,6 +100,7 @@ class ListeningSocket:
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.fd = self._socket.fileno()
+        self.fds = (self.fd,)
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
 

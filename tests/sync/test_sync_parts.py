@@ -109,9 +109,10 @@ def test_a_count_that_did_arrive_without_an_answer_is_not_reported_again(manager
 
 def test_a_resumed_run_goes_on_from_the_managers_figures(manager):
     manager.scanned, manager.updated = 70, 7
-    counters = Counters(attrs.evolve(RUN, may_have_begun=True), manager)
+    counters = Counters(attrs.evolve(RUN, may_have_begun=True, has_own_checkpoint=True), manager)
     counters.scanned(2)
     manager.on("add_scanned", DOUBT)
+    counters.release_all()
     counters.report()
     manager.on("add_scanned", None)
     counters.report()

@@ -137,5 +137,5 @@ def test_gunicorns_time_out_is_an_error_of_that_call_in_words():
         assert answer.status_code == 500
         assert answer.json()["error"].startswith("load_skill failed: it took longer than gunicorn's time-out")
         answer = requests.post(f"{address.url}/action", json={"action": "late"}, timeout=20)
-        assert answer.status_code == 500
-        assert answer.json()["error"].startswith("it took longer than gunicorn's time-out")
+        assert answer.status_code == 504
+        assert answer.json()["error"].startswith("The action 'late' did not end within 0.8 s")

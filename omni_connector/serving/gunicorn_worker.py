@@ -1,0 +1,204 @@
+"""The worker of gunicorn that this process is: what it allows, when it is asked to end, and clients that never finish."""
+
+import logging
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
+
+from attrs import frozen
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.sync import SyncWorker
+
+from omni_connector.runtime.requests import ServerLimits
+from omni_connector.serving.processes import outwards
+from omni_connector.web.unfinished import ENVIRON_KEY, Unfinished, UnfinishedRequests
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 0.1
+"""Between two looks at requests that are not there yet; there is none while there are no requests."""
+
+TIMEOUT_SHARE = 0.8
+"""Of the time after which gunicorn kills a ``sync`` worker; an action may take so long."""
+
+QUICK_SIGNALS = (signal.SIGQUIT, signal.SIGINT) if hasattr(signal, "SIGQUIT") else (signal.SIGINT,)
+
+
+_ATTENDANT = "omni_connector_attendant"
+"""Attribute of a worker."""
+
+
+def worker_of_this_process() -> Worker | None:
+    """Return the worker that this process is; None in gunicorn's master, and outside of gunicorn."""
+    main = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - the documented way to see another thread.
+    for frame in outwards(main):
+        if frame.f_code is Arbiter.spawn_worker.__code__:
+            worker: Worker | None = frame.f_locals.get("worker")
+            return worker
+    return None
+
+
+def limits_of(worker: Worker) -> ServerLimits:
+    """Return what the worker's settings allow."""
+    settings = worker.cfg
+    is_threaded = isinstance(worker, ThreadWorker)
+    is_killed = isinstance(worker, SyncWorker) and settings.timeout > 0
+    return ServerLimits(
+        threads=settings.threads if is_threaded else 1 if isinstance(worker, SyncWorker) else None,
+        request_seconds=settings.timeout * TIMEOUT_SHARE if is_killed else None,
+        shutdown_seconds=settings.graceful_timeout,
+    )
+
+
+def attend(worker: Worker, drain: Callable[..., None]) -> None:
+    """Call ``drain`` when the worker is asked to end, and keep clients that never finish from taking all threads.
+
+    Called once for each connector that is mounted in the application.
+
+    Args:
+        worker: the worker of this process.
+        drain: stops the runs of a connector; ``quick`` says that there is no time to wait for checkpoints.
+    """
+    attributes = vars(worker)
+    if _ATTENDANT not in attributes:
+        attributes[_ATTENDANT] = _Attendant(worker)
+    attributes[_ATTENDANT].drains.append(drain)
+
+
+def warn_of_one_thread(worker: Worker) -> None:
+    """Say once what a worker cannot do that answers one request at a time."""
+    if worker.age > 1 or (limits_of(worker).threads or 2) > 1:
+        return
+    log.warning(
+        "This gunicorn worker answers one request at a time: while an action runs, or a client is slow to send its request, "
+        "/health and /sync are not answered, and the manager may count healthy syncs as lost%s. "
+        "Type: gunicorn -c python:omni_connector.gunicorn_conf ..., or: gunicorn --worker-class gthread --threads 64 ...",
+        f"; after {worker.cfg.timeout} s (--timeout) gunicorn kills the worker with its syncs"
+        if isinstance(worker, SyncWorker)
+        else "",
+    )
+
+
+class _Attendant:
+    """Belongs to one worker; the threads and the handlers begin once it has loaded the application."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.drains: list[Callable[..., None]] = []
+        # A signal handler may interrupt the main thread anywhere, also while it holds a lock; ``put`` of this queue takes none.
+        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._next = worker.cfg.post_worker_init
+        worker.cfg.set("post_worker_init", self.begin)
+
+    def begin(self, worker: Worker) -> None:
+        """Begin; gunicorn's hook ``post_worker_init``, called in the main thread."""
+        self._next(worker)
+        threading.Thread(target=self._serve, name="omni-shutdown", daemon=True).start()
+        for number in (signal.SIGTERM, *QUICK_SIGNALS):
+            before = signal.getsignal(number)
+            if callable(before):
+                signal.signal(number, _Handler(self._asked, before, is_quick=number in QUICK_SIGNALS))
+        signal.siginterrupt(signal.SIGTERM, False)  # noqa: FBT003 - as gunicorn does.
+        if isinstance(worker, ThreadWorker):
+            _ThreadGuard(worker, self._asked).begin()
+
+    def _serve(self) -> None:
+        while True:
+            is_quick = self._asked.get()
+            for drain in self.drains:
+                threading.Thread(
+                    target=drain, kwargs={"quick": is_quick}, name="omni-drain", daemon=True
+                ).start()
+
+
+@frozen
+class _Handler:
+    """Passes a signal on after noting it."""
+
+    asked: "queue.SimpleQueue[bool]"
+    before: Callable[[int, FrameType | None], Any]
+    is_quick: bool
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.asked.put(self.is_quick)
+        self.before(number, frame)
+
+
+class _ThreadGuard:
+    """Notes, in a worker with threads, which of them wait for a request to arrive, and ends those that wait too long.
+
+    gunicorn itself waits without limit for the rest of headers and bodies.
+    """
+
+    def __init__(self, worker: ThreadWorker, asked: "queue.SimpleQueue[bool]") -> None:
+        self._worker: Any = worker
+        self._asked = asked
+        self._has_asked = False
+        self._requests = UnfinishedRequests(max(1, worker.cfg.threads // 4))
+        self._current = threading.local()
+        self._lock = threading.Lock()  # Protects _queued.
+        self._queued = 0  # Connections that wait for a thread.
+        self._is_needed = threading.Event()
+        self._enqueue = worker.enqueue_req
+        self._handle = worker.handle
+        self._notify = worker.notify
+        self._application = worker.wsgi
+
+    def begin(self) -> None:
+        """Stand before the methods of the worker."""
+        self._worker.enqueue_req = self.enqueue
+        self._worker.handle = self.handle
+        self._worker.notify = self.notify
+        self._worker.wsgi = self.answer
+        threading.Thread(target=self._sweep, name="omni-unfinished", daemon=True).start()
+
+    def enqueue(self, connection: Any) -> None:
+        """Let a thread read from a connection."""
+        self._count(1)
+        self._enqueue(connection)
+
+    def handle(self, connection: Any) -> Any:
+        """Read and answer a request, in one of the threads."""
+        self._count(-1)
+        request = self._current.request = self._requests.begin(connection)
+        self._is_needed.set()
+        try:
+            return self._handle(connection)
+        finally:
+            self._requests.finish(request)
+
+    def answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer a request whose headers are there; the application's side of ``handle``."""
+        request: Unfinished = self._current.request
+        self._requests.finish(request)
+        environ[ENVIRON_KEY] = self._requests
+        found: Iterable[bytes] = self._application(environ, start_response)
+        return found
+
+    def notify(self) -> None:
+        """Tell the master that the worker is alive; called by the main loop at least once a second."""
+        self._notify()
+        if (
+            not self._worker.alive and not self._has_asked
+        ):  # Perhaps without a signal: --max-requests, --reload.
+            self._has_asked = True
+            self._asked.put(False)  # noqa: FBT003 - not quick.
+
+    def _sweep(self) -> None:
+        pause = threading.Event()
+        while True:
+            self._is_needed.wait()
+            self._is_needed.clear()
+            pause.wait(SWEEP_SECONDS)
+            self._requests.sweep(all_silent=self._queued > 0 or not self._worker.alive)
+            if len(self._requests):
+                self._is_needed.set()
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._queued += more
