@@ -66,7 +66,7 @@ class AdaptiveLimit:
             self._begin_window()
 
     def overloaded(self) -> None:
-        """Learn that the manager answered 429 or 503, or nothing: halve."""
+        """Learn that the manager answered 429 or 503: halve."""
         if not self._is_fixed:
             self.value = max(1, (self._resume or self.value) // 2)
             self._is_starting, self._resume = False, None
