@@ -22,6 +22,9 @@ variable                           meaning                                      
 ``CATALOG_CACHE_DIR``              folder for what a mirrored MCP server offers                  kept in memory only
 ``CATALOG_CACHE_TTL_SECONDS``      how long that may be used; 0 is not at all                    86400
 ``OMNI_RUN_STORE``                 ``memory``, ``sqlite:///path`` or ``redis://...``: who runs what  see below
+``OMNI_EXECUTOR``                  ``threads`` of this process execute syncs, or ``celery`` workers   threads
+``OMNI_BROKER_URL``                the broker that carries syncs to Celery workers                   required there
+``OMNI_QUEUE_SECONDS``             a sync that no Celery worker takes for so long is given back      300
 ================================== ============================================================  ==========
 
 Unless ``OMNI_RUN_STORE`` is set, the workers of gunicorn share a SQLite file in the folder for temporary files. Any other
@@ -36,14 +39,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
 from omni_connector.exceptions import ConfigurationError
 
 DEFAULT_PORT = 8000
 LARGEST_PORT = 65535
 
+THREADS = "threads"
+CELERY = "celery"
+
 _RUN_STORE = re.compile(r"memory|sqlite:///.+|(redis|rediss|unix)://.+")
+_BROKER = re.compile(r"[a-z+]+://.+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -57,6 +64,7 @@ _NUMBERS = (
     ("max_concurrent_actions", "OMNI_MAX_CONCURRENT_ACTIONS", "actions", 1, 48),
     ("action_seconds", "OMNI_ACTION_SECONDS", "seconds", 1, 28),
     ("shutdown_seconds", "OMNI_SHUTDOWN_SECONDS", "seconds", 1, 30),
+    ("queue_seconds", "OMNI_QUEUE_SECONDS", "seconds", 1, 300),
     ("catalog_cache_ttl_seconds", "CATALOG_CACHE_TTL_SECONDS", "seconds", 0, 86400),
 )
 """Settings that are whole numbers: the field, its variable, what it counts, the smallest, and an example."""
@@ -82,6 +90,9 @@ class Settings:
         catalog_cache_dir: None keeps it in memory only.
         catalog_cache_ttl_seconds: 0 is not at all.
         run_store: None lets the server decide.
+        executor: ``threads`` or ``celery``.
+        broker_url: may have a password; None without Celery.
+        queue_seconds: then the manager finds the sync lost and resumes it; it does so three times.
     """
 
     manager_url: str
@@ -98,7 +109,10 @@ class Settings:
     shutdown_seconds: float = 30
     catalog_cache_dir: Path | None = None
     catalog_cache_ttl_seconds: float = 86400
-    run_store: str | None = None
+    run_store: str | None = field(default=None, repr=False)
+    executor: str = THREADS
+    broker_url: str | None = field(default=None, repr=False)
+    queue_seconds: float = 300
 
     @classmethod
     def from_environ(
@@ -135,6 +149,8 @@ class Settings:
             connector_url=connector_url,
             catalog_cache_dir=Path(folder) if folder else None,
             run_store=_text(environ, "OMNI_RUN_STORE") or None,
+            executor=_text(environ, "OMNI_EXECUTOR") or THREADS,
+            broker_url=_text(environ, "OMNI_BROKER_URL") or None,
             **numbers,
         )
 
@@ -288,7 +304,7 @@ def _whole_number(text: str) -> int:
 
 
 def _other_problems(environ: Mapping[str, str]) -> list[str]:
-    return _number_problems(environ) + _run_store_problems(environ)
+    return _number_problems(environ) + _run_store_problems(environ) + _executor_problems(environ)
 
 
 def _run_store_problems(environ: Mapping[str, str]) -> list[str]:
@@ -298,3 +314,22 @@ def _run_store_problems(environ: Mapping[str, str]) -> list[str]:
     # Without the value: it may have a password.
     problem = "OMNI_RUN_STORE is neither memory nor the address of a SQLite file or a Redis."
     return [f"{problem} Type: export OMNI_RUN_STORE=redis://localhost:6379/0"]
+
+
+def _executor_problems(environ: Mapping[str, str]) -> list[str]:
+    executor = _text(environ, "OMNI_EXECUTOR") or THREADS
+    if executor not in {THREADS, CELERY}:
+        return [
+            f"OMNI_EXECUTOR={executor!r} is neither threads nor celery. Type: export OMNI_EXECUTOR=celery"
+        ]
+    if executor == THREADS:
+        return []
+    problems = []
+    broker = _text(environ, "OMNI_BROKER_URL")
+    if not _BROKER.fullmatch(broker):
+        problem = "is not the address of a broker" if broker else "is not set: it is the broker of Celery"
+        problems.append(f"OMNI_BROKER_URL {problem}. Type: export OMNI_BROKER_URL=redis://localhost:6379/0")
+    if _text(environ, "OMNI_RUN_STORE") in {"", "memory"}:
+        problem = "OMNI_RUN_STORE must be a store that this process shares with the Celery workers."
+        problems.append(f"{problem} Type: export OMNI_RUN_STORE=redis://localhost:6379/0")
+    return problems

@@ -19,6 +19,7 @@
     ├── PartitionsFailedError       stop: partitions of the source could not be read; ``failures``
     ├── SyncFinishedError           a bug in the connector: the run was used after its end; ``sync_run_id``
     ├── RunStoreError               retry later: the store that knows which process runs what cannot be used now
+    ├── RunQueueError               retry later: the broker that carries runs to Celery workers cannot be used now
     ├── McpError                    a call to the connector's MCP server failed; ``server``
     │   ├── McpUnavailableError     retry later: it could not be started or reached, or it went away
     │   ├── McpTimeoutError         retry later: it did not answer in time; ``seconds``
@@ -101,6 +102,10 @@ class SyncConflictError(ConnectorError):
 
 class RunStoreError(ConnectorError):
     """The run store (``OMNI_RUN_STORE``) cannot be used now: it is stopped, locked, or its disk is full."""
+
+
+class RunQueueError(ConnectorError):
+    """The broker (``OMNI_BROKER_URL``) cannot be used now."""
 
 
 class SyncStartError(ConnectorError):

@@ -4,14 +4,17 @@ import functools
 import logging
 import os
 from collections.abc import Mapping
+from typing import Any
 
+from attrs import evolve
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
-from omni_connector.config import Settings, in_address, port_from_environ, wsgi_target
+from omni_connector.config import CELERY, Settings, in_address, port_from_environ, wsgi_target
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_source_types
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.executors.celery_app import CeleryQueue, make_celery_app
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.manager.sender import PARALLEL_EXTRACTIONS
 from omni_connector.runstore.memory import MemoryStore
@@ -34,6 +37,7 @@ from omni_connector.serving.gunicorn_worker import (
 )
 from omni_connector.serving.late_manager import manager_of_environment
 from omni_connector.serving.processes import (
+    CELERY_REMEDY,
     is_inside_gunicorn,
     is_preloading,
     is_reloader_parent,
@@ -88,6 +92,9 @@ def create_blueprint(
     if settings is None:
         # A process that serves needs the address of the manager now, a test suite may set it later.
         settings = Settings.from_environ(needs_manager=is_inside_gunicorn())
+    options = options or RuntimeOptions()
+    if settings.executor == CELERY:
+        options = evolve(options, queue=CeleryQueue(make_celery_app(settings, connector.name)))
     shared = SharedRuns.of(_run_store(connector, settings))
     permits = Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS) if shared.is_shared else None
     if manager is None:
@@ -127,6 +134,30 @@ def create_app_from_environ(environ: Mapping[str, str] | None = None) -> Flask:
     Raises:
         ConfigurationError: lists everything that is missing or wrong.
     """
+    return create_app(_connector_of(environ), settings=Settings.from_environ(environ))
+
+
+def create_worker_from_environ(environ: Mapping[str, str] | None = None) -> Any:
+    """Return the Celery application whose workers execute the runs of the connector that ``OMNI_CONNECTOR`` names.
+
+    Raises:
+        ConfigurationError: lists everything that is missing or wrong, or the worker's pool has greenlets instead of threads.
+    """
+    require_real_threads(CELERY_REMEDY)
+    environ = {**(os.environ if environ is None else environ), "OMNI_EXECUTOR": CELERY}
+    connector = _connector_of(environ)
+    settings = Settings.from_environ(environ)
+    app = make_celery_app(settings, connector.name)
+    from omni_connector.executors.celery_worker import CeleryWorker  # noqa: PLC0415 - needs the extra [celery].
+
+    shared = SharedRuns.of(_run_store(connector, settings))
+    manager = SdkClient.of(settings)
+    manager.share_extractions(Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS))
+    CeleryWorker(app, ConnectorService(connector, settings, manager, shared=shared))
+    return app
+
+
+def _connector_of(environ: Mapping[str, str] | None) -> ConnectorBase:
     target, problems = wsgi_target(environ)
     if target:
         try:
@@ -135,7 +166,7 @@ def create_app_from_environ(environ: Mapping[str, str] | None = None) -> Flask:
             problems += [f"OMNI_CONNECTOR={target}: {problem}" for problem in error.problems]
     if problems:
         raise ConfigurationError(problems)
-    return create_app(connector, settings=Settings.from_environ(environ))
+    return connector
 
 
 def as_asgi(app: Flask) -> AsgiApplication:
@@ -207,6 +238,8 @@ def serve(connector: ConnectorBase, *, port: int | None = None, host: str = "0.0
 
 def _run_store(connector: ConnectorBase, settings: Settings) -> RunStore:
     if settings.run_store is not None:
+        if settings.executor == CELERY and settings.run_store.startswith("sqlite:"):
+            log.warning("OMNI_RUN_STORE is a SQLite file: the Celery workers must run on this machine")
         return open_store(settings.run_store, connector.name)
     if is_inside_gunicorn():  # Which may have several workers now, or later by a signal.
         return open_store_of_workers(connector.name, settings.connector_url or f"port-{port_from_environ()}")

@@ -171,6 +171,18 @@ class LeaseKeeper:
         is_held = self._store.hand_over(handed, to, self._seconds)
         return self._keep(to, until, watcher) if is_held else None
 
+    def leave(self, lease: Lease, seconds: float) -> None:
+        """Hold a lease for so long, and renew it no more: another process may ``adopt`` it.
+
+        Raises:
+            RunStoreError: the store cannot be used now; the lease is renewed as before.
+        """
+        with self._renewing:  # A renewal in progress would shorten it.
+            if not lease.is_lost and self._store.take(lease.claim, seconds) is not None:
+                return  # The next renewal finds that it is lost.
+            with self._lock:
+                self._leases.discard(lease)
+
     def narrow(self, lease: Lease, name: str) -> None:
         """Give up one name of a lease, at the latest when the store is back."""
         with self._lock:

@@ -10,7 +10,7 @@ from omni_connector.exceptions import RunStoreError, SyncConflictError
 from omni_connector.models import Slot
 from omni_connector.models.codec import decode, encode
 from omni_connector.runstore.keeper import TAKEN, Lease, LeaseKeeper, LeaseWatcher
-from omni_connector.runstore.store import VERSION, Claim, RunStore
+from omni_connector.runstore.store import LEASE_SECONDS, VERSION, Claim, RunStore
 
 CANCELLED_SECONDS = 3600.0
 """How long a cancellation is known: a process may be stopped, or cut off from the store, for a while."""
@@ -107,6 +107,52 @@ class SharedRuns:
         claim = key.claim()
         handed = evolve(claim, token=token)
         return self.keeper.adopt(handed, claim, _RunWatcher(self, key.sync_run_id, claim.token, on_lost))
+
+    def leave(self, lease: Lease, seconds: float) -> None:
+        """Let a claim stand for so long without being renewed: this process may end, and another ``adopt`` the run.
+
+        Raises:
+            RunStoreError: the store cannot be used now; the claim is renewed as before.
+        """
+        self.keeper.leave(lease, seconds)
+
+    def give_back(self, key: RunKey, token: str) -> bool:
+        """End a claim that was left and that no process has adopted; False when one has, or when it has ended.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        own = key.claim()
+        if not self.store.hand_over(evolve(own, token=token), own, LEASE_SECONDS):
+            return False
+        self.store.release(own)
+        return True
+
+    def is_held(self, key: RunKey, token: str) -> bool:
+        """Say whether the run is still held under ``token``.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        owner = self.store.holder(key.run_name)
+        return owner is not None and decode(owner).get("token") == token
+
+    def keep_dispatch(self, token: str, dispatch: dict[str, Any], seconds: float) -> None:
+        """Keep what the process that adopts a run needs to know and a message should not carry, its checkpoint above all.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        self.store.put(f"dispatch/{token}", encode({"v": VERSION, **dispatch}), seconds)
+
+    def dispatch(self, token: str) -> dict[str, Any] | None:
+        """Return what was kept with the claim of a run; None when it is too old.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        found = self.store.get(f"dispatch/{token}")
+        return None if found is None else dict(decode(found))
 
     def name(self, lease: Lease, unnamed: RunKey, key: RunKey, on_lost: Callable[[str], None]) -> None:
         """Let a claim that was made before the run had an id be that of the run.

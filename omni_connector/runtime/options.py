@@ -8,6 +8,7 @@ from omni_connector.models import SyncMode
 from omni_connector.models.mcp_servers import SessionLimits
 from omni_connector.partitions.executor import ExecutorFactory, ThreadExecutor
 from omni_connector.partitions.merger import SavePace
+from omni_connector.runtime.queueing import RunQueue
 from omni_connector.runtime.watch import WatchTimes
 from omni_connector.sync.delivery import DeliveryLimits
 
@@ -27,6 +28,7 @@ class RuntimeOptions:
             manager waits 30 s for the whole.
         save_pace: how often the merged checkpoint of a run that is read in partitions is saved.
         executor: where partitions are read; in threads of the process by default.
+        queue: takes dispatched runs to other processes; None executes them in threads of this one.
         mcp: how many sessions with the connector's MCP server are kept, and for how long.
     """
 
@@ -37,4 +39,5 @@ class RuntimeOptions:
     validate_seconds: float = 20.0
     save_pace: SavePace = field(factory=SavePace)
     executor: ExecutorFactory = ThreadExecutor
+    queue: RunQueue | None = None
     mcp: SessionLimits = field(factory=SessionLimits)

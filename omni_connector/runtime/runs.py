@@ -63,6 +63,19 @@ class RunReport:
     seconds: float = 0.0
 
 
+@frozen
+class QueuedRun:
+    """A run that waits for a process that executes it.
+
+    Attributes:
+        key: the run.
+        token: of its claim; the first process that presents it has the run.
+    """
+
+    key: RunKey
+    token: str
+
+
 @define(eq=False)
 class Run:
     """One run in this process, from the claim of its slot to the end of its thread.
@@ -73,6 +86,7 @@ class Run:
         is_taken_over: another process has it.
         reporting: held while figures are put into the store, so that the last ones come last.
         is_reported: the last ones are there.
+        over: set when its thread has ended, or the process that ends waits for it no longer.
     """
 
     sync_run_id: str
@@ -86,6 +100,7 @@ class Run:
     is_taken_over: bool = False
     reporting: threading.Lock = field(factory=threading.Lock)
     is_reported: bool = False
+    over: threading.Event = field(factory=threading.Event)
 
     @property
     def key(self) -> RunKey:
@@ -215,17 +230,89 @@ class RunRegistry:
 
     def await_lease(self, run: Run) -> None:
         """Return when the run and its slot are held in the store, or the run was stopped; as a rule that is at once."""
-        while run.lease is None and not run.state.stopped.is_set():
-            try:
-                if self._shared.is_cancelled(run.sync_run_id):
-                    self._lost(run, CANCELLED)
-                elif self._take_lease(run):
-                    self.publish(run)
-                else:
-                    self._lost(run, TAKEN)
-            except (RunStoreError, SyncConflictError):
-                # The slot may be that of a process that is dead, or of a run that is about to end.
-                run.state.stopped.wait(CLAIM_SECONDS)
+        while not self.try_lease(run):
+            run.state.stopped.wait(CLAIM_SECONDS)
+
+    def try_lease(self, run: Run) -> bool:
+        """Return True when the run and its slot are held in the store, or the run was stopped."""
+        if run.lease is not None or run.state.stopped.is_set():
+            return True
+        try:
+            if self._shared.is_cancelled(run.sync_run_id):
+                self._lost(run, CANCELLED)
+            elif self._take_lease(run):
+                self.publish(run)
+            else:
+                self._lost(run, TAKEN)
+        except (RunStoreError, SyncConflictError):
+            # The slot may be that of a process that is dead, or of a run that is about to end.
+            return False
+        return True
+
+    def leave(self, run: Run, dispatch: dict[str, Any], seconds: float) -> QueuedRun:
+        """Leave a run that is held to the process that adopts it within so many seconds; this one forgets it.
+
+        Args:
+            run: the run; not begun.
+            dispatch: what that process needs to know.
+            seconds: for so long the run is known as running if no process adopts it.
+
+        Raises:
+            RunStoreError: the store cannot be used now; nothing is changed.
+        """
+        lease = run.lease
+        if lease is None:
+            raise RunStoreError(f"Run {run.sync_run_id} is not held")
+        self._shared.keep_dispatch(lease.claim.token, dispatch, seconds)
+        self._shared.leave(lease, seconds)
+        with self._lock:
+            self._drop(run)
+            self._threads.discard(run)
+        return QueuedRun(run.key, lease.claim.token)
+
+    def adopt(self, queued: QueuedRun) -> tuple[Run, dict[str, Any]] | None:
+        """Take a run over that another process has left, with what that one has said of it.
+
+        None when the run was adopted before, was cancelled, or was given back.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        key = queued.key
+        with self._lock:
+            if key.sync_run_id in self._runs or (key.source_id, key.slot) in self._slots:
+                return None
+            run = self._added(key.sync_run_id, key.source_id, key.slot)
+        try:
+            dispatch = self._shared.dispatch(queued.token)
+            lease = (
+                None if dispatch is None else self._shared.adopt(key, queued.token, partial(self._lost, run))
+            )
+        except BaseException:
+            self._withdraw(run)
+            raise
+        if lease is None or dispatch is None:
+            self._withdraw(run)
+            return None
+        self._hold(run, lease)
+        self.publish(run)  # From now on the report is this process's.
+        return run, dispatch
+
+    def is_queued(self, queued: QueuedRun) -> bool:
+        """Say whether a run that was left still waits to be adopted.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        return self._shared.is_held(queued.key, queued.token)
+
+    def give_back(self, queued: QueuedRun) -> bool:
+        """Let a run be lost that was left and that no process has adopted; False when there is none.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        return self._shared.give_back(queued.key, queued.token)
 
     def free_slot(self, run: Run) -> None:
         """Let the source's next run start; this one is still reported as running."""
@@ -263,6 +350,7 @@ class RunRegistry:
                 while len(self._reports) > KEPT_REPORTS:
                     self._reports.popitem(last=False)
             self._give_up_lease(run)
+            run.over.set()
 
     def is_running(self, sync_run_id: str) -> bool:
         """Say whether the run is in progress: from its claim until its final call was answered.

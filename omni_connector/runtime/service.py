@@ -36,9 +36,10 @@ from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller
 from omni_connector.runtime.manifest import Announcement
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.options import RuntimeOptions
+from omni_connector.runtime.queueing import RunSender
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.requests import USUAL_LIMIT, ActionThreads, ServerLimits, SlowRequests
-from omni_connector.runtime.runs import RunRegistry, RunReport
+from omni_connector.runtime.runs import QueuedRun, RunRegistry, RunReport
 from omni_connector.runtime.shutdown import Shutdown
 from omni_connector.runtime.skills import load_skill
 from omni_connector.runtime.starting import SyncStarter
@@ -105,7 +106,10 @@ class ConnectorService:
         self.slow_requests = SlowRequests(settings.max_concurrent_actions or USUAL_LIMIT)
         begins_anew(self)
         factory = RunFactory(self._hooks, manager, self._runs, options, Turns(settings.max_concurrent_syncs))
-        self._starter = SyncStarter(factory, watch=self._watch, mirror=self.mirror)
+        sender = None
+        if options.queue is not None:
+            sender = RunSender(options.queue, self._runs, manager, settings.queue_seconds)
+        self._starter = SyncStarter(factory, watch=self._watch, mirror=self.mirror, sender=sender)
 
     def after_fork(self) -> None:
         """Serve on in a process that was forked; registering is left to the one that began it."""
@@ -219,6 +223,16 @@ class ConnectorService:
     def start_sync(self, request: SyncRequest) -> None:
         """Start the run that the manager dispatches; see ``SyncStarter.start``."""
         self._starter.start(request)
+
+    def execute(self, queued: QueuedRun) -> None:
+        """Execute a run that another process has left, and return when it is over, or not waited for any longer.
+
+        Raises:
+            RunStoreError: the run store is away.
+        """
+        run = self._starter.adopt(queued)
+        if run is not None:
+            run.over.wait()
 
     def start_own_run(
         self, source_id: str, work: Callable[[SyncContext], Any], *, sync_mode: str = "incremental"

@@ -42,6 +42,8 @@ class Shutdown:
                 self._stop(0.0 if quick else seconds * CHECKPOINT_SHARE, seconds * DELIVERY_SHARE)
             finally:
                 self._is_done.set()
+                for run in self._registry.alive():
+                    run.over.set()
             return
         if quick:
             for run in self._registry.alive():

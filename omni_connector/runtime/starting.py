@@ -4,12 +4,16 @@ import logging
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from omni_connector.exceptions import ConnectorError, SyncStartError
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
+from omni_connector.models.codec import structure, unstructure
+from omni_connector.models.sync import ABSENT
 from omni_connector.runtime.migration import with_states
 from omni_connector.runtime.mirror import Mirror
+from omni_connector.runtime.queueing import RunSender
+from omni_connector.runtime.runs import QueuedRun, Run
 from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch
 from omni_connector.runtime.worker import RunFactory
@@ -27,10 +31,14 @@ class SyncStarter:
         factory: starts the threads.
         watch: looks after the runs that were started.
         mirror: learns credentials, where the connector has an MCP server.
+        sender: sends dispatched runs to other processes; None executes them here.
     """
 
-    def __init__(self, factory: RunFactory, *, watch: Watch, mirror: Mirror | None) -> None:
+    def __init__(
+        self, factory: RunFactory, *, watch: Watch, mirror: Mirror | None, sender: RunSender | None = None
+    ) -> None:
         self._factory = factory
+        self._sender = sender
         self._connector = factory.hooks.connector
         self._manager = factory.manager
         self._runs = factory.registry
@@ -45,8 +53,10 @@ class SyncStarter:
         self._is_closed = True
 
     def close(self) -> None:
-        """End the threads in which runs are validated."""
+        """End the threads in which runs are validated and sent."""
         self._validation.close()
+        if self._sender is not None:
+            self._sender.close()
 
     def start(self, request: SyncRequest) -> None:
         """Claim the slot, fetch what the run needs and start its thread.
@@ -72,14 +82,49 @@ class SyncStarter:
             modes = self._connector.sync_modes
             info = RunInfo.of(request, source, modes, may_have_begun=may_have_begun)
             self._validation.check(run, request, with_states(info))
-            work = self._factory.partitioned if self._connector.reads_partitions else self._connector.sync
-            self._factory.start(run, info, work, info.config, info.credentials, info.state)
-            self._watch.start()
+            if self._sender is not None:
+                self._sender.send(run, request, _dispatch(request, may_have_begun=may_have_begun))
+            else:
+                self._begin(run, info)
             if self._mirror is not None:
                 self._mirror.bootstrap_later(info.credentials)
         except BaseException:
             self._runs.release(run, "not started")
             raise
+
+    def adopt(self, queued: QueuedRun) -> Run | None:
+        """Start a run that another process has left to this one; None when there is nothing to do.
+
+        A run that cannot be started is given up: the manager finds it lost, and resumes it.
+
+        Raises:
+            RunStoreError: the run store is away.
+        """
+        extra = {"sync_run_id": queued.key.sync_run_id, "source_id": queued.key.source_id}
+        found = self._runs.adopt(queued)
+        if found is None:
+            log.info(
+                "Run %s is dropped: it was delivered before, cancelled or given back",
+                queued.key.sync_run_id,
+                extra=extra,
+            )
+            return None
+        run, dispatch = found
+        try:
+            self._require_open()
+            request = structure(SyncRequest, dispatch["request"])
+            source = self._fetch(request.source_id)
+            modes = self._connector.sync_modes
+            info = RunInfo.of(request, source, modes, may_have_begun=dispatch["may_have_begun"])
+            self._begin(run, info)
+        except ConnectorError as error:
+            log.warning("Run %s is not started here: %s", run.sync_run_id, error, extra=extra)
+            self._runs.release(run, "not started")
+            return None
+        except BaseException:
+            self._runs.release(run, "not started")
+            raise
+        return run
 
     def start_own(
         self, source_id: str, work: Callable[[SyncContext], Any], *, sync_mode: str = "incremental"
@@ -120,6 +165,11 @@ class SyncStarter:
             raise
         return run.sync_run_id
 
+    def _begin(self, run: Run, info: RunInfo) -> None:
+        work = self._factory.partitioned if self._connector.reads_partitions else self._connector.sync
+        self._factory.start(run, info, work, info.config, info.credentials, info.state)
+        self._watch.start()
+
     def _require_open(self) -> None:
         if self._is_closed:
             raise SyncStartError("The connector shuts down")
@@ -133,3 +183,10 @@ class SyncStarter:
             log.warning("The source's data could not be fetched: %s", error, extra={"source_id": source_id})
             text = redact(str(error), frozenset())
             raise SyncStartError(f"Failed to fetch source data: {text}") from error
+
+
+def _dispatch(request: SyncRequest, *, may_have_begun: bool) -> dict[str, Any]:
+    fields = cast("dict[str, Any]", unstructure(request))
+    if request.checkpoint is ABSENT:
+        del fields["checkpoint"]
+    return {"request": fields, "may_have_begun": may_have_begun}

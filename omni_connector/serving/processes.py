@@ -48,8 +48,12 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def require_real_threads() -> None:
-    """Refuse a process whose threads were replaced by greenlets: ``gunicorn -k gevent``, ``-k eventlet``.
+GUNICORN_REMEDY = "gunicorn --worker-class gthread --threads 64 (or -c python:omni_connector.gunicorn_conf, which says the same)"
+CELERY_REMEDY = "celery -A omni_connector.worker worker --pool threads (or --pool prefork)"
+
+
+def require_real_threads(remedy: str = GUNICORN_REMEDY) -> None:
+    """Refuse a process whose threads were replaced by greenlets: ``-k gevent`` of gunicorn, ``--pool gevent`` of Celery, say.
 
     Tried with gevent 26.9: greenlets of one thread share its running event loop, so that the second run of an async
     connector fails; a sync that computes, or waits in a C library, holds up ``/health``, time-outs and heartbeats.
@@ -67,6 +71,5 @@ def require_real_threads() -> None:
         return
     raise ConfigurationError(
         f"{library} has replaced the threads of this process by greenlets, in which a sync that computes holds up "
-        "everything else and async connectors fail. Type: gunicorn --worker-class gthread --threads 64 "
-        "(or -c python:omni_connector.gunicorn_conf, which says the same)"
+        f"everything else and async connectors fail. Type: {remedy}"
     )

@@ -1,0 +1,140 @@
+"""Executes runs in Celery workers: the task, and what happens when the worker is asked to end."""
+
+import contextlib
+import logging
+import os
+import threading
+from typing import Any
+
+from celery import Celery, Task, signals
+
+from omni_connector.exceptions import RunStoreError
+from omni_connector.executors.celery_app import TASK_NAME
+from omni_connector.forking import begins_anew
+from omni_connector.models import SyncMode
+from omni_connector.runstore.runs import RunKey
+from omni_connector.runstore.store import VERSION
+from omni_connector.runtime.runs import QueuedRun
+from omni_connector.runtime.service import ConnectorService
+
+log = logging.getLogger(__name__)
+
+STORE_SECONDS = 1.0
+"""Between two attempts of a task while the run store is away."""
+
+STORE_ATTEMPTS = 60
+
+
+class CeleryWorker:
+    """Executes the runs of one connector in this worker, whatever its pool.
+
+    Args:
+        app: of the connector.
+        service: executes runs in each process of the pool.
+    """
+
+    def __init__(self, app: Celery, service: ConnectorService) -> None:
+        self._service = service
+        self._warning = ShutdownWarning()
+        self._lock = threading.Lock()  # Protects _thread.
+        self._thread: threading.Thread | None = None
+        begins_anew(self)
+        worker = self
+
+        def sync(task: Task, *, v: int, sync_run_id: str, source_id: str, sync_mode: str, **_: Any) -> None:
+            """Execute one run; only its ids are sent."""
+            worker.execute(
+                v, QueuedRun(RunKey(sync_run_id, source_id, SyncMode(sync_mode).slot), task.request.id)
+            )
+
+        app.task(name=TASK_NAME, bind=True)(sync)
+        signals.after_setup_logger.connect(self._show_log)
+        signals.worker_ready.connect(self._say_ready)
+        signals.worker_shutting_down.connect(self._warn)
+        signals.worker_process_shutdown.connect(self._close)
+        signals.worker_shutdown.connect(self._close)
+
+    def after_fork(self) -> None:
+        """Begin anew in a process of the pool."""
+        self._lock = threading.Lock()
+        self._thread = None
+        self._warning.only_hear()
+
+    def execute(self, version: int, queued: QueuedRun) -> None:
+        """Execute a run, and return when it is over, or when this process ends and does not wait for it any longer."""
+        run_id = queued.key.sync_run_id
+        if version != VERSION:
+            log.error("Run %s was sent by another release (%s); it is given back in time", run_id, version)
+            return
+        self._listen()
+        for _ in range(STORE_ATTEMPTS):
+            try:
+                self._service.execute(queued)
+                return
+            except RunStoreError as error:
+                log.warning("Run %s waits for the run store: %s", run_id, error)
+                if self._warning.heard.wait(STORE_SECONDS):
+                    return
+
+    def _listen(self) -> None:
+        """Wait, in a thread, for the request to end; begun after the fork, with the first run."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._drain, name="omni-shutdown", daemon=True)
+                self._thread.start()
+
+    def _drain(self) -> None:
+        self._warning.wait()
+        self._service.drain()
+
+    def _say_ready(self, **_: Any) -> None:
+        log.info("This Celery worker executes the syncs of %s", self._service.connector.name)
+
+    def _warn(self, **_: Any) -> None:
+        """The worker is asked to end; called in a handler of signals."""
+        self._warning.give()
+
+    def _close(self, **_: Any) -> None:
+        self._service.close()
+
+    def _show_log(self, **_: Any) -> None:
+        """Celery shows warnings only, unless it is asked for more; the log of syncs is shown all the same."""
+        logger = logging.getLogger("omni_connector")
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+
+
+class ShutdownWarning:
+    """Warns the processes of a pool that the worker is asked to end: they have the reading end of a pipe.
+
+    Celery's warm shutdown only waits for tasks. The pipe also ends when the worker is killed, whose processes live on.
+
+    Attributes:
+        heard: set in a process that has heard it.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe()
+        self._is_open = True
+        self.heard = threading.Event()
+
+    def give(self) -> None:
+        """Warn all; takes no lock, so that handlers of signals can call it. Repeatable."""
+        if self._is_open:
+            self._is_open = False
+            # A byte for this process, should a child that it has forked hold the pipe; its end for all others.
+            os.write(self._writing, b".")
+            os.close(self._writing)
+
+    def only_hear(self) -> None:
+        """Close the writing end, in a forked process."""
+        if self._is_open:
+            self._is_open = False
+            with contextlib.suppress(OSError):
+                os.close(self._writing)
+        self.heard = threading.Event()
+
+    def wait(self) -> None:
+        """Return when the warning was given."""
+        os.read(self._reading, 1)
+        self.heard.set()

@@ -1,0 +1,275 @@
+"""Runs that are executed by real Celery workers, with a real Redis as broker and run store."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+import redis
+import requests
+from support.pausing import meet
+from support.processes import ROOT, Process, child_environ, start_gunicorn
+from support.redis_server import RedisServer
+from support.waiting import eventually
+
+SECRET = "s3cr3t-Passw0rd-of-the-source"
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory):
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+@pytest.fixture
+def environ(manager, redis_url, pipe):
+    """What web processes and workers have in common."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    return {
+        "CONNECTOR_MANAGER_URL": manager.url,
+        "OMNI_EXECUTOR": "celery",
+        "OMNI_BROKER_URL": redis_url,
+        "OMNI_RUN_STORE": redis_url,
+        "TEST_MEETING_POINT": str(pipe),
+    }
+
+
+def celery(*options, **env):
+    command = [sys.executable, "-m", "celery", "-A", "omni_connector.worker", *options]
+    return command, env
+
+
+def start_worker(target, environ, *options, name="one", **env):
+    command, env = celery(
+        "worker",
+        "--hostname",
+        f"{name}@here",
+        "--concurrency",
+        "2",
+        *options,
+        **environ,
+        OMNI_CONNECTOR=target,
+        **env,
+    )
+    process = Process(*command, env=env)
+    try:
+        process.wait_for("This Celery worker executes the syncs of")
+    except BaseException:
+        process.end()
+        raise
+    return process
+
+
+def start_web(address, environ, target, **env):
+    return start_gunicorn(address, target, env={**environ, **env})
+
+
+def is_running(address, run):
+    answer = requests.get(f"{address.url}/sync/{run}", timeout=10)
+    return answer.json().get("running", answer.status_code)
+
+
+def notes(folder, count):
+    (folder / "notes").mkdir()
+    for number in range(count):
+        (folder / "notes" / f"{number}.txt").write_text(f"Note {number}")
+    return {"path": str(folder / "notes")}
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_run_is_executed_by_a_worker_and_cancelled_there(manager, address, environ, pipe, pool):
+    target = "support.pausing:Endless"
+    with start_web(address, environ, target) as web, start_worker(target, environ, "--pool", pool) as worker:
+        manager.wait_for_connector(web, "web")
+        source = manager.add_source("web", {}, {"password": SECRET})
+        run = manager.trigger(source)
+        meet(pipe)
+        worker.wait_for("full sync of source")
+        assert is_running(address, run) is True
+        body = {"sync_run_id": "another", "source_id": source, "sync_mode": "full"}
+        assert requests.post(f"{address.url}/sync", json=body, timeout=10).status_code == 409
+        began = time.monotonic()
+        manager.cancel(run)
+        assert is_running(address, run) is False
+        worker.wait_for(rf"Sync of source {source} cancelled: ")
+        assert time.monotonic() - began < 2
+        assert not [line for line in web.lines if "sync of source" in line]
+
+
+def test_the_run_of_a_worker_that_is_killed_goes_on_in_another(tmp_path, manager, address, environ, pipe):
+    target = "support.pausing:PausingFilesystem"
+    env = {**environ, "TEST_PAUSE_AT": "400"}
+    with start_web(address, env, target) as web:
+        manager.wait_for_connector(web, "file_system")
+        source = manager.add_source("file_system", notes(tmp_path, 500))
+        with start_worker(target, env, "--pool", "threads") as worker:
+            run = manager.trigger(source)
+            meet(pipe)
+            pipe.unlink()  # When it is resumed, it does not stop.
+            worker.kill()
+            died = time.monotonic()
+        eventually(lambda: is_running(address, run) is False)
+        assert time.monotonic() - died < 17
+        with start_worker(target, env) as another:
+            manager.tick()
+            another.wait_for("full sync of source")
+            assert manager.wait(run)["status"] == "completed"
+        assert len(manager.documents(source)) == 500
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_worker_that_is_asked_to_end_leaves_its_run_to_another(
+    tmp_path, manager, address, environ, pipe, pool
+):
+    """Warm shutdown: nothing is reported as failed, and what was taken is delivered."""
+    target = "support.pausing:PausingFilesystem"
+    env = {**environ, "TEST_PAUSE_AT": "400", "OMNI_SHUTDOWN_SECONDS": "4"}
+    with start_web(address, env, target) as web:
+        manager.wait_for_connector(web, "file_system")
+        source = manager.add_source("file_system", notes(tmp_path, 500))
+        with start_worker(target, env, "--pool", pool) as worker:
+            run = manager.trigger(source)
+            meet(pipe)
+            pipe.unlink()
+            began = time.monotonic()
+            assert worker.terminate() == 0
+            assert time.monotonic() - began < 10
+            assert [line for line in worker.lines if re.search(rf"Sync of source {source} interrupted", line)]
+        assert is_running(address, run) is False
+        assert manager.count_events(run) >= 399
+        with start_worker(target, env, "--pool", pool):
+            manager.tick()
+            assert manager.wait(run)["status"] == "completed"
+        assert len(manager.documents(source)) == 500
+
+
+def test_a_second_delivery_by_the_broker_is_dropped(manager, address, environ, pipe, redis_url):
+    target = "support.pausing:Endless"
+    with start_web(address, environ, target) as web, redis.Redis.from_url(redis_url) as client:
+        manager.wait_for_connector(web, "web")
+        source = manager.add_source("web", {})
+        run = manager.trigger(source)
+        message = eventually(lambda: client.lindex("omni.endless", 0))
+        with start_worker(target, environ, "--pool", "threads") as worker:
+            meet(pipe)
+            client.lpush("omni.endless", message)
+            worker.wait_for(f"Run {run} is dropped: it was delivered before")
+            assert is_running(address, run) is True
+            manager.cancel(run)
+            worker.wait_for(f"Sync of source {source} cancelled")
+            assert len([line for line in worker.lines if "full sync of source" in line]) == 1
+
+
+def test_no_secret_is_in_redis_or_shown_by_celery_inspect(
+    tmp_path, manager, address, environ, pipe, redis_url
+):
+    target = "support.pausing:Endless"
+    env = environ
+    with start_web(address, env, target) as web, redis.Redis.from_url(redis_url) as client:
+        manager.wait_for_connector(web, "web")
+        source = manager.add_source("web", {"token": SECRET}, {"password": SECRET})
+        run = manager.trigger(source)
+        eventually(lambda: client.llen("omni.endless"))
+        seen = dump(client)
+        with start_worker(target, env, "--pool", "threads") as worker:
+            meet(pipe)
+            seen += dump(client)
+            shown = "".join(
+                inspect(command, {**env, "OMNI_CONNECTOR": target})
+                for command in (
+                    "active",
+                    "reserved",
+                    "stats",
+                    "conf",
+                    "report",
+                    "registered",
+                    "active_queues",
+                )
+            )
+            manager.cancel(run)
+            worker.wait_for(f"Sync of source {source} cancelled")
+        assert run in seen
+        assert SECRET not in seen
+        assert SECRET not in shown
+        # Runs are shown by source and mode.
+        for text in (run, source, "full", "omni_connector.worker.sync", "omni.endless"):
+            assert text in shown
+        assert SECRET not in "\n".join(worker.lines + web.lines)
+
+
+def dump(client):
+    """Return everything that Redis holds, as text."""
+    read = {
+        b"string": client.get,
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1),
+        b"hash": client.hgetall,
+    }
+    keys = client.keys("*")
+    assert keys
+    text = repr([(key, read[client.type(key)](key)) for key in keys if client.type(key) in read])
+    decoded = [base64.b64decode(found) for found in re.findall(r'"body": "([A-Za-z0-9+/=]+)"', text)]
+    return text + repr(decoded)
+
+
+def inspect(command, environ):
+    found = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "omni_connector.worker", "inspect", command, "--timeout", "5"],
+        env=child_environ(environ),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout + found.stderr
+
+
+def test_a_run_in_a_queue_that_no_worker_reads_is_given_back(manager, address, environ):
+    target = "support.pausing:Endless"
+    with start_web(address, environ, target, OMNI_QUEUE_SECONDS="1") as web:
+        manager.wait_for_connector(web, "web")
+        run = manager.trigger(manager.add_source("web", {}))
+        web.wait_for(rf"No worker took run {run} within 1 s \(OMNI_QUEUE_SECONDS\)")
+        assert is_running(address, run) is False
+
+
+@pytest.mark.parametrize(
+    ("options", "env", "says"),
+    [
+        (
+            ["--pool", "gevent"],
+            {},
+            "gevent has replaced the threads .* celery -A omni_connector.worker worker --pool threads",
+        ),
+        ([], {"OMNI_RUN_STORE": "memory"}, "OMNI_RUN_STORE must be a store that this process shares"),
+        ([], {"OMNI_BROKER_URL": ""}, "OMNI_BROKER_URL is not set"),
+    ],
+)
+def test_a_worker_that_cannot_be_right_does_not_start(options, env, says):
+    environ = {
+        "OMNI_CONNECTOR": "support.pausing:Endless",
+        "CONNECTOR_MANAGER_URL": "http://127.0.0.1:9",
+        "OMNI_BROKER_URL": "redis://127.0.0.1:9",
+        "OMNI_RUN_STORE": "redis://127.0.0.1:9",
+        **env,
+    }
+    command, environ = celery("worker", *options, **environ)
+    with Process(*command, env=environ) as process:
+        process.wait_for(f"The connector cannot start: {says}")
+        assert process.popen.wait(30) == 1
+        assert not any("Traceback" in line for line in process.lines)

@@ -1,0 +1,236 @@
+"""Runs that one process claims and another executes, by a queue that the test holds in its hands."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+
+import attrs
+import pytest
+from support.scripted import Holding, Scripted, emit, sync_request
+from support.switchable_store import SwitchableStore
+from support.waiting import eventually
+
+from omni_connector import Settings
+from omni_connector.exceptions import RunQueueError, SdkClientError, SyncConflictError
+from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
+from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runtime import queueing
+from omni_connector.runtime.options import RuntimeOptions
+from omni_connector.runtime.service import ConnectorService
+from omni_connector.testing import MemoryManager
+
+QUICK = KeeperTimes(
+    lease_seconds=1.0, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02, patience_seconds=1.0
+)
+SETTINGS = Settings(manager_url="http://manager")
+
+pytestmark = pytest.mark.parametrize("make_store", ["sqlite", "redis"], indirect=True)
+
+
+class Queue:
+    """Keeps what was sent; ``is_away`` lets it refuse."""
+
+    def __init__(self):
+        self.sent = []
+        self.is_away = False
+        self.is_closed = False
+
+    def put(self, queued, mode):
+        if self.is_away:
+            raise RunQueueError("The broker is away")
+        self.sent.append((queued, mode))
+
+    def close(self):
+        self.is_closed = True
+
+    def wait(self, count=1):
+        eventually(lambda: len(self.sent) >= count)
+        return self.sent[count - 1][0]
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    monkeypatch.setattr(queueing, "LOOK_SECONDS", 0.02)
+
+
+@pytest.fixture
+def manager():
+    return MemoryManager()
+
+
+@pytest.fixture
+def queue():
+    return Queue()
+
+
+@pytest.fixture
+def process(make_store, manager, queue):
+    """Make services: those with ``sends`` send their runs, the others are workers."""
+    with contextlib.ExitStack() as stack:
+
+        def make(connector, *, sends=False, seconds=60):
+            store = SwitchableStore(make_store())
+            service = ConnectorService(
+                connector,
+                attrs.evolve(SETTINGS, queue_seconds=seconds),
+                manager,
+                options=RuntimeOptions(dispatch_seconds=0.0, queue=queue if sends else None),
+                shared=SharedRuns(store, LeaseKeeper(store, QUICK)),
+            )
+            service.store = store
+            stack.callback(service.close)
+            if isinstance(connector, Holding):
+                stack.callback(connector.release.set)
+            return service
+
+        yield make
+
+
+def test_a_run_is_running_from_the_answer_until_its_worker_ends_it(process, queue, manager):
+    moment = dt.datetime(2026, 11, 29, 12, tzinfo=dt.UTC)
+    web, worker = process(Scripted(), sends=True), process(connector := Scripted(lambda ctx: emit(ctx, 3)))
+    request = sync_request(mode="incremental", checkpoint={"page": 7}, last_sync_at=moment.isoformat())
+    web.start_sync(request)
+    queued = queue.wait()
+    assert queue.sent[0][1] == "incremental"
+    assert web.is_running("run-1")
+    web.start_sync(request)  # A repeat.
+    with pytest.raises(SyncConflictError):
+        web.start_sync(sync_request(run="run-2"))
+    worker.execute(queued)
+    (call,) = connector.syncs
+    assert (call[2], call[3].last_sync_at) == ({"page": 7}, moment)
+    assert not web.is_running("run-1")
+    assert web.report("run-1").outcome == "completed"
+    assert len(manager.events) == 1
+    assert len(queue.sent) == 1
+
+
+def test_what_waits_outlives_the_process_that_has_sent_it(process, queue):
+    web, other, worker = process(Scripted(), sends=True), process(Scripted()), process(one := Scripted())
+    web.start_sync(sync_request())
+    queued = queue.wait()
+    web.close()
+    assert queue.is_closed
+    assert other.is_running("run-1")
+    worker.execute(queued)
+    assert len(one.syncs) == 1
+
+
+def test_a_second_delivery_is_dropped(process, queue):
+    web, worker, other = (
+        process(Scripted(), sends=True),
+        process(one := Holding()),
+        process(second := Scripted()),
+    )
+    web.start_sync(sync_request())
+    queued = queue.wait()
+    run = worker._starter.adopt(queued)
+    one.meet()
+    other.execute(queued)
+    worker.execute(queued)
+    one.release.set()
+    assert run.over.wait(20)
+    other.execute(queued)
+    worker.execute(queued)
+    assert len(one.syncs) == 1
+    assert not second.syncs
+
+
+def test_a_run_that_is_cancelled_while_it_waits_is_not_executed(process, queue):
+    web, worker = process(Scripted(), sends=True), process(connector := Scripted())
+    web.start_sync(sync_request())
+    queued = queue.wait()
+    assert web.cancel("run-1")
+    assert not web.is_running("run-1")
+    worker.execute(queued)
+    assert not connector.syncs
+    web.start_sync(sync_request(run="run-2"))  # The slot is free.
+
+
+def test_a_run_that_no_worker_takes_is_given_back(process, queue, caplog):
+    web, worker = process(Scripted(), sends=True, seconds=0.3), process(connector := Scripted())
+    web.start_sync(sync_request())
+    queued = queue.wait()
+    eventually(lambda: not web.is_running("run-1"))
+    eventually(lambda: "No worker took run run-1 within 0.3 s (OMNI_QUEUE_SECONDS)" in caplog.text)
+    worker.execute(queued)  # Too late.
+    assert not connector.syncs
+    web.start_sync(sync_request(is_resume=True))
+    worker.execute(queue.wait(2))
+    assert len(connector.syncs) == 1
+
+
+def test_a_run_that_waits_is_alive_at_the_manager(process, queue, manager, monkeypatch):
+    monkeypatch.setattr(queueing, "HEARTBEAT_SECONDS", 0.05)
+    web, worker = process(Scripted(), sends=True), process(Scripted())
+    web.start_sync(sync_request())
+    queued = queue.wait()
+    eventually(lambda: [call for call in manager.calls if call.operation == "heartbeat"])
+    worker.execute(queued)
+
+
+def test_while_the_broker_is_away_a_run_waits(process, queue, caplog):
+    web, worker = process(Scripted(), sends=True), process(connector := Scripted())
+    queue.is_away = True
+    web.start_sync(sync_request())
+    eventually(lambda: "The broker is away. Runs wait until it can be used again." in caplog.text)
+    assert web.is_running("run-1")
+    queue.is_away = False
+    worker.execute(queue.wait())
+    assert len(connector.syncs) == 1
+
+
+def test_what_the_broker_did_not_get_is_free_when_the_process_ends(process, queue):
+    web, other = process(Scripted(), sends=True), process(Scripted())
+    queue.is_away = True
+    web.start_sync(sync_request())
+    eventually(lambda: web._starter._sender._is_away)
+    web.close()
+    assert not other.is_running("run-1")
+    other.start_sync(sync_request(run="run-2"))
+
+
+def test_while_the_store_is_away_a_run_waits(process, queue):
+    web, worker = process(Scripted(), sends=True), process(connector := Scripted())
+    web.store.is_away = True
+    web.start_sync(sync_request())
+    assert not queue.sent
+    web.store.is_away = False
+    worker.execute(queue.wait())
+    assert len(connector.syncs) == 1
+
+
+def test_a_worker_that_cannot_reach_the_manager_gives_the_run_up(process, queue, manager, caplog):
+    web, worker = process(Scripted(), sends=True), process(connector := Scripted())
+    web.start_sync(sync_request())
+    queued = queue.wait()
+    manager.on("sync_config", SdkClientError("The manager is away", operation="sync_config"))
+    worker.execute(queued)
+    assert "Run run-1 is not started here" in caplog.text
+    assert not connector.syncs
+    assert not web.is_running("run-1")
+
+
+def test_a_worker_that_ends_gives_the_run_up(process, queue):
+    web, worker = process(Scripted(), sends=True), process(connector := Scripted())
+    web.start_sync(sync_request())
+    queued = queue.wait()
+    worker.drain()
+    worker.execute(queued)
+    assert not connector.syncs
+    assert not web.is_running("run-1")
+
+
+def test_a_worker_waits_for_no_run_that_outlives_its_end(process, queue):
+    web, worker = process(Scripted(), sends=True), process(connector := Holding())
+    worker.shutdown_seconds = 0.2
+    web.start_sync(sync_request())
+    run = worker._starter.adopt(queue.wait())
+    connector.meet()
+    worker.drain()
+    assert run.over.is_set()
+    assert run.thread.is_alive()
+    connector.release.set()
+    run.thread.join(10)
