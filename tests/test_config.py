@@ -266,3 +266,39 @@ def test_a_run_store_that_is_none_is_named_without_what_was_given(store):
 
 def test_the_server_decides_where_no_run_store_is_named():
     assert Settings.from_environ({**URL, "OMNI_RUN_STORE": " "}).run_store is None
+
+
+CELERY = {
+    **URL,
+    "OMNI_EXECUTOR": "celery",
+    "OMNI_BROKER_URL": "redis://:password@redis:6379/0",
+    "OMNI_RUN_STORE": "redis://redis",
+}
+
+
+def test_syncs_are_executed_by_threads_unless_celery_is_chosen():
+    assert Settings.from_environ(URL).executor == "threads"
+    settings = Settings.from_environ({**CELERY, "OMNI_QUEUE_SECONDS": "60"})
+    assert (settings.executor, settings.broker_url, settings.queue_seconds) == (
+        "celery",
+        CELERY["OMNI_BROKER_URL"],
+        60,
+    )
+    assert "password" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"OMNI_EXECUTOR": "kubernetes"}, "OMNI_EXECUTOR='kubernetes' is neither threads nor celery."),
+        ({"OMNI_BROKER_URL": ""}, "OMNI_BROKER_URL is not set: it is the broker of Celery."),
+        ({"OMNI_BROKER_URL": "secret@redis"}, "OMNI_BROKER_URL is not the address of a broker."),
+        ({"OMNI_RUN_STORE": ""}, "OMNI_RUN_STORE must be a store that this process shares"),
+        ({"OMNI_RUN_STORE": "memory"}, "OMNI_RUN_STORE must be a store that this process shares"),
+    ],
+)
+def test_celery_needs_a_broker_and_a_shared_store(changed, problem):
+    (found,) = problems({**CELERY, **changed})
+    assert found.startswith(problem)
+    assert "Type: export OMNI_" in found
+    assert "secret" not in found

@@ -20,12 +20,13 @@ import omni_connector
 from omni_connector import exceptions
 
 ROOT = Path(omni_connector.__file__).parent
-OPTIONAL = {"wsgi", "asgi", "gunicorn_conf"}
+OPTIONAL = {"wsgi", "asgi", "worker", "gunicorn_conf"}
 """Modules that are made to act when they are imported: servers import them when they start."""
 
 LIBRARIES = """
 import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, waitress, sqlite3
 import logging.config, importlib.metadata, mcp, mcp.client.streamable_http
+from celery import Celery, Task, signals
 """
 """What the interpreter's own modules and the libraries do when they are imported is not ours."""
 

@@ -88,7 +88,10 @@ def notes(folder, count):
     return {"path": str(folder / "notes")}
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+POOLS = ["prefork", pytest.param("threads", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("pool", POOLS)
 def test_a_run_is_executed_by_a_worker_and_cancelled_there(manager, address, environ, pipe, pool):
     target = "support.pausing:Endless"
     with start_web(address, environ, target) as web, start_worker(target, environ, "--pool", pool) as worker:
@@ -108,6 +111,7 @@ def test_a_run_is_executed_by_a_worker_and_cancelled_there(manager, address, env
         assert not [line for line in web.lines if "sync of source" in line]
 
 
+@pytest.mark.slow
 def test_the_run_of_a_worker_that_is_killed_goes_on_in_another(tmp_path, manager, address, environ, pipe):
     target = "support.pausing:PausingFilesystem"
     env = {**environ, "TEST_PAUSE_AT": "400"}
@@ -129,7 +133,8 @@ def test_the_run_of_a_worker_that_is_killed_goes_on_in_another(tmp_path, manager
         assert len(manager.documents(source)) == 500
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", POOLS)
 def test_a_worker_that_is_asked_to_end_leaves_its_run_to_another(
     tmp_path, manager, address, environ, pipe, pool
 ):
@@ -155,6 +160,7 @@ def test_a_worker_that_is_asked_to_end_leaves_its_run_to_another(
         assert len(manager.documents(source)) == 500
 
 
+@pytest.mark.slow
 def test_a_second_delivery_by_the_broker_is_dropped(manager, address, environ, pipe, redis_url):
     target = "support.pausing:Endless"
     with start_web(address, environ, target) as web, redis.Redis.from_url(redis_url) as client:
@@ -172,6 +178,7 @@ def test_a_second_delivery_by_the_broker_is_dropped(manager, address, environ, p
             assert len([line for line in worker.lines if "full sync of source" in line]) == 1
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_redis_or_shown_by_celery_inspect(
     tmp_path, manager, address, environ, pipe, redis_url
 ):
@@ -227,7 +234,19 @@ def dump(client):
 
 def inspect(command, environ):
     found = subprocess.run(
-        [sys.executable, "-m", "celery", "-A", "omni_connector.worker", "inspect", command, "--timeout", "5"],
+        [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "omni_connector.worker",
+            "inspect",
+            "-d",
+            "one@here",
+            "-t",
+            "20",
+            command,
+        ],
         env=child_environ(environ),
         cwd=ROOT,
         capture_output=True,
