@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -112,23 +113,26 @@ def test_a_run_is_executed_by_a_worker_and_cancelled_there(manager, address, env
 
 
 @pytest.mark.slow
-def test_the_run_of_a_worker_that_is_killed_goes_on_in_another(tmp_path, manager, address, environ, pipe):
-    target = "support.pausing:PausingFilesystem"
-    env = {**environ, "TEST_PAUSE_AT": "400"}
-    with start_web(address, env, target) as web:
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("at", [1, 120, 400])
+def test_the_run_of_a_process_that_is_killed_goes_on_in_another(
+    tmp_path, manager, address, environ, pipe, pool, at
+):
+    """Of ``prefork``, a process of the pool is killed, as the kernel does; of ``threads``, the worker."""
+    target = "support.pausing:NamingItsProcess"
+    env = {**environ, "TEST_PAUSE_AT": str(at), "TEST_FILES_PER_CHECKPOINT": "100"}
+    with start_web(address, env, target) as web, start_worker(target, env, "--pool", pool) as worker:
         manager.wait_for_connector(web, "file_system")
         source = manager.add_source("file_system", notes(tmp_path, 500))
-        with start_worker(target, env, "--pool", "threads") as worker:
-            run = manager.trigger(source)
-            meet(pipe)
-            pipe.unlink()  # When it is resumed, it does not stop.
-            worker.kill()
-            died = time.monotonic()
+        run = manager.trigger(source)
+        meet(pipe)
+        pipe.unlink()  # When it is resumed, it does not stop.
+        os.kill(int(worker.wait_for(r"sync in (\d+)")[1]), signal.SIGKILL)
+        died = time.monotonic()
         eventually(lambda: is_running(address, run) is False)
         assert time.monotonic() - died < 17
-        with start_worker(target, env) as another:
+        with start_worker(target, env, name="another"):
             manager.tick()
-            another.wait_for("full sync of source")
             assert manager.wait(run)["status"] == "completed"
         assert len(manager.documents(source)) == 500
 
