@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import attrs
 import pytest
 from support.scripted import Scripted
 
@@ -46,3 +47,18 @@ def test_a_broker_that_is_away_is_one_error_without_its_password():
         queue.put(QueuedRun(RunKey("run-1", "source-1", Slot.SCHEDULED), "token"), "full")
     queue.close()
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_message_carries_ids_alone():
+    app = make_celery_app(attrs.evolve(SETTINGS, broker_url="memory://"), "notes")
+    queue = CeleryQueue(app)
+    queue.put(QueuedRun(RunKey("run-1", "source-1", Slot.SCHEDULED), "token"), "full")
+    with app.connection_for_read() as connection, connection.SimpleQueue("omni.notes") as simple:
+        message = simple.get(timeout=5)
+    queue.close()
+    assert message.content_type == "application/json"
+    assert message.headers["task"] == "omni_connector.worker.sync"
+    assert message.headers["id"] == "token"
+    args, kwargs, _ = message.payload
+    assert args == []
+    assert kwargs == {"v": 1, "sync_run_id": "run-1", "source_id": "source-1", "sync_mode": "full"}

@@ -183,12 +183,18 @@ def test_a_second_delivery_by_the_broker_is_dropped(manager, address, environ, p
 
 
 @pytest.mark.slow
-def test_no_secret_is_in_redis_or_shown_by_celery_inspect(
-    tmp_path, manager, address, environ, pipe, redis_url
-):
+def test_no_secret_is_in_redis_or_shown_by_celery_inspect(tmp_path, manager, address, environ, pipe):
+    """Neither those of the source nor the password of the broker."""
+    with RedisServer(tmp_path) as server, redis.Redis.from_url(server.url) as client:
+        client.config_set("requirepass", SECRET)
+        url = server.url.replace("redis://", f"redis://:{SECRET}@")
+        env = {**environ, "OMNI_BROKER_URL": url, "OMNI_RUN_STORE": url}
+        look_for_secrets(manager, address, env, pipe, client)
+
+
+def look_for_secrets(manager, address, env, pipe, client):
     target = "support.pausing:Endless"
-    env = environ
-    with start_web(address, env, target) as web, redis.Redis.from_url(redis_url) as client:
+    with start_web(address, env, target) as web:
         manager.wait_for_connector(web, "web")
         source = manager.add_source("web", {"token": SECRET}, {"password": SECRET})
         run = manager.trigger(source)

@@ -7,6 +7,7 @@ import datetime as dt
 
 import attrs
 import pytest
+from support.partitioned import Drives
 from support.scripted import Holding, Scripted, emit, sync_request
 from support.switchable_store import SwitchableStore
 from support.waiting import eventually
@@ -116,6 +117,15 @@ def test_what_waits_outlives_the_process_that_has_sent_it(process, queue):
     assert other.is_running("run-1")
     worker.execute(queued)
     assert len(one.syncs) == 1
+
+
+def test_a_worker_reads_a_source_in_partitions(process, queue, manager):
+    web, worker = process(Drives(), sends=True), process(connector := Drives())
+    web.start_sync(sync_request())
+    worker.execute(queue.wait())
+    assert set(connector.given) == {"a", "b", "c"}
+    assert {event["document_id"] for event in manager.events} == connector.documents()
+    assert web.report("run-1").outcome == "completed"
 
 
 def test_a_second_delivery_is_dropped(process, queue):
