@@ -17,7 +17,7 @@ from support.waiting import eventually
 ASKED = 24
 """Requests on new connections: that one worker alone answers them all is as likely as 1 : 8 million."""
 
-OUTAGE_SECONDS = [3, pytest.param(60, marks=pytest.mark.slow)]
+OUTAGE_SECONDS = [3, 60]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def own_redis(tmp_path):
         yield server
 
 
-@pytest.fixture(params=["default", "redis"])
+@pytest.fixture(params=["default", pytest.param("redis", marks=pytest.mark.slow)])
 def store(request, redis_server):
     """The variables for the store: none, which is a SQLite file, or a Redis."""
     return {} if request.param == "default" else {"OMNI_RUN_STORE": redis_server.url}
@@ -55,7 +55,9 @@ def answers(address, run):
     return {each.json().get("running", each.status_code) for each in found}
 
 
-@pytest.mark.parametrize("kind", ["bare", "recommended", "preload"])
+@pytest.mark.parametrize(
+    "kind", ["bare", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("recommended", "preload"))]
+)
 def test_every_worker_knows_every_run(tmp_path, manager, address, pipe, store, kind):
     env = {"TEST_MEETING_POINT": str(pipe), **store}
     bare, options = kind == "bare", ["--preload"] if kind == "preload" else []
@@ -104,6 +106,7 @@ def test_the_run_of_a_worker_that_is_killed_goes_on_in_another(tmp_path, manager
         assert len(manager.documents(source)) == 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", OUTAGE_SECONDS)
 def test_while_redis_is_stopped_runs_go_on_and_new_ones_wait(
     tmp_path, manager, address, pipe, own_redis, seconds
@@ -133,6 +136,7 @@ def test_while_redis_is_stopped_runs_go_on_and_new_ones_wait(
             process.wait_for(rf"Sync of source {source} cancelled: .*")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", OUTAGE_SECONDS)
 def test_while_the_file_is_locked_runs_go_on_and_new_ones_wait(tmp_path, manager, address, pipe, seconds):
     file = tmp_path / "runs.sqlite3"
