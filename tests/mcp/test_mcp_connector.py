@@ -521,5 +521,6 @@ def test_a_sync_that_waits_for_the_server_ends_when_the_connector_does(omni, mir
     assert began.wait(WAIT)
     before = time.monotonic()
     served.close()
-    assert time.monotonic() - before < 8
+    # It waits for a checkpoint for half of the time that there is, and interrupts the call then.
+    assert time.monotonic() - before < 20
     assert omni.manager.run(run_id).status == "running"  # The manager resumes it.
