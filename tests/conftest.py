@@ -17,6 +17,11 @@ LONG_ROOMS = ["process", "faults", "examples", "mcp", "contract", "cli"]
 """Tested first, so that in the end no worker waits for another that began a long module last."""
 
 
+def pytest_xdist_auto_num_workers():
+    """One more than there are processors: many tests wait for a process, a lease or a time-out."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items):
     """Put the long rooms first; each keeps its own order. Refuse names that are not the same in each worker."""
     tests = Path(__file__).parent
