@@ -16,7 +16,7 @@ SYNCS = [(300, 1), pytest.param(3_000, 40, marks=pytest.mark.slow)]
 @pytest.mark.xfail(
     raises=queue.Empty,
     strict=False,
-    reason="since counts follow checkpoints, a resumed run makes fewer calls, and some kill points are never reached",
+    reason="a kill point was not reached once counts followed checkpoints; the cause is not proved yet",
 )
 @pytest.mark.parametrize(("documents", "kill_points"), SYNCS)
 def test_a_process_killed_at_any_call_of_a_run_loses_nothing(documents, kill_points):
