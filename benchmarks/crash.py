@@ -104,7 +104,13 @@ class Stage:
         self._process = start_gunicorn(
             self.address,
             self.target,
-            env={"CONNECTOR_MANAGER_URL": self.faulty.url, "OMNI_CONNECTOR": self.target},
+            # Alone in its process: in a store that processes share, the lease of each killed one would run for 15 s,
+            # in which the manager finds its run alive.
+            env={
+                "CONNECTOR_MANAGER_URL": self.faulty.url,
+                "OMNI_CONNECTOR": self.target,
+                "OMNI_RUN_STORE": "memory",
+            },
         )
         self._process.wait_for("Registered at")
 

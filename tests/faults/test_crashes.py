@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-
 import pytest
 
 from benchmarks.crash import SHARES, crashes
@@ -12,12 +10,6 @@ SYNCS = [(300, 1), pytest.param(3_000, 40, marks=pytest.mark.slow)]
 """Documents of each, and about how many points at which a process is killed: one an endpoint at least."""
 
 
-@pytest.mark.slow  # Each killed process holds its lease of 15 s in the store that gunicorn's workers share.
-@pytest.mark.xfail(
-    raises=queue.Empty,
-    strict=False,
-    reason="a kill point was not reached once counts followed checkpoints; the cause is not proved yet",
-)
 @pytest.mark.parametrize(("documents", "kill_points"), SYNCS)
 def test_a_process_killed_at_any_call_of_a_run_loses_nothing(documents, kill_points):
     lines = []
@@ -36,7 +28,6 @@ def test_a_process_killed_at_any_call_of_a_run_loses_nothing(documents, kill_poi
 PARTITIONED = [(600, 1), pytest.param(2_400, 20, marks=pytest.mark.slow)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("documents", "kill_points"), PARTITIONED)
 def test_in_partitions_too_and_the_counts_are_those_of_a_run_that_was_never_killed(documents, kill_points):
     lines = []
