@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from omni_connector.exceptions import RunStoreError
 from omni_connector.forking import begins_anew
@@ -14,8 +15,6 @@ from omni_connector.runstore.store import VERSION, Claim, Held, Rate
 
 BUSY_SECONDS = 2.0
 """How long a call waits for another process that writes; transactions take less than a millisecond."""
-
-_LIVE = "expires > :now AND expires <= :now + seconds"
 
 
 class SqliteStore:
@@ -51,7 +50,7 @@ class SqliteStore:
         """Hold all names, or none."""
         with self._writing() as (connection, now):
             for name in claim.names:
-                found = _lease(connection, self._prefix + name, now)
+                found = _lease(connection, self._prefix + name, self._clock)
                 if found is not None and found[0] != claim.token:
                     return Held(name, found[1])
             self._hold(connection, claim, now, seconds)
@@ -62,7 +61,7 @@ class SqliteStore:
         lost = []
         with self._writing() as (connection, now):
             for claim in claims:
-                held = self._held_names(connection, claim, now)
+                held = self._held_names(connection, claim)
                 self._hold(connection, claim.only(held), now, seconds)
                 if len(held) < len(claim.names):
                     lost.append(claim)
@@ -71,7 +70,7 @@ class SqliteStore:
     def hand_over(self, claim: Claim, to: Claim, seconds: float) -> bool:
         """Give the names to another owner."""
         with self._writing() as (connection, now):
-            if len(self._held_names(connection, claim, now)) < len(claim.names):
+            if len(self._held_names(connection, claim)) < len(claim.names):
                 return False
             self._hold(connection, to, now, seconds)
         return True
@@ -87,7 +86,7 @@ class SqliteStore:
     def holder(self, name: str) -> bytes | None:
         """Return the owner's value."""
         with self._reader.opened() as connection:
-            found = _lease(connection, self._prefix + name, self._clock())
+            found = _lease(connection, self._prefix + name, self._clock)
             return None if found is None else found[1]
 
     def put(self, name: str, value: bytes, seconds: float) -> None:
@@ -102,10 +101,12 @@ class SqliteStore:
     def get(self, name: str) -> bytes | None:
         """Return a note."""
         with self._reader.opened() as connection:
-            row: tuple[bytes] | None = connection.execute(
-                f"SELECT value FROM notes WHERE name = :name AND {_LIVE}",  # noqa: S608 - a constant.
-                {"name": self._prefix + name, "now": self._clock()},
-            ).fetchone()
+            row: tuple[bytes] | None = _live_row(
+                connection,
+                "SELECT value, seconds, expires FROM notes WHERE name = ?",
+                self._prefix + name,
+                self._clock,
+            )
             return None if row is None else row[0]
 
     def spend(self, name: str, units: float, rate: Rate) -> float:
@@ -135,8 +136,8 @@ class SqliteStore:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _held_names(self, connection: sqlite3.Connection, claim: Claim, now: float) -> list[str]:
-        found = ((name, _lease(connection, self._prefix + name, now)) for name in claim.names)
+    def _held_names(self, connection: sqlite3.Connection, claim: Claim) -> list[str]:
+        found = ((name, _lease(connection, self._prefix + name, self._clock)) for name in claim.names)
         return [name for name, lease in found if lease is not None and lease[0] == claim.token]
 
     def _hold(self, connection: sqlite3.Connection, claim: Claim, now: float, seconds: float) -> None:
@@ -225,12 +226,24 @@ _of_the_parent: list[sqlite3.Connection] = []
 """Connections of processes from which this one was forked: dropping one would close it."""
 
 
-def _lease(connection: sqlite3.Connection, key: str, now: float) -> tuple[str, bytes] | None:
-    row: tuple[str, bytes] | None = connection.execute(
-        f"SELECT token, value FROM leases WHERE name = :name AND {_LIVE}",  # noqa: S608 - a constant.
-        {"name": key, "now": now},
-    ).fetchone()
+def _lease(connection: sqlite3.Connection, key: str, clock: Callable[[], float]) -> tuple[str, bytes] | None:
+    row: tuple[str, bytes] | None = _live_row(
+        connection, "SELECT token, value, seconds, expires FROM leases WHERE name = ?", key, clock
+    )
     return row
+
+
+def _live_row(connection: sqlite3.Connection, query: str, key: str, clock: Callable[[], float]) -> Any:
+    """Return a row without its times; None when it is over, or was written before the machine started anew.
+
+    The clock is read on both sides of the query: what another process renews meanwhile is neither over nor of the future.
+    """
+    before = clock()
+    row = connection.execute(query, (key,)).fetchone()
+    if row is None:
+        return None
+    *values, seconds, expires = row
+    return tuple(values) if before < expires <= clock() + seconds else None
 
 
 def _inode(path: Path) -> int:

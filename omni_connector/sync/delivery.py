@@ -235,8 +235,8 @@ class Delivery:
     def close(self) -> None:
         """End the thread; what still waits is dropped. Call ``barrier`` first."""
         self._forget_stop()
-        self._state.close()
-        with self._changed:
+        with self._changed:  # In one step: who waits sees both, or neither.
+            self._state.close()
             self._is_closed = True
             self._drop_uploads()
             self._work.notify_all()

@@ -18,8 +18,9 @@ from omni_connector.testing import serve_connector
 
 SYNCS = [15, pytest.param(50, marks=pytest.mark.slow)]
 WARM_UP = 8
-KEPT_BYTES = 60_000
-"""However many runs there were: measured with tracemalloc, 58 to 61 kB after 15 runs, 69 kB after 30, 72 kB after 60.
+KEPT_BYTES = 90_000
+"""However many runs there were: measured with tracemalloc, 58 to 61 kB after 15 runs, 69 kB after 30, 72 kB after 60; on a
+busy machine, where more requests are under way at once, 76 kB after 15.
 
 No leak, but what reuse replaces after the warm-up: handles of libcurl and their sockets (about 16 kB), a buffer of the JSON
 encoder (4 kB), caches; the rest of the growth is the reports below."""

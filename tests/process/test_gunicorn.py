@@ -129,7 +129,7 @@ def test_a_cancelled_sync_stops_its_thread_and_frees_the_source_at_once(tmp_path
         meet(pipe)
 
         manager.cancel(run)
-        following = manager.trigger(source)
+        following = manager.trigger_when_free(source)
 
         assert manager.wait(run)["status"] == "cancelled"
         process.wait_for(rf"Sync of source {source} cancelled: .*")

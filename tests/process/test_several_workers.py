@@ -80,7 +80,7 @@ def test_every_worker_knows_every_run(tmp_path, manager, address, pipe, store, k
         if not bare:  # Which shows no log.
             process.wait_for(rf"Sync of source {source} cancelled: .*")
             assert time.monotonic() - began < 2
-        following = manager.trigger(source)
+        following = manager.trigger_when_free(source)
         meet(pipe)
         assert answers(address, following) == {True}
         manager.cancel(following)

@@ -77,7 +77,7 @@ def test_a_cancelled_sync_stops_and_frees_its_source(tmp_path, manager, address)
         assert manager.wait(run)["status"] == "cancelled"
         process.wait_for(rf"Sync of source {source} cancelled: .*")
         assert requests.get(f"{address.url}/sync/{run}", timeout=10).json() == {"running": False}
-        following = manager.trigger(source)
+        following = manager.trigger_when_free(source)
         meet(pipe)
         manager.cancel(following)
 

@@ -43,6 +43,19 @@ class ManagerClient:
         """Start a run; return its id."""
         return self._post("/sync", {"source_id": source_id, "sync_mode": mode})["sync_run_id"]
 
+    def trigger_when_free(self, source_id: str, mode: str = "full") -> str:
+        """Start a run as soon as the connector has ended the one before, which was cancelled; return its id."""
+        body = {"source_id": source_id, "sync_mode": mode}
+
+        def started() -> str | None:
+            response = self._session.post(f"{self.url}/sync", json=body, timeout=120)
+            if not response.ok:
+                assert "Sync already in progress" in response.text
+                return None
+            return response.json()["sync_run_id"]
+
+        return eventually(started)
+
     def cancel(self, run_id: str) -> None:
         """Cancel a run."""
         self._post(f"/sync/{run_id}/cancel", {})
