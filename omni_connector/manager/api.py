@@ -18,6 +18,9 @@ class ManagerApi(Protocol):
     def abort(self) -> None:
         """End the calls of the run at once, under way or waiting; to be used after its ``stop`` was set."""
 
+    def ping(self) -> None:
+        """Return if the manager answers that it is healthy; tried once, for two seconds at most."""
+
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """Announce the connector; tried once, because it is repeated anyway."""
 

@@ -348,6 +348,10 @@ class SdkClient(UpstreamCalls):
 
     # -- sources, and the connector -----------------------------------------------------------------------------
 
+    def ping(self) -> None:
+        """``GET /health``: return if the manager answers that it is healthy; tried once, for two seconds at most."""
+        self._do(endpoints.health("probing"))
+
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """``POST /sdk/register``; tried once, because it is repeated anyway.
 

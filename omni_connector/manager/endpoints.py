@@ -141,9 +141,9 @@ def register(manifest: dict[str, JsonValue]) -> Call[bool]:
     return Call(method="POST", path="/sdk/register", read=done, body=(encode(manifest),), policy="once")
 
 
-def health() -> Call[JsonValue]:
+def health(policy: str = "once") -> Call[JsonValue]:
     """What the process that answers says of itself."""
-    return Call(method="GET", path="/health", read=any_json, policy="once")
+    return Call(method="GET", path="/health", read=any_json, policy=policy)
 
 
 def source(source_id: str) -> Call[SourceRow]:

@@ -67,6 +67,7 @@ BULK = RetryPolicy()
 ANSWERING = RetryPolicy(attempts=3, total_seconds=8.0, longest_delay_seconds=1.0, is_deadline=True)
 COUNTERS = RetryPolicy(unless_sent=True, attempts=5, total_seconds=15.0)
 ONCE = RetryPolicy(attempts=1)
+PROBING = RetryPolicy(attempts=1, total_seconds=2.0, is_deadline=True)
 
 
 @frozen(kw_only=True)
@@ -78,6 +79,7 @@ class Policies:
         answering: calls that somebody waits for: ``POST /sync`` has to be answered well under 30 s (PROTOCOL, section 19).
         counters: counts add up, so one that may have arrived is not sent again.
         once: calls that are repeated by a rhythm of their own: registration, heartbeats.
+        probing: whether the manager answers at all; somebody waits for that.
         connect_seconds: longest wait for a new connection.
         read_seconds: longest wait for an answer, or for the next piece of one.
         extraction_read_seconds: the same for an extraction, which can take minutes (PROTOCOL, section 13).
@@ -88,6 +90,7 @@ class Policies:
     answering: RetryPolicy = ANSWERING
     counters: RetryPolicy = COUNTERS
     once: RetryPolicy = ONCE
+    probing: RetryPolicy = PROBING
     extraction: RetryPolicy = RetryPolicy(total_seconds=1200.0)
     connect_seconds: float = 5.0
     read_seconds: float = 30.0

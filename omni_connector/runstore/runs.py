@@ -175,6 +175,16 @@ class SharedRuns:
         """End a run."""
         self.keeper.release(lease)
 
+    def check(self) -> None:
+        """Return if the store can be written and read.
+
+        Raises:
+            RunStoreError: it cannot be.
+        """
+        self.store.put("check", encode({"v": VERSION}), LEASE_SECONDS)
+        if self.store.get("check") is None:
+            raise RunStoreError(f"The run store {self.store.label} forgets what is put into it")
+
     def close(self) -> None:
         """Call the store no more. Repeatable."""
         self.keeper.close()

@@ -5,12 +5,18 @@ import threading
 from collections.abc import Callable
 from http import HTTPStatus
 
-from omni_connector.exceptions import ConfigurationError, ConnectorError, ManagerUnreachableError
+from omni_connector.exceptions import (
+    ConfigurationError,
+    ConnectorError,
+    ManagerUnreachableError,
+    UnsupportedByManagerError,
+)
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.sessions import without_secrets
 from omni_connector.models.json_values import JsonValue
 from omni_connector.runstore.turns import Turn
 from omni_connector.runtime.hooks import ENDS_A_PROCESS
+from omni_connector.runtime.registration_notes import RegistrationNotes
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +46,7 @@ class Registrar:
         manifest: makes the manifest, anew for each registration.
         interval_seconds: between two registrations.
         turn: says whether it is this process that registers, of several that serve the connector; left out, it is.
+        notes: tell all processes how it went.
         is_idle_process: says whether this process never answers a request, so that another registers; asked each time.
     """
 
@@ -50,6 +57,7 @@ class Registrar:
         interval_seconds: float,
         *,
         turn: Turn | None = None,
+        notes: RegistrationNotes | None = None,
         is_idle_process: Callable[[], bool] | None = None,
     ) -> None:
         self._stopped = threading.Event()
@@ -58,6 +66,7 @@ class Registrar:
         self._manifest = manifest
         self._interval_seconds = interval_seconds
         self._turn = turn
+        self._notes = notes
         self._is_idle_process = is_idle_process
         self._is_changed = False  # The manifest: this process registers it once, whoever's turn it is.
         self._registered = False
@@ -110,12 +119,14 @@ class Registrar:
         except ConnectorError as error:
             self._is_unset = isinstance(error, ConfigurationError)
             self._log_failure(error)
+            self._note_failure(error)
             return False
         except (
             Exception,
             *ENDS_A_PROCESS,
         ):  # The thread must survive a manifest that an override gets wrong.
             log.exception("The manifest could not be made")
+            self._note_failure(ConnectorError("the manifest could not be made; see the log"))
             return False
         if not self._registered or self._logged is not None:
             log.info(
@@ -125,7 +136,17 @@ class Registrar:
                 manifest.get("connector_url"),
             )
         self._registered, self._logged = True, None
+        if self._notes is not None:
+            self._notes.registered()
         return True
+
+    def _note_failure(self, error: ConnectorError) -> None:
+        if self._notes is None:
+            return
+        if isinstance(error, UnsupportedByManagerError):
+            self._notes.registered(f"not needed: {error}")
+        else:
+            self._notes.failed(str(error))
 
     def _log_failure(self, error: ConnectorError) -> None:
         if self._stopped.is_set():

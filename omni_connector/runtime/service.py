@@ -14,7 +14,7 @@ from omni_connector.config import Settings
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.sync_signature import require_reader
 from omni_connector.event_loop import EventLoop
-from omni_connector.exceptions import ConfigurationError, McpDisabledError
+from omni_connector.exceptions import ConfigurationError, ConnectorError, McpDisabledError
 from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import (
@@ -37,7 +37,9 @@ from omni_connector.runtime.manifest import Announcement
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.queueing import RunSender
+from omni_connector.runtime.readiness import Readiness, ReadinessReport
 from omni_connector.runtime.registration import Registrar
+from omni_connector.runtime.registration_notes import RegistrationNotes
 from omni_connector.runtime.requests import USUAL_LIMIT, ActionThreads, ServerLimits, SlowRequests
 from omni_connector.runtime.runs import QueuedRun, RunRegistry, RunReport
 from omni_connector.runtime.shutdown import Shutdown
@@ -50,8 +52,14 @@ from omni_connector.sync.context import SyncContext
 
 log = logging.getLogger(__name__)
 
+ADDRESS_UNKNOWN = "its own address is unknown. Set CONNECTOR_HOST_NAME (with PORT) or CONNECTOR_URL to turn registration on."
+
 CANCEL_HOOK_SECONDS = 2.0
 """How long the answer to ``/cancel`` waits for the connector's own ``cancel``."""
+
+
+REGISTRATIONS_KEPT = 3
+"""For so many intervals a registration counts that is not renewed."""
 
 
 class ConnectorService:
@@ -99,6 +107,8 @@ class ConnectorService:
         self._prefix: str | None = None  # None until it was started.
         self._lock = threading.Lock()  # Protects _registrar and _closed.
         self._registrar: Registrar | None = None
+        self._registration: RegistrationNotes | None = None
+        self._is_ending = False
         self._closed = False
         self._shutdown = Shutdown(self._runs)
         self._actions = ActionThreads(connector.name)
@@ -106,6 +116,12 @@ class ConnectorService:
         self.slow_requests = SlowRequests(settings.max_concurrent_actions or USUAL_LIMIT)
         begins_anew(self)
         factory = RunFactory(self._hooks, manager, self._runs, options, Turns(settings.max_concurrent_syncs))
+        checks = {
+            "registration": self._check_registration,
+            "manager": self._check_manager,
+            "run store": self._check_run_store,
+        }
+        self._readiness = Readiness(connector.name, checks)
         sender = None
         if options.queue is not None:
             sender = RunSender(options.queue, self._runs, manager, settings.queue_seconds)
@@ -152,16 +168,20 @@ class ConnectorService:
             self._prefix = prefix
             atexit.register(self.close)
             if self.settings.connector_url is None:
-                log.warning(
-                    "%s is not registered with the manager: its own address is unknown. "
-                    "Set CONNECTOR_HOST_NAME (with PORT) or CONNECTOR_URL to turn registration on.",
-                    self.connector.name,
-                )
+                log.warning("%s is not registered with the manager: %s", self.connector.name, ADDRESS_UNKNOWN)
             else:
                 interval = self.settings.registration_interval_seconds
                 turn = Turn(self._shared.keeper, f"register/{self._announcement.url}")
+                notes = self._registration = RegistrationNotes(
+                    self._shared, self._announcement.url, REGISTRATIONS_KEPT * interval
+                )
                 self._registrar = Registrar(
-                    self.manager, self.manifest, interval, turn=turn, is_idle_process=is_idle_process
+                    self.manager,
+                    self.manifest,
+                    interval,
+                    turn=turn,
+                    notes=notes,
+                    is_idle_process=is_idle_process,
                 )
                 self._registrar.start()
         self._shared.keeper.start()
@@ -178,6 +198,7 @@ class ConnectorService:
             quick: wait for no checkpoint; ends such a wait of another thread, too.
         """
         with self._lock:
+            self._is_ending = True
             self._starter.refuse_more()
             registrar, self._registrar = self._registrar, None
         if registrar is not None:
@@ -192,6 +213,7 @@ class ConnectorService:
                 return
             self._closed = True
         atexit.unregister(self.close)
+        self._readiness.close()
         self._watch.close()
         if self.mirror is not None:  # After the runs have stopped: a call that fails now fails none of them.
             self.mirror.close()
@@ -219,6 +241,10 @@ class ConnectorService:
             return evolve(self._announcement, hooks=HookCaller(self.connector, loop)).checked()
         finally:
             loop.close()
+
+    def readiness(self) -> ReadinessReport:
+        """Say whether the connector is registered, and whether the manager and the run store can be used; never hangs."""
+        return self._readiness.report()
 
     def start_sync(self, request: SyncRequest) -> None:
         """Start the run that the manager dispatches; see ``SyncStarter.start``."""
@@ -301,6 +327,23 @@ class ConnectorService:
         return self._announcement.credential_ready(request)
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _check_registration(self) -> str:
+        if self._is_ending:
+            raise ConnectorError("the process ends")
+        if self._prefix is None:
+            return "off: nothing has asked for it"
+        if self._registration is None:
+            raise ConnectorError(ADDRESS_UNKNOWN)
+        return self._registration.state()
+
+    def _check_manager(self) -> str:
+        self.manager.ping()
+        return "answers"
+
+    def _check_run_store(self) -> str:
+        self._shared.check()
+        return "can be used"
 
     def _call_cancel(self, sync_run_id: str) -> "Future[Any]":
         given = {"sync_run_id": sync_run_id}

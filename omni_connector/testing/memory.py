@@ -149,6 +149,10 @@ class MemoryManager:
     def abort(self) -> None:
         """Nothing is ever under way for long."""
 
+    def ping(self) -> None:
+        """Be healthy."""
+        self._receive("ping")
+
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """Keep the manifest."""
         self._receive("register", manifest=manifest)

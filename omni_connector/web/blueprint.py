@@ -1,6 +1,7 @@
 """The protocol's endpoints as a Flask blueprint (connector.openapi.yaml)."""
 
 import re
+from http import HTTPStatus
 
 from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
@@ -61,6 +62,14 @@ def health() -> Response:
     return json_response({"status": "healthy", "service": _service().connector.name})
 
 
+def ready() -> Response:
+    """``GET /ready``: whether a sync would find everything that it needs; not for probes, which need ``/health``."""
+    report = _service().readiness()
+    return json_response(
+        report.to_json(), HTTPStatus.OK if report.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    )
+
+
 def manifest() -> Response:
     """``GET /manifest``: as it is registered."""
     return json_response(_service().manifest())
@@ -119,6 +128,7 @@ def credential_ready() -> Response:
 
 _ROUTES = (
     ("/health", health, "GET"),
+    ("/ready", ready, "GET"),
     ("/manifest", manifest, "GET"),
     ("/sync", start_sync, "POST"),
     ("/sync/<sync_run_id>", sync_status, "GET"),
