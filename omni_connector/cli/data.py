@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.private_files import make_private_file, make_private_folder
 
 
 def prepare_data_dir(directory: Path) -> Path:
@@ -13,7 +14,8 @@ def prepare_data_dir(directory: Path) -> Path:
     """
     try:
         if not directory.exists():
-            directory.mkdir(mode=0o700, parents=True)
+            make_private_folder(directory)
+            make_private_file(directory / ".gitignore")
             (directory / ".gitignore").write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(

@@ -8,10 +8,11 @@ process or another.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
@@ -47,10 +48,12 @@ class Store:
     def __init__(self, directory: Path | str) -> None:
         self.directory = Path(directory)
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            _make_folder(self.directory)
         except OSError as error:
             raise StoreError(f"cannot make the data directory {self.directory}: {error}") from error
         self._lock = threading.RLock()  # Protects the connection; held for the length of a transaction.
+        for name in (LOCK_NAME, DATABASE_NAME):
+            _make_private(self.directory / name)
         self._held = _hold(self.directory / LOCK_NAME)
         try:
             self._connection = _connect(self.directory / DATABASE_NAME)
@@ -125,6 +128,35 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
     with closing(_connect(path, mode="ro")) as connection, _damage_explained(directory):
         _check_version(connection, directory)
         yield connection
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for the owner only; ``parents=True`` would do so for one."""
+    if not folder.is_dir():
+        if folder.parent != folder:
+            _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _make_private(path: Path) -> None:
+    """Make a file that only its owner can read: it holds credentials. Mend one that an earlier version made.
+
+    The files that SQLite puts beside a database get its mode. One that exists is not opened here: closing it would drop the
+    locks that this process may have on it. Raises ``StoreError`` where it cannot be made, or is a symbolic link.
+    """
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        if path.is_symlink():
+            raise StoreError(
+                f"{path} is a symbolic link, which may lead out of the directory; use another data directory"
+            )
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            if file.is_file():
+                with suppress(PermissionError):  # Another account's; SQLite says whether it can be used.
+                    file.chmod(0o600)
+    except OSError as error:
+        raise StoreError(f"cannot open {path}: {error.strerror or error}") from error
 
 
 def storable(text: str) -> str:

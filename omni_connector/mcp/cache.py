@@ -17,6 +17,7 @@ from omni_connector.exceptions import MalformedRequestError
 from omni_connector.mcp.catalogue import McpCatalogue
 from omni_connector.models.codec import decode, encode, structure, unstructure
 from omni_connector.models.mcp_servers import McpServer
+from omni_connector.private_files import make_private_folder
 from omni_connector.sync.redaction import redact
 
 log = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ class CatalogueCache:
         return None
 
     def _replace(self, body: bytes) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self.path.parent)
         descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:  # For the owner only: mkstemp sees to it.

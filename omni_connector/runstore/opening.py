@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.private_files import OWNER_ONLY
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.redis_store import RedisStore
 from omni_connector.runstore.sqlite import SqliteStore
@@ -69,6 +70,8 @@ def _usable(path: Path) -> Path:
         problem = f"there is no folder {path.parent}"
     elif path.is_dir():
         problem = f"{path} is a folder"
+    elif path.is_symlink():
+        problem = f"{path} is a symbolic link; name the file itself"
     elif not os.access(path if path.exists() else path.parent, os.R_OK | os.W_OK):
         problem = f"this account may not write {path}"
     if problem:
@@ -90,5 +93,5 @@ def _make_private(folder: Path) -> None:
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & OWNER_ONLY:
         raise PermissionError(f"{folder} is not a folder of this account alone")

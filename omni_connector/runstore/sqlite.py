@@ -11,6 +11,7 @@ from typing import Any
 
 from omni_connector.exceptions import RunStoreError
 from omni_connector.forking import begins_anew
+from omni_connector.private_files import make_private_file
 from omni_connector.runstore.store import VERSION, Claim, Held, Rate
 
 BUSY_SECONDS = 2.0
@@ -195,6 +196,7 @@ class _Connection:
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
+        make_private_file(self._path)  # A dispatch that waits for a Celery worker has a checkpoint in it.
         connection = sqlite3.connect(
             self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
         )
