@@ -12,6 +12,10 @@ from omni_connector.models.json_values import JsonValue
 class ManagerApi(Protocol):
     """Everything that a connector can ask of its manager. Every call raises SdkClientError when it fails for good."""
 
+    @property
+    def parallel_uploads(self) -> int:
+        """How many contents are being uploaded now, of all runs."""
+
     def for_run(self, stop: threading.Event) -> "ManagerApi":
         """Return the same manager for one run, whose calls ``abort`` ends; nothing is sent once ``stop`` is set."""
 

@@ -113,6 +113,11 @@ class SdkClient(UpstreamCalls):
         self._owner = Owner()
         self._compatibility = Compatibility()
 
+    @property
+    def parallel_uploads(self) -> int:
+        """How many contents are being uploaded now."""
+        return self._sender.uploads.inside
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> "SdkClient":
         """Return a client of the manager that ``CONNECTOR_MANAGER_URL`` names.

@@ -34,6 +34,11 @@ class Gate:
         """How many may be under way; a snapshot."""
         return self._limit.value
 
+    @property
+    def inside(self) -> int:
+        """How many are under way; a snapshot."""
+        return self._inside
+
     def enter(self, call: Waiting, *, first: bool = False) -> None:
         """Begin a call as soon as its turn comes; ``first`` before those that wait already."""
         with self._lock:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
-from omni_connector.sync.figures import Figures
 from omni_connector.sync.ledger import DocumentError
+from omni_connector.telemetry.figures import Figures
 
 DONE = "done"
 FAILED = "failed"

@@ -10,7 +10,7 @@ from omni_connector.models.json_values import JsonValue
 from omni_connector.models.partition import Partition
 from omni_connector.partitions.layout import PartitionCheckpoint, SavedPartition
 from omni_connector.partitions.messages import DONE, FAILED, Assignment, PartitionReport
-from omni_connector.sync.figures import Figures
+from omni_connector.telemetry.figures import Figures
 
 LISTING = ""
 """In the place of a key, for what ``partitions`` itself emits and counts; it is done again when a run is resumed."""

@@ -11,6 +11,7 @@ from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.queueing import RunQueue
 from omni_connector.runtime.watch import WatchTimes
 from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.telemetry.observer import RunObserver
 
 
 @frozen(kw_only=True)
@@ -30,6 +31,7 @@ class RuntimeOptions:
         executor: where partitions are read; in threads of the process by default.
         queue: takes dispatched runs to other processes; None executes them in threads of this one.
         mcp: how many sessions with the connector's MCP server are kept, and for how long.
+        observers: learn of runs, beside the log.
     """
 
     limits: Callable[[SyncMode], DeliveryLimits] = field(default=DeliveryLimits.for_mode)
@@ -41,3 +43,4 @@ class RuntimeOptions:
     executor: ExecutorFactory = ThreadExecutor
     queue: RunQueue | None = None
     mcp: SessionLimits = field(factory=SessionLimits)
+    observers: tuple[RunObserver, ...] = ()

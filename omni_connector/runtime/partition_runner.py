@@ -32,6 +32,8 @@ from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
+from omni_connector.telemetry.log_context import in_run
+from omni_connector.telemetry.meter import RunMeter
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class RunInParts:
         desk: hands out partitions, and takes reports.
         pulse: is touched by every call of a partition.
         said: what is logged once a run, and was.
+        meter: what the run's time is spent on.
     """
 
     info: RunInfo
@@ -76,6 +79,7 @@ class RunInParts:
     desk: PartitionDesk
     pulse: Pulse = field(factory=Pulse)
     said: set[str] = field(factory=set)
+    meter: RunMeter = field(factory=RunMeter)
 
     @classmethod
     def elsewhere(
@@ -124,10 +128,13 @@ class PartitionRunner:
         reporter = PartitionReporter(self.resources.manager, run.desk, assignment)
         sync = reporter.sync = self.open(assignment, reporter)
         ended = {"outcome": STOPPED}
-        try:
-            ended = self._read(sync, assignment)
-        finally:
-            self._close(sync, reporter, ended)
+        run.meter.add_part(sync.meter)
+        with in_run(sync.info.identity):
+            try:
+                ended = self._read(sync, assignment)
+            finally:
+                self._close(sync, reporter, ended)
+                run.meter.part_ended(sync.meter)
 
     def open(self, assignment: Assignment, reporter: PartitionReporter) -> SyncRun:
         """Return the run of one partition, as its context sees it."""
@@ -138,6 +145,7 @@ class PartitionRunner:
             may_have_begun=False,
             documents_scanned=assignment.before.scanned,
             documents_updated=assignment.before.updated,
+            identity=evolve(self.run.info.identity, partition=assignment.key),
         )
         limits = self.resources.options.limits(info.mode).shared_by(self.resources.workers)
         sync = SyncRun(
@@ -147,7 +155,7 @@ class PartitionRunner:
             limits=limits,
             error_limits=self.resources.hooks.connector.error_limits,
         )
-        sync.pulse, sync.said = self.run.pulse, self.run.said
+        sync.pulse, sync.said, sync.run_meter = self.run.pulse, self.run.said, self.run.meter
         return sync
 
     def calls(self, sync: SyncRun) -> AuthorCalls:

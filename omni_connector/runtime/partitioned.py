@@ -52,7 +52,7 @@ class PartitionedWork:
         sync.begin()
         merger = PartitionMerger(sync, table, self.resources.options.save_pace)
         with closing(merger), closing(PartitionState(sync.state)) as scope:
-            run = RunInParts(info=sync.info, state=scope, desk=merger, pulse=sync.pulse)
+            run = RunInParts(info=sync.info, state=scope, desk=merger, pulse=sync.pulse, meter=sync.meter)
             _Reading(self.resources, run, merger, table, scope).read()
             merger.close()
             self._conclude(sync, table, merger)

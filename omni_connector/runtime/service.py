@@ -49,6 +49,7 @@ from omni_connector.runtime.turns import Turns
 from omni_connector.runtime.watch import Watch, WatchTimes
 from omni_connector.runtime.worker import RunFactory
 from omni_connector.sync.context import SyncContext
+from omni_connector.telemetry.observer import RunObservers
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,8 @@ class ConnectorService:
         self._runs.cancelled_elsewhere = self._call_cancel
         options = options or RuntimeOptions()
         watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
-        self._watch = Watch(self._runs, watch_times)
+        observers = RunObservers(options.observers)
+        self._watch = Watch(self._runs, watch_times, observers=observers)
         self.mirror = Mirror.of(
             self._hooks, settings, self._shared, on_change=self._announce_again, limits=options.mcp
         )
@@ -115,7 +117,8 @@ class ConnectorService:
         self._action_seconds = settings.action_seconds
         self.slow_requests = SlowRequests(settings.max_concurrent_actions or USUAL_LIMIT)
         begins_anew(self)
-        factory = RunFactory(self._hooks, manager, self._runs, options, Turns(settings.max_concurrent_syncs))
+        turns = Turns(settings.max_concurrent_syncs)
+        factory = RunFactory(self._hooks, manager, self._runs, options, turns, observers)
         checks = {
             "registration": self._check_registration,
             "manager": self._check_manager,

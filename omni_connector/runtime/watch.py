@@ -10,6 +10,7 @@ from omni_connector.exceptions import ConnectorError, ManagerUnreachableError
 from omni_connector.forking import begins_anew
 from omni_connector.runtime.runs import Run, RunRegistry
 from omni_connector.sync.run import SyncRun
+from omni_connector.telemetry.observer import RunObservers
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,11 @@ class _Seen:
 class Watch:
     """One thread that looks at all runs of a connector. ``close`` it."""
 
-    def __init__(self, registry: RunRegistry, times: WatchTimes | None = None) -> None:
+    def __init__(
+        self, registry: RunRegistry, times: WatchTimes | None = None, *, observers: RunObservers | None = None
+    ) -> None:
         self._registry = registry
+        self._observers = observers or RunObservers(())
         self._times = times or WatchTimes()
         self._stop = threading.Event()
         self._lock = threading.Lock()  # Protects _thread.
@@ -92,6 +96,8 @@ class Watch:
                 self._look_at_stopped(run, seen, now)
             elif run.sync is not None:
                 self._registry.publish(run)
+                if not run.is_waiting:
+                    self._observers.run_moved(run.sync.info.identity, run.sync.run_figures)
                 self._look_at_running(run, run.sync, seen, now)
 
     def _run(self) -> None:

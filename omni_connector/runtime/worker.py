@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from omni_connector.exceptions import ConnectorError, PartitionsFailedError, SdkClientError, SyncStartError
 from omni_connector.manager.api import ManagerApi
@@ -23,6 +23,9 @@ from omni_connector.runtime.turns import Turns
 from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.telemetry.figures import RunEnd
+from omni_connector.telemetry.log_context import RunIdentity, in_run
+from omni_connector.telemetry.observer import RunObservers
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ class RunFactory:
         registry: the runs of this process.
         options: figures.
         turns: how many runs are executed at once.
+        observers: learn of every run.
     """
 
     hooks: HookCaller
@@ -50,6 +54,7 @@ class RunFactory:
     registry: RunRegistry
     options: RuntimeOptions
     turns: Turns
+    observers: RunObservers
 
     @property
     def partitioned(self) -> PartitionedWork:
@@ -72,6 +77,8 @@ class RunFactory:
         limits, error_limits = self.options.limits(info.mode), connector.error_limits
         is_own = connector.reads_partitions and not isinstance(work, PartitionedWork)
         manager = cast("ManagerApi", StatesKept(self.manager)) if is_own else self.manager
+        identity = RunIdentity(connector.name, info.sync_run_id, info.source_id, info.mode)
+        info = evolve(info, identity=identity)
         run.sync = SyncRun(info, manager, run.state, limits=limits, error_limits=error_limits)
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
@@ -104,6 +111,7 @@ class SyncWorker(threading.Thread):
         self._work = work
         self._arguments = arguments
         self._extra = run.extra
+        self._error: str | None = None  # Why it failed.
 
     def on_stop(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` when the run is stopped."""
@@ -111,7 +119,13 @@ class SyncWorker(threading.Thread):
 
     def run(self) -> None:
         """Work, end the run, free its slot: whatever happens on the way."""
+        with in_run(self._sync.info.identity):
+            self._do()
+
+    def _do(self) -> None:
         self._sync.pulse.touch("start")  # It may have waited for its turn.
+        self._sync.meter.begin()
+        self._factory.observers.run_started(self._sync.info.identity)
         log.info("%s sync of source %s starts", self._sync.info.mode, self._run.source_id, extra=self._extra)
         try:
             self._call()
@@ -127,6 +141,9 @@ class SyncWorker(threading.Thread):
                 self._sync.close()
             finally:  # The slot is freed whatever happens.
                 outcome = self._outcome()
+                # Before others can know that it is over.
+                end = RunEnd(outcome=outcome, error=self._error)
+                self._factory.observers.run_ended(self._sync.info.identity, self._sync.run_figures, end)
                 self._factory.registry.release(self._run, outcome)
                 self._factory.turns.done()
             self._log_end(outcome)
@@ -183,6 +200,7 @@ class SyncWorker(threading.Thread):
             log.error(message, source_id, ended, shown, extra=self._extra)
             return
         log.error("Sync of source %s failed: %s", source_id, shown, extra=self._extra)
+        self._error = redact(error_text(error), secrets)
         if self._state.has_ended:
             return  # The final call itself failed; the manager finds the run lost and resumes it.
         try:

@@ -13,6 +13,7 @@ from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone
 from omni_connector.exceptions import ConnectorError
 from omni_connector.manager.pending import Pending
 from omni_connector.sync.run import SyncRun
+from omni_connector.telemetry.figures import Stage
 
 if TYPE_CHECKING:  # Loads asyncio, which importing ``SyncContext`` does without.
     from omni_connector.event_loop import EventLoop
@@ -53,7 +54,7 @@ class Blocking:
 
     def text_of(self, kind: type[T], run: SyncRun, storing: Storing) -> T:
         """Store it in this thread."""
-        with run.state.naming_cancellation():
+        with run.waiting("save"), run.state.naming_cancellation():
             return cast("T", cast("Any", kind)(storing.store()))
 
     def sleep(self, run: SyncRun, seconds: float) -> AwaitableBool:
@@ -95,6 +96,6 @@ class OnLoop:
         return cast("AwaitableBool", self._slept(run, seconds))
 
     async def _slept(self, run: SyncRun, seconds: float) -> bool:
-        with run.pulse.inside("sleep"):
+        with run.waiting("sleep", Stage.WAITING_RATE_LIMIT):
             await self._loop.sleep(seconds, run.state.on_stop)
         return not run.state.stopped.is_set()

@@ -158,7 +158,7 @@ def _warn_of_cut(run: SyncRun, characters: int) -> None:
 
 def _extract_and_store(run: SyncRun, data: object, mime_type: str, filename: str | None) -> str:
     run.require_open("extract_and_store_content")
-    with run.pulse.inside("extract_and_store_content"), run.state.naming_cancellation():
+    with run.waiting("extract_and_store_content"), run.state.naming_cancellation():
         payload = _file(data, mime_type, filename)
         with closing(payload):
             return payload.upload(run.manager, run.info.sync_run_id).result()
@@ -166,7 +166,7 @@ def _extract_and_store(run: SyncRun, data: object, mime_type: str, filename: str
 
 def _extract(run: SyncRun, data: object, mime_type: str, filename: str | None) -> str:
     run.require_open("extract_text")
-    with run.pulse.inside("extract_text"), run.state.naming_cancellation():
+    with run.waiting("extract_text"), run.state.naming_cancellation():
         payload = _file(data, mime_type, filename)
         with closing(payload):
             return run.manager.extract_text(

@@ -32,6 +32,9 @@ from omni_connector.sync.payloads import PendingContent, WithdrawnError
 from omni_connector.sync.refusal import Sender, skips_its_document
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
+from omni_connector.telemetry.figures import Stage
+from omni_connector.telemetry.log_context import in_run
+from omni_connector.telemetry.meter import RunMeter
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +87,7 @@ class Delivery:
         state: the run's state.
         ledger: where refused documents are noted.
         limits: when batches are sent.
+        meter: learns what time is spent on.
     """
 
     def __init__(
@@ -93,11 +97,14 @@ class Delivery:
         state: RunState,
         ledger: ErrorLedger,
         limits: DeliveryLimits,
+        *,
+        meter: RunMeter,
     ) -> None:
         self._run_info = run
         self._state = state
         self._ledger = ledger
         self._limits = limits
+        self._meter = meter
         # What is enough to be sent: a batch, or half of the buffer, because ``emit`` may be waiting for room.
         self._full_events = min(limits.flush_events, limits.buffer_events // 2 + 1)
         self._full_bytes = min(limits.batch_bytes, limits.buffer_bytes // 2 + 1)
@@ -120,6 +127,7 @@ class Delivery:
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._forget_stop = state.on_stop(self._stopped)
+        meter.watch_buffer(self._buffered)
         begins_anew(self)
 
     def after_fork(self) -> None:
@@ -250,25 +258,33 @@ class Delivery:
     def _run(self) -> None:
         """Send batch after batch until the end; an error ends the sending, not the run's other business."""
         try:
-            while True:
-                batch, counts_asked = self._next_batch()
-                if batch is None:
-                    return
-                try:
-                    self._deliver(batch, counts_asked)
-                finally:
-                    self._finished(batch, counts_asked)
+            with in_run(self._run_info.identity):
+                self._send_all()
         except BaseException as error:  # noqa: BLE001 - also when there is no memory: a waiting thread must not wait for ever.
             self._fail(ConnectorError(f"delivery failed: {error!r}"))
 
+    def _send_all(self) -> None:
+        while True:
+            batch, counts_asked = self._next_batch()
+            if batch is None:
+                return
+            try:
+                self._deliver(batch, counts_asked)
+            finally:
+                self._finished(batch, counts_asked)
+
     def _deliver(self, batch: list[_Waiting], counts_asked: int) -> None:
         try:
-            self._sender.send(self._resolved(batch), self.counters)
-            self._ledger.check_refused()
-            if counts_asked:
-                self.counters.report_all(self._state.stopped)
-            elif self.counters.due(self._limits.flush_seconds):
-                self.counters.report()
+            events = self._resolved(batch)
+            with self._meter.stage(Stage.SENDING_EVENTS):
+                self._sender.send(events, self.counters)
+                self._ledger.check_refused()
+                if counts_asked:
+                    self.counters.report_all(self._state.stopped)
+                elif self.counters.due(self._limits.flush_seconds):
+                    self.counters.report()
+            if events:
+                self._meter.delivered(sum(map(_buffered_bytes, batch)))
         except SyncRunEndedError as error:
             self._state.cancel(f"the manager takes no more events for it: {error.body}")
         except ConnectorError as error:
@@ -326,8 +342,9 @@ class Delivery:
     def _resolved(self, batch: list[_Waiting]) -> list[EncodedEvent]:
         """Wait for the contents; a document whose content the manager refuses is skipped."""
         last = next((upload for _, _, upload, _ in reversed(batch) if upload is not None), None)
-        if last is not None:
-            last.exception()  # First, because then most others are there: one change of threads instead of hundreds.
+        if last is not None and not last.done():
+            with self._meter.stage(Stage.STORING_CONTENTS):
+                last.exception()  # First, because then most others are there: one change of threads instead of hundreds.
         events = []
         for event, _, upload, _ in batch:
             if upload is not None:
@@ -350,6 +367,9 @@ class Delivery:
                     continue
             events.append(event)
         return events
+
+    def _buffered(self) -> tuple[int, int]:
+        return len(self._waiting) + len(self._batch), self._bytes
 
     def _finished(self, batch: list[_Waiting], counts_asked: int) -> None:
         with self._changed:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from attrs import evolve, frozen
 
 from omni_connector.exceptions import TooManyErrorsError
-from omni_connector.sync.figures import Figures
+from omni_connector.telemetry.figures import Figures
 
 log = logging.getLogger(__name__)
 

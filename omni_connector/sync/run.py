@@ -28,7 +28,6 @@ from omni_connector.models.document import Document, require_one_content
 from omni_connector.models.events import EncodedEvent, encode_upsert
 from omni_connector.models.json_values import JsonValue
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
-from omni_connector.sync.figures import Figures
 from omni_connector.sync.ledger import (
     CONNECTOR_STAGE,
     DECODED_STAGE,
@@ -43,6 +42,8 @@ from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.redaction import LONGEST_TEXT, error_text, redact
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
+from omni_connector.telemetry.figures import Figures, RunFigures, Stage
+from omni_connector.telemetry.meter import RunMeter, looked_at
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class SyncRun:
         checkpoint: the last that this run saved, else what it was given.
         connector_state: the same for the durable notes of the source.
         pulse: when the connector last called, and for what.
+        meter: what its time is spent on ...
+        run_meter: ... and that of the whole run, where this is one partition of it.
         ledger: the documents that did not arrive.
         delivery: the way of the events.
         said: what is logged once a run, and was.
@@ -91,9 +94,10 @@ class SyncRun:
         self.state = state
         self.manager = manager.for_run(state.fence)
         self.pulse = Pulse()
+        self.meter = self.run_meter = RunMeter()
         self.ledger = ErrorLedger(info.sync_run_id, error_limits)
         limits = limits or DeliveryLimits.for_mode(info.mode)
-        self.delivery = Delivery(info, self.manager, state, self.ledger, limits)
+        self.delivery = Delivery(info, self.manager, state, self.ledger, limits, meter=self.meter)
         self.checkpoint: Any = info.checkpoint
         self.connector_state: Any = info.connector_state
         self.documents_deleted = 0
@@ -136,6 +140,37 @@ class SyncRun:
             emitted=self._emitted,
             deleted=self.documents_deleted,
         )
+
+    @property
+    def run_figures(self) -> RunFigures:
+        """The same, and what the run is doing."""
+        figures, meter = self.figures, self.meter
+        events, size = meter.buffered()
+        batches, delivered = meter.traffic()
+        return RunFigures(
+            documents=figures,
+            seconds=meter.seconds,
+            stages=meter.stages(),
+            buffered_documents=events,
+            buffered_bytes=size,
+            batches=batches,
+            bytes_delivered=delivered,
+            parallel_uploads=self.manager.parallel_uploads,
+            progress=meter.progress(figures),
+        )
+
+    def set_progress(self, total: int | None, phase: str | None) -> None:
+        """Note how many documents there are, and what the connector is doing."""
+        identity = self.info.identity
+        self.run_meter.set_progress(
+            looked_at(self.figures), total=total, phase=phase, partition=identity.partition
+        )
+
+    @contextmanager
+    def waiting(self, what: str, stage: Stage = Stage.WAITING_MANAGER) -> Iterator[None]:
+        """Around a call of the connector that waits inside the SDK: meanwhile the run makes progress."""
+        with self.pulse.inside(what), self.meter.stage(stage):
+            yield
 
     def add_part(self, more: Figures, errors: Iterable[DocumentError]) -> None:
         """Add what a part of the run, which delivers by itself, has done."""
@@ -191,7 +226,7 @@ class SyncRun:
     def wait_for_room(self) -> None:
         """Wait until the buffer is below its limits."""
         if not self.delivery.has_room():
-            with self.pulse.inside("emit, waiting for the manager"):
+            with self.waiting("emit, waiting for the manager"):
                 self.delivery.wait_for_room()
 
     def count_scanned(self, count: int) -> None:
@@ -213,7 +248,7 @@ class SyncRun:
     def flush(self) -> list[DocumentError]:
         """Deliver everything taken so far; return what was refused since the last flush."""
         self.require_open("flush")
-        with self.pulse.inside("flush"):
+        with self.waiting("flush"):
             self.delivery.barrier()
         return self.ledger.take_refused()
 
@@ -227,7 +262,7 @@ class SyncRun:
     def save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save a checkpoint, after everything taken before it was delivered."""
         self.require_open("save_state")
-        with self.pulse.inside("save_state"):
+        with self.waiting("save_state"):
             taken = self.delivery.taken
             self.delivery.barrier()
             self.ledger.judge()
@@ -260,9 +295,9 @@ class SyncRun:
 
     def save_connector_state(self, notes: dict[str, Any]) -> None:
         """Replace the durable notes of the source; also after the end."""
-        self.pulse.touch("save_connector_state")
         self.state.raise_if_stopped()
-        with self._naming_what_is_too_large("connector state", notes):
+        what = "connector state"
+        with self.waiting("save_connector_state"), self._naming_what_is_too_large(what, notes):
             self.manager.save_connector_state(self.info.source_id, notes)
         self.connector_state = notes
 
@@ -279,7 +314,7 @@ class SyncRun:
         """
         if self.state.stopped.is_set() or self.state.has_ended:
             return
-        with self.pulse.inside("complete"):
+        with self.waiting("complete"):
             self.delivery.barrier(final=True)
         self.ledger.judge()  # Also for a connector that went on after TooManyErrorsError.
         checkpoint = self._final_checkpoint
@@ -322,7 +357,7 @@ class SyncRun:
         with self._asking:
             if self._user_email is None:
                 self.require_open("user_email")
-                with self.state.naming_cancellation():
+                with self.waiting("user_email"), self.state.naming_cancellation():
                     self._user_email = self.manager.user_email(self.info.source_id)
             return self._user_email
 
@@ -338,7 +373,7 @@ class SyncRun:
 
     def sleep(self, seconds: float) -> bool:
         """Wait, but no longer than until the run is stopped; return True when the time is over."""
-        with self.pulse.inside("sleep"):
+        with self.waiting("sleep", Stage.WAITING_RATE_LIMIT):
             return not self.state.stopped.wait(seconds)
 
     # -- for the runtime ------------------------------------------------------------------------------------------
@@ -393,6 +428,7 @@ class SyncRun:
         """End the run's own thread, after its end."""
         self._forget_abort()
         self.delivery.close()
+        self.meter.end()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

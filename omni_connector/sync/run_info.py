@@ -9,6 +9,7 @@ from attrs import Factory, field, frozen
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
 from omni_connector.models.sync import ABSENT, UserFilterMode, to_filter_mode
 from omni_connector.sync.redaction import secrets_in
+from omni_connector.telemetry.log_context import RunIdentity
 
 
 def _addresses(values: Iterable[Any] | None) -> frozenset[str]:
@@ -48,6 +49,10 @@ class UserFilter:
         return bool(address) and address in self.whitelist
 
 
+def _unnamed(info: "RunInfo") -> RunIdentity:
+    return RunIdentity("", info.sync_run_id, info.source_id, info.mode)
+
+
 @frozen(kw_only=True)
 class RunInfo:
     """One run: what the manager dispatched, and what it says of the source.
@@ -72,6 +77,7 @@ class RunInfo:
         config: the source's settings; empty where it has none.
         credentials: the source's secrets; empty where it has none.
         secrets: texts that no report may show.
+        identity: what log lines say of it.
     """
 
     sync_run_id: str
@@ -91,6 +97,7 @@ class RunInfo:
     config: Any = field(factory=dict)
     credentials: Any = field(factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    identity: RunIdentity = field(default=Factory(_unnamed, takes_self=True), eq=False)
 
     @classmethod
     def of(

@@ -146,6 +146,9 @@ class MemoryManager:
         """Return this manager as a run sees it: once ``stop`` is set its calls are refused and not noted."""
         return cast("ManagerApi", _Interruptible(self, stop))
 
+    parallel_uploads = 0
+    """A text is stored at once."""
+
     def abort(self) -> None:
         """Nothing is ever under way for long."""
 

@@ -17,10 +17,10 @@ from omni_connector.partitions.messages import DONE, PartitionReport
 from omni_connector.partitions.table import PartitionTable, RunFacts
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
-from omni_connector.sync.figures import Figures
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
+from omni_connector.telemetry.figures import Figures
 from omni_connector.testing import MemoryManager
 
 RUN = RunInfo(sync_run_id="run-1", source_id="source-1")

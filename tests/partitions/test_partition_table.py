@@ -13,7 +13,7 @@ from omni_connector.models.codec import decode, encode, structure, unstructure
 from omni_connector.partitions.layout import LAYOUT_KEY, PartitionCheckpoint, is_partitioned
 from omni_connector.partitions.messages import DONE, FAILED, STOPPED, Assignment, PartitionReport
 from omni_connector.partitions.table import PartitionTable, RunFacts
-from omni_connector.sync.figures import Figures
+from omni_connector.telemetry.figures import Figures
 
 RUN = RunFacts(sync_run_id="run-1")
 KEYS = ["a", "b", "c"]

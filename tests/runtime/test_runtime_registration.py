@@ -17,6 +17,8 @@ from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.runs import RunRegistry
 from omni_connector.runtime.watch import Watch, WatchTimes
 from omni_connector.sync.pulse import Pulse
+from omni_connector.sync.run_info import RunInfo
+from omni_connector.telemetry.figures import RunFigures
 
 QUICK = 0.001
 MANIFEST = {"name": "notes", "connector_url": "http://me:8000"}
@@ -256,6 +258,9 @@ def test_a_closed_service_does_not_start_to_register(serve, manager):
 
 class Beating:
     """As much of a run as the watch sees."""
+
+    info = RunInfo(sync_run_id="run-1", source_id="source-1")
+    run_figures = RunFigures()
 
     def __init__(self):
         self.pulse = Pulse()

@@ -16,6 +16,7 @@ from omni_connector.sync.ledger import ErrorLedger
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
+from omni_connector.telemetry.meter import RunMeter
 from omni_connector.testing import MemoryManager
 
 RUN = RunInfo(sync_run_id="run-1", source_id="source-1", source_type="web")
@@ -55,7 +56,7 @@ def make_delivery(manager, closing):
         ledger = ErrorLedger(RUN.sync_run_id)
         # Patient, so that only what a test asks for is sent.
         limits = DeliveryLimits(**{"flush_seconds": 3600.0, **limits})
-        delivery = closing(Delivery(RUN, manager, stop, ledger, limits))
+        delivery = closing(Delivery(RUN, manager, stop, ledger, limits, meter=RunMeter()))
         return Rig(manager=manager, stop=stop, run=RUN, ledger=ledger, delivery=delivery)
 
     return make

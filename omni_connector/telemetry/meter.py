@@ -1,0 +1,201 @@
+"""Measures what takes a run's time: only where a thread waits, and once a batch."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from attrs import define
+
+from omni_connector.telemetry.figures import Figures, Progress, Stage
+
+BLOCKING = (Stage.WAITING_MANAGER, Stage.WAITING_RATE_LIMIT)
+"""Stages in which the connector stands still; the rest of its time it is reading."""
+
+
+@define
+class _Timer:
+    """Time in which at least one thread was inside."""
+
+    seconds: float = 0.0
+    inside: int = 0
+    since: float = 0.0
+
+    def enter(self, now: float) -> None:
+        if not self.inside:
+            self.since = now
+        self.inside += 1
+
+    def leave(self, now: float) -> None:
+        self.inside -= 1
+        if not self.inside:
+            self.seconds += now - self.since
+
+    def at(self, now: float) -> float:
+        return self.seconds + (now - self.since if self.inside else 0.0)
+
+
+class RunMeter:
+    """What one run, or one partition of it, has taken its time for. Safe to use from many threads.
+
+    Attributes:
+        batches: requests with events that were answered; counted by the thread that sends.
+        bytes_delivered: bytes of the events in them.
+    """
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.bytes_delivered = 0
+        self._began = time.monotonic()
+        self._lock = threading.Lock()  # Protects everything below.
+        self._timers: dict[Stage, _Timer] = {stage: _Timer() for stage in Stage if stage is not Stage.READING}
+        self._standing = _Timer()  # In any of the blocking stages.
+        self._ended: float | None = None
+        self._buffered: Callable[[], tuple[int, int]] = _nothing_buffered
+        self._parts: list[RunMeter] = []  # Of the partitions that are being read.
+        self._is_in_parts = False
+        self._of_parts = dict.fromkeys(Stage, 0.0)  # Of those that have ended.
+        self._phase = ""
+        self._totals: dict[str, int] = {}  # By partition; of a run that is read whole, one.
+        self._phase_began = self._began
+        self._done_before = 0  # When the phase began.
+        self._has_progress = False
+
+    def begin(self) -> None:
+        """Begin to count the time now: the run has waited for its turn."""
+        self._began = self._phase_began = time.monotonic()
+
+    def watch_buffer(self, buffered: Callable[[], tuple[int, int]]) -> None:
+        """Learn how to ask for the events, and bytes, that wait."""
+        self._buffered = buffered
+
+    @contextmanager
+    def stage(self, stage: Stage) -> Iterator[None]:
+        """Around a wait, in any thread; threads that wait at the same time count once."""
+        timer = self._timers[stage]
+        stands = stage in BLOCKING
+        with self._lock:
+            now = time.monotonic()
+            timer.enter(now)
+            if stands:
+                self._standing.enter(now)
+        try:
+            yield
+        finally:
+            with self._lock:
+                now = time.monotonic()
+                timer.leave(now)
+                if stands:
+                    self._standing.leave(now)
+
+    def delivered(self, size: int) -> None:
+        """Count an answered request with events of so many bytes; called by the thread that sends."""
+        self.batches += 1
+        self.bytes_delivered += size
+
+    def end(self) -> None:
+        """Count no more time."""
+        if self._ended is None:
+            self._ended = time.monotonic()
+
+    # -- partitions ---------------------------------------------------------------------------------------------
+
+    def add_part(self, part: "RunMeter") -> None:
+        """A partition begins: its time counts instead of the run's own."""
+        with self._lock:
+            self._is_in_parts = True
+            self._parts.append(part)
+
+    def part_ended(self, part: "RunMeter") -> None:
+        """A partition has ended."""
+        part.end()
+        stages = part.stages()
+        with self._lock:
+            self._parts.remove(part)
+            self.batches += part.batches
+            self.bytes_delivered += part.bytes_delivered
+            for stage, seconds in stages.items():
+                self._of_parts[stage] += seconds
+
+    # -- progress -----------------------------------------------------------------------------------------------
+
+    def set_progress(self, done: int, *, total: int | None, phase: str | None, partition: str = "") -> None:
+        """Note what the connector says of its progress.
+
+        Args:
+            done: documents that it has looked at so far.
+            total: how many there are, in this phase or partition.
+            phase: a new one begins with no total, and counts from here on.
+            partition: key of the partition that says it; their totals add up, and phases are only shown.
+        """
+        with self._lock:
+            self._has_progress = True
+            if phase is not None and phase != self._phase:
+                self._phase = phase
+                if not partition:
+                    self._totals.clear()
+                    self._phase_began, self._done_before = time.monotonic(), done
+            if total is not None:
+                self._totals[partition] = total
+
+    # -- what is shown ------------------------------------------------------------------------------------------
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return self._now() - self._began
+
+    def stages(self) -> dict[Stage, float]:
+        """Return the seconds by stage."""
+        now = self._now()
+        with self._lock:
+            found = {stage: timer.at(now) for stage, timer in self._timers.items()}
+            is_in_parts, parts = self._is_in_parts, list(self._parts)
+            reading = 0.0 if is_in_parts else max(0.0, now - self._began - self._standing.at(now))
+            sums = {stage: found.get(stage, reading) + self._of_parts[stage] for stage in Stage}
+        for part in parts:
+            for stage, seconds in part.stages().items():
+                sums[stage] += seconds
+        return sums
+
+    def buffered(self) -> tuple[int, int]:
+        """Return how many events wait, and their bytes."""
+        events, size = self._buffered()
+        for part in self._live_parts():
+            more_events, more_bytes = part.buffered()
+            events, size = events + more_events, size + more_bytes
+        return events, size
+
+    def traffic(self) -> tuple[int, int]:
+        """Return the batches and bytes that were delivered."""
+        parts = self._live_parts()
+        batches = self.batches + sum(part.batches for part in parts)
+        return batches, self.bytes_delivered + sum(part.bytes_delivered for part in parts)
+
+    def progress(self, figures: Figures) -> Progress | None:
+        """Return how far the run is; None when its connector says nothing of it."""
+        with self._lock:
+            if not self._has_progress:
+                return None
+            return Progress(
+                phase=self._phase,
+                total=sum(self._totals.values()) if self._totals else None,
+                done=max(0, looked_at(figures) - self._done_before),
+                seconds=self._now() - self._phase_began,
+            )
+
+    def _live_parts(self) -> list["RunMeter"]:
+        with self._lock:
+            return list(self._parts)
+
+    def _now(self) -> float:
+        return time.monotonic() if self._ended is None else self._ended
+
+
+def looked_at(figures: Figures) -> int:
+    """Return how many documents a connector has dealt with: those that it has counted, or given, whichever are more."""
+    return max(figures.scanned, figures.emitted + figures.deleted + figures.unread)
+
+
+def _nothing_buffered() -> tuple[int, int]:
+    return 0, 0
