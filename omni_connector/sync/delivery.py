@@ -259,19 +259,16 @@ class Delivery:
         """Send batch after batch until the end; an error ends the sending, not the run's other business."""
         try:
             with in_run(self._run_info.identity):
-                self._send_all()
+                while True:
+                    batch, counts_asked = self._next_batch()
+                    if batch is None:
+                        return
+                    try:
+                        self._deliver(batch, counts_asked)
+                    finally:
+                        self._finished(batch, counts_asked)
         except BaseException as error:  # noqa: BLE001 - also when there is no memory: a waiting thread must not wait for ever.
             self._fail(ConnectorError(f"delivery failed: {error!r}"))
-
-    def _send_all(self) -> None:
-        while True:
-            batch, counts_asked = self._next_batch()
-            if batch is None:
-                return
-            try:
-                self._deliver(batch, counts_asked)
-            finally:
-                self._finished(batch, counts_asked)
 
     def _deliver(self, batch: list[_Waiting], counts_asked: int) -> None:
         try:
