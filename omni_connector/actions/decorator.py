@@ -1,7 +1,7 @@
 """``@action``: declares a method of a connector as an action."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from attrs import frozen
 
@@ -25,19 +25,22 @@ class ActionOptions:
     source_types: Any = ()
 
 
+class ActionKeywords(TypedDict, total=False):
+    """The options of ``@action``; its docstring says what each means."""
+
+    description: str | None
+    mode: Literal["read", "write"]
+    name: str | None
+    admin_only: bool
+    hidden: bool
+    required_scopes: Sequence[str] | None
+    source_types: Sequence[str]
+
+
 @overload
 def action(method: Method, /) -> Method: ...
 @overload
-def action(
-    *,
-    description: str | None = None,
-    mode: Literal["read", "write"] = "write",
-    name: str | None = None,
-    admin_only: bool = False,
-    hidden: bool = False,
-    required_scopes: Sequence[str] | None = None,
-    source_types: Sequence[str] = (),
-) -> Callable[[Method], Method]: ...
+def action(**options: Unpack[ActionKeywords]) -> Callable[[Method], Method]: ...
 def action(  # noqa: D417 - the options are described one by one.
     method: Any = None, /, **options: Any
 ) -> Any:

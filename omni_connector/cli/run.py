@@ -72,16 +72,7 @@ def _assignments(
 @json_option
 @verbose_option
 def run(
-    *,
-    target: str,
-    config: str | None,
-    assignments: list[tuple[str, str]],
-    credentials: Path | None,
-    source_name: str | None,
-    source_type: str | None,
-    as_json: bool,
-    verbose: bool,
-    **options: Any,
+    *, target: str, as_json: bool, verbose: bool, assignments: list[tuple[str, str]], **options: Any
 ) -> None:
     """Sync a source once with the connector TARGET, into an embedded manager.
 
@@ -100,10 +91,11 @@ def run(
     from omni_connector.cli.source import SourceOptions  # noqa: PLC0415
     from omni_connector.target import load_connector  # noqa: PLC0415
 
+    credentials: Path | None = options.pop("credentials")
     source = SourceOptions(
-        name=source_name,
-        source_type=source_type,
-        config=read_config(config, assignments),
+        name=options.pop("source_name"),
+        source_type=options.pop("source_type"),
+        config=read_config(options.pop("config"), assignments),
         credentials=None if credentials is None else read_object(credentials, "--credentials"),
     )
     output = Output(as_json=as_json)

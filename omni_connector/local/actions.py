@@ -5,20 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from omni_connector.local.catalogue import is_read_only
-from omni_connector.local.clock import Clock
 from omni_connector.local.connectors import Answer, ConnectorClient, ConnectorUnreachableError
-from omni_connector.local.credentials import Credentials
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.groups import Surroundings, Tables
 from omni_connector.local.manager_dates import Since
 from omni_connector.local.older_actions import older_answer, older_request
 from omni_connector.local.registry import Manifest, Registry
 from omni_connector.local.rows import SourceRow, UserRow
-from omni_connector.local.settings import LocalSettings
-from omni_connector.local.sources import Sources
-from omni_connector.local.store import Store, storable
+from omni_connector.local.store import storable
 from omni_connector.local.strict_json import JSON
 from omni_connector.local.timestamps import long_timestamp, to_microseconds
-from omni_connector.local.users import Users
 from omni_connector.local.vocabulary import SOURCE_TYPES, shown_source_type
 
 Request = dict[str, Any]
@@ -33,25 +29,13 @@ class Actions:
     """
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        sources: Sources,
-        users: Users,
-        credentials: Credentials,
-        registry: Registry,
-        connectors: ConnectorClient,
-        clock: Clock,
-        settings: LocalSettings,
+        self, tables: Tables, registry: Registry, connectors: ConnectorClient, surroundings: Surroundings
     ) -> None:
-        self._store = store
-        self._sources = sources
-        self._users = users
-        self._credentials = credentials
+        self._tables = tables
         self._registry = registry
         self._connectors = connectors
-        self._clock = clock
-        self._settings = settings
+        self._clock = surroundings.clock
+        self._settings = surroundings.settings
 
     def execute(self, request: Request) -> Answer:
         """Return the connector's answer; raises ``LocalManagerError`` when it does not come to that."""
@@ -75,7 +59,7 @@ class Actions:
             raise LocalManagerError(400, "source_type is only valid with transient_credentials")
         if not request["source_id"]:
             raise LocalManagerError(400, "source_id is required")
-        source = self._sources.get(request["source_id"])
+        source = self._tables.sources.get(request["source_id"])
         is_custom = source.source_type not in SOURCE_TYPES
         if is_custom and not self._settings.allow_custom_source_types:
             raise LocalManagerError(500, f"unknown source type: {source.source_type}")
@@ -84,7 +68,7 @@ class Actions:
             _check_type(action, source.source_type)
         if action["mode"] == "write" and (manifest["read_only"] or is_read_only(source)):
             raise LocalManagerError(400, f"Action '{action['name']}' is not allowed: source is read-only")
-        resolution = self._credentials.for_action(
+        resolution = self._tables.credentials.for_action(
             source,
             request["user_id"],
             admin_only=action["admin_only"],
@@ -92,7 +76,7 @@ class Actions:
         )
         if resolution.credential is None:
             raise _needs_user_auth(source, resolution.provider)
-        actor = None if request["user_id"] is None else self._users.get(request["user_id"])
+        actor = None if request["user_id"] is None else self._tables.users.get(request["user_id"])
         _check_admin(action, actor)
         return manifest, {
             "action": action["name"],
@@ -114,7 +98,7 @@ class Actions:
             raise LocalManagerError(400, f"Transient action '{action['name']}' must be read-only")
         if request["user_id"] is None:
             raise LocalManagerError(400, "user_id is required in transient mode")
-        actor = self._users.get(request["user_id"])
+        actor = self._tables.users.get(request["user_id"])
         _check_admin(action, actor)
         now = long_timestamp(to_microseconds(self._clock.now()))
         return manifest, {
@@ -163,7 +147,7 @@ class Actions:
         return source.config | resolved if isinstance(source.config, dict) else resolved
 
     def _external_id(self, document_id: str) -> str | None:
-        with self._store.lookup() as db:
+        with self._tables.store.lookup() as db:
             row = db.execute(
                 "SELECT external_id FROM documents WHERE id = ?", (storable(document_id),)
             ).fetchone()

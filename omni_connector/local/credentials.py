@@ -22,6 +22,25 @@ _TOKEN_KEYS = frozenset({"access_token", "refresh_token", "token", "token_type",
 """What a user must not inherit from the org-wide row."""
 
 
+@frozen(kw_only=True)
+class NewCredential:
+    """A row to store.
+
+    Attributes:
+        user_id: whose; None is org-wide.
+        expires_at: in microseconds, or None.
+    """
+
+    source_id: str
+    user_id: str | None
+    provider: str
+    auth_type: str
+    credentials: JSON
+    config: JSON
+    principal_email: str | None
+    expires_at: int | None
+
+
 @frozen
 class Resolution:
     """What was found for a call: the credential to use, or why there is none."""
@@ -41,30 +60,16 @@ class Credentials:
         self._settings = settings
         self._refresher = refresher
 
-    def put(
-        self,
-        source_id: str,
-        *,
-        user_id: str | None,
-        provider: str,
-        auth_type: str,
-        credentials: JSON,
-        config: JSON,
-        principal_email: str | None = None,
-        expires_at: int | None = None,
-    ) -> CredentialRow:
-        """Add the credential of a user (None: org-wide) for a source, or replace what it was.
-
-        ``expires_at`` is in microseconds.
-        """
+    def put(self, new: NewCredential) -> CredentialRow:
+        """Add a credential, or replace the former one of the same user for the same source."""
         now = to_microseconds(self._clock.now())
         columns = {
-            "provider": provider,
-            "auth_type": auth_type,
-            "principal_email": principal_email,
-            "credentials": storable_json(credentials),
-            "config": storable_json(config),
-            "expires_at": expires_at,
+            "provider": new.provider,
+            "auth_type": new.auth_type,
+            "principal_email": new.principal_email,
+            "credentials": storable_json(new.credentials),
+            "config": storable_json(new.config),
+            "expires_at": new.expires_at,
             "updated_at": now,
         }
         assignments = ", ".join(f"{name} = excluded.{name}" for name in columns)
@@ -73,11 +78,11 @@ class Credentials:
                 "INSERT INTO credentials (id, source_id, user_id, created_at, last_validated_at,"  # noqa: S608 - our own names.
                 f" {', '.join(columns)}) VALUES (?, ?, ?, ?, NULL{', ?' * len(columns)})"
                 f" ON CONFLICT (source_id, coalesce(user_id, '')) DO UPDATE SET {assignments}",
-                (new_ulid(), source_id, user_id, now, *columns.values()),
+                (new_ulid(), new.source_id, new.user_id, now, *columns.values()),
             )
-        stored = self._find(source_id, user_id)
+        stored = self._find(new.source_id, new.user_id)
         if stored is None:
-            raise LocalManagerError(404, f"Source not found: {source_id}")
+            raise LocalManagerError(404, f"Source not found: {new.source_id}")
         return stored
 
     def remove(self, source_id: str, user_id: str | None) -> None:
@@ -178,14 +183,16 @@ class Credentials:
             return credential
         tokens, lifetime_seconds = refreshed
         return self.put(
-            credential.source_id,
-            user_id=credential.user_id,
-            provider=credential.provider,
-            auth_type=credential.auth_type,
-            credentials={**credential.credentials, **tokens},
-            config=credential.config,
-            principal_email=credential.principal_email,
-            expires_at=now + int(lifetime_seconds * 1_000_000),
+            NewCredential(
+                source_id=credential.source_id,
+                user_id=credential.user_id,
+                provider=credential.provider,
+                auth_type=credential.auth_type,
+                credentials={**credential.credentials, **tokens},
+                config=credential.config,
+                principal_email=credential.principal_email,
+                expires_at=now + int(lifetime_seconds * 1_000_000),
+            )
         )
 
 

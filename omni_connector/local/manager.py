@@ -6,26 +6,31 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from flask import Flask
 
 from omni_connector.local.app import create_app
 from omni_connector.local.clock import Clock, SystemClock
-from omni_connector.local.configuration import configure_source, store_credential
+from omni_connector.local.configuration import (
+    CredentialColumns,
+    CredentialHolder,
+    SourceDescription,
+    configure_source,
+    store_credential,
+)
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.http_server import HttpServer
 from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
+from omni_connector.local.keywords import check_keywords
 from omni_connector.local.manager_dates import Since
 from omni_connector.local.rows import CredentialRow, SourceRow, SyncRunRow, UserRow
 from omni_connector.local.search import SearchHit
 from omni_connector.local.services import build_services
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.strict_json import JSON
-from omni_connector.local.timestamps import to_microseconds
 
 log = logging.getLogger(__name__)
 
@@ -113,66 +118,16 @@ class LocalManager:
 
     # Configuring
 
-    def add_source(
-        self,
-        *,
-        source_type: str,
-        name: str | None = None,
-        config: JSON = None,
-        credentials: JSON = None,
-        source_id: str | None = None,
-        sync_interval_seconds: int | None = None,
-        scope: str = "org",
-        owner_email: str = "owner@example.com",
-        user_filter_mode: str = "all",
-        user_whitelist: list[str] | None = None,
-        user_blacklist: list[str] | None = None,
-        provider: str | None = None,
-        auth_type: str = "api_key",
-        principal_email: str | None = None,
-        integration_type: str = "connector",
-    ) -> SourceRow:
+    def add_source(self, **description: Unpack[SourceDescription]) -> SourceRow:
         """Add a source, or replace the configuration and credentials of the one with this id.
 
-        A replaced source keeps its checkpoint and connector state.
-
-        Args:
-            source_type: a built-in type or, unless the settings forbid it, any other: a leniency of
-                this manager, see ``LocalSettings.allow_custom_source_types``.
-            name: what lists show; the type if None.
-            config: the source's configuration, ``{}`` if None.
-            credentials: the secret part of the owner's credential. None leaves the source without a
-                credential row, and without one no action can be executed; ``{}`` makes an empty row.
-            source_id: the id to add or replace; a new ULID if None.
-            sync_interval_seconds: None is never scheduled.
-            scope: ``org``, or ``user`` for a personal source, whose credential belongs to the creator.
-            owner_email: the creator; an administrator if not known yet.
-            user_filter_mode: ``all``, ``whitelist`` or ``blacklist``.
-            user_whitelist: addresses for that mode.
-            user_blacklist: addresses for that mode.
-            provider: column of the credential row; the usual one of the type if None.
-            auth_type: column of the credential row.
-            principal_email: column of the credential row.
-            integration_type: ``connector``, or ``remote_mcp`` for a source that no connector serves.
+        A replaced source keeps its checkpoint and connector state. ``SourceDescription`` lists the arguments;
+        ``source_type`` is needed.
         """
-        return configure_source(
-            self._services,
-            source_type=source_type,
-            name=name,
-            config=config,
-            credentials=credentials,
-            source_id=source_id,
-            sync_interval_seconds=sync_interval_seconds,
-            scope=scope,
-            owner_email=owner_email,
-            user_filter_mode=user_filter_mode,
-            user_whitelist=user_whitelist,
-            user_blacklist=user_blacklist,
-            provider=provider,
-            auth_type=auth_type,
-            principal_email=principal_email,
-            integration_type=integration_type,
-        )
+        check_keywords("add_source", description, SourceDescription)
+        if "source_type" not in description:
+            raise TypeError("add_source() needs the argument 'source_type'")
+        return configure_source(self._services, description)
 
     def set_source(
         self, source_id: str, *, is_active: bool | None = None, is_deleted: bool | None = None, **columns: Any
@@ -197,24 +152,12 @@ class LocalManager:
         credentials: JSON,
         *,
         user_id: str | None = None,
-        provider: str | None = None,
-        auth_type: str = "api_key",
-        config: JSON = None,
-        principal_email: str | None = None,
-        expires_at: datetime | None = None,
+        **columns: Unpack[CredentialColumns],
     ) -> CredentialRow:
         """Store the credential of a user (None: org-wide) for a source, replacing a former one."""
-        return store_credential(
-            self._services,
-            self.source(source_id),
-            user_id=user_id,
-            provider=provider,
-            auth_type=auth_type,
-            credentials=credentials,
-            config=config,
-            principal_email=principal_email,
-            expires_at=None if expires_at is None else to_microseconds(expires_at),
-        )
+        check_keywords("add_credential", columns, CredentialColumns)
+        holder = CredentialHolder(self.source(source_id), user_id)
+        return store_credential(self._services, holder, credentials, columns)
 
     def configure_connector(self, source_type: str, url: str) -> None:
         """Name the connector of a source type by its address: what managers before 23 March 2026 need.

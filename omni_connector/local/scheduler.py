@@ -12,19 +12,18 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from attrs import frozen
+
 from omni_connector.local.backoff import Backoff, backoff_seconds
 from omni_connector.local.cancellation import Canceller
 from omni_connector.local.cleanup import Cleanup
-from omni_connector.local.clock import Clock
 from omni_connector.local.dispatch import Dispatcher, RealtimeUnavailableError
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.groups import Surroundings, Tables
 from omni_connector.local.manager_dates import Since
 from omni_connector.local.registry import Registry
 from omni_connector.local.resume import Resumer
 from omni_connector.local.rows import SourceRow, SyncRunRow
-from omni_connector.local.runs import Runs
-from omni_connector.local.settings import LocalSettings
-from omni_connector.local.sources import Sources
 from omni_connector.local.timestamps import to_microseconds
 from omni_connector.local.vocabulary import REALTIME_CLASS, SCHEDULED_CLASS
 
@@ -38,32 +37,35 @@ _FREE = (
 )
 
 
+@frozen(kw_only=True)
+class RunControl:
+    """What starts runs, resumes them and ends them."""
+
+    dispatcher: Dispatcher
+    resumer: Resumer
+    canceller: Canceller
+
+
 class Scheduler:
     """Ticks by hand, or from a thread of its own until ``close()``."""
 
     def __init__(
         self,
-        *,
-        sources: Sources,
-        runs: Runs,
+        tables: Tables,
         registry: Registry,
-        dispatcher: Dispatcher,
-        canceller: Canceller,
-        resumer: Resumer,
+        control: RunControl,
         cleanup: Cleanup,
-        clock: Clock,
-        settings: LocalSettings,
-        stopping: threading.Event,
+        surroundings: Surroundings,
     ) -> None:
-        self._sources = sources
-        self._runs = runs
+        self._sources = tables.sources
+        self._runs = tables.runs
         self._registry = registry
-        self._dispatcher = dispatcher
-        self._canceller = canceller
-        self._clock = clock
-        self._settings = settings
-        self._stopping = stopping
-        self._resumer = resumer
+        self._dispatcher = control.dispatcher
+        self._canceller = control.canceller
+        self._resumer = resumer = control.resumer
+        self._clock = clock = surroundings.clock
+        self._settings = settings = surroundings.settings
+        self._stopping = surroundings.stopping
         self._ticking = threading.Lock()  # One tick at a time.
         self._realtime_backoff = Backoff(settings, clock)
         self._start_backoff = Backoff(settings, clock)

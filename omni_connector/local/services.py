@@ -18,6 +18,7 @@ from omni_connector.local.credentials import Credentials
 from omni_connector.local.dispatch import Dispatcher
 from omni_connector.local.event_queue import Queue
 from omni_connector.local.extraction import Extractor
+from omni_connector.local.groups import Surroundings, Tables
 from omni_connector.local.mcp import McpBridge
 from omni_connector.local.oauth import TokenRefresher
 from omni_connector.local.overview import Overview
@@ -25,7 +26,7 @@ from omni_connector.local.reader import StoreReader
 from omni_connector.local.registry import Registry
 from omni_connector.local.resume import Resumer
 from omni_connector.local.runs import Runs
-from omni_connector.local.scheduler import Scheduler
+from omni_connector.local.scheduler import RunControl, Scheduler
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.sources import Sources
 from omni_connector.local.store import Store
@@ -62,7 +63,7 @@ class Services:
 def build_services(data_dir: Path | str, settings: LocalSettings, clock: Clock) -> Services:
     """Open the store and build what works on it; raises ``StoreError``."""
     store = Store(data_dir)
-    stopping = threading.Event()
+    surroundings = Surroundings(clock=clock, settings=settings, stopping=threading.Event())
     users = Users(store, clock)
     sources = Sources(store, clock)
     runs = Runs(store, clock, settings)
@@ -70,13 +71,16 @@ def build_services(data_dir: Path | str, settings: LocalSettings, clock: Clock) 
     registry = Registry(clock, settings)
     connectors = ConnectorClient(settings)
     credentials = Credentials(store, clock, settings, TokenRefresher(settings.connector_timeout_seconds))
+    tables = Tables(
+        store=store, users=users, sources=sources, credentials=credentials, runs=runs, contents=contents
+    )
     dispatcher = Dispatcher(
         sources=sources,
         runs=runs,
         registry=registry,
         connectors=connectors,
         settings=settings,
-        stopping=stopping,
+        stopping=surroundings.stopping,
     )
     canceller = Canceller(sources=sources, runs=runs, registry=registry, connectors=connectors)
     resumer = Resumer(
@@ -87,31 +91,17 @@ def build_services(data_dir: Path | str, settings: LocalSettings, clock: Clock) 
         dispatcher=dispatcher,
         settings=settings,
     )
-    cleanup = Cleanup(
-        store=store,
-        sources=sources,
-        runs=runs,
-        contents=contents,
-        canceller=canceller,
-        clock=clock,
-        settings=settings,
-    )
     scheduler = Scheduler(
-        sources=sources,
-        runs=runs,
-        registry=registry,
-        dispatcher=dispatcher,
-        canceller=canceller,
-        resumer=resumer,
-        cleanup=cleanup,
-        clock=clock,
-        settings=settings,
-        stopping=stopping,
+        tables,
+        registry,
+        RunControl(dispatcher=dispatcher, resumer=resumer, canceller=canceller),
+        Cleanup(tables, canceller, surroundings),
+        surroundings,
     )
     return Services(
         settings=settings,
         clock=clock,
-        stopping=stopping,
+        stopping=surroundings.stopping,
         store=store,
         reader=StoreReader(data_dir),
         users=users,
@@ -127,16 +117,7 @@ def build_services(data_dir: Path | str, settings: LocalSettings, clock: Clock) 
         scheduler=scheduler,
         overview=Overview(sources=sources, runs=runs, settings=settings),
         catalogue=Catalogue(sources=sources, registry=registry, connectors=connectors, settings=settings),
-        actions=Actions(
-            store=store,
-            sources=sources,
-            users=users,
-            credentials=credentials,
-            registry=registry,
-            connectors=connectors,
-            clock=clock,
-            settings=settings,
-        ),
+        actions=Actions(tables, registry, connectors, surroundings),
         mcp=McpBridge(sources=sources, credentials=credentials, registry=registry, connectors=connectors),
         extractor=Extractor(settings),
     )

@@ -4,9 +4,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TypedDict, Unpack
 
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.local import LocalManager, LocalManagerError
+from omni_connector.local.keywords import check_keywords
 from omni_connector.manager import ManagerApi
 from omni_connector.models.json_values import JsonValue
 from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
@@ -16,6 +18,35 @@ from omni_connector.testing.served import ServedConnector, serve_connector
 from omni_connector.testing.sources import publish_state
 
 
+class RunOptions(TypedDict, total=False):
+    """What ``run_sync`` takes besides.
+
+    Attributes:
+        connector_state: durable notes of the source; None leaves the source's own.
+        client: how the connector calls the manager, such as ``faulty_manager.client()``; straight unless given.
+        source_id: one made of the connector's name, unless given.
+        source_type: the connector's first, unless given.
+        timeout_seconds: how long it may take; 60 unless given.
+    """
+
+    connector_state: JsonValue
+    client: ManagerApi | None
+    source_id: str | None
+    source_type: str | None
+    timeout_seconds: float
+
+
+class ManagedRunOptions(RunOptions, total=False):
+    """What the function ``run_sync`` takes besides, the manager among it.
+
+    Attributes:
+        manager: a manager that runs; one of its own for this call unless given. Different connectors for one type of
+            source need different managers: a manager asks the first that registered (PROTOCOL, section 2).
+    """
+
+    manager: LocalManager | None
+
+
 def run_sync(
     connector: ConnectorBase,
     *,
@@ -23,12 +54,7 @@ def run_sync(
     credentials: JsonValue = None,
     mode: str = "full",
     state: JsonValue = None,
-    connector_state: JsonValue = None,
-    manager: LocalManager | None = None,
-    client: ManagerApi | None = None,
-    source_id: str | None = None,
-    source_type: str | None = None,
-    timeout_seconds: float = 60.0,
+    **options: Unpack[ManagedRunOptions],
 ) -> SyncResult:
     """Run one sync of ``connector`` and return what arrived.
 
@@ -43,30 +69,30 @@ def run_sync(
         mode: ``full``, ``incremental`` or ``realtime``. As the real manager does, the embedded one makes the first
             incremental run of a source a full one, unless ``state`` says where an earlier one left off.
         state: the checkpoint that an earlier, completed run left; None leaves the source's own.
-        connector_state: durable notes of the source; the same.
-        manager: a manager that runs; one of its own for this call unless given. Different connectors for one type of
-            source need different managers: a manager asks the first that registered (PROTOCOL, section 2).
-        client: how the connector calls the manager, such as ``faulty_manager.client()``; straight unless given.
-        source_id: one made of the connector's name, unless given.
-        source_type: the connector's first, unless given.
-        timeout_seconds: how long it may take.
+        options: ``manager``, ``connector_state``, ``client``, ``source_id``, ``source_type`` and ``timeout_seconds``;
+            see ``RunOptions``.
 
     Raises:
         TimeoutError: it takes longer; says where the connector is. The run is cancelled.
         ConfigurationError: a manager would refuse the connector's manifest; says all that is wrong.
         LocalManagerError: the manager or the connector refuses to start the run.
     """
-    with _manager(manager) as running:
-        with serve_connector(connector, running, client=client) as served:
+    check_keywords("run_sync", options, ManagedRunOptions)
+    with _manager(options.get("manager")) as running:
+        with serve_connector(connector, running, client=options.get("client")) as served:
             source_id = served.put_source(
-                source_id=source_id, config=config, credentials=credentials, source_type=source_type
+                source_id=options.get("source_id"),
+                config=config,
+                credentials=credentials,
+                source_type=options.get("source_type"),
             )
+            connector_state = options.get("connector_state")
             if connector_state is not None:
                 running.set_source(source_id, connector_state=connector_state)
             if state is not None:
                 publish_state(running, source_id, state)
             run_id = running.trigger(source_id, mode)
-            _wait(served, run_id, timeout_seconds)
+            _wait(served, run_id, options.get("timeout_seconds", 60.0))
         # The service is closed, so that its figures are final.
         report = served.service.report(run_id) or RunReport(sync_run_id=run_id, outcome="unknown")
         return collect_result(running, running.run(run_id), report)
@@ -90,11 +116,7 @@ class SyncRunner:
         credentials: JsonValue = None,
         mode: str = "full",
         state: JsonValue = None,
-        connector_state: JsonValue = None,
-        client: ManagerApi | None = None,
-        source_id: str | None = None,
-        source_type: str | None = None,
-        timeout_seconds: float = 60.0,
+        **options: Unpack[RunOptions],
     ) -> SyncResult:
         """Run one sync; arguments, result and errors as for the function ``run_sync``."""
         return run_sync(
@@ -103,12 +125,8 @@ class SyncRunner:
             credentials=credentials,
             mode=mode,
             state=state,
-            connector_state=connector_state,
             manager=self.manager,
-            client=client,
-            source_id=source_id,
-            source_type=source_type,
-            timeout_seconds=timeout_seconds,
+            **options,
         )
 
 

@@ -1,5 +1,7 @@
 """A connector behind a real HTTP server, registered with a manager: for tests of actions, cancellation, resuming."""
 
+from typing import Unpack
+
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager
@@ -8,7 +10,7 @@ from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.models.json_values import JsonValue
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.testing.actions import ActionAnswer, post_action
-from omni_connector.testing.sources import put_source
+from omni_connector.testing.sources import SourceOptions, put_source
 
 
 def serve_connector(
@@ -42,11 +44,9 @@ def call_action(
     action: str,
     params: JsonValue = None,
     *,
-    config: JsonValue = None,
-    credentials: JsonValue = None,
     manager: LocalManager,
-    source_id: str | None = None,
     actor_email: str | None = None,
+    **source: Unpack[SourceOptions],
 ) -> ActionAnswer:
     """Run one action of ``connector`` through the real protocol and return what its caller gets.
 
@@ -57,44 +57,22 @@ def call_action(
         connector: the connector; served for the time of the call.
         action: the action's name.
         params: its parameters; the manager adds the source's config.
-        config: the source's settings; None leaves those of an existing source as they are.
-        credentials: the source's secrets; the same. The connector gets them inside a credential row.
         manager: a manager that runs, such as the fixture ``omni_manager``.
-        source_id: one made of the connector's name, unless given.
         actor_email: address of the acting user; no user unless given.
+        source: ``config``, ``credentials`` (the connector gets them inside a credential row), ``source_id``,
+            ``source_type``; see ``SourceOptions``.
     """
     with serve_connector(connector, manager) as served:
-        source_id = served.put_source(source_id=source_id, config=config, credentials=credentials)
+        source_id = served.put_source(**source)
         return served.call_action(action, params, source_id=source_id, actor_email=actor_email)
 
 
 class ServedConnector(LocalService):
     """A ``LocalService`` with what tests do: sources, actions, the lists of an MCP server. ``close`` it."""
 
-    def put_source(
-        self,
-        *,
-        source_id: str | None = None,
-        config: JsonValue = None,
-        credentials: JsonValue = None,
-        source_type: str | None = None,
-    ) -> str:
-        """Add a source for the connector, or change the one that is there, and return its id.
-
-        Args:
-            source_id: one made of the connector's name, unless given.
-            config: the source's settings; None leaves those of an existing source as they are.
-            credentials: its secrets; the same.
-            source_type: the connector's first, unless given.
-        """
-        return put_source(
-            self.manager,
-            self.connector,
-            source_id=source_id,
-            config=config,
-            credentials=credentials,
-            source_type=source_type,
-        )
+    def put_source(self, **source: Unpack[SourceOptions]) -> str:
+        """Add a source for the connector, or change the one that is there, and return its id."""
+        return put_source(self.manager, self.connector, **source)
 
     def call_action(
         self,

@@ -1,32 +1,44 @@
 """The sources of tests: one for each connector by default, so that a second run continues the first."""
 
 from http import HTTPStatus
+from typing import TypedDict, Unpack
 
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.local import LocalManager, LocalManagerError, SourceRow
+from omni_connector.local.keywords import check_keywords
 from omni_connector.manager import SdkClient
 from omni_connector.models.json_values import JsonValue
 
 
-def put_source(
-    manager: LocalManager,
-    connector: ConnectorBase,
-    *,
-    source_id: str | None = None,
-    config: JsonValue = None,
-    credentials: JsonValue = None,
-    source_type: str | None = None,
-) -> str:
+class SourceOptions(TypedDict, total=False):
+    """The source of a test.
+
+    Attributes:
+        source_id: one made of the connector's name, unless given.
+        config: the source's settings; None leaves those of an existing source as they are.
+        credentials: its secrets; the same.
+        source_type: the connector's first, unless given.
+    """
+
+    source_id: str | None
+    config: JsonValue
+    credentials: JsonValue
+    source_type: str | None
+
+
+def put_source(manager: LocalManager, connector: ConnectorBase, **options: Unpack[SourceOptions]) -> str:
     """Add a source, or change the one that is there; None leaves its config and credentials as they are.
 
     A new source gets a credential row even without secrets: the manager runs no action without one.
     """
-    source_id = source_id or f"source-of-{connector.name}"
+    check_keywords("put_source", options, SourceOptions)
+    source_id = options.get("source_id") or f"source-of-{connector.name}"
+    config, credentials = options.get("config"), options.get("credentials")
     found = _find(manager, source_id)
     if found is None:
         manager.add_source(
             source_id=source_id,
-            source_type=source_type or connector.source_types[0],
+            source_type=options.get("source_type") or connector.source_types[0],
             name=connector.name,
             config={} if config is None else config,
             credentials={} if credentials is None else credentials,

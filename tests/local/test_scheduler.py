@@ -6,6 +6,7 @@ from support.local_manager import QUICK
 
 from omni_connector.local import LocalManager
 from omni_connector.local.cleanup import Cleanup
+from omni_connector.local.groups import Surroundings, Tables
 
 
 @pytest.fixture
@@ -219,15 +220,16 @@ def test_a_run_left_over_when_its_source_is_removed_is_stopped_too(manager, conn
     run_id = manager.trigger(source.id)
     manager.set_source(source.id, is_deleted=True)
     services = manager._services
-    Cleanup(
+    surroundings = Surroundings(clock=services.clock, settings=services.settings, stopping=services.stopping)
+    tables = Tables(
         store=services.store,
+        users=services.users,
         sources=services.sources,
+        credentials=services.credentials,
         runs=services.runs,
         contents=services.contents,
-        canceller=services.canceller,
-        clock=services.clock,
-        settings=services.settings,
-    ).run()
+    )
+    Cleanup(tables, services.canceller, surroundings).run()
     assert connector.bodies("/cancel") == [{"sync_run_id": run_id}]
     assert manager.sources() == []
 

@@ -22,7 +22,7 @@ import attrs
 from flask import Blueprint, Response, request
 
 from omni_connector.local.app.access import answer, body, ok, services
-from omni_connector.local.configuration import configure_source, store_credential
+from omni_connector.local.configuration import CredentialHolder, configure_source, store_credential
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.indexed_rows import DocumentRow
 from omni_connector.local.request_shapes import ADD_CREDENTIAL, ADD_SOURCE, ADD_USER, SOURCE_CHANGES
@@ -41,7 +41,7 @@ _MAX_COUNT = 10_000
 @blueprint.post("/sources")
 def add_source() -> Response:
     """Configure a source, new or known by its id."""
-    return answer(configure_source(services(), **body(ADD_SOURCE)).to_wire())
+    return answer(configure_source(services(), body(ADD_SOURCE)).to_wire())
 
 
 @blueprint.get("/sources")
@@ -69,9 +69,10 @@ def add_credential() -> Response:
     """Store the credential of a user for a source; the secrets are not answered."""
     wanted = body(ADD_CREDENTIAL)
     source = services().sources.get(wanted.pop("source_id"))
-    if wanted["user_id"] is not None:
-        services().users.get(wanted["user_id"])
-    stored = store_credential(services(), source, **wanted)
+    user_id, secrets = wanted.pop("user_id"), wanted.pop("credentials")
+    if user_id is not None:
+        services().users.get(user_id)
+    stored = store_credential(services(), CredentialHolder(source, user_id), secrets, wanted)
     return answer({**stored.to_wire(), "credentials": None})
 
 
