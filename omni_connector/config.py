@@ -27,8 +27,8 @@ variable                           meaning                                      
 ``OMNI_QUEUE_SECONDS``             a sync that no Celery worker takes for so long is given back      300
 ================================== ============================================================  ==========
 
-Unless ``OMNI_RUN_STORE`` is set, the workers of gunicorn share a SQLite file in the folder for temporary files. Any other
-server is expected to be one process, which keeps in memory what it runs.
+Unless ``OMNI_RUN_STORE`` is set, the workers of gunicorn, and those of ``uvicorn --workers``, share a SQLite file in the folder
+for temporary files. Any other server is expected to be one process, which keeps in memory what it runs.
 """
 
 import ipaddress

@@ -38,10 +38,12 @@ from omni_connector.serving.gunicorn_worker import (
 from omni_connector.serving.late_manager import manager_of_environment
 from omni_connector.serving.processes import (
     CELERY_REMEDY,
+    as_account_of_workers,
     is_inside_gunicorn,
     is_preloading,
     is_reloader_parent,
     require_real_threads,
+    workers_of_server,
 )
 from omni_connector.target import load_connector
 from omni_connector.web.asgi import Application, AsgiApplication
@@ -95,7 +97,8 @@ def create_blueprint(
     options = options or RuntimeOptions()
     if settings.executor == CELERY:
         options = evolve(options, queue=CeleryQueue(make_celery_app(settings, connector.name)))
-    shared = SharedRuns.of(_run_store(connector, settings))
+    with as_account_of_workers():
+        shared = SharedRuns.of(_run_store(connector, settings))
     permits = Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS) if shared.is_shared else None
     if manager is None:
         manager = SdkClient.of(settings) if is_given else manager_of_environment(permits)
@@ -237,11 +240,17 @@ def serve(connector: ConnectorBase, *, port: int | None = None, host: str = "0.0
 
 
 def _run_store(connector: ConnectorBase, settings: Settings) -> RunStore:
+    workers = workers_of_server()
+    if settings.run_store == "memory" and (workers or 1) > 1:
+        raise ConfigurationError(
+            f"OMNI_RUN_STORE=memory is for one process, and this server has {workers}: none would know the runs of the "
+            "others. Type: unset OMNI_RUN_STORE (or set it to sqlite:///... or redis://...)"
+        )
     if settings.run_store is not None:
         if settings.executor == CELERY and settings.run_store.startswith("sqlite:"):
             log.warning("OMNI_RUN_STORE is a SQLite file: the Celery workers must run on this machine")
         return open_store(settings.run_store, connector.name)
-    if is_inside_gunicorn():  # Which may have several workers now, or later by a signal.
+    if workers is not None:  # gunicorn may have several later, by a signal.
         return open_store_of_workers(connector.name, settings.connector_url or f"port-{port_from_environ()}")
     return MemoryStore()
 
@@ -264,16 +273,21 @@ def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
 
     def start_in_worker() -> None:
         if os.getppid() == master:  # Not in processes that a connector forks later.
-            _begin(service, prefix)
+            _begin(service, prefix, is_forked=True)
 
     os.register_at_fork(after_in_child=start_in_worker)
 
 
-def _begin(service: ConnectorService, prefix: str) -> None:
+def _begin(service: ConnectorService, prefix: str, *, is_forked: bool = False) -> None:
     """Start the service in the process that serves."""
     worker = worker_of_this_process()
     limits = None if worker is None else limits_of(worker)
-    service.start(url_prefix=prefix, is_idle_process=is_reloader_parent, limits=limits)
+    start = functools.partial(
+        service.start, url_prefix=prefix, is_idle_process=is_reloader_parent, limits=limits
+    )
+    is_early = is_forked and worker is not None  # The worker is still root where it is started with --user.
+    if not is_early:
+        start()
     if worker is not None:
         warn_of_one_thread(worker)
-        attend(worker, service.drain)
+        attend(worker, service.drain, start if is_early else None)

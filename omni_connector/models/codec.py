@@ -7,6 +7,7 @@ server").
 """
 
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -52,6 +53,11 @@ def encode(value: Any) -> bytes:
     if (BACKSLASH in body and b"\\u0000" in body) or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         return orjson.dumps(plain_json(value))
     return body
+
+
+def digest(value: JsonValue) -> str:
+    """Return a text that is the same for equal values, in whichever order the keys of their objects are."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def encode_text(text: str) -> bytes:

@@ -72,11 +72,17 @@ def _usable(path: Path) -> Path:
         problem = f"{path} is a folder"
     elif path.is_symlink():
         problem = f"{path} is a symbolic link; name the file itself"
-    elif not os.access(path if path.exists() else path.parent, os.R_OK | os.W_OK):
+    elif not _may_write(path if path.exists() else path.parent):
         problem = f"this account may not write {path}"
     if problem:
         raise ConfigurationError(f"OMNI_RUN_STORE cannot be used: {problem}. {_REMEDY}")
     return path
+
+
+def _may_write(path: Path) -> bool:
+    # The effective account: that of the workers, while gunicorn's master loads the application for them.
+    is_effective = os.access in os.supports_effective_ids
+    return os.access(path, os.R_OK | os.W_OK, effective_ids=is_effective)
 
 
 def _slug(connector_name: str, address: str) -> str:

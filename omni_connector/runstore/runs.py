@@ -236,6 +236,10 @@ class SharedRuns:
         report: dict[str, Any] | None = None if found is None else decode(found)
         return report
 
+    def counts_note(self, sync_run_id: str) -> "StoredNote":
+        """Return where the counts of a run are kept for the process that resumes it."""
+        return StoredNote(self, f"counts/{sync_run_id}")
+
     def _cancel(self, sync_run_id: str) -> bool:
         # First the note, by which the owner knows why its lease is gone.
         self.store.put(_cancel_name(sync_run_id), encode({"v": VERSION}), CANCELLED_SECONDS)
@@ -245,6 +249,27 @@ class SharedRuns:
         value = decode(owner)
         self.store.release(Claim((_run_name(sync_run_id), value["slot"]), value["token"]))
         return True
+
+
+@frozen
+class StoredNote:
+    """One value of a run that is kept while the store can be used, as long as a report."""
+
+    runs: SharedRuns
+    name: str
+
+    def put(self, value: dict[str, Any]) -> None:
+        """Keep a value in the place of the last one; at the latest when the store is back."""
+        note = encode({"v": VERSION, **value})
+        self.runs.keeper.surely(functools.partial(self.runs.store.put, self.name, note, REPORT_SECONDS))
+
+    def get(self) -> dict[str, Any] | None:
+        """Return the last value; None when there is none, or the store cannot be used now."""
+        try:
+            found = self.runs.store.get(self.name)
+        except RunStoreError:
+            return None
+        return None if found is None else dict(decode(found))
 
 
 class _RunWatcher(LeaseWatcher):

@@ -47,7 +47,9 @@ class PartitionedWork:
         """
         table = self._table(sync)
         counted = table.counted
-        sync.delivery.counters.go_on_from(scanned=counted.scanned, updated=counted.updated)
+        counters = sync.delivery.counters
+        counters.go_on_from({"scanned": counted.scanned, "updated": counted.updated})
+        counters.hold_nothing()
         sync.is_in_parts = True
         sync.begin()
         merger = PartitionMerger(sync, table, self.resources.options.save_pace)

@@ -18,6 +18,7 @@ from omni_connector.models.codec import structure, unstructure
 from omni_connector.runstore.keeper import TAKEN, Lease
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.runs import CANCELLED, RunKey, SharedRuns
+from omni_connector.sync.covered import CountsNote
 from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.state import RunState
@@ -372,6 +373,10 @@ class RunRegistry:
             return self._shared.report(sync_run_id) is not None
         except RunStoreError:
             return True
+
+    def counts_note(self, run: Run) -> CountsNote:
+        """Return where the counts of a run are kept for the process that resumes it."""
+        return self._shared.counts_note(run.sync_run_id)
 
     def publish(self, run: Run) -> None:
         """Let other processes know the figures of a run."""

@@ -20,6 +20,7 @@ from omni_connector.runtime.partition_runner import RunResources
 from omni_connector.runtime.partitioned import PartitionedWork
 from omni_connector.runtime.runs import Run, RunRegistry
 from omni_connector.runtime.turns import Turns
+from omni_connector.sync.covered import CoveredCounts
 from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
@@ -79,7 +80,10 @@ class RunFactory:
         manager = cast("ManagerApi", StatesKept(self.manager)) if is_own else self.manager
         identity = RunIdentity(connector.name, info.sync_run_id, info.source_id, info.mode)
         info = evolve(info, identity=identity)
-        run.sync = SyncRun(info, manager, run.state, limits=limits, error_limits=error_limits)
+        covered = CoveredCounts(self.registry.counts_note(run))
+        run.sync = SyncRun(
+            info, manager, run.state, limits=limits, error_limits=error_limits, covered=covered
+        )
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
             self.turns.take(run.thread)

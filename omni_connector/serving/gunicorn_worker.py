@@ -56,7 +56,7 @@ def limits_of(worker: Worker) -> ServerLimits:
     )
 
 
-def attend(worker: Worker, drain: Callable[..., None]) -> None:
+def attend(worker: Worker, drain: Callable[..., None], start: Callable[[], object] | None = None) -> None:
     """Call ``drain`` when the worker is asked to end, and keep clients that never finish from taking all threads.
 
     Called once for each connector that is mounted in the application.
@@ -64,11 +64,15 @@ def attend(worker: Worker, drain: Callable[..., None]) -> None:
     Args:
         worker: the worker of this process.
         drain: stops the runs of a connector; ``quick`` says that there is no time to wait for checkpoints.
+        start: called when the worker has the rights of its account (``--user``), right before it serves.
     """
     attributes = vars(worker)
     if _ATTENDANT not in attributes:
         attributes[_ATTENDANT] = _Attendant(worker)
-    attributes[_ATTENDANT].drains.append(drain)
+    attendant: _Attendant = attributes[_ATTENDANT]
+    attendant.drains.append(drain)
+    if start is not None:
+        attendant.starts.append(start)
 
 
 def warn_of_one_thread(worker: Worker) -> None:
@@ -90,6 +94,7 @@ class _Attendant:
 
     def __init__(self, worker: Worker) -> None:
         self.drains: list[Callable[..., None]] = []
+        self.starts: list[Callable[[], object]] = []
         # A signal handler may interrupt the main thread anywhere, also while it holds a lock; ``put`` of this queue takes none.
         self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._next = worker.cfg.post_worker_init
@@ -98,6 +103,8 @@ class _Attendant:
     def begin(self, worker: Worker) -> None:
         """Begin; gunicorn's hook ``post_worker_init``, called in the main thread."""
         self._next(worker)
+        for start in self.starts:
+            start()
         threading.Thread(target=self._serve, name="omni-shutdown", daemon=True).start()
         for number in (signal.SIGTERM, *QUICK_SIGNALS):
             before = signal.getsignal(number)

@@ -1,5 +1,8 @@
 """Which process of a server this is: servers load an application in processes that never answer a request."""
 
+import contextlib
+import multiprocessing
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,6 +12,9 @@ from gunicorn.arbiter import Arbiter
 from werkzeug.serving import is_running_from_reloader
 
 from omni_connector.exceptions import ConfigurationError
+
+_SPAWNING = {"uvicorn", "hypercorn", "granian"}
+"""Servers that start their workers with ``multiprocessing``; they give no other sign of having several."""
 
 _RELOADER = "werkzeug._reloader"
 """Its functions are on the stack of the main thread while Werkzeug's reloader runs, in the parent and in the child."""
@@ -22,6 +28,47 @@ def is_inside_gunicorn() -> bool:
 def is_preloading() -> bool:
     """Say whether this is gunicorn's master process, which loads the application but never serves it."""
     return is_inside_gunicorn() and Arbiter.spawn_worker.__code__ not in set(_callers())
+
+
+def workers_of_server() -> int | None:
+    """Return how many processes the server has that is loading the application here; None for a server that has one only."""
+    is_spawned = multiprocessing.parent_process() is not None
+    found: int | None = None
+    for frame in outwards(sys._getframe()):  # noqa: SLF001 - as above.
+        if frame.f_code in {Arbiter.setup.__code__, Arbiter.spawn_worker.__code__}:
+            return int(frame.f_locals["self"].cfg.workers)
+        server = frame.f_globals.get("__name__", "").partition(".")[0]
+        if is_spawned and server in _SPAWNING:
+            found = max(found or 1, getattr(frame.f_locals.get("config"), "workers", 1))
+    return found
+
+
+@contextlib.contextmanager
+def as_account_of_workers() -> Iterator[None]:
+    """Have the rights of the account under which the workers will run.
+
+    ``gunicorn --preload --user`` loads the application in its master as root; what is made or checked there would not
+    be what the workers find.
+    """
+    settings = next(
+        (
+            frame.f_locals["self"].cfg
+            for frame in outwards(sys._getframe())  # noqa: SLF001 - as above.
+            if frame.f_code is Arbiter.setup.__code__
+        ),
+        None,
+    )
+    if settings is None or os.geteuid() != 0 or settings.uid == 0:
+        yield
+        return
+    own_group = os.getegid()
+    os.setegid(settings.gid)
+    os.seteuid(settings.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(own_group)
 
 
 def is_reloader_parent() -> bool:

@@ -31,6 +31,7 @@ class Counters:
 
     A run that is resumed counts from its last checkpoint again. So what lies behind the last checkpoint is held back until
     the next one is saved; a run without a checkpoint reports as it goes, and takes everything back when it is resumed.
+    What a process did that was killed in between is known from ``CoveredCounts``.
 
     Args:
         run: the run; one that may have begun before goes on from the manager's figures.
@@ -100,6 +101,15 @@ class Counters:
         with self._lock:
             return dict(self._held)
 
+    def counted(self) -> tuple[dict[str, int], dict[str, int] | None]:
+        """Return ``held``, and what was counted in all, before a resume included; None while that is unknown."""
+        is_known = (
+            not self._run.has_own_checkpoint or self._has_carried_over or self._at_checkpoint is not None
+        )
+        with self._lock:
+            totals = {name: self._before[name] + self._total[name] for name in NAMES}
+            return dict(self._held), totals if is_known else None
+
     @property
     def has_uncovered(self) -> bool:
         """Something was counted that lies behind the last checkpoint."""
@@ -123,14 +133,17 @@ class Counters:
         self._is_holding = False
         self.release(self.held)
 
-    def go_on_from(self, *, scanned: int, updated: int) -> None:
-        """Begin with what a checkpoint says was counted until it was saved.
+    def go_on_from(self, counts: dict[str, int]) -> None:
+        """Begin with what was counted until the last checkpoint was saved.
 
-        What the manager has counted beyond is read and counted again: it is taken back with the first report.
-        To be called before ``carry_over``.
+        What the manager has counted beyond is read and counted again: it is taken back with the first report; what it lacks
+        is added. To be called before ``carry_over``.
         """
-        self._at_checkpoint = self._before = {"scanned": scanned, "updated": updated}
-        self._is_holding = False  # The checkpoint says what it covers.
+        self._at_checkpoint = self._before = dict(counts)
+
+    def hold_nothing(self) -> None:
+        """Report everything as it comes: checkpoints say themselves what they cover."""
+        self._is_holding = False
 
     def scanned(self, count: int) -> None:
         """Add documents looked at."""

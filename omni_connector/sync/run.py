@@ -27,6 +27,7 @@ from omni_connector.models.codec import encode, too_large
 from omni_connector.models.document import Document, require_one_content
 from omni_connector.models.events import EncodedEvent, encode_upsert
 from omni_connector.models.json_values import JsonValue
+from omni_connector.sync.covered import CoveredCounts
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ledger import (
     CONNECTOR_STAGE,
@@ -68,6 +69,7 @@ class SyncRun:
         state: its state.
         limits: when batches are sent, and how much may wait.
         error_limits: how many documents may fail.
+        covered: what earlier processes have counted; left out, the manager's figures are believed.
 
     Attributes:
         checkpoint: the last that this run saved, else what it was given.
@@ -89,6 +91,7 @@ class SyncRun:
         *,
         limits: DeliveryLimits | None = None,
         error_limits: ErrorLimits | None = None,
+        covered: CoveredCounts | None = None,
     ) -> None:
         self.info = info
         self.state = state
@@ -98,6 +101,7 @@ class SyncRun:
         self.ledger = ErrorLedger(info.sync_run_id, error_limits)
         limits = limits or DeliveryLimits.for_mode(info.mode)
         self.delivery = Delivery(info, self.manager, state, self.ledger, limits, meter=self.meter)
+        self._covered = covered or CoveredCounts()
         self.checkpoint: Any = info.checkpoint
         self.connector_state: Any = info.connector_state
         self.documents_deleted = 0
@@ -270,22 +274,25 @@ class SyncRun:
             self._covered_events = taken
         self.state.reached_checkpoint()
 
-    def store_checkpoint(self, checkpoint: JsonValue, *, is_merged: bool = False) -> int:
+    def store_checkpoint(self, checkpoint: JsonValue, *, covers_counts: bool = True) -> int:
         """Save a checkpoint, everything before which was delivered; return its bytes.
 
         Args:
             checkpoint: what is saved.
-            is_merged: it says itself what it covers, so that no counts are held back.
+            covers_counts: what was counted lies before it; False where it says so itself, or is not new.
         """
         with self._naming_what_is_too_large("checkpoint", checkpoint) as size:
             counters = self.delivery.counters
-            covered = counters.held
+            held, totals = counters.counted()
+            if totals is not None and covers_counts:
+                self._covered.saving(checkpoint, totals)
             self.manager.save_checkpoint(self.info.sync_run_id, checkpoint, source_id=self.info.source_id)
+            self._covered.saved()
         self.checkpoint = checkpoint
         self._has_saved = True
-        if not is_merged:
+        if covers_counts:
             counters.hold()
-            counters.release(covered)
+            counters.release(held)
             self._report_counts()
         return size
 
@@ -322,7 +329,7 @@ class SyncRun:
             # A run that saves none erases the source's checkpoint (PROTOCOL, section 6).
             checkpoint = self.info.checkpoint
         if checkpoint is not None:
-            self.store_checkpoint(checkpoint)
+            self.store_checkpoint(checkpoint, covers_counts=False)
         counters = self.delivery.counters
         counters.release_all()
         self._report_counts()
@@ -384,8 +391,12 @@ class SyncRun:
         Raises:
             SdkClientError: the manager takes no checkpoint.
         """
+        counters = self.delivery.counters
         if self.info.is_resume:
-            self.delivery.counters.carry_over()
+            counts = self._covered.of(self.info.checkpoint) if self.info.has_own_checkpoint else None
+            if counts is not None:
+                counters.go_on_from(counts)
+            counters.carry_over()
         elif self.info.may_have_begun:
             self._rewind()
 

@@ -1,16 +1,20 @@
-"""gunicorn with several workers: whichever of them the manager reaches, what it hears is right."""
+"""gunicorn and uvicorn with several workers: whichever of them the manager reaches, what it hears is right."""
 
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import sqlite3
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 import requests
 from support.pausing import meet
-from support.processes import start_gunicorn
+from support.processes import Process, python_of_everybody, start_gunicorn
 from support.redis_server import RedisServer
 from support.waiting import eventually
 
@@ -44,9 +48,23 @@ def pipe(tmp_path):
     return tmp_path / "pipe"
 
 
-def workers_of(address, manager, target, *options, bare=False, **env):
+@pytest.fixture
+def open_folder():
+    """A folder that every account may use; pytest's own are for one."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+def workers_of(address, manager, target, *options, bare=False, python=sys.executable, **env):
     environ = {"CONNECTOR_MANAGER_URL": manager.url, **env}
-    return start_gunicorn(address, target, "--workers", "2", *options, env=environ, bare=bare)
+    return start_gunicorn(address, target, "--workers", "2", *options, env=environ, bare=bare, python=python)
+
+
+def uvicorn_workers(address, manager, target, **env):
+    command = ("-m", "uvicorn", "--workers", "2", "--fd", str(address.fd), "omni_connector.asgi:app")
+    own = {"CONNECTOR_URL": address.url, "CONNECTOR_MANAGER_URL": manager.url, "OMNI_CONNECTOR": target}
+    return Process(sys.executable, *command, env=own | env, pass_fds=(address.fd,))
 
 
 def answers(address, run):
@@ -104,6 +122,74 @@ def test_the_run_of_a_worker_that_is_killed_goes_on_in_another(tmp_path, manager
         manager.tick()
         assert manager.wait(run)["status"] == "completed"
         assert len(manager.documents(source)) == 500
+
+
+def test_the_workers_of_uvicorn_share_a_store_without_being_asked_to(tmp_path, manager, address, pipe):
+    with uvicorn_workers(
+        address, manager, "support.pausing:Endless", TEST_MEETING_POINT=str(pipe), TMPDIR=str(tmp_path)
+    ) as process:
+        process.wait_for("Registered at ")
+        eventually(lambda: sum("Application startup complete" in line for line in process.lines) == 2)
+        source = manager.add_source("web", {})
+        run = manager.trigger(source)
+        meet(pipe)
+        assert answers(address, run) == {True}
+        body = {"sync_run_id": "another", "source_id": source, "sync_mode": "full"}
+        for _ in range(6):
+            assert requests.post(f"{address.url}/sync", json=body, timeout=10).status_code == 409
+        manager.cancel(run)
+        assert answers(address, run) == {False}
+        process.wait_for(rf"Sync of source {source} cancelled: .*")
+        assert sum("Registered at " in line for line in process.lines) == 1
+
+
+@pytest.mark.parametrize("start", [workers_of, uvicorn_workers])
+def test_memory_is_refused_where_several_workers_would_not_know_each_others_runs(manager, address, start):
+    with start(address, manager, "support.pausing:Endless", OMNI_RUN_STORE="memory") as process:
+        process.wait_for(
+            "OMNI_RUN_STORE=memory is for one process, and this server has 2: .* unset OMNI_RUN_STORE"
+        )
+        assert not any("Traceback" in line for line in process.lines)
+
+
+ACCOUNT = "nobody"
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start workers under another account")
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("options", [(), pytest.param(("--preload",), id="preload")])
+def test_workers_of_another_account_share_a_store(open_folder, manager, address, options):
+    pipe = open_folder / "pipe"
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    options = (*options, "--user", ACCOUNT, "--group", "nogroup")
+    found = python_of_everybody()
+    if found is None:
+        pytest.skip("no Python here that other accounts may use")
+    python, env = found
+    env |= {"TEST_MEETING_POINT": str(pipe), "TMPDIR": str(open_folder)}
+    with workers_of(address, manager, "support.pausing:Endless", *options, python=python, **env) as process:
+        manager.wait_for_connector(process, "web")
+        source = manager.add_source("web", {})
+        run = manager.trigger(source)
+        meet(pipe)
+        assert answers(address, run) == {True}
+        manager.cancel(run)
+        assert answers(address, run) == {False}
+        (file,) = open_folder.glob("omni-connector-*/*/runs.sqlite3")
+        assert file.stat().st_uid == pwd.getpwnam(ACCOUNT).pw_uid
+
+
+@ROOT_ONLY
+def test_a_store_that_the_account_of_the_workers_may_not_write_is_refused(open_folder, manager, address):
+    folder = open_folder / "of root"
+    folder.mkdir(mode=0o755)
+    options = ("--preload", "--user", ACCOUNT)
+    store = f"sqlite:///{folder}/runs.sqlite3"
+    with workers_of(address, manager, "support.pausing:Endless", *options, OMNI_RUN_STORE=store) as process:
+        process.wait_for("OMNI_RUN_STORE cannot be used: this account may not write")
+        assert process.popen.wait(30) != 0
+        assert not any("Traceback" in line for line in process.lines)
 
 
 @pytest.mark.slow

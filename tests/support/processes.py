@@ -112,12 +112,17 @@ class ListeningSocket:
 
 
 def start_gunicorn(
-    address: ListeningSocket, target: str, *options: str, env: dict[str, str], bare: bool = False
+    address: ListeningSocket,
+    target: str,
+    *options: str,
+    env: dict[str, str],
+    bare: bool = False,
+    python: str = sys.executable,
 ) -> Process:
     """Start gunicorn with ``omni_connector.wsgi:app`` and wait until its worker has booted."""
     conf = () if bare else ("-c", "python:omni_connector.gunicorn_conf")
     return Process(
-        sys.executable,
+        python,
         "-m",
         "gunicorn",
         *conf,
@@ -147,6 +152,20 @@ def start_manager(data: Path, *options: str) -> tuple[Process, str]:
     except BaseException:
         process.end()
         raise
+
+
+def python_of_everybody() -> tuple[str, dict[str, str]] | None:
+    """Return an interpreter that every account may use, and the variables with which it finds our packages; or None."""
+    candidates = [sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"]
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    variables = {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(ROOT / "examples"), *packages])
+    }
+    for each in candidates:
+        path = Path(each).resolve()
+        if path.exists() and all(part.stat().st_mode & 1 for part in (path, *path.parents)):
+            return each, variables
+    return None
 
 
 def child_environ(extra: dict[str, str]) -> dict[str, str]:

@@ -64,7 +64,7 @@ def make_delivery(manager, closing):
 
 @pytest.fixture
 def make_context(manager, closing):
-    def make(*, colour="blocking", over=None, limits=None, error_limits=None, **changes):
+    def make(*, colour="blocking", over=None, limits=None, error_limits=None, covered=None, **changes):
         manager_of_run = over or manager
         info = attrs.evolve(RUN, **changes)
         state = RunState(info.sync_run_id)
@@ -72,7 +72,8 @@ def make_context(manager, closing):
         state.before_final = lambda: rig.freed.append(True)
         if colour == "async":
             rig.loop = closing(EventLoop("test-loop"))
-        rig.sync = closing(SyncRun(info, manager_of_run, state, limits=limits, error_limits=error_limits))
+        more = {"limits": limits, "error_limits": error_limits, "covered": covered}
+        rig.sync = closing(SyncRun(info, manager_of_run, state, **more))
         rig.ctx = SyncContext(rig.sync, Blocking() if rig.loop is None else OnLoop(rig.loop))
         return rig
 
