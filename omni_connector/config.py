@@ -10,6 +10,12 @@ variable                           meaning                                      
 ``PORT``                           port to listen on                                             8000
 ``CONNECTOR_HOST_NAME``            host by which the manager reaches this connector              no registration
 ``CONNECTOR_URL``                  the same as a whole address, instead of host and port         from the two
+``CONNECTOR_AUTH_TOKEN``           bearer token that requests must bring, or two: "new,old"      no token needed
+``CONNECTOR_AUTH_TOKEN_FILE``      the same in a file, a token a line; read again when it changes  no token needed
+``CONNECTOR_MANAGER_HEADERS``      headers sent to the manager: "Name: value", one a line        none
+``CONNECTOR_MANAGER_CA``           file or folder of the authorities that the manager's certificate may be of   those of requests
+``CONNECTOR_MANAGER_CERT``         client certificate for the manager, in PEM                    none
+``CONNECTOR_MANAGER_KEY``          its key, unless that is in the same file                      none
 ``CONNECTOR_MAX_BODY_BYTES``       largest request body that is accepted, in bytes               1073741824
 ``CONNECTOR_MAX_TOTAL_BODY_BYTES`` bytes of all request bodies in progress; more have to wait    1073741824
 ``CONNECTOR_PARALLEL_UPLOADS``     contents uploaded at once; fixes what adapts by itself        adapts
@@ -39,9 +45,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.manager_access import CA, ManagerAccess, access_problems
 
 DEFAULT_PORT = 8000
 LARGEST_PORT = 65535
@@ -92,6 +99,9 @@ class Settings:
         run_store: None lets the server decide.
         executor: ``threads`` or ``celery``.
         broker_url: may have a password; None without Celery.
+        auth_token: accepted bearer tokens, separated by commas; None: no token is needed.
+        auth_token_file: the same in a file, a token a line.
+        access: what the manager is called with, beside its address.
         queue_seconds: then the manager finds the sync lost and resumes it; it does so three times.
     """
 
@@ -113,6 +123,9 @@ class Settings:
     executor: str = THREADS
     broker_url: str | None = field(default=None, repr=False)
     queue_seconds: float = 300
+    auth_token: str | None = field(default=None, repr=False)
+    auth_token_file: Path | None = None
+    access: ManagerAccess = field(factory=ManagerAccess)
 
     @classmethod
     def from_environ(
@@ -132,13 +145,23 @@ class Settings:
         is_later = not needs_manager and _names_no_manager_yet(environ)
         _refuse(_problems(environ, needs_manager=not is_later))
         manager_url = "" if is_later else _url(environ, "CONNECTOR_MANAGER_URL")
-        return cls.beside_manager(manager_url, _connector_url(environ), environ)
+        settings = cls.beside_manager(manager_url, _connector_url(environ), environ)
+        token_file = environ.get("CONNECTOR_AUTH_TOKEN_FILE")
+        return evolve(
+            settings,
+            auth_token=environ.get("CONNECTOR_AUTH_TOKEN"),
+            auth_token_file=None if token_file is None else Path(token_file),
+            access=ManagerAccess.from_environ(environ),
+        )
 
     @classmethod
     def beside_manager(
         cls, manager_url: str, connector_url: str | None, environ: Mapping[str, str] | None = None
     ) -> "Settings":
-        """As ``from_environ``, except the two addresses, which are known where the manager runs in this process."""
+        """As ``from_environ``, except the two addresses, which are known where the manager runs in this process.
+
+        Neither asks the other for tokens there.
+        """
         environ = os.environ if environ is None else environ
         _refuse(_other_problems(environ))
         given = {name: _text(environ, variable) for name, variable, *_ in _NUMBERS}
@@ -160,11 +183,15 @@ def _refuse(problems: list[str]) -> None:
         raise ConfigurationError(problems)
 
 
-def manager_url_from_environ(environ: Mapping[str, str] | None = None) -> str:
-    """Return ``CONNECTOR_MANAGER_URL``, without a trailing slash; a ConfigurationError says what is wrong with it."""
+def manager_from_environ(environ: Mapping[str, str] | None = None) -> tuple[str, ManagerAccess]:
+    """Return ``CONNECTOR_MANAGER_URL``, without a trailing slash, and what belongs to it.
+
+    Raises:
+        ConfigurationError: lists what is wrong with them.
+    """
     environ = os.environ if environ is None else environ
-    _refuse(_manager_problems(environ))
-    return _url(environ, "CONNECTOR_MANAGER_URL")
+    _refuse(_manager_problems(environ) + access_problems(environ))
+    return _url(environ, "CONNECTOR_MANAGER_URL"), ManagerAccess.from_environ(environ)
 
 
 def port_from_environ(environ: Mapping[str, str] | None = None) -> int:
@@ -184,9 +211,9 @@ def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str
 
 
 def ca_bundle_variable(path: str, environ: Mapping[str, str] | None = None) -> str | None:
-    """Return the variable that names a file of certificates (requests reads these two), or None."""
+    """Return the variable that names a file of certificates of authorities, or None."""
     environ = os.environ if environ is None else environ
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    names = (CA, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # requests reads the last two.
     return next((name for name in names if environ.get(name) == path), None)
 
 
@@ -251,6 +278,7 @@ def _problems(environ: Mapping[str, str], *, needs_manager: bool = True) -> list
         *(_address_problems("CONNECTOR_URL", url, "http://my-connector:8000") if url else ()),
         *_host_problems(environ),
         *_port_problems(environ),
+        *access_problems(environ),
         *_other_problems(environ),
     ]
 

@@ -7,10 +7,9 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.models.codec import DEEPEST, decode, require_shallow
 from omni_connector.models.json_values import JsonValue
 
 _NO_OBJECT = 'holds no object. Write {"key": "value"}.'
@@ -84,7 +83,7 @@ def read_object(path: Path, option: str) -> dict[str, JsonValue]:
 def parse_argument(text: str, option: str) -> dict[str, JsonValue]:
     """Return the JSON object that was typed for ``option``; raises UnclearOptionError where it is none."""
     try:
-        value = orjson.loads(text)
+        value = decode(text)
     except ValueError as error:
         raise UnclearOptionError(f"{option} is not JSON: {error}.") from error
     if not isinstance(value, dict):
@@ -93,11 +92,16 @@ def parse_argument(text: str, option: str) -> dict[str, JsonValue]:
 
 
 def _toml(content: bytes) -> JsonValue:
-    return _plain(tomllib.loads(content.decode("utf-8")))
+    try:
+        value = tomllib.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    require_shallow(value)
+    return _plain(value)
 
 
 _KINDS: Mapping[str, Mapping[str, Callable[[bytes], JsonValue]]] = {
-    ".json": {"JSON": orjson.loads},
+    ".json": {"JSON": decode},
     ".toml": {"TOML": _toml},
 }
 
@@ -117,13 +121,17 @@ def _plain(value: Any) -> JsonValue:
 
 def _value(text: str) -> JsonValue:
     try:
-        return orjson.loads(text)
+        return decode(text)
     except ValueError:
         return text
 
 
 def _put(config: dict[str, JsonValue], key: str, value: JsonValue) -> None:
     *parents, last = key.split(".")
+    if len(parents) > DEEPEST:
+        raise UnclearOptionError(
+            f"--set: a key has {len(parents):,} dots. Nest objects {DEEPEST} levels deep at most."
+        )
     target = config
     for depth, name in enumerate(parents, start=1):
         inner = target.setdefault(name, {})

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from omni_connector.cli.errors import ManagerRefusedError
+from omni_connector.models.codec import decode
 
 TIMEOUT_SECONDS = 180.0
 """Above the 150 s that the manager may take to start a sync (PROTOCOL, section 1)."""
@@ -49,7 +50,7 @@ class ManagerCalls:
         try:
             connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
             response = connection.getresponse()
-            answer = json.loads(response.read())
+            answer = decode(response.read())
         finally:
             connection.close()
         if response.status >= HTTPStatus.BAD_REQUEST:
@@ -65,7 +66,7 @@ def _of_connector(error: str) -> str | None:
     """Return the message of a connector that refused the call, out of the manager's text about it; None for others."""
     found = _REFUSED.match(error)
     try:
-        answer = json.loads(found[1]) if found else None
+        answer = decode(found[1]) if found else None
     except ValueError:
         return None
     message = answer.get("message") if isinstance(answer, dict) else None

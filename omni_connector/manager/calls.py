@@ -165,7 +165,7 @@ def _json(answer: WireAnswer, call: Call[Any]) -> JsonValue:
         return decode(answer.body)
     except ValueError as error:
         raise NoSuccessError(
-            f"{call.operation}: the manager answered {answer.status} with something that is not JSON; "
+            f"{call.operation}: the manager answered {answer.status} with something that is not JSON ({error}); "
             "is CONNECTOR_MANAGER_URL the connector-manager?",
             field="body",
             operation=call.operation,

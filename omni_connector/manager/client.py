@@ -5,12 +5,12 @@ import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import attrs
 import requests
 
-from omni_connector.config import Settings, is_http_address, manager_url_from_environ
+from omni_connector.config import Settings, is_http_address, manager_from_environ
 from omni_connector.exceptions import (
     ConfigurationError,
     ExtractionError,
@@ -27,9 +27,16 @@ from omni_connector.manager.multipart import KeptOpen
 from omni_connector.manager.pending import Pending
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies
 from omni_connector.manager.sender import Owner, Sender
-from omni_connector.manager.sessions import close_pools, new_session, require_certificates, without_secrets
+from omni_connector.manager.sessions import (
+    CONNECTIONS,
+    close_pools,
+    new_session,
+    require_certificates,
+    without_secrets,
+)
 from omni_connector.manager.wire import Wire
 from omni_connector.manager.wires import wire_for
+from omni_connector.manager_access import ManagerAccess
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow
 from omni_connector.models.codec import encode_text
 from omni_connector.models.json_values import JsonValue
@@ -89,7 +96,7 @@ class SdkClient(UpstreamCalls):
         manager_url: str,
         *,
         session: requests.Session | None = None,
-        connections: int = 32,
+        connections: int = CONNECTIONS,
         policies: Policies = DEFAULT_POLICIES,
         parallel_uploads: int | None = None,
         wire: Wire | None = None,
@@ -99,7 +106,9 @@ class SdkClient(UpstreamCalls):
             raise ConfigurationError(
                 "The address of the manager is not an http or https address; give one such as http://localhost:8090."
             )
-        self._own_session = new_session(self.manager_url, connections) if session is None else None
+        self._own_session = (
+            new_session(self.manager_url, connections=connections) if session is None else None
+        )
         session = session or self._own_session or requests.Session()
         require_certificates(self.manager_url, session)
         seconds = policies.connect_seconds
@@ -128,13 +137,22 @@ class SdkClient(UpstreamCalls):
         Raises:
             ConfigurationError: the variable is missing or no address.
         """
-        return cls(manager_url_from_environ(environ))
+        return cls._with(*manager_from_environ(environ))
 
     @classmethod
     def of(cls, settings: Settings) -> "SdkClient":
         """Return a client of the manager that the settings name, as patient as they say."""
         policies = Policies.patient_for(settings.retry_seconds)
-        return cls(settings.manager_url, policies=policies, parallel_uploads=settings.parallel_uploads)
+        uploads = settings.parallel_uploads
+        return cls._with(settings.manager_url, settings.access, policies=policies, parallel_uploads=uploads)
+
+    @classmethod
+    def _with(cls, manager_url: str, access: ManagerAccess, **arguments: Any) -> "SdkClient":
+        """Return a client whose own session has what the settings say."""
+        session = new_session(manager_url.rstrip("/"), access=access)
+        client = cls(manager_url, session=session, **arguments)
+        client._own_session = session
+        return client
 
     from_env = from_environ
 

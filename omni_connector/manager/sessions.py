@@ -13,19 +13,36 @@ from requests.utils import get_netrc_auth
 from omni_connector._version import __version__
 from omni_connector.config import ca_bundle_variable
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.manager_access import ManagerAccess
 
 USER_AGENT = f"omni-connector-python/{__version__}"
 
 
-def new_session(manager_url: str, connections: int) -> requests.Session:
-    """Return a session that looks at the environment (proxies, CA bundle, netrc) now and never again."""
+CONNECTIONS = 32
+"""Kept open by a client's own session."""
+
+
+def new_session(
+    manager_url: str, *, connections: int = CONNECTIONS, access: ManagerAccess | None = None
+) -> requests.Session:
+    """Return a session that looks at the environment (proxies, CA bundle, netrc) now and never again.
+
+    Args:
+        manager_url: without a trailing slash.
+        connections: how many it keeps open.
+        access: headers, authorities and a client certificate; they come before those of the environment.
+    """
+    access = access or ManagerAccess()
     session = requests.Session()
     session.headers["User-Agent"] = USER_AGENT
     found = session.merge_environment_settings(manager_url, {}, None, None, None)
     # A proxy cannot reach this machine's own loopback addresses; requests only knows that from NO_PROXY.
     session.proxies = {} if _is_loopback(manager_url) else found["proxies"]
-    session.verify = found["verify"]
-    session.auth = get_netrc_auth(manager_url)
+    session.verify = access.ca or found["verify"]
+    if access.certificate is not None:
+        session.cert = access.certificate if access.key is None else (access.certificate, access.key)
+    session.headers.update(access.headers)
+    session.auth = None if "Authorization" in session.headers else get_netrc_auth(manager_url)
     session.trust_env = False
     adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections)
     session.mount("http://", adapter)
@@ -55,7 +72,8 @@ def require_certificates(manager_url: str, session: requests.Session) -> None:
     if found["cert"]:
         pair = (found["cert"],) if isinstance(found["cert"], str) else found["cert"]
         try:
-            context.load_cert_chain(*pair)
+            # Without a password, OpenSSL asks at the terminal for that of an encrypted key.
+            context.load_cert_chain(pair[0], pair[-1], "")
         except OSError as error:
             files = " with ".join(map(str, pair))
             raise ConfigurationError(

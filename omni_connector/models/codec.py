@@ -33,6 +33,10 @@ T = TypeVar("T")
 _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
+DEEPEST = 200
+"""Levels of JSON that are read: Python recurses a few frames a level, and ends at a thousand of them. The manager stores at
+most 127 (PROTOCOL, section 19), and adds some when it sends them."""
+
 LARGEST_STATE_BYTES = 250_000_000
 """PostgreSQL keeps at most 268,435,455 bytes in one JSONB value, whose form is a little larger than the text."""
 
@@ -91,7 +95,7 @@ def checkpoint_of(state: Any, *, name: str = "checkpoint") -> dict[str, JsonValu
     encoded = encode(state)
     if len(encoded) > LARGEST_STATE_BYTES:
         raise too_large(name, len(encoded), LARGEST_STATE_BYTES)
-    copy: dict[str, JsonValue] = decode(encoded)
+    copy: dict[str, JsonValue] = orjson.loads(encoded)
     if copy != state:  # Tuples and dates differ as well, and may pass: look closer.
         require_lasting(state, path=name)
     return copy
@@ -112,9 +116,37 @@ def decode(body: bytes | bytearray | str) -> JsonValue:
     """Return the JSON value in ``body``.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: it is not JSON, or nested too deeply.
     """
-    return orjson.loads(body)
+    value = orjson.loads(body)  # Refuses more than 1,024 levels by itself.
+    if _count(body, "{") + _count(body, "[") > DEEPEST:
+        require_shallow(value)
+    return value
+
+
+def _count(body: bytes | bytearray | str, brace: str) -> int:
+    return body.count(brace) if isinstance(body, str) else body.count(brace.encode())
+
+
+def require_shallow(value: JsonValue) -> None:
+    """Refuse a value of more levels than ``DEEPEST``; looks without recursion.
+
+    Raises:
+        ValueError: it has more.
+    """
+    level = [value] if type(value) in _CONTAINERS else []
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for container in level
+            for item in (container.values() if type(container) is dict else container)
+            if type(item) in _CONTAINERS
+        ]
+    if level:
+        raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+
+
+_CONTAINERS = frozenset({dict, list})
 
 
 def structure(cls: type[T], payload: Any) -> T:

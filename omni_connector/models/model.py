@@ -117,7 +117,7 @@ class Model:
         """
         try:
             given = json.loads(json_data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _refused(cls, "model_validate_json", json_data, f"give JSON ({error})") from error
         return cls.model_validate(given)
 

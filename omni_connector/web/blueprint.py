@@ -17,7 +17,9 @@ from omni_connector.models import (
     SyncRequest,
 )
 from omni_connector.runtime.service import ConnectorService
-from omni_connector.web.bodies import RequestBodies, json_body
+from omni_connector.web.asgi import Application
+from omni_connector.web.auth import BearerAuth
+from omni_connector.web.bodies import CREDENTIALS_BYTES, SMALL_BYTES, RequestBodies, json_body
 from omni_connector.web.errors import register_error_handlers, surviving
 from omni_connector.web.responses import action_response, json_response
 
@@ -31,9 +33,17 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
     Args:
         service: the connector at work.
         name: of the blueprint; made from the connector's name unless given.
+
+    Raises:
+        ConfigurationError: the tokens that requests must bring cannot be used.
     """
     slug = re.sub(r"\W+", "_", service.connector.name)
     blueprint = Blueprint(name or f"omni_connector_{slug}", __name__)
+
+    auth = BearerAuth.of(service.settings, health.__name__)
+    if auth is not None:
+        # Before anything of a body is read; of every route but one, whatever is added to them.
+        blueprint.before_request(auth.refusal)
 
     def mount(state: BlueprintSetupState) -> None:
         name = f"{state.name_prefix}.{state.name}".lstrip(".")  # As request.blueprint says it, nested or not.
@@ -41,6 +51,9 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
         for other in mounted.values():
             service.slow_requests = other.slow_requests  # The threads are those of the application.
         mounted[name] = service
+        if auth is not None and isinstance(state.app, Application):
+            # That application is all ours: addresses that do not exist are closed, too.
+            state.app.before_request(auth.refusal)
 
     blueprint.record(mount)
     bodies = RequestBodies(service.settings)
@@ -88,7 +101,7 @@ def sync_status(sync_run_id: str) -> Response:
 
 def cancel() -> Response:
     """``POST /cancel``: stop a run."""
-    known = _service().cancel(json_body(CancelRequest).sync_run_id)
+    known = _service().cancel(json_body(CancelRequest, SMALL_BYTES).sync_run_id)
     return json_response({"status": "cancelled"}) if known else json_response({"status": "not_found"}, 404)
 
 
@@ -99,28 +112,28 @@ def action() -> WerkzeugResponse:
 
 def resource() -> Response:
     """``POST /resource``: read a resource of the MCP server that the connector mirrors."""
-    body = json_body(ResourceRequest)
+    body = json_body(ResourceRequest, CREDENTIALS_BYTES)
     with _service().slow_requests:
         return json_response(_service().read_resource(body))
 
 
 def prompt() -> Response:
     """``POST /prompt``: fetch a prompt of that server."""
-    body = json_body(PromptRequest)
+    body = json_body(PromptRequest, CREDENTIALS_BYTES)
     with _service().slow_requests:
         return json_response(_service().get_prompt(body))
 
 
 def skill() -> Response:
     """``POST /skill``: the text of a skill that has no static content in the manifest."""
-    body = json_body(SkillRequest)
+    body = json_body(SkillRequest, CREDENTIALS_BYTES)
     with _service().slow_requests:
         return json_response(_service().load_skill(body).to_wire())
 
 
 def credential_ready() -> Response:
     """``POST /oauth/credential-ready``: an account was connected; answers the manifest if it has changed by that."""
-    body = json_body(CredentialReadyRequest)
+    body = json_body(CredentialReadyRequest, CREDENTIALS_BYTES)
     with _service().slow_requests:
         changed = _service().credential_ready(body)
     return Response(status=204) if changed is None else json_response(changed)

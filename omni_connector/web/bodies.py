@@ -21,6 +21,10 @@ from omni_connector.web.unfinished import unfinished_of
 
 T = TypeVar("T")
 
+SMALL_BYTES = 64 * 1024
+"""Of a body that has ids only: ``/cancel``."""
+CREDENTIALS_BYTES = 16 * 1024 * 1024
+"""Of a body that has credentials and arguments, but no source and no checkpoint."""
 FREE_BYTES = 1024 * 1024
 """Of each body that are not counted, so that ``/cancel`` never waits for a large one."""
 PIECE_BYTES = 64 * 1024
@@ -61,13 +65,18 @@ class RequestBodies:
             self._taken -= g.pop("omni_body_bytes", 0)
             self._changed.notify_all()
 
-    def read(self) -> bytearray:
+    def read(self, largest: int | None) -> bytearray:
         """Return the body of the current request.
+
+        Args:
+            largest: bytes that this endpoint takes, where that is less than the settings allow.
 
         Raises:
             MalformedRequestError: it is too large (413), breaks off or is wrongly encoded (400), or other requests have
                 taken all memory there is for bodies (503).
         """
+        if largest is not None and largest < self._largest:
+            request.max_content_length = largest + 1
         unfinished, connection = unfinished_of(request.environ), request.environ.get("gunicorn.socket")
         if unfinished is None or connection is None:
             return self._read(connection, _nothing)
@@ -75,14 +84,15 @@ class RequestBodies:
             return self._read(connection, reading.progressed)
 
     def _read(self, connection: socket.socket | None, progressed: Callable[[], None]) -> bytearray:
-        if (request.content_length or 0) > self._largest:
+        largest = self._limit()
+        if (request.content_length or 0) > largest:
             raise self._too_large()
         body = bytearray()
         try:
             if connection is not None:
                 connection.settimeout(SILENCE_SECONDS)
             while piece := _next_piece():
-                if len(body) + len(piece) > self._largest:
+                if len(body) + len(piece) > largest:
                     raise self._too_large()
                 if len(body) + len(piece) > FREE_BYTES:
                     self._take(len(piece))
@@ -111,18 +121,28 @@ class RequestBodies:
             self._taken += size
         g.omni_body_bytes += size
 
+    def _limit(self) -> int:
+        """Return how many bytes the current request may have."""
+        return (request.max_content_length or self._largest + 1) - 1
+
     def _too_large(self) -> MalformedRequestError:
         size = "it has more" if request.content_length is None else f"it has {request.content_length:,}"
+        limit = self._limit()
+        allowed = f"{request.path} takes {limit:,}."
+        if limit == self._largest:
+            allowed = (
+                f"{self._variable} allows {limit:,}. The manager sends the source's checkpoint and connector state "
+                "along: save less in them, or raise the variable."
+            )
         return MalformedRequestError(
-            f"body: {size} bytes, and {self._variable} allows {self._largest:,}. The manager sends the source's "
-            "checkpoint and connector state along: save less in them, or raise the variable.",
+            f"body: {size} bytes, and {allowed}",
             field="body",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
 
 
-def json_body(cls: type[T]) -> T:
-    """Return the body of the current request as an instance of ``cls``.
+def json_body(cls: type[T], largest: int | None = None) -> T:
+    """Return the body of the current request as an instance of ``cls``; it has so many bytes at most.
 
     Raises:
         MalformedRequestError: it is not JSON, or not of that shape, or cannot be read; ``field`` says where.
@@ -135,7 +155,7 @@ def json_body(cls: type[T]) -> T:
         )
     bodies: RequestBodies = g.omni_bodies
     try:
-        payload = decode(bodies.read())
+        payload = decode(bodies.read(largest))
     except ValueError as error:
         raise MalformedRequestError(f"body: not JSON ({error})", field="body") from error
     return structure(cls, payload)

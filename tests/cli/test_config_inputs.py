@@ -108,3 +108,19 @@ def test_a_text_that_was_probably_meant_otherwise_is_pointed_out(text, meant):
 @pytest.mark.parametrize("text", ["true", "false", "null", '"yes"', "yesterday", "1", ""])
 def test_a_text_that_is_what_it_seems_is_not(text):
     assert doubtful([("a", text)]) == []
+
+
+@pytest.mark.parametrize("depth", [201, 900, 1025, 100_000])
+def test_what_is_nested_too_deeply_is_refused_in_one_line(tmp_path, depth):
+    (tmp_path / "a.json").write_text('{"a": ' + "[" * depth + "]" * depth + "}")
+    (tmp_path / "a.toml").write_text("a = " + "[" * depth + "]" * depth)
+    (tmp_path / "tables.toml").write_text("[" + ".".join("a" * depth) + "]\nb = 1")
+    for name in ("a.json", "a.toml", "tables.toml"):
+        with pytest.raises(ConfigurationError, match=r"is not (JSON|TOML): .*(nested|depth)"):
+            read_config(str(tmp_path / name), [])
+    with pytest.raises(UnclearOptionError, match=r"nested|depth"):
+        read_config('{"a": ' + "[" * depth + "]" * depth + "}", [])
+    with pytest.raises(UnclearOptionError, match=r"a key has .* dots. Nest objects 200 levels deep at most"):
+        config((".".join("a" * (depth + 1)), "1"))
+    # Not JSON, and so text.
+    assert config(("key", "[" * depth + "]" * depth))["key"].startswith("[[")

@@ -173,3 +173,18 @@ def test_realtime_runs_have_a_slot_of_their_own():
 
 def test_encoding_writes_utf_8():
     assert encode({"ä": "漢"}) == '{"ä":"漢"}'.encode()
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, str])
+@pytest.mark.parametrize("depth", [201, 1024, 1025, 50_000])
+def test_what_is_nested_too_deeply_is_refused_before_anything_recurses(kind, depth):
+    text = '{"a": ' + "[" * depth + "]" * depth + "}"
+    with pytest.raises(ValueError, match=r"nested more than 200 levels deep|depth limit"):
+        decode(text if kind is str else kind(text.encode()))
+
+
+def test_many_braces_are_not_deep():
+    assert decode("[" + ",".join(["[{}]"] * 500) + "]") == [[{}]] * 500
+    assert decode('"' + "[" * 500 + '"') == "[" * 500
+    deep = decode("[" * 200 + "]" * 200)
+    assert deep != []
