@@ -130,9 +130,9 @@ class LeaseKeeper:
 
         It may be held while leases cannot be renewed, and until a lease's time after that: its owner claims it anew.
         """
-        if not self._is_away and time.monotonic() - self._renewed > self._times.renew_seconds:
+        if not self._is_away and _since_boot() - self._renewed > self._times.renew_seconds:
             self.renew()
-        return not self._is_away and time.monotonic() - self._back >= self._times.lease_seconds
+        return not self._is_away and _since_boot() - self._back >= self._times.lease_seconds
 
     def start(self) -> None:
         """Begin to call the store, once; ``take`` does, too."""
@@ -324,9 +324,9 @@ class LeaseKeeper:
             log.warning("%s. Syncs that run go on; new ones wait until it can be used again.", error)
 
     def _succeeded(self) -> None:
-        self._renewed = time.monotonic()
+        self._renewed = _since_boot()
         if self._is_away:
-            self._back = time.monotonic()
+            self._back = _since_boot()
             self._is_away = False
             log.warning("The run store, %s, can be used again", self._store.label)
 

@@ -6,11 +6,17 @@ import contextlib
 import uuid
 
 import pytest
+import redis
+from support.passing_time import PassingTime
 from support.redis_server import RedisServer
 
+from omni_connector.runstore import keeper, redis_store
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.redis_store import RedisStore
 from omni_connector.runstore.sqlite import SqliteStore
+
+WAIT = 20.0
+"""Seconds for which a call may wait for a store on a machine that is slow."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,20 +34,32 @@ def shared_url(request, tmp_path):
     return request.getfixturevalue("redis_server").url
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """The time of the stores that ``make_store`` makes, and of the leases in them."""
+    clock = PassingTime()
+    monkeypatch.setattr(keeper, "_since_boot", clock)
+    return clock
+
+
 @pytest.fixture(params=["memory", "sqlite", "redis"])
-def make_store(request, tmp_path):
+def make_store(request, tmp_path, monkeypatch, clock):
     """Make stores that all mean the same connector unless it is named; of ``memory`` there is one."""
     names = f"-{uuid.uuid4().hex}"
     with contextlib.ExitStack() as stack:
         memory = {}
+        if request.param == "redis":
+            monkeypatch.setattr(redis_store, "CALL_SECONDS", WAIT)
+            url = request.getfixturevalue("redis_server").url
+            clock.moves(stack.enter_context(redis.Redis.from_url(url)))
 
         def make(namespace="notes"):
             if request.param == "memory":
-                return memory.setdefault(namespace, MemoryStore())
+                return memory.setdefault(namespace, MemoryStore(clock))
             if request.param == "sqlite":
-                store = SqliteStore(tmp_path / "runs.sqlite3", namespace)
+                store = SqliteStore(tmp_path / "runs.sqlite3", namespace, clock=clock, busy_seconds=WAIT)
             else:
-                store = RedisStore(request.getfixturevalue("redis_server").url, namespace + names)
+                store = RedisStore(url, namespace + names)
             stack.callback(store.close)
             return store
 

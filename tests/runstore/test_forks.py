@@ -9,7 +9,7 @@ import pytest
 from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
 from omni_connector.runstore.store import Claim, Held
 
-QUICK = KeeperTimes(renew_seconds=0.02)
+QUICK = KeeperTimes(lease_seconds=600, renew_seconds=0.02)
 
 pytestmark = [
     pytest.mark.parametrize("make_store", ["sqlite", "redis"], indirect=True),

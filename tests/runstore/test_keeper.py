@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from support.waiting import eventually
@@ -14,10 +13,8 @@ from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.store import Claim, Held
 
 WAIT = 10
-QUICK = KeeperTimes(
-    lease_seconds=0.3, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02, patience_seconds=0.2
-)
-BY_HAND = KeeperTimes(lease_seconds=0.1, renew_seconds=3600, idle_seconds=3600, retry_seconds=3600)
+LEASE = 600.0
+QUICK = KeeperTimes(lease_seconds=LEASE, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
 
 
 class Noting(LeaseWatcher):
@@ -41,8 +38,8 @@ class Shared(MemoryStore):
 
     is_shared = True
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, clock):
+        super().__init__(clock)
         self.is_away = False
         self.calls = []
 
@@ -72,8 +69,8 @@ class Shared(MemoryStore):
 
 
 @pytest.fixture
-def shared():
-    return Shared()
+def shared(clock):
+    return Shared(clock)
 
 
 @pytest.fixture
@@ -89,11 +86,22 @@ def keep():
         keeper.close()
 
 
-def test_what_is_held_stays_held_as_long_as_the_process_lives(make_store, keep):
+@pytest.fixture
+def by_hand(shared, keep):
+    """A keeper without a thread: it renews when it is asked to."""
+    keeper = keep(shared)
+    keeper.close()
+    return keeper
+
+
+def test_what_is_held_stays_held_as_long_as_the_process_lives(make_store, keep, clock):
     keeper = keep(make_store())
     lease = keeper.take(Claim.of("slot", value=b"1"))
     assert isinstance(lease, Lease)
-    time.sleep(2 * QUICK.lease_seconds)
+    for _ in range(3):
+        clock.let_pass(0.8 * LEASE)
+        renewed = clock() + LEASE
+        eventually(lambda renewed=renewed: lease.until.since_boot >= renewed)
     assert make_store().take(Claim.of("slot"), 60) == Held("slot", b"1")
     assert lease.is_assured()
     keeper.release(lease)
@@ -116,26 +124,25 @@ def test_one_thread_renews_everything(shared, keep):
 
 def test_a_thread_that_had_nothing_to_do_looks_after_the_first_lease_at_once(shared, keep):
     watcher = Noting("cancelled")
-    keeper = keep(shared, KeeperTimes(renew_seconds=0.02, idle_seconds=3600))
+    keeper = keep(shared, KeeperTimes(lease_seconds=LEASE, renew_seconds=0.02, idle_seconds=3600))
     keeper.start()
     lease = keeper.take(Claim.of("slot"), watcher)
     shared.release(lease.claim)
     assert watcher.informed.wait(WAIT)
 
 
-def test_an_owner_that_could_not_renew_claims_anew_before_it_goes_on(shared, keep):
-    keeper = keep(shared, BY_HAND)
-    lease = keeper.take(Claim.of("slot", value=b"1"))
-    time.sleep(0.12)
+def test_an_owner_that_could_not_renew_claims_anew_before_it_goes_on(shared, by_hand, clock):
+    lease = by_hand.take(Claim.of("slot", value=b"1"))
+    clock.let_pass(LEASE)
     assert shared.holder("slot") is None
     assert lease.is_assured()
     assert shared.holder("slot") == b"1"
 
 
-def test_an_owner_whose_name_was_taken_meanwhile_knows_before_it_goes_on(shared, keep):
+def test_an_owner_whose_name_was_taken_meanwhile_knows_before_it_goes_on(shared, by_hand, clock):
     watcher = Noting()
-    lease = keep(shared, BY_HAND).take(Claim.of("slot"), watcher)
-    time.sleep(0.12)
+    lease = by_hand.take(Claim.of("slot"), watcher)
+    clock.let_pass(LEASE)
     shared.take(Claim.of("slot"), 60)
     assert not lease.is_assured()
     assert watcher.informed.wait(WAIT)
@@ -143,7 +150,7 @@ def test_an_owner_whose_name_was_taken_meanwhile_knows_before_it_goes_on(shared,
     assert watcher.heard == ["another process has it"]
 
 
-def test_a_watcher_may_take_locks_that_the_one_who_asks_holds(shared, keep):
+def test_a_watcher_may_take_locks_that_the_one_who_asks_holds(shared, by_hand, clock):
     lock = threading.Lock()
 
     class Locking(Noting):
@@ -152,8 +159,8 @@ def test_a_watcher_may_take_locks_that_the_one_who_asks_holds(shared, keep):
                 super().lost(reason)
 
     watcher = Locking()
-    lease = keep(shared, BY_HAND).take(Claim.of("slot"), watcher)
-    time.sleep(0.12)
+    lease = by_hand.take(Claim.of("slot"), watcher)
+    clock.let_pass(LEASE)
     shared.take(Claim.of("slot"), 60)
     with lock:
         assert not lease.is_assured()
@@ -161,7 +168,7 @@ def test_a_watcher_may_take_locks_that_the_one_who_asks_holds(shared, keep):
 
 
 def test_an_assured_lease_costs_no_call(shared, keep):
-    lease = keep(shared, KeeperTimes(renew_seconds=3600)).take(Claim.of("slot"))
+    lease = keep(shared, KeeperTimes(lease_seconds=LEASE, renew_seconds=3600)).take(Claim.of("slot"))
     eventually(lambda: shared.calls == ["take", "renew"])
     shared.calls.clear()
     assert all(lease.is_assured() for _ in range(100))
@@ -178,22 +185,23 @@ def test_a_lease_that_was_taken_away_for_a_reason_is_not_claimed_anew(shared, ke
     assert shared.holder("slot") is None
 
 
-def test_while_the_store_is_away_what_is_held_is_believed(shared, keep):
+def test_while_the_store_is_away_what_is_held_is_believed(shared, keep, clock):
     lease = keep(shared).take(Claim.of("slot", value=b"1"))
     shared.is_away = True
-    time.sleep(2 * QUICK.lease_seconds)
+    clock.let_pass(2 * LEASE)
+    assert MemoryStore.holder(shared, "slot") is None
     assert lease.is_assured()
     shared.is_away = False
     eventually(lambda: MemoryStore.holder(shared, "slot") == b"1")
     assert not lease.is_lost
 
 
-def test_when_the_store_is_back_what_another_took_is_lost(shared, keep):
+def test_when_the_store_is_back_what_another_took_is_lost(shared, keep, clock):
     watcher = Noting()
     lease = keep(shared).take(Claim.of("slot"), watcher)
     shared.is_away = True
-    eventually(lambda: MemoryStore.holder(shared, "slot") is None)
-    MemoryStore.take(shared, Claim.of("slot"), 60)
+    clock.let_pass(LEASE)
+    assert MemoryStore.take(shared, Claim.of("slot"), 60) is None
     assert lease.is_assured()
     shared.is_away = False
     assert watcher.informed.wait(WAIT)
@@ -201,7 +209,7 @@ def test_when_the_store_is_back_what_another_took_is_lost(shared, keep):
 
 
 def test_what_was_released_while_the_store_was_away_is_released_when_it_is_back(shared, keep):
-    keeper = keep(shared, KeeperTimes(lease_seconds=60, renew_seconds=0.02, retry_seconds=0.02))
+    keeper = keep(shared, KeeperTimes(lease_seconds=LEASE, renew_seconds=0.02, retry_seconds=0.02))
     lease = keeper.take(Claim.of("run", "slot"))
     shared.is_away = True
     keeper.narrow(lease, "slot")
@@ -213,7 +221,7 @@ def test_what_was_released_while_the_store_was_away_is_released_when_it_is_back(
     )
 
 
-def test_nothing_can_be_said_while_the_store_is_away_nor_right_after(shared, keep):
+def test_nothing_can_be_said_while_the_store_is_away_nor_right_after(shared, keep, clock):
     keeper = keep(shared)
     keeper.start()
     assert keeper.can_tell()
@@ -222,7 +230,8 @@ def test_nothing_can_be_said_while_the_store_is_away_nor_right_after(shared, kee
     shared.is_away = False
     eventually(lambda: not keeper.is_away)
     assert not keeper.can_tell()
-    eventually(keeper.can_tell)
+    clock.let_pass(LEASE)
+    assert keeper.can_tell()
 
 
 def test_a_store_that_can_only_be_read_is_away(shared, keep):
@@ -233,15 +242,14 @@ def test_a_store_that_can_only_be_read_is_away(shared, keep):
     assert not keeper.can_tell()
 
 
-def test_an_outage_is_logged_once_and_so_is_its_end(shared, keep, caplog):
+def test_an_outage_is_logged_once_and_so_is_its_end(shared, by_hand, caplog):
     caplog.set_level("INFO")
-    keeper = keep(shared, BY_HAND)
     shared.is_away = True
     for _ in range(3):
-        keeper.renew()
+        by_hand.renew()
     shared.is_away = False
     for _ in range(3):
-        keeper.renew()
+        by_hand.renew()
     assert [record.getMessage() for record in caplog.records] == [
         "away. Syncs that run go on; new ones wait until it can be used again.",
         "The run store, memory, can be used again",
@@ -257,12 +265,11 @@ def test_a_claim_of_another_process_is_adopted_once(shared, keep):
     assert shared.holder("run") == b"worker"
 
 
-def test_a_name_that_was_given_up_is_not_missed(shared, keep):
+def test_a_name_that_was_given_up_is_not_missed(shared, by_hand):
     watcher = Noting()
-    keeper = keep(shared, BY_HAND)
-    lease = keeper.take(Claim.of("run", "slot"), watcher)
-    keeper.narrow(lease, "slot")
-    keeper.renew()
+    lease = by_hand.take(Claim.of("run", "slot"), watcher)
+    by_hand.narrow(lease, "slot")
+    by_hand.renew()
     assert watcher.heard == []
     assert shared.holder("slot") is None
     assert shared.holder("run") is not None

@@ -12,6 +12,7 @@ from support.waiting import eventually
 
 from omni_connector import SdkClient
 from omni_connector.manager.wire import WireAnswer
+from omni_connector.runstore import permits as permits_module
 from omni_connector.runstore.keeper import Lease, LeaseKeeper
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.permits import Budget, Permits
@@ -21,13 +22,25 @@ from omni_connector.runstore.store import Claim, Rate
 WAIT = 10
 
 
+class CountingKeeper(LeaseKeeper):
+    """Counts its attempts."""
+
+    attempts = 0
+
+    def take(self, claim, watcher=None):
+        found = super().take(claim, watcher)
+        self.attempts += 1
+        return found
+
+
 @pytest.fixture
-def permits(make_store):
+def permits(make_store, monkeypatch):
     """Make what a process has."""
+    monkeypatch.setattr(permits_module, "LOOK_SECONDS", 0.02)
     with contextlib.ExitStack() as stack:
 
         def make():
-            keeper = LeaseKeeper(make_store())
+            keeper = CountingKeeper(make_store())
             stack.callback(keeper.close)
             made = Permits(keeper, "extraction", 2)
             stack.callback(made.close)
@@ -43,8 +56,9 @@ def test_two_have_a_permit_and_a_third_waits_for_one(permits):
     assert isinstance(second, Lease)
     got = []
     waiting = threading.Thread(target=lambda: got.append(other.acquire()))
+    before = other.keeper.attempts
     waiting.start()
-    waiting.join(0.4)
+    eventually(lambda: other.keeper.attempts >= before + 4)
     assert got == []
     one.release(first)
     waiting.join(WAIT)
@@ -68,11 +82,11 @@ def test_without_its_store_a_process_limits_itself_alone():
 
 
 def test_processes_keep_a_rate_together(make_store):
-    rate = Rate(per_second=1, burst=2)
+    rate = Rate(per_second=1 / 60, burst=2)
     one, other = (Budget(make_store(), "source-1", rate) for _ in range(2))
     assert one.spend() == other.spend() == 0
-    assert 0.5 < one.spend() <= 1
-    assert 1.5 < other.spend() <= 2
+    assert 30 < one.spend() <= 60
+    assert 90 < other.spend() <= 120
 
 
 def test_without_its_store_a_process_keeps_a_rate_alone():

@@ -21,9 +21,8 @@ from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.testing import MemoryManager
 
-QUICK = KeeperTimes(
-    lease_seconds=1.0, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02, patience_seconds=1.0
-)
+WAIT_SECONDS = 60.0
+QUICK = KeeperTimes(lease_seconds=60, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
 SETTINGS = Settings(manager_url="http://manager")
 
 pytestmark = pytest.mark.parametrize("make_store", ["sqlite", "redis"], indirect=True)
@@ -70,11 +69,11 @@ def process(make_store, manager, queue):
     """Make services: those with ``sends`` send their runs, the others are workers."""
     with contextlib.ExitStack() as stack:
 
-        def make(connector, *, sends=False, seconds=60):
+        def make(connector, *, sends=False):
             store = SwitchableStore(make_store())
             service = ConnectorService(
                 connector,
-                attrs.evolve(SETTINGS, queue_seconds=seconds),
+                attrs.evolve(SETTINGS, queue_seconds=WAIT_SECONDS),
                 manager,
                 options=RuntimeOptions(dispatch_seconds=0.0, queue=queue if sends else None),
                 shared=SharedRuns(store, LeaseKeeper(store, QUICK)),
@@ -159,12 +158,15 @@ def test_a_run_that_is_cancelled_while_it_waits_is_not_executed(process, queue):
     web.start_sync(sync_request(run="run-2"))  # The slot is free.
 
 
-def test_a_run_that_no_worker_takes_is_given_back(process, queue, caplog):
-    web, worker = process(Scripted(), sends=True, seconds=0.3), process(connector := Scripted())
+def test_a_run_that_no_worker_takes_is_given_back(process, queue, caplog, clock, monkeypatch):
+    monkeypatch.setattr(queueing, "time", clock)
+    web, worker = process(Scripted(), sends=True), process(connector := Scripted())
     web.start_sync(sync_request())
     queued = queue.wait()
+    assert web.is_running("run-1")
+    clock.let_pass(WAIT_SECONDS)
     eventually(lambda: not web.is_running("run-1"))
-    eventually(lambda: "No worker took run run-1 within 0.3 s (OMNI_QUEUE_SECONDS)" in caplog.text)
+    eventually(lambda: "No worker took run run-1 within 60 s (OMNI_QUEUE_SECONDS)" in caplog.text)
     worker.execute(queued)  # Too late.
     assert not connector.syncs
     web.start_sync(sync_request(is_resume=True))

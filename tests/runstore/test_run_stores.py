@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from omni_connector.runstore.store import Claim, Held, Rate
 
-LONG = 60.0
-SHORT = 0.05
+LONG = 3600.0
+SHORT = 600.0
 
 
-def expire():
-    """Let leases and notes of ``SHORT`` run out: the store's own clock counts."""
-    time.sleep(2 * SHORT)
+@pytest.fixture
+def expire(clock):
+    """Let leases and notes of ``SHORT`` run out, and not those of ``LONG``."""
+    return lambda: clock.let_pass(SHORT + 1)
 
 
 def test_of_two_claims_of_a_name_the_first_wins_and_the_second_learns_who_has_it(store):
@@ -54,7 +54,7 @@ def test_no_one_releases_what_another_holds(store):
     assert store.holder("slot") == b"mine"
 
 
-def test_a_lease_that_is_not_renewed_ends(store):
+def test_a_lease_that_is_not_renewed_ends(store, expire):
     store.take(Claim.of("slot"), SHORT)
     expire()
     assert store.holder("slot") is None
@@ -62,17 +62,17 @@ def test_a_lease_that_is_not_renewed_ends(store):
     assert store.holder("slot") == b"next"
 
 
-def test_a_lease_that_is_renewed_goes_on(store):
+def test_a_lease_that_is_renewed_goes_on(store, expire):
     claims = [Claim.of("run", "slot", value=b"1"), Claim.of("other")]
     for claim in claims:
-        store.take(claim, SHORT * 4)
+        store.take(claim, SHORT)
     assert store.renew(claims, LONG) == []
-    time.sleep(SHORT * 8)
+    expire()
     assert store.holder("slot") == b"1"
     assert store.holder("other") == b""
 
 
-def test_renewing_names_the_claims_that_were_lost_and_takes_nothing_back(store):
+def test_renewing_names_the_claims_that_were_lost_and_takes_nothing_back(store, expire):
     kept, expired, taken = Claim.of("a"), Claim.of("b"), Claim.of("c", "d", value=b"old")
     for claim in (kept, expired, taken):
         store.take(claim, SHORT if claim is expired else LONG)
@@ -95,7 +95,7 @@ def test_a_claim_is_handed_over_once(store):
     assert store.renew([queued, first], LONG) == [queued]
 
 
-def test_a_claim_that_has_ended_is_not_handed_over(store):
+def test_a_claim_that_has_ended_is_not_handed_over(store, expire):
     queued = Claim.of("run", "slot")
     store.take(queued, SHORT)
     expire()
@@ -103,7 +103,7 @@ def test_a_claim_that_has_ended_is_not_handed_over(store):
     assert store.holder("run") is None
 
 
-def test_a_note_is_kept_for_its_time_and_can_be_replaced(store):
+def test_a_note_is_kept_for_its_time_and_can_be_replaced(store, expire):
     assert store.get("note") is None
     store.put("note", b"one", LONG)
     store.put("note", bytes(range(256)), LONG)
@@ -127,19 +127,19 @@ def test_leases_notes_and_budgets_of_one_name_are_different_things(store):
 
 
 def test_a_budget_lets_a_burst_through_and_then_spreads(store):
-    rate = Rate(per_second=10, burst=3)
+    rate = Rate(per_second=1 / 600, burst=3)
     waits = [store.spend("source-1", 1, rate) for _ in range(5)]
     assert waits[:3] == [0, 0, 0]
-    assert waits[3] == pytest.approx(0.1, abs=0.09)
-    assert waits[4] == pytest.approx(waits[3] + 0.1, abs=0.09)
+    assert waits[3] == pytest.approx(600, abs=60)
+    assert waits[4] == pytest.approx(1200, abs=60)
     assert store.spend("source-2", 1, rate) == 0
 
 
-def test_a_budget_recovers_with_time(store):
-    rate = Rate(per_second=20)
+def test_a_budget_recovers_with_time(store, clock):
+    rate = Rate(per_second=1 / 600)
     assert store.spend("source-1", 1, rate) == 0
     assert store.spend("source-1", 1, rate) > 0
-    time.sleep(0.15)
+    clock.let_pass(1201)
     assert store.spend("source-1", 1, rate) == 0
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
+import attrs
 import pytest
 
 from omni_connector.exceptions import RunStoreError, SyncConflictError
@@ -15,7 +15,8 @@ from omni_connector.runstore.runs import RunKey, SharedRuns
 from omni_connector.runstore.store import Claim
 
 WAIT = 10
-QUICK = KeeperTimes(renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
+LEASE = 600.0
+QUICK = KeeperTimes(lease_seconds=LEASE, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
 FIRST = RunKey("run-1", "source-1", Slot.SCHEDULED)
 SECOND = RunKey("run-2", "source-1", Slot.SCHEDULED)
 
@@ -151,17 +152,18 @@ class TestSeveralProcesses:
         assert lost == ["cancelled by the manager"]
         assert not lease.is_assured()
 
-    def test_a_run_of_a_process_that_is_dead_is_free_within_the_lease(self, process):
-        dead = process(KeeperTimes(lease_seconds=0.2, renew_seconds=3600))
+    def test_a_run_of_a_process_that_is_dead_is_free_within_the_lease(self, process, clock):
+        dead = process()
+        dead.keeper.close()  # It renews nothing.
         other = process()
         dead.claim(FIRST, Lost())
         assert other.is_running("run-1")
-        time.sleep(0.25)
+        clock.let_pass(LEASE)
         assert not other.is_running("run-1")
         assert isinstance(other.claim(FIRST, Lost()), Lease)
 
     def test_nothing_is_said_of_a_run_right_after_the_store_was_away(self, process):
-        one = process(KeeperTimes(renew_seconds=3600, idle_seconds=3600))
+        one = process(attrs.evolve(QUICK, renew_seconds=3600, idle_seconds=3600))
         one.keeper._failed(RunStoreError("away"))
         with pytest.raises(RunStoreError, match="away"):
             one.is_running("run-1")
