@@ -1,6 +1,7 @@
 """The only place where the parts are joined: settings, manager client, service, blueprint, application, gunicorn."""
 
 import functools
+import importlib.util
 import logging
 import os
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from omni_connector.executors.celery_app import CeleryQueue, make_celery_app
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.manager.sender import PARALLEL_EXTRACTIONS
 from omni_connector.runstore.memory import MemoryStore
-from omni_connector.runstore.opening import open_store, open_store_of_workers
+from omni_connector.runstore.opening import folder_of_workers, open_store, open_store_of_workers
 from omni_connector.runstore.permits import Permits
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.store import RunStore
@@ -46,6 +47,8 @@ from omni_connector.serving.processes import (
     workers_of_server,
 )
 from omni_connector.target import load_connector
+from omni_connector.telemetry.instruments import Instruments
+from omni_connector.telemetry.metrics import Metrics
 from omni_connector.web.asgi import Application, AsgiApplication
 from omni_connector.web.blueprint import EXTENSION, build_blueprint
 from omni_connector.web.errors import register_error_handlers
@@ -99,11 +102,17 @@ def create_blueprint(
         options = evolve(options, queue=CeleryQueue(make_celery_app(settings, connector.name)))
     with as_account_of_workers():
         shared = SharedRuns.of(_run_store(connector, settings))
+        if options.instruments is None:
+            options = evolve(options, instruments=_instruments(connector, settings))
     permits = Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS) if shared.is_shared else None
+    metrics = None if options.instruments is None else options.instruments.metrics
     if manager is None:
-        manager = SdkClient.of(settings) if is_given else manager_of_environment(permits)
-    if permits is not None and isinstance(manager, SdkClient):
-        manager.share_extractions(permits)
+        manager = SdkClient.of(settings) if is_given else manager_of_environment(permits, metrics)
+    if isinstance(manager, SdkClient):
+        if permits is not None:
+            manager.share_extractions(permits)
+        if metrics is not None:
+            manager.observe(metrics)
     service = ConnectorService(connector, settings, manager, options=options, shared=shared)
     blueprint = build_blueprint(service, name=name)
     if register:
@@ -251,8 +260,21 @@ def _run_store(connector: ConnectorBase, settings: Settings) -> RunStore:
             log.warning("OMNI_RUN_STORE is a SQLite file: the Celery workers must run on this machine")
         return open_store(settings.run_store, connector.name)
     if workers is not None:  # gunicorn may have several later, by a signal.
-        return open_store_of_workers(connector.name, settings.connector_url or f"port-{port_from_environ()}")
+        return open_store_of_workers(connector.name, _address(settings))
     return MemoryStore()
+
+
+def _instruments(connector: ConnectorBase, settings: Settings) -> Instruments:
+    if importlib.util.find_spec("prometheus_client") is None:
+        return Instruments()
+    folder = None
+    if is_inside_gunicorn():
+        folder = folder_of_workers(connector.name, _address(settings)) / "metrics"
+    return Instruments(metrics=Metrics(connector.name, folder))
+
+
+def _address(settings: Settings) -> str:
+    return settings.connector_url or f"port-{port_from_environ()}"
 
 
 def _start(service: ConnectorService, state: BlueprintSetupState) -> None:

@@ -1,5 +1,7 @@
 """What a call to the manager is, and what its answer says."""
 
+import functools
+import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -64,6 +66,11 @@ class Call(Generic[T]):
         """For messages."""
         return f"{self.method} {self.path}"
 
+    @property
+    def endpoint(self) -> str:
+        """The path with ``{id}`` in the place of what differs from call to call, for metrics and traces."""
+        return _endpoint(self.path)
+
     def result_of(self, answer: WireAnswer) -> T:
         """Return what an answer says.
 
@@ -81,6 +88,14 @@ class Call(Generic[T]):
                 body=_shown(answer),
             )
         raise self.explain(_refused(self, answer))
+
+
+_ID = re.compile(r"/(sync|source|credentials|by-type|connector-configs)/(?!create$|cancel$)[^/]+")
+
+
+@functools.lru_cache(maxsize=1024)
+def _endpoint(path: str) -> str:
+    return _ID.sub(r"/\1/{id}", path)
 
 
 class NoSuccessError(MalformedAnswerError):

@@ -43,6 +43,7 @@ from omni_connector.models.json_values import JsonValue
 from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.models.sync import ABSENT, SyncConfig
 from omni_connector.models.upstream_names import UpstreamCalls
+from omni_connector.telemetry.call_observer import CallObserver
 
 T = TypeVar("T")
 
@@ -177,6 +178,10 @@ class SdkClient(UpstreamCalls):
     def share_extractions(self, permits: Permits) -> None:
         """Have files extracted only with a permit, of which all processes of a connector have two."""
         self._sender.share_extractions(permits)
+
+    def observe(self, observer: CallObserver) -> None:
+        """Let an observer learn of every request, those for runs included."""
+        self._sender.observer = observer
 
     def abort(self) -> None:
         """End the calls of this client at once, under way or waiting; to be used after its ``stop`` was set."""

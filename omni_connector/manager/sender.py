@@ -27,6 +27,7 @@ from omni_connector.manager.presence import Presence
 from omni_connector.manager.refusals import LASTING
 from omni_connector.manager.retry import RETRIED_STATUSES, UNHANDLED_STATUSES, Policies, RetryPolicy
 from omni_connector.manager.wire import Body, Wire, WireAnswer, WireError, WireRequest
+from omni_connector.telemetry.call_observer import CallObserver
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ PARALLEL_EXTRACTIONS = 2
 SLOWEST_BYTES_PER_SECOND = 100_000
 """A large body has more time than a small one."""
 MAY_TRY, HAS_ENDED = True, False
+OK_STATUS, UNREACHABLE = "200", "unreachable"
+"""As a ``CallObserver`` learns of them."""
 
 
 @define(eq=False)
@@ -74,6 +77,9 @@ class Sender:
         address: of the manager, as messages show it.
         policies: when calls are repeated, and how long answers are waited for.
         parallel_uploads: fixes the number of contents that are uploaded at once; left out, it adapts.
+
+    Attributes:
+        observer: learns of every request, if there is one.
     """
 
     def __init__(
@@ -90,6 +96,7 @@ class Sender:
         self.address = address
         self.policies = policies
         self.presence = Presence(address)
+        self.observer: CallObserver | None = None
         self._parallel_uploads = parallel_uploads
         self._closed = False
         self._shared_extractions: SharedGate | None = None
@@ -179,6 +186,7 @@ class Sending(Generic[T]):
         "_failing",
         "_failing_since",
         "_form",
+        "_size",
         "_started",
         "call",
         "gate",
@@ -201,6 +209,7 @@ class Sending(Generic[T]):
         self._failing = 0  # Answers with 500 in a row ...
         self._failing_since = 0.0  # ... and when the first of them came.
         self._form: MultipartForm | None = None
+        self._size = 0  # Bytes of the body.
         owner.calls.add(self)
         sender.open.add(self)
 
@@ -276,6 +285,7 @@ class Sending(Generic[T]):
         if isinstance(body, MultipartForm):
             self._form, content_type = body, body.content_type
         length = sum(map(len, body)) if isinstance(body, tuple) else 0 if body is None else len(body)
+        self._size = length
         seconds = policies.read_seconds if self._form is None else policies.extraction_read_seconds
         seconds += length / SLOWEST_BYTES_PER_SECOND
         policy = policies.of(call.policy)
@@ -309,6 +319,8 @@ class Sending(Generic[T]):
             self._leave()
             self.end(error)
         else:
+            if self.sender.observer is not None:
+                self._observe(self.sender.observer, OK_STATUS)
             waited = len(self.sender.open)
             self._leave(measured=True)
             if self.outcome.set_result(result):
@@ -317,6 +329,12 @@ class Sending(Generic[T]):
                 self.sender.clock.hasten()
 
     def _failed(self, error: SdkClientError) -> None:
+        if self.outcome.done():  # The run was stopped: that is no fault of the manager's.
+            self._leave()
+            return
+        observer, reason = self.sender.observer, UNREACHABLE if error.status is None else str(error.status)
+        if observer is not None:
+            self._observe(observer, reason)
         if isinstance(error, ServiceOverloadedError) and self.call.gate != "extractions":
             self.sender.uploads.overloaded()
         self._leave()
@@ -328,8 +346,12 @@ class Sending(Generic[T]):
         if self.call.is_divisible:
             is_last = self._fails_for_long(error, policy, delay or 0.0) or is_last
         if delay is None or is_last or seconds + delay > policy.total_seconds or self.owner.stop.is_set():
+            if observer is not None:
+                observer.failed(self.call.endpoint, reason)
             self.end(_with_attempts(error, self._attempt, seconds))
             return
+        if observer is not None:
+            observer.repeated(self.call.endpoint, reason)
         log.debug("%s failed, attempt %d follows: %s", self.call.operation, self._attempt + 1, error)
         try:
             is_asked = isinstance(error, ServiceOverloadedError) and error.retry_after is not None
@@ -337,6 +359,10 @@ class Sending(Generic[T]):
             self.sender.clock.after(delay, self._again, can_hasten=can_hasten)
         except Exception:  # noqa: BLE001 - no thread can be started, or the client was closed: the call still gets its answer.
             self.end(error)
+
+    def _observe(self, observer: CallObserver, status: str) -> None:
+        seconds = time.monotonic() - self._started
+        observer.attempted(self.call.endpoint, status, seconds, self._size)
 
     def _fails_for_long(self, error: SdkClientError, policy: RetryPolicy, delay: float) -> bool:
         if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:

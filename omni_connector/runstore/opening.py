@@ -36,7 +36,14 @@ def open_store(url: str, connector_name: str) -> RunStore:
 def open_store_of_workers(connector_name: str, address: str, *, base: Path | None = None) -> RunStore:
     """Return the store that the workers of one server share, which their predecessors and successors find, too.
 
-    It is a file in an owner-only folder for temporary files that is named after connector and address.
+    Raises:
+        ConfigurationError: as ``folder_of_workers``.
+    """
+    return SqliteStore(folder_of_workers(connector_name, address, base=base) / FILE_NAME, connector_name)
+
+
+def folder_of_workers(connector_name: str, address: str, *, base: Path | None = None) -> Path:
+    """Return the owner-only folder that the workers of one server share, named after connector and address.
 
     Args:
         connector_name: name of the connector.
@@ -55,7 +62,7 @@ def open_store_of_workers(connector_name: str, address: str, *, base: Path | Non
         raise ConfigurationError(
             f"The workers of this server have no place to agree on who runs what: {error}. {_REMEDY}"
         ) from error
-    return SqliteStore(folder / FILE_NAME, connector_name)
+    return folder
 
 
 def sqlite_path(url: str) -> Path:

@@ -11,6 +11,7 @@ from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.queueing import RunQueue
 from omni_connector.runtime.watch import WatchTimes
 from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.telemetry.instruments import Instruments
 from omni_connector.telemetry.observer import RunObserver
 
 
@@ -32,6 +33,7 @@ class RuntimeOptions:
         queue: takes dispatched runs to other processes; None executes them in threads of this one.
         mcp: how many sessions with the connector's MCP server are kept, and for how long.
         observers: learn of runs, beside the log.
+        instruments: metrics and traces; None leaves it to what is installed and set.
     """
 
     limits: Callable[[SyncMode], DeliveryLimits] = field(default=DeliveryLimits.for_mode)
@@ -44,3 +46,4 @@ class RuntimeOptions:
     queue: RunQueue | None = None
     mcp: SessionLimits = field(factory=SessionLimits)
     observers: tuple[RunObserver, ...] = ()
+    instruments: Instruments | None = None

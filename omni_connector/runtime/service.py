@@ -49,6 +49,7 @@ from omni_connector.runtime.turns import Turns
 from omni_connector.runtime.watch import Watch, WatchTimes
 from omni_connector.runtime.worker import RunFactory
 from omni_connector.sync.context import SyncContext
+from omni_connector.telemetry.instruments import Instruments
 from omni_connector.telemetry.observer import RunObservers
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class ConnectorService:
     Attributes:
         shutdown_seconds: how long the process has from the request to end until it is killed.
         slow_requests: how many actions and the like may be in progress.
+        instruments: metrics and traces.
     """
 
     def __init__(
@@ -100,7 +102,9 @@ class ConnectorService:
         self._runs.cancelled_elsewhere = self._call_cancel
         options = options or RuntimeOptions()
         watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
-        observers = RunObservers(options.observers)
+        self.instruments = options.instruments or Instruments()
+        metrics = self.instruments.metrics
+        observers = RunObservers(options.observers if metrics is None else (*options.observers, metrics))
         self._watch = Watch(self._runs, watch_times, observers=observers)
         self.mirror = Mirror.of(
             self._hooks, settings, self._shared, on_change=self._announce_again, limits=options.mcp
@@ -188,6 +192,8 @@ class ConnectorService:
                 )
                 self._registrar.start()
         self._shared.keeper.start()
+        if self.instruments.metrics is not None:
+            self.instruments.metrics.begin()
         if self.mirror is not None:
             self.mirror.start()
 
@@ -226,6 +232,7 @@ class ConnectorService:
         self._hooks.loop.close()
         self.manager.close()
         self._shared.close()
+        self.instruments.close()
 
     # -- what the endpoints ask for -----------------------------------------------------------------------------
 

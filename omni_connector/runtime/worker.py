@@ -80,6 +80,10 @@ class RunFactory:
         manager = cast("ManagerApi", StatesKept(self.manager)) if is_own else self.manager
         identity = RunIdentity(connector.name, info.sync_run_id, info.source_id, info.mode)
         info = evolve(info, identity=identity)
+        instruments = self.options.instruments
+        if instruments is not None and instruments.metrics is not None and info.last_sync_at is not None:
+            # So that it is known after a restart, too.
+            instruments.metrics.succeeded(info.source_id, info.last_sync_at.timestamp())
         covered = CoveredCounts(self.registry.counts_note(run))
         run.sync = SyncRun(
             info, manager, run.state, limits=limits, error_limits=error_limits, covered=covered

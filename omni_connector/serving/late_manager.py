@@ -6,9 +6,12 @@ from typing import Any, cast
 from omni_connector.config import Settings
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.manager.gate import Permits
+from omni_connector.telemetry.call_observer import CallObserver
 
 
-def manager_of_environment(permits: Permits | None = None) -> ManagerApi:
+def manager_of_environment(
+    permits: Permits | None = None, observer: CallObserver | None = None
+) -> ManagerApi:
     """Return the manager that ``CONNECTOR_MANAGER_URL`` names when it is first called.
 
     Test suites make the application first and start a manager later. Until the variable names an address, every call
@@ -16,15 +19,17 @@ def manager_of_environment(permits: Permits | None = None) -> ManagerApi:
 
     Args:
         permits: for extractions, where other processes share them.
+        observer: learns of every request.
     """
-    return cast("ManagerApi", _LateManager(permits))
+    return cast("ManagerApi", _LateManager(permits, observer))
 
 
 class _LateManager:
     """Passes everything on to an ``SdkClient``, made when it is first needed."""
 
-    def __init__(self, permits: Permits | None) -> None:
+    def __init__(self, permits: Permits | None, observer: CallObserver | None) -> None:
         self._permits = permits
+        self._observer = observer
         self._lock = threading.Lock()  # Protects _client.
         self._client: SdkClient | None = None
 
@@ -43,4 +48,6 @@ class _LateManager:
                 self._client = SdkClient.of(Settings.from_environ())
                 if self._permits is not None:
                     self._client.share_extractions(self._permits)
+                if self._observer is not None:
+                    self._client.observe(self._observer)
             return self._client

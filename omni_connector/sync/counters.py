@@ -14,6 +14,7 @@ from omni_connector.exceptions import (
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.sync import RunProgress
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.telemetry.figures import Figures
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,11 @@ class Counters:
     def total_updated(self) -> int:
         """Documents accepted by the manager so far, before a resume included."""
         return self._before["updated"] + self._total["updated"]
+
+    @property
+    def before(self) -> Figures:
+        """What was counted before the run was resumed."""
+        return Figures(**self._before)
 
     @property
     def updated_before(self) -> int:

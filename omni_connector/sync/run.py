@@ -153,6 +153,7 @@ class SyncRun:
         batches, delivered = meter.traffic()
         return RunFigures(
             documents=figures,
+            before=self.delivery.counters.before,
             seconds=meter.seconds,
             stages=meter.stages(),
             buffered_documents=events,

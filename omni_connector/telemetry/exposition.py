@@ -7,7 +7,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from omni_connector.telemetry.samples import COUNTER, HISTOGRAM, Family, Values
 
@@ -22,7 +21,7 @@ def exposition(
     return encode(registry), content_type
 
 
-@frozen
+@frozen(eq=False)
 class _Values(Collector):
     families: tuple[Family, ...]
     values: Values
@@ -43,8 +42,8 @@ class _Values(Collector):
 
 def _add_histogram(metric: Metric, family: Family, labels: dict[str, str], series: list[float]) -> None:
     count = 0.0
-    for bound, more in zip((*family.buckets, float("inf")), series[:-1], strict=True):
+    for bound, more in zip((*map(str, family.buckets), "+Inf"), series[:-1], strict=True):
         count += more
-        metric.add_sample(f"{family.name}_bucket", {**labels, "le": floatToGoString(bound)}, count)
+        metric.add_sample(f"{family.name}_bucket", {**labels, "le": bound}, count)
     metric.add_sample(f"{family.name}_count", labels, count)
     metric.add_sample(f"{family.name}_sum", labels, series[-1])

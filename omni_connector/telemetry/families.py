@@ -39,7 +39,7 @@ LAST_SUCCESS = Family(
 DOCUMENTS = Family(
     name="omni_connector_documents_total",
     kind=COUNTER,
-    text="Documents: scanned, emitted, deleted, unread, and accepted or refused when they were sent.",
+    text="Documents: scanned, emitted, updated (accepted by the manager), deleted, unread, refused.",
     labels=("kind",),
 )
 DELIVERED_BYTES = Family(
@@ -122,12 +122,11 @@ HTTP_REQUESTS = Family(
     labels=("endpoint", "method", "status"),
     buckets=_CALL_BUCKETS,
 )
-BUILD_INFO = Family(
-    name="omni_connector_build_info",
+PROCESSES = Family(
+    name="omni_connector_processes",
     kind=GAUGE,
-    text="Always 1; the release of the SDK.",
+    text="Processes whose values are added here, by the release of the SDK.",
     labels=("version",),
-    is_latest=False,
 )
 
 FAMILIES = (
@@ -151,5 +150,5 @@ FAMILIES = (
     LAST_FAILURE,
     MANAGER_UP,
     HTTP_REQUESTS,
-    BUILD_INFO,
+    PROCESSES,
 )

@@ -97,6 +97,7 @@ class RunFigures:
 
     Attributes:
         documents: counts; before a resume included where that is known.
+        before: the part of ``scanned`` and ``updated`` that was counted before a resume.
         seconds: since the run began.
         stages: seconds by stage; of a source in partitions, summed over the partitions.
         buffered_documents: events that the manager has not accepted yet.
@@ -108,6 +109,7 @@ class RunFigures:
     """
 
     documents: Figures = field(factory=Figures)
+    before: Figures = field(factory=Figures)
     seconds: float = 0.0
     stages: Mapping[Stage, float] = field(factory=dict)
     buffered_documents: int = 0

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from omni_connector.telemetry import families as of
 from omni_connector.telemetry.figures import RunEnd, RunFigures
 from omni_connector.telemetry.log_context import RunIdentity
 from omni_connector.telemetry.sample_files import SampleFiles
-from omni_connector.telemetry.samples import Labels, Samples, Values, merged
+from omni_connector.telemetry.samples import Family, Labels, Samples, Values, merged
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,9 @@ IN_TROUBLE = frozenset({"unreachable", "500", "502", "503", "504"})
 """Statuses of a manager that is not well."""
 
 COMPLETED = "completed"
+
+KINDS = ("scanned", "emitted", "updated", "deleted", "unread", "refused")
+"""Of documents, as ``Figures`` names them."""
 
 
 @define
@@ -48,8 +51,6 @@ class Metrics:
     def __init__(self, connector: str, folder: Path | None = None) -> None:
         self._connector = connector
         self._folder = folder
-        self.parallel_uploads: Callable[[], int] = _none
-        """Says how many contents are being uploaded."""
         self._files: SampleFiles | None = None
         self.after_fork()
         begins_anew(self)
@@ -175,15 +176,15 @@ class Metrics:
             self.succeeded(run.source_id, time.time())
 
     def _count(self, before: RunFigures, now: RunFigures) -> None:
-        for kind in ("scanned", "emitted", "deleted", "unread", "refused"):
-            self._grow(of.DOCUMENTS, (kind,), getattr(before.documents, kind), getattr(now.documents, kind))
-        self._grow(of.DOCUMENTS, ("accepted",), before.documents.updated, now.documents.updated)
+        ours_before, ours = before.documents - before.before, now.documents - now.before
+        for kind in KINDS:
+            self._grow(of.DOCUMENTS, (kind,), getattr(ours_before, kind), getattr(ours, kind))
         self._grow(of.DELIVERED_BYTES, (), before.bytes_delivered, now.bytes_delivered)
         self._grow(of.BATCHES, (), before.batches, now.batches)
         for stage, seconds in now.stages.items():
             self._grow(of.STAGE_SECONDS, (stage.value,), before.stages.get(stage, 0.0), seconds)
 
-    def _grow(self, family: of.Family, labels: Labels, before: float, now: float) -> None:
+    def _grow(self, family: Family, labels: Labels, before: float, now: float) -> None:
         self._samples.add(family, labels, max(0.0, now - before))
 
     # -- inside -------------------------------------------------------------------------------------------------
@@ -201,8 +202,8 @@ class Metrics:
         found[of.RUN_PROGRESS.name] = dict(_progress(runs))
         found[of.BUFFERED_DOCUMENTS.name] = {(): [float(sum(each.seen.buffered_documents for each in runs))]}
         found[of.BUFFERED_BYTES.name] = {(): [float(sum(each.seen.buffered_bytes for each in runs))]}
-        found[of.UPLOADS.name] = {(): [float(self.parallel_uploads())]}
-        found[of.BUILD_INFO.name] = {(__version__,): [1.0]}
+        found[of.UPLOADS.name] = {(): [float(max((each.seen.parallel_uploads for each in runs), default=0))]}
+        found[of.PROCESSES.name] = {(__version__,): [1.0]}
         return found
 
     def _write_on(self) -> None:
@@ -231,7 +232,3 @@ def _is_up(found: Values) -> dict[Labels, list[float]]:
     answer = found[of.LAST_ANSWER.name].get((), [0.0])[0]
     failure = found[of.LAST_FAILURE.name].get((), [0.0])[0]
     return {(): [float(answer > failure)]} if answer or failure else {}
-
-
-def _none() -> int:
-    return 0

@@ -21,10 +21,15 @@ from omni_connector.web.asgi import Application
 from omni_connector.web.auth import BearerAuth
 from omni_connector.web.bodies import CREDENTIALS_BYTES, SMALL_BYTES, RequestBodies, json_body
 from omni_connector.web.errors import register_error_handlers, surviving
-from omni_connector.web.responses import action_response, json_response
+from omni_connector.web.request_times import RequestTimes
+from omni_connector.web.responses import action_response, error_response, json_response
 
 EXTENSION = "omni_connector"
 """Key in ``app.extensions``: a dict of the mounted services by blueprint name."""
+
+NO_METRICS = (
+    "Metrics need prometheus-client, which is not installed. Type: pip install 'omni-connector[metrics]'"
+)
 
 
 def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Blueprint:
@@ -59,6 +64,9 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
     bodies = RequestBodies(service.settings)
     blueprint.before_request(bodies.begin_request)
     blueprint.teardown_request(bodies.end_request)
+    if service.instruments.metrics is not None:
+        rules = {view.__name__: rule for rule, view, _ in _ROUTES}
+        RequestTimes(service.instruments.metrics, rules).attach(blueprint)
     for rule, view, method in _ROUTES:
         blueprint.add_url_rule(rule, view_func=surviving(view), methods=[method])
     register_error_handlers(blueprint)
@@ -81,6 +89,15 @@ def ready() -> Response:
     return json_response(
         report.to_json(), HTTPStatus.OK if report.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
     )
+
+
+def metrics() -> Response:
+    """``GET /metrics``: for Prometheus, of all workers of the server."""
+    metrics = _service().instruments.metrics
+    if metrics is None:
+        return error_response(NO_METRICS, status=HTTPStatus.NOT_IMPLEMENTED)
+    body, content_type = metrics.exposition(request.headers.get("Accept", ""))
+    return Response(body, content_type=content_type)
 
 
 def manifest() -> Response:
@@ -142,6 +159,7 @@ def credential_ready() -> Response:
 _ROUTES = (
     ("/health", health, "GET"),
     ("/ready", ready, "GET"),
+    ("/metrics", metrics, "GET"),
     ("/manifest", manifest, "GET"),
     ("/sync", start_sync, "POST"),
     ("/sync/<sync_run_id>", sync_status, "GET"),

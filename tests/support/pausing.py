@@ -13,9 +13,9 @@ from filesystem_connector import FilesystemConnector
 from omni_connector import Connector, Document, DocumentPermissions, SyncContext
 
 
-def meet_here() -> None:
+def meet_here(variable: str = "TEST_MEETING_POINT") -> None:
     """Wait, if a test has laid a pipe, until it opens the other end; the pipe's absence lets everything pass."""
-    path = os.environ.get("TEST_MEETING_POINT", "")
+    path = os.environ.get(variable, "")
     if path and Path(path).exists():
         with Path(path).open("w") as pipe:
             pipe.write("here\n")
@@ -123,3 +123,29 @@ class Busy(SlowActions):
         sys.stdout.write("the sync runs\n")
         sys.stdout.flush()
         ctx.sleep(3600)
+
+
+class InTwoHalves(Connector):
+    """Emits documents, waits for a test to meet it twice, emits as many again, and says in which process it is."""
+
+    name = "halves"
+    version = "1.0.0"
+    source_types = ["web"]
+    half = 100
+
+    def sync(self, source_config, credentials, state, ctx):
+        sys.stdout.write(f"sync in {os.getpid()}\n")
+        sys.stdout.flush()
+        for number in range(2 * self.half):
+            if number == self.half:
+                meet_here()
+                meet_here("TEST_SECOND_MEETING_POINT")
+            ctx.increment_scanned()
+            ctx.emit(
+                Document(
+                    external_id=str(number),
+                    title="T",
+                    content=f"text {number}",
+                    permissions=DocumentPermissions(public=True),
+                )
+            )
