@@ -27,6 +27,7 @@ LIBRARIES = """
 import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, waitress, sqlite3
 import logging.config, importlib.metadata, mcp, mcp.client.streamable_http
 from celery import Celery, Task, signals
+import prometheus_client.openmetrics.exposition
 """
 """What the interpreter's own modules and the libraries do when they are imported is not ours."""
 
