@@ -21,7 +21,9 @@ def assert_told(process: Process) -> None:
     assert not any("Traceback" in line for line in process.lines), process.lines
 
 
-@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["worker", "preload"])
+@pytest.mark.parametrize(
+    "options", [(), pytest.param(("--preload",), marks=pytest.mark.slow)], ids=["worker", "preload"]
+)
 def test_gunicorn_does_not_start(options):
     with ListeningSocket() as address, start_gunicorn(address, REFUSED, *options, env=MANAGER) as process:
         assert_told(process)

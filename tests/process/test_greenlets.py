@@ -38,7 +38,7 @@ def test_the_worker_of_gevent_is_refused_with_one_message():
         assert not any("Traceback" in line for line in process.lines)
 
 
-@pytest.mark.parametrize("library", PATCHED)
+@pytest.mark.parametrize("library", ["gevent", pytest.param("eventlet", marks=pytest.mark.slow)])
 def test_an_application_of_a_patched_process_is_refused(library):
     program = f"import sys; sys.path.insert(0, 'tests')\n{PATCHED[library]}\n{MAKE}"
     done = subprocess.run(

@@ -119,6 +119,7 @@ def test_a_full_sync_of_real_files_and_an_incremental_after_changes(
         assert process.terminate() == 0
 
 
+@pytest.mark.slow
 def test_a_cancelled_sync_stops_its_thread_and_frees_the_source_at_once(tmp_path, manager, address):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -167,6 +168,7 @@ def test_a_killed_process_is_resumed_from_its_checkpoint_and_nothing_is_missing(
         assert files <= manager.count_events(run) < stored + files, "it went on from its checkpoint"
 
 
+@pytest.mark.slow
 def test_sigterm_delivers_what_is_buffered_and_leaves_the_run_to_be_resumed(
     corpus, tmp_path, manager, address
 ):
@@ -190,7 +192,9 @@ def test_sigterm_delivers_what_is_buffered_and_leaves_the_run_to_be_resumed(
         assert manager.documents(source) == expected(corpus)
 
 
-@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["bare", "preload"])
+@pytest.mark.parametrize(
+    "options", [(), pytest.param(("--preload",), marks=pytest.mark.slow)], ids=["bare", "preload"]
+)
 def test_gunicorns_bare_defaults_work(tmp_path, manager, address, options):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "one.md").write_text("# One\n\nHello.\n")
@@ -204,6 +208,7 @@ def test_gunicorns_bare_defaults_work(tmp_path, manager, address, options):
         assert manager.documents(source) == {"one.md": normalised("# One\n\nHello.\n")}
 
 
+@pytest.mark.slow
 def test_a_preloaded_worker_that_dies_is_replaced_by_one_that_delivers(tmp_path, manager, address):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "one.md").write_text("# One")

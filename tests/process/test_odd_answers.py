@@ -17,7 +17,7 @@ from support.raw_server import ParallelServer, held_port, read_request
 from support.waiting import eventually
 
 FILES = 100
-WIRES = ["curl", "session"]
+WIRES = ["curl", pytest.param("session", marks=pytest.mark.slow)]
 
 
 def plain(body):

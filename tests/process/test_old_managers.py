@@ -31,7 +31,7 @@ def expected(root):
     return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("day", ["2026-02-13", PROBING])
+@pytest.mark.parametrize("day", ["2026-02-13", pytest.param(PROBING, marks=pytest.mark.slow)])
 def test_a_folder_is_synced_fully_and_then_incrementally(tmp_path, root, day):
     with ListeningSocket() as address:
         options = ["--as-of", day, "--connector", f"file_system={address.url}"]
@@ -56,6 +56,7 @@ def test_a_folder_is_synced_fully_and_then_incrementally(tmp_path, root, day):
     assert "Traceback" not in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", ["2026-02-13", PROBING])
 def test_what_a_killed_process_left_is_made_good(tmp_path, root, day):
     pipe = tmp_path / "pipe"

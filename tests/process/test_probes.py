@@ -15,7 +15,8 @@ import requests
 from support.pausing import meet
 from support.processes import WAIT_SECONDS, start_gunicorn
 
-PROBE_SECONDS = 1.0
+PROBE_SECONDS = 5.0
+"""So long the manager waits for an answer."""
 RECOMMENDED = ()
 FOUR = ("--threads", "4")
 
@@ -42,7 +43,6 @@ def begin_sync(manager, process):
 
 
 def assert_probes(address, run):
-    """The manager waits 5 s for each, and so a second is much."""
     for _ in range(5):
         for path, expected in (
             ("/health", {"status": "healthy", "service": "slow"}),
@@ -55,7 +55,9 @@ def assert_probes(address, run):
 
 
 @pytest.mark.parametrize(
-    ("options", "most"), [(RECOMMENDED, 20), (FOUR, 3)], ids=["recommended", "four threads"]
+    ("options", "most"),
+    [(RECOMMENDED, 20), pytest.param(FOUR, 3, marks=pytest.mark.slow)],
+    ids=["recommended", "four threads"],
 )
 def test_probes_are_answered_while_twenty_actions_run(options, most, pipe, manager, address):
     actions = 20
@@ -93,7 +95,7 @@ UNFINISHED = {
 
 
 CASES = [
-    pytest.param(options, name, marks=() if name == "body" else pytest.mark.slow)
+    pytest.param(options, name, marks=() if (options, name) == (RECOMMENDED, "body") else pytest.mark.slow)
     for options in (RECOMMENDED, FOUR)
     for name in UNFINISHED
 ]
@@ -123,6 +125,7 @@ def test_probes_are_answered_while_forty_clients_never_finish_their_requests(
                 client.recv(1)  # Each was ended: with an answer, or without.
 
 
+@pytest.mark.slow
 def test_an_action_that_takes_too_long_is_answered_with_an_error_and_ends_nothing(pipe, manager, address):
     with start(address, manager, TEST_MEETING_POINT=str(pipe), OMNI_ACTION_SECONDS="1") as process:
         run = begin_sync(manager, process)
@@ -136,6 +139,7 @@ def test_an_action_that_takes_too_long_is_answered_with_an_error_and_ends_nothin
         meet(pipe)
 
 
+@pytest.mark.slow
 def test_a_bare_sync_worker_says_what_it_cannot_do_and_is_not_killed_for_an_action(pipe, manager, address):
     options = ("--timeout", "6", "--worker-class", "sync")
     with start(address, manager, *options, bare=True, TEST_MEETING_POINT=str(pipe)) as process:

@@ -205,7 +205,7 @@ ROWS = [
     row("gthread, INT and start", "gunicorn", (), interrupt, AGAIN),
     row("gthread, QUIT and start", "gunicorn", (), quit_, AGAIN),
     row("workers, TERM and start", "gunicorn", TWO, term, EXACT),
-    row("workers, HUP", "gunicorn", TWO, hang_up, EXACT, slow=False),
+    row("workers, HUP", "gunicorn", TWO, hang_up, EXACT),
     row("workers and preload, HUP", "gunicorn", (*TWO, "--preload"), hang_up, EXACT),
     row("workers and preload, TERM and start", "gunicorn", (*TWO, "--preload"), term, EXACT),
     row("max-requests", "gunicorn", (*TWO, "--max-requests", "100"), use_up_requests, EXACT),

@@ -21,6 +21,8 @@ from omni_connector.web.asgi import THREADS
 
 FILESYSTEM = "filesystem_connector:FilesystemConnector"
 FILES = 300
+PROBE_SECONDS = 5.0
+"""So long the manager waits for an answer."""
 SIGTERM_STATUS = {0, -signal.SIGTERM}
 """uvicorn ends by the signal it got, once everything is in order; older ones return 0."""
 
@@ -63,6 +65,7 @@ def test_a_full_sync_registration_and_an_orderly_end(tree, manager, address):
         assert not any("Traceback" in line for line in process.lines)
 
 
+@pytest.mark.slow
 def test_a_cancelled_sync_stops_and_frees_its_source(tmp_path, manager, address):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -82,6 +85,7 @@ def test_a_cancelled_sync_stops_and_frees_its_source(tmp_path, manager, address)
         manager.cancel(following)
 
 
+@pytest.mark.slow
 def test_sigterm_delivers_what_is_buffered_and_leaves_the_run_to_be_resumed(tree, tmp_path, manager, address):
     root, expected = tree
     pipe = tmp_path / "pipe"
@@ -140,7 +144,7 @@ def test_unfinished_requests_hold_no_thread(manager, address):
             )
         before = time.monotonic()
         assert requests.get(f"{address.url}/health", timeout=10).json()["status"] == "healthy"
-        assert time.monotonic() - before < 1
+        assert time.monotonic() - before < PROBE_SECONDS
         assert b"408" in client.recv(100)
 
 
@@ -166,7 +170,9 @@ GUNICORN = ("-m", "gunicorn", "--bind", "fd://{fd}", "support.existing_connector
 UVICORN = ("-m", "uvicorn", "--fd", "{fd}", "support.existing_connector:app")
 
 
-@pytest.mark.parametrize("server", [GUNICORN, UVICORN], ids=["gunicorn", "uvicorn"])
+@pytest.mark.parametrize(
+    "server", [pytest.param(GUNICORN, marks=pytest.mark.slow), UVICORN], ids=["gunicorn", "uvicorn"]
+)
 def test_create_app_alone_is_all_that_an_existing_connector_needs(server, manager, address):
     """It registers, syncs, runs its actions and ends in order, under either kind of server."""
     command = [part.format(fd=address.fd) for part in server]
