@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 FOLDER ?= docs
 QUERY ?= checkpoint
 WORKERS ?= auto
+# Of `make test-all`: `make test-all MARKS=slow` runs only what `make test` leaves out.
+MARKS ?=
 # Modules as a whole go to the workers, the long ones first (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 # The tests start many processes: without bytecode each would compile again what it imports.
@@ -20,7 +22,7 @@ test: $(VENV)/.installed-dev  ## Run the suite, without what takes long
 	$(PYTEST)
 
 test-all: $(VENV)/.installed-dev  ## Run all of it: real servers from npm, full matrices, storms and kills too
-	$(PYTEST) -m ""
+	$(PYTEST) -m "$(MARKS)"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -53,6 +55,7 @@ pythons: wheel  ## Try the wheel with the lowest versions of what it needs, and 
 	.ci/try-wheel 3.13
 	.ci/try-wheel 3.14
 
+check: MARKS = slow
 check: test lint types contract pythons test-all  ## All that CI runs
 
 clean:

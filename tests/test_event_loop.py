@@ -98,10 +98,13 @@ def test_an_error_off_the_loop_is_raised_where_it_is_awaited(loop):
         loop.run(fails())
 
 
-def test_sleep_ends_when_its_time_is_over(loop):
-    loop.run(loop.sleep(0.001, RunState("r").on_stop))
-    loop.run(loop.sleep(0, RunState("r").on_stop))
-    loop.run(loop.sleep(-1, RunState("r").on_stop))
+@pytest.mark.parametrize("seconds", [0.02, 0, -1])
+def test_sleep_ends_when_its_time_is_over(loop, seconds):
+    state = RunState("r")
+    began = time.monotonic()
+    loop.run(loop.sleep(seconds, state.on_stop))
+    assert time.monotonic() - began >= seconds
+    assert state._callbacks == {}
 
 
 def test_sleep_ends_early_when_the_run_is_stopped_and_leaves_no_callback(loop):
@@ -126,7 +129,8 @@ def test_sleep_ends_early_when_the_run_is_stopped_and_leaves_no_callback(loop):
 def test_sleep_in_a_stopped_run_ends_at_once(loop):
     stop = RunState("r")
     stop.cancel()
-    loop.run(loop.sleep(3600, stop.on_stop))
+    loop.run(asyncio.wait_for(loop.sleep(3600, stop.on_stop), WAIT))
+    assert stop._callbacks == {}
 
 
 def test_a_task_is_cancelled_a_grace_period_after_its_run_was_stopped(loop):

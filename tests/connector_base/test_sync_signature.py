@@ -42,20 +42,27 @@ class Wrong:
     async def colour(self, ctx): ...
 
 
+def problems_of(method):
+    """Return what is said of a method; nothing if it can be called."""
+    try:
+        require_signature(method, "Notes.sync", *READS)
+    except ConfigurationError as error:
+        return error.problems
+    return []
+
+
 def methods(kind):
     return [name for name in vars(kind) if not name.startswith("_")]
 
 
 @pytest.mark.parametrize("name", methods(Fine))
 def test_what_takes_four_arguments_by_position_is_accepted(name):
-    require_signature(getattr(Fine(), name), "Notes.sync", *READS)
+    assert problems_of(getattr(Fine(), name)) == []
 
 
 @pytest.mark.parametrize("name", methods(Wrong))
 def test_the_rest_is_refused_with_the_signature_to_write(name):
-    with pytest.raises(ConfigurationError) as caught:
-        require_signature(getattr(Wrong(), name), "Notes.sync", *READS)
-    (problem,) = caught.value.problems
+    (problem,) = problems_of(getattr(Wrong(), name))
     assert problem.startswith("Notes.sync takes (")
     colour = "async def" if name == "colour" else "def"
     assert problem.endswith(f"Write: {colour} sync(self, source_config, credentials, state, ctx)")
@@ -69,8 +76,8 @@ def test_a_decorator_that_hands_in_more_is_what_counts():
 
         return call
 
-    require_signature(with_session(lambda a, b, c, d, session: None), "Notes.sync", *READS)
+    assert problems_of(with_session(lambda a, b, c, d, session: None)) == []
 
 
 def test_what_has_no_signature_is_left_to_the_call():
-    require_signature(Mock(), "Notes.sync", *READS)
+    assert problems_of(Mock()) == []

@@ -25,9 +25,10 @@ def test_a_process_killed_at_any_call_of_a_run_loses_nothing(documents, kill_poi
         assert one.repeated < one.kills * one.emitted, "a resumed run goes on from its checkpoint"
 
 
-PARTITIONED = [(600, 1), pytest.param(2_400, 20, marks=pytest.mark.slow)]
+PARTITIONED = [(600, 1), (2_400, 20)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("documents", "kill_points"), PARTITIONED)
 def test_in_partitions_too_and_the_counts_are_those_of_a_run_that_was_never_killed(documents, kill_points):
     lines = []

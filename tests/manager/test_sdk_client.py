@@ -356,6 +356,9 @@ def test_one_that_is_its_own_is_closed_and_closing_twice_is_fine(manager):
     client.send_events("r", "s", [])
     client.close()
     client.close()
+    assert not any(thread.name.startswith("omni") for thread in threading.enumerate())
+    with pytest.raises(SdkClientError, match="closed"):
+        client.send_events("r", "s", [])
 
 
 @pytest.mark.parametrize("status", [429, 503])

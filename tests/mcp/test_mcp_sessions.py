@@ -338,10 +338,12 @@ def test_a_session_that_is_given_up_while_its_process_starts_leaves_nothing(awkw
         session.leave()
         await session.ended()
 
+    before = children(), open_descriptors()
     loop = EventLoop("test-mcp")
     loop.run(begin_and_leave())
     loop.close()
-    gc.collect()  # A process that nobody waits for, or a pipe that nobody closes, is complained of here.
+    gc.collect()  # A process that is not waited for, or a pipe that is not closed, is complained of here.
+    assert (children(), open_descriptors()) == before
 
 
 # -- stderr -----------------------------------------------------------------------------------------------------

@@ -179,7 +179,9 @@ def test_a_run_that_waits_is_alive_at_the_manager(process, queue, manager, monke
     web, worker = process(Scripted(), sends=True), process(Scripted())
     web.start_sync(sync_request())
     queued = queue.wait()
-    eventually(lambda: [call for call in manager.calls if call.operation == "heartbeat"])
+    eventually(lambda: "heartbeat" in manager.operations())
+    beats = [call.args for call in manager.calls if call.operation == "heartbeat"]
+    assert beats[0]["sync_run_id"] == "run-1"
     worker.execute(queued)
 
 

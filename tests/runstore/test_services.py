@@ -440,6 +440,7 @@ def test_a_changed_manifest_is_registered_at_once_by_the_process_that_knows_it(p
     assert "other" not in registrants(manager)
     other._registrar.again()
     eventually(lambda: "other" in registrants(manager))
+    assert one._registrar._turn.is_mine(), "it goes on to be the one that registers"
 
 
 def test_each_process_registers_while_the_store_is_away(process, manager, often):
@@ -447,3 +448,5 @@ def test_each_process_registers_while_the_store_is_away(process, manager, often)
     one.store.is_away = True
     one.start()
     eventually(lambda: manager.registrations)
+    assert registrants(manager)[0] == "one"
+    assert one.store.refused > 0

@@ -383,7 +383,9 @@ def test_a_service_watches_over_its_runs(serve, manager):
     service = serve(connector, options=RuntimeOptions(watch=times))
     service.start_sync(sync_request())
     connector.meet()
-    manager.wait_for(lambda manager: "heartbeat" in [call.operation for call in manager.calls])
+    manager.wait_for(lambda manager: "heartbeat" in manager.operations())
+    beats = [call.args for call in manager.calls if call.operation == "heartbeat"]
+    assert beats[0]["sync_run_id"] == "run-1"
     connector.release.set()
 
 
