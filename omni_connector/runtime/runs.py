@@ -83,7 +83,9 @@ class Run:
 
     Attributes:
         sync: what carries it out; None until it has been accepted.
+        dispatch: what another process needs to know that executes it; None where no other can.
         lease: holds the run and its slot in the store; None while the store is away.
+        is_offered: another process may have it: it says what is reported.
         is_taken_over: another process has it.
         reporting: held while figures are put into the store, so that the last ones come last.
         is_reported: the last ones are there.
@@ -97,7 +99,9 @@ class Run:
     started: float = field(factory=time.monotonic)
     sync: SyncRun | None = None
     thread: threading.Thread | None = None
+    dispatch: dict[str, Any] | None = None
     lease: Lease | None = None
+    is_offered: bool = False
     is_taken_over: bool = False
     reporting: threading.Lock = field(factory=threading.Lock)
     is_reported: bool = False
@@ -328,6 +332,8 @@ class RunRegistry:
             run = self._runs.get(sync_run_id)
         if run is None:
             return False
+        if run.is_waiting and self._shared.is_shared:
+            self._shared.cancel(sync_run_id)  # Another process may be taking it over.
         run.state.cancel()  # Calls back, see _stopped.
         return True
 
@@ -391,6 +397,16 @@ class RunRegistry:
         if run is not None:
             return run.report(RUNNING)
         return self._report_of_another(sync_run_id) or report
+
+    def waiting(self) -> Run | None:
+        """Return the run that has waited longest for its turn, of those that another process could execute."""
+        with self._lock:
+            found = [
+                run
+                for run in self._threads
+                if run.is_waiting and run.dispatch is not None and not run.state.stopped.is_set()
+            ]
+        return min(found, key=_started, default=None)
 
     def alive(self) -> list[Run]:
         """Return every run whose thread has not ended, cancelled ones included."""
@@ -457,7 +473,7 @@ class RunRegistry:
         # Where another process has the run, its report must stand.
         is_own = run.lease.is_assured() or run.lease.lost_reason == CANCELLED
         with run.reporting:
-            if is_own and not run.is_reported:
+            if is_own and not run.is_offered and not run.is_reported:
                 run.is_reported = report.outcome != RUNNING
                 self._shared.keep_report(run.lease, run.sync_run_id, unstructure(report))
 
@@ -496,6 +512,10 @@ class RunRegistry:
     def _drop_slot(self, run: Run) -> None:
         if self._slots.get((run.source_id, run.slot)) is run:
             del self._slots[run.source_id, run.slot]
+
+
+def _started(run: Run) -> float:
+    return run.started
 
 
 def _nothing(_: str) -> None:

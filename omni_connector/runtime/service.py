@@ -35,6 +35,7 @@ from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller
 from omni_connector.runtime.manifest import Announcement
 from omni_connector.runtime.mirror import Mirror
+from omni_connector.runtime.offers import RunOffers
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.queueing import RunSender
 from omni_connector.runtime.readiness import Readiness, ReadinessReport
@@ -121,8 +122,8 @@ class ConnectorService:
         self._action_seconds = settings.action_seconds
         self.slow_requests = SlowRequests(settings.max_concurrent_actions or USUAL_LIMIT)
         begins_anew(self)
-        turns = Turns(settings.max_concurrent_syncs)
-        factory = RunFactory(self._hooks, manager, self._runs, options, turns, observers)
+        self._offers = RunOffers(self._runs, self._shared, Turns(settings.max_concurrent_syncs))
+        factory = RunFactory(self._hooks, manager, self._runs, options, self._offers, observers)
         checks = {
             "registration": self._check_registration,
             "manager": self._check_manager,
@@ -194,6 +195,8 @@ class ConnectorService:
         self._shared.keeper.start()
         if self.instruments.metrics is not None:
             self.instruments.metrics.begin()
+        if not self._starter.is_sending:
+            self._offers.start(self._starter.adopt)
         if self.mirror is not None:
             self.mirror.start()
 
@@ -212,6 +215,7 @@ class ConnectorService:
             registrar, self._registrar = self._registrar, None
         if registrar is not None:
             registrar.close()
+        self._offers.close()
         self._shutdown.run(self.shutdown_seconds, quick=quick)
 
     def close(self, *, quick: bool = False) -> None:

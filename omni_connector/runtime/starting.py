@@ -48,6 +48,11 @@ class SyncStarter:
         self._born = time.monotonic()
         self._is_closed = False
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether other processes execute what is dispatched."""
+        return self._sender is not None
+
     def refuse_more(self) -> None:
         """Start nothing any more: the service shuts down."""
         self._is_closed = True
@@ -82,8 +87,9 @@ class SyncStarter:
             modes = self._connector.sync_modes
             info = RunInfo.of(request, source, modes, may_have_begun=may_have_begun)
             self._validation.check(run, request, with_states(info))
+            run.dispatch = _dispatch(request, may_have_begun=may_have_begun)
             if self._sender is not None:
-                self._sender.send(run, request, _dispatch(request, may_have_begun=may_have_begun))
+                self._sender.send(run, request, run.dispatch)
             else:
                 self._begin(run, info)
             if self._mirror is not None:
@@ -110,6 +116,7 @@ class SyncStarter:
             )
             return None
         run, dispatch = found
+        run.dispatch = dispatch
         try:
             self._require_open()
             request = structure(SyncRequest, dispatch["request"])

@@ -61,6 +61,12 @@ class Turns:
         )
         thread.on_stop(_Skip(self, thread))
 
+    @property
+    def is_free(self) -> bool:
+        """Whether another run would be started at once."""
+        with self._lock:
+            return self._running < self._limit and not self._waiting
+
     def done(self) -> None:
         """A thread ends: the next one has its turn."""
         with self._lock:

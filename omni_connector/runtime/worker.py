@@ -15,11 +15,11 @@ from omni_connector.partitions.reporter import StatesKept
 from omni_connector.runtime.author_calls import AuthorCalls
 from omni_connector.runtime.hooks import HookCaller
 from omni_connector.runtime.migration import migrated
+from omni_connector.runtime.offers import RunOffers
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.partition_runner import RunResources
 from omni_connector.runtime.partitioned import PartitionedWork
 from omni_connector.runtime.runs import Run, RunRegistry
-from omni_connector.runtime.turns import Turns
 from omni_connector.sync.covered import CoveredCounts
 from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run import SyncRun
@@ -46,7 +46,7 @@ class RunFactory:
         manager: where runs report.
         registry: the runs of this process.
         options: figures.
-        turns: how many runs are executed at once.
+        offers: whose turn it is, here and in other processes.
         observers: learn of every run.
     """
 
@@ -54,7 +54,7 @@ class RunFactory:
     manager: ManagerApi
     registry: RunRegistry
     options: RuntimeOptions
-    turns: Turns
+    offers: RunOffers
     observers: RunObservers
 
     @property
@@ -90,7 +90,7 @@ class RunFactory:
         )
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
-            self.turns.take(run.thread)
+            self.offers.turns.take(run.thread)
         except (RuntimeError, MemoryError) as error:
             run.thread = None
             run.sync.close()
@@ -153,11 +153,12 @@ class SyncWorker(threading.Thread):
                 end = RunEnd(outcome=outcome, error=self._error)
                 self._factory.observers.run_ended(self._sync.info.identity, self._sync.run_figures, end)
                 self._factory.registry.release(self._run, outcome)
-                self._factory.turns.done()
+                self._factory.offers.turns.done()
             self._log_end(outcome)
 
     def _call(self) -> None:
         self._factory.registry.await_lease(self._run)
+        self._factory.offers.await_decision(self._run)
         self._state.raise_if_stopped()  # Cancelled before it began.
         hooks, options = self._factory.hooks, self._factory.options
         if isinstance(self._work, PartitionedWork):

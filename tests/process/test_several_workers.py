@@ -152,6 +152,39 @@ def test_memory_is_refused_where_several_workers_would_not_know_each_others_runs
         assert not any("Traceback" in line for line in process.lines)
 
 
+def test_a_run_that_waits_for_its_turn_is_executed_by_the_other_worker(manager, address, store):
+    waits, taken = (
+        "another one waits for its turn",
+        r"Run (\S+), which waits in another process, is executed here",
+    )
+    env = {"OMNI_MAX_CONCURRENT_SYNCS": "1", **store}
+    with workers_of(address, manager, "support.pausing:Busy", **env) as process:
+        manager.wait_for_connector(process, "web")
+        sources = [manager.add_source("web", {}) for _ in range(3)]
+        for _ in range(20):  # Until one worker was asked to execute both.
+            process.forget_output()
+            first, second = (manager.trigger(source) for source in sources[:2])
+            for source in sources[:2]:
+                process.wait_for(rf"full sync of source {source} starts")
+            if any(waits in line for line in process.lines):
+                break
+            for source, run in zip(sources, (first, second), strict=False):
+                manager.cancel(run)
+                process.wait_for(rf"Sync of source {source} cancelled")
+        assert process.wait_for(taken)[1] == second
+        eventually(lambda: sum("the sync runs" in line for line in process.lines) == 2)
+
+        third = manager.trigger(sources[2])  # No worker has a turn.
+        assert answers(address, third) == {True}
+        assert not any(f"source {sources[2]} starts" in line for line in process.lines)
+        manager.cancel(first)
+        process.wait_for(rf"full sync of source {sources[2]} starts")
+        assert answers(address, second) == answers(address, third) == {True}
+        for source, run in zip(sources[1:], (second, third), strict=True):
+            manager.cancel(run)
+            process.wait_for(rf"Sync of source {source} cancelled")
+
+
 ACCOUNT = "nobody"
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start workers under another account")
 

@@ -17,7 +17,7 @@ from omni_connector.models import SyncConfig
 from omni_connector.models.sync import RunProgress
 from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
 from omni_connector.runstore.runs import SharedRuns
-from omni_connector.runtime import registration, runs
+from omni_connector.runtime import offers, registration, runs
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.runtime.watch import WatchTimes
@@ -450,3 +450,82 @@ def test_each_process_registers_while_the_store_is_away(process, manager, often)
     eventually(lambda: manager.registrations)
     assert registrants(manager)[0] == "one"
     assert one.store.refused > 0
+
+
+# -- runs that wait for their turn --------------------------------------------------------------------------------
+
+ONE_AT_A_TIME = attrs.evolve(SETTINGS, max_concurrent_syncs=1)
+
+
+@pytest.fixture
+def busy(process, monkeypatch):
+    """Make processes that execute one run at a time, and hand over quickly what waits."""
+    monkeypatch.setattr(offers, "LOOK_SECONDS", 0.02)
+
+    def make(connector):
+        service = process(connector, settings=ONE_AT_A_TIME)
+        service.start()
+        return service
+
+    return make
+
+
+def start_runs(service, *numbers):
+    for number in numbers:
+        service.start_sync(sync_request(run=f"run-{number}", source=f"source-{number}"))
+
+
+def test_a_run_that_waits_for_its_turn_is_executed_by_another_process(busy):
+    first, second = Holding(), Holding()
+    one = busy(first)
+    start_runs(one, 1, 2)
+    first.meet()
+    other = busy(second)
+    second.meet()
+    assert one.is_running("run-2")
+    assert other.is_running("run-2")
+    second.release.set()
+    assert ended(one, "run-2").outcome == "completed"
+    assert [call[3].sync_run_id for call in (*first.syncs, *second.syncs)] == ["run-1", "run-2"]
+
+
+def test_where_no_process_has_a_turn_it_waits_alive_and_begins_in_the_first_that_has_one(busy):
+    first, second = Holding(), Holding()
+    one, other = busy(first), busy(second)
+    start_runs(one, 1)
+    start_runs(other, 3)
+    first.meet()
+    second.meet()
+    start_runs(one, 2)
+    eventually(lambda: one._shared.store.holder("offer"))
+    assert one.is_running("run-2")
+    assert other.is_running("run-2")
+    first.release.set()
+    assert ended(one, "run-2").outcome == "completed"
+    assert [call[3].sync_run_id for call in first.syncs] == ["run-1", "run-2"]
+    assert other._shared.store.holder("offer") is None
+
+
+def test_a_run_that_was_handed_over_is_cancelled_wherever_the_manager_asks(busy):
+    first, second = Holding(), Holding(heeds=True)
+    one = busy(first)
+    start_runs(one, 1, 2)
+    first.meet()
+    busy(second)
+    second.meet()
+    assert one.cancel("run-2")
+    assert ended(one, "run-2").outcome == "cancelled"
+    assert not one.is_running("run-2")
+
+
+def test_every_run_is_executed_once_however_often_runs_change_hands(busy):
+    connectors = [Scripted(lambda ctx: ctx.sleep(0.01)) for _ in range(3)]
+    services = [busy(connector) for connector in connectors]
+    numbers = range(40)
+    for number in numbers:
+        start_runs(services[number % 2], number)
+    for number in numbers:
+        assert ended(services[0], f"run-{number}").outcome == "completed"
+    executed = [call[3].sync_run_id for connector in connectors for call in connector.syncs]
+    assert sorted(executed) == sorted(f"run-{number}" for number in numbers)
+    assert connectors[2].syncs
