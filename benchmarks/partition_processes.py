@@ -186,7 +186,7 @@ def main() -> None:
             desk.stop = state.cancel
             assignment = desk.assignment(task.key)
             source = manager.sync_config(task.source_id)
-            run = RunInParts.elsewhere(task, source, assignment, state, desk)
+            run = RunInParts.elsewhere(task, source, connector, assignment, state=state, desk=desk)
             PartitionRunner(resources, run).read(assignment)
             lines.send({"end": task.key})
     loop.close()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         UnsupportedByManagerError,
     )
     from omni_connector.manager import RetryPolicy, SdkClient
+    from omni_connector.masking import register_secret
     from omni_connector.models import (
         ActionDefinition,
         ActionParameter,
@@ -109,6 +110,7 @@ __all__ = [
     "SyncCancelledError", "SyncContext", "SyncFinishedError", "SyncInterruptedError", "SyncMode",
     "SyncRefusedError", "SyncRequest", "SyncResponse", "SyncUnavailableError", "TooManyErrorsError",
     "ToolResult", "UnsupportedByManagerError", "UserFilterMode", "__version__", "action",
+    "register_secret",
 ]  # fmt: skip
 
 _HOMES = {
@@ -124,6 +126,7 @@ _HOMES = {
     "McpServer": "models.mcp_servers",
     "StdioMcpServer": "models.mcp_servers",
     "ToolResult": "models.mcp",
+    "register_secret": "masking",
 }
 """Modules of the names that are neither models nor exceptions."""
 

@@ -348,4 +348,7 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001 - nested without end, or broken: the error must be reported all the same.
         text = f"a {type(value).__name__}"
+    from omni_connector.masking import mask  # noqa: PLC0415 - only for errors; importing the package is quick.
+
+    text = mask(text)
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - one line of a terminal

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from omni_connector.masking.register import forget_secrets
+
 GRACE_SECONDS = 5.0
 
 LONG_ROOMS = ["process", "faults", "examples", "mcp", "contract", "cli"]
@@ -47,6 +49,13 @@ def guard_threads():
         thread.join(GRACE_SECONDS)
     still = [thread.name for thread in leaked if thread.is_alive()]
     assert not still, f"threads left behind: {still}"
+
+
+@pytest.fixture(autouse=True)
+def guard_secrets():
+    """Mask nothing in one test that was a secret of another."""
+    yield
+    forget_secrets()
 
 
 @pytest.fixture(autouse=True)

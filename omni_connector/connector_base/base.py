@@ -125,6 +125,14 @@ class ConnectorBase(McpHooks, ABC):
         return ErrorLimits()
 
     @overridable
+    def secret_settings(self) -> list[str]:
+        """Names of settings (keys of ``source_config`` at any depth) whose values are masked like credentials; none by default.
+
+        Names that say so (``api_key``, ``botToken``, ``password``) need not be listed; see docs/secrets.md.
+        """
+        return []
+
+    @overridable
     def partition_workers(self) -> int:
         """Partitions of one run that a process reads at once, each in a thread of its own; 4 by default."""
         return 4

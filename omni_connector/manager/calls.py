@@ -19,6 +19,7 @@ from omni_connector.manager.multipart import MultipartForm
 from omni_connector.manager.refusals import meaning_of
 from omni_connector.manager.retry import retry_after_seconds
 from omni_connector.manager.wire import WireAnswer
+from omni_connector.masking import mask
 from omni_connector.models.codec import decode, structure
 from omni_connector.models.json_values import JsonValue
 
@@ -27,6 +28,7 @@ T = TypeVar("T")
 OVERLOADED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 OK = int(HTTPStatus.OK)
 SHOWN_BODY_LENGTH = 500
+READ_BODY_LENGTH = 20_000
 
 
 def unchanged(error: SdkClientError) -> SdkClientError:
@@ -160,9 +162,7 @@ class Structured(Generic[T]):
 
 
 def _no_success(call: Call[Any], field: str, answer: JsonValue) -> NoSuccessError:
-    message = (
-        f"{call.operation}: the manager's answer has no {field} as the protocol wants it: {str(answer)[:100]}"
-    )
+    message = f"{call.operation}: the manager's answer has no {field} as the protocol wants it: {mask(str(answer))[:100]}"
     return NoSuccessError(message, field=field, operation=call.operation)
 
 
@@ -208,4 +208,4 @@ def _refused(call: Call[Any], answer: WireAnswer) -> SdkClientError:
 
 
 def _shown(answer: WireAnswer) -> str:
-    return answer.body[: 4 * SHOWN_BODY_LENGTH].decode(errors="replace")[:SHOWN_BODY_LENGTH]
+    return mask(answer.body[:READ_BODY_LENGTH].decode(errors="replace"))[:SHOWN_BODY_LENGTH]

@@ -11,11 +11,11 @@ from attrs import field, frozen
 
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError, McpRefusedError
+from omni_connector.masking import error_text, owning, secrets_in
 from omni_connector.models.codec import encode
 from omni_connector.models.fields import is_text_by_name
 from omni_connector.models.mcp_servers import HttpMcpServer, McpServer, StdioMcpServer
 from omni_connector.models.records import secrets_and_row
-from omni_connector.sync.redaction import error_text, redact, secrets_in
 
 CallHook = Callable[[Callable[..., Any], Mapping[str, Any], Mapping[str, Any]], Any]
 """Calls a hook of the author's, ``def`` or ``async def``, with those required and optional arguments that it takes."""
@@ -86,14 +86,13 @@ class ServerAccess:
         Raises:
             McpRefusedError: the connector's hook raised, or returned what cannot be used.
         """
-        try:
-            return self._make(credentials)
-        except Exception as error:  # It is the author's code; for the caller the server cannot be asked.
-            text = redact(error_text(error), secrets_in(credentials))
-            name = type(self.connector).__name__
-            raise McpRefusedError(
-                f"{name} cannot reach its MCP server: {text}", server=self.server.label
-            ) from error
+        with owning(secrets_in(credentials)):
+            try:
+                return self._make(credentials)
+            except Exception as error:  # It is the author's code; for the caller the server cannot be asked.
+                name = type(self.connector).__name__
+                text = f"{name} cannot reach its MCP server: {error_text(error)}"
+                raise McpRefusedError(text, server=self.server.label) from error
 
     def _make(self, credentials: Any) -> Access:
         if isinstance(self.server, StdioMcpServer):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import McpError, McpRefusedError, McpUnavailableError
+from omni_connector.masking import mask, mask_json, mask_values, owning
 from omni_connector.mcp.access import Access, ServerAccess
 from omni_connector.mcp.catalogue import McpCatalogue
 from omni_connector.mcp.discovery import discover
@@ -24,12 +25,12 @@ from omni_connector.mcp.messages import (
     tool_result,
 )
 from omni_connector.models import ActionResponse
+from omni_connector.models.codec import structure, unstructure
 from omni_connector.models.json_values import JsonValue
 from omni_connector.models.manifest import READ
 from omni_connector.models.mcp import ToolResult
 from omni_connector.models.mcp_servers import SessionLimits
 from omni_connector.pool import WorkerPool
-from omni_connector.sync.redaction import redact
 
 # The ``mcp`` package is imported at the first call, in the thread that waits: it takes half a second.
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ class McpBridge:
         answer = self._request(access, ask, repeatable=tool is not None and tool.mode == READ)
         result = tool_result(answer)
         if answer.is_error:
-            text = redact(result.content or "the tool failed without a word", access.secrets)
+            with owning(access.secrets):
+                text = mask(result.content or "the tool failed without a word")
             raise McpRefusedError(text, server=self.server.label)
         return result
 
@@ -171,7 +173,9 @@ class McpBridge:
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _discover(self, access: Access) -> McpCatalogue:
-        return self._request(access, discover, seconds=DISCOVERY_SECONDS)
+        found = self._request(access, discover, seconds=DISCOVERY_SECONDS)
+        with owning(access.secrets):  # A server may repeat what it was given in a description.
+            return structure(McpCatalogue, mask_json(unstructure(found), mask_values))
 
     def _on_lists_changed(self, access: Access) -> None:
         """The server says that its lists have changed; called on the loop, so it is asked in a thread."""

@@ -18,7 +18,6 @@ from omni_connector.mcp.catalogue import McpCatalogue
 from omni_connector.models.codec import decode, encode, structure, unstructure
 from omni_connector.models.mcp_servers import McpServer
 from omni_connector.private_files import make_private_folder
-from omni_connector.sync.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +76,8 @@ class CatalogueCache:
             return None
         return found.catalogue
 
-    def save(self, catalogue: McpCatalogue, secrets: frozenset[str]) -> None:
-        """Write the file; readers see the old or the new one, never a part.
-
-        The server may have repeated ``secrets`` in a description: they are replaced.
-        """
+    def save(self, catalogue: McpCatalogue) -> None:
+        """Write the file; readers see the old or the new one, never a part."""
         whole = CachedCatalogue(
             format=FORMAT,
             version=VERSION,
@@ -90,11 +86,8 @@ class CatalogueCache:
             saved_at=time.time(),
             catalogue=catalogue,
         )
-        text = encode(unstructure(whole)).decode()
-        if any(secret in text for secret in secrets):
-            text = redact(text, secrets)
         try:
-            self._replace(text.encode())
+            self._replace(encode(unstructure(whole)))
         except OSError as error:
             log.warning("The MCP catalogue could not be kept in %s: %s", self.path, error)
 

@@ -133,7 +133,7 @@ async def _stdio(access: Access, server: StdioMcpServer, listener: Listener) -> 
     parameters = StdioServerParameters(
         command=server.command, args=list(server.args), env=dict(access.settings), cwd=server.cwd
     )
-    async with ServerStderr(server.label, access.secrets) as stderr:
+    async with ServerStderr(server.label) as stderr:
         yield _started(parameters, stderr, listener), stderr.said
 
 

@@ -6,8 +6,8 @@ from mcp import MCPError
 from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_REQUEST, REQUEST_TIMEOUT
 
 from omni_connector.exceptions import McpError, McpRefusedError, McpTimeoutError, McpUnavailableError
+from omni_connector.masking import error_text, mask, owning
 from omni_connector.mcp.access import Access
-from omni_connector.sync.redaction import error_text, redact
 
 SESSION_UNKNOWN = "Session terminated"
 """How the ``mcp`` package reports a 404: the HTTP server no longer knows the session, for example after a restart."""
@@ -36,8 +36,9 @@ def translated(
     label = access.server.label
     causes = list(_causes(error))
     messages = "; ".join(dict.fromkeys(_message(cause) for cause in causes))
-    with_more = redact(f"{messages} ({more})" if more else messages, access.secrets)
-    text = with_more if more.startswith("HTTP") else redact(messages, access.secrets)
+    with owning(access.secrets):
+        with_more = mask(f"{messages} ({more})" if more else messages)
+        text = with_more if more.startswith("HTTP") else mask(messages)
     refusals = [cause for cause in causes if isinstance(cause, MCPError)]
     if any(cause.code == REQUEST_TIMEOUT for cause in refusals):
         return timed_out(access, access.server.call_timeout_seconds)

@@ -29,8 +29,8 @@ class CatalogueStorage(Protocol):
     def load(self) -> McpCatalogue | None:
         """Return a catalogue that was not read or written before; None when there is none."""
 
-    def save(self, catalogue: McpCatalogue, secrets: frozenset[str]) -> None:
-        """Keep a catalogue, without ``secrets``."""
+    def save(self, catalogue: McpCatalogue) -> None:
+        """Keep a catalogue."""
 
 
 class CatalogueKeeper:
@@ -90,7 +90,7 @@ class CatalogueKeeper:
             self._old_from = self._asked_at + OLD_SECONDS
             self._complaint = ""
         if self._cache is not None:
-            self._cache.save(found, access.secrets)
+            self._cache.save(found)
         if changed:
             log.info("MCP server %s offers %s", access.server.label, found.counted())
             self._on_change()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import anyio
 
 from omni_connector.exceptions import McpError, McpTimeoutError, McpUnavailableError
+from omni_connector.masking import SecretScope
 from omni_connector.mcp.access import Access
 from omni_connector.mcp.connecting import McpConnection, connect
 from omni_connector.mcp.failures import translated
@@ -86,6 +87,7 @@ class Session:
         self._on_lists_changed(self.access)
 
     async def _own(self) -> None:
+        secrets = SecretScope(self.access.secrets)
         try:
             with self._scope:
                 async with connect(self.access, self) as connection:
@@ -102,6 +104,7 @@ class Session:
             self.is_retired = self.has_ended = True
             self._fail(McpUnavailableError("The connector shuts down", server=self.access.server.label))
             self._on_end(self)
+            secrets.close()
 
     def _fail(self, error: McpError) -> None:
         if not self._opened.done():

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Self, TextIO
 
-from omni_connector.sync.redaction import redact
+from omni_connector.masking import mask
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,8 @@ class ServerStderr:
 
     writer: TextIO
 
-    def __init__(self, label: str, secrets: frozenset[str]) -> None:
+    def __init__(self, label: str) -> None:
         self._label = label
-        self._secrets = secrets
         self._kept: deque[str] = deque(maxlen=KEPT_LINES)
         self._minute = 0.0
         self._logged = 0
@@ -72,7 +71,7 @@ class ServerStderr:
         return f"it said: {' | '.join(self._kept)}" if self._kept else ""
 
     def _line(self, line: bytes) -> None:
-        text = redact(line.decode(errors="replace").rstrip(), self._secrets)
+        text = mask(line.decode(errors="replace").rstrip())
         if len(text) > LONGEST_LINE:
             text = f"{text[:LONGEST_LINE]}..."
         if not text:

@@ -11,7 +11,6 @@ from omni_connector.models.codec import decode, encode, structure, unstructure
 from omni_connector.models.mcp_servers import McpServer
 from omni_connector.runstore.keeper import LeaseKeeper
 from omni_connector.runstore.store import VERSION, RunStore
-from omni_connector.sync.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +61,11 @@ class SharedCatalogue:
             log.warning("The MCP catalogue in the run store is not used: %s", error)
             return kept
 
-    def save(self, catalogue: McpCatalogue, secrets: frozenset[str]) -> None:
-        """Keep a catalogue, without the secrets that the server may have repeated in a description."""
+    def save(self, catalogue: McpCatalogue) -> None:
+        """Keep a catalogue."""
         if self._file is not None:
-            self._file.save(catalogue, secrets)
-        text = encode({"v": VERSION, "catalogue": unstructure(catalogue)}).decode()
-        body = redact(text, secrets).encode()
+            self._file.save(catalogue)
+        body = encode({"v": VERSION, "catalogue": unstructure(catalogue)})
         stamp = hashlib.sha256(body).digest()
         try:
             self._store.put(self._name, body, self._ttl_seconds)

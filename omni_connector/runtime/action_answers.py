@@ -35,14 +35,14 @@ def is_unsupported(result: Any, action: str) -> bool:
     return isinstance(answer, dict) and answer.get("error") == error
 
 
-def from_other_framework(result: Any, loop: EventLoop, *, secrets: frozenset[str]) -> Any:
+def from_other_framework(result: Any, loop: EventLoop) -> Any:
     """Return a response of an ASGI framework, or one shaped like it, as a RawResponse; anything else as it is."""
     has_content = hasattr(result, "body") or hasattr(result, "body_iterator") or is_asgi(result)
     if isinstance(result, ActionResponse) or not (is_response(result) and has_content):
         return result
     if is_asgi(result) and (not hasattr(result, "body") or getattr(result, "background", None) is not None):
         # It has no plain body, or something to do after it was sent.
-        return asgi_answer(result, loop, secrets=secrets)
+        return asgi_answer(result, loop)
     streamed = hasattr(result, "body_iterator")
     body = loop.run(_collected(result.body_iterator)) if streamed else result.body
     raw = getattr(result, "raw_headers", None)

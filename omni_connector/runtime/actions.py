@@ -4,16 +4,25 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+from attrs import evolve
+
 from omni_connector.actions import DeclaredAction, declared_actions
 from omni_connector.connector_base.mcp_calls import McpPort
 from omni_connector.exceptions import MalformedRequestError
+from omni_connector.masking import (
+    mask,
+    mask_json,
+    masked_traceback,
+    owning,
+    secrets_in,
+    secrets_in_settings,
+)
 from omni_connector.models import ActionRequest, ActionResponse, Source
 from omni_connector.models.action import ERROR, SUCCESS
 from omni_connector.models.json_values import plain_json
 from omni_connector.models.records import ActionCredentials, Credential, secrets_and_row
 from omni_connector.runtime.action_answers import from_other_framework, is_response, is_unsupported
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
-from omni_connector.sync.redaction import redact, redacted_traceback, secrets_in
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +34,27 @@ def run_action(hooks: HookCaller, request: ActionRequest, *, mcp: McpPort | None
 
     An action that a method declares is run by it, every other by ``execute_action``. Unusable parameters of a declared
     action are answered 400; an action that raises is answered 500 with the error's type and message. Secrets are
-    removed from both. What ``execute_action`` does not support, and the MCP server does, is run there.
+    removed from both, and from the error that an action reports itself. What ``execute_action`` does not support, and the
+    MCP server does, is run there.
     """
-    secrets = secrets_in(request.credentials)
+    with owning(_secrets_of(hooks, request)):
+        return _run(hooks, request, mcp)
+
+
+def _secrets_of(hooks: HookCaller, request: ActionRequest) -> frozenset[str]:
+    """Return the secrets of the credentials, of the source, and of the parameters, which the source's settings are part of."""
+    declared = hooks.connector.secret_settings
+    settings = [request.params, request.source]
+    return secrets_in(request.credentials).union(*(secrets_in_settings(each, declared) for each in settings))
+
+
+def _run(hooks: HookCaller, request: ActionRequest, mcp: McpPort | None) -> Any:
     source = Source.model_validate(request.source) if isinstance(request.source, dict) else request.source
     declared = declared_actions(type(hooks.connector)).by_name.get(request.action)
     try:
         arguments = {} if declared is None else _arguments(declared, request, source)
     except MalformedRequestError as error:
-        text = redact(str(error), secrets)
+        text = mask(str(error))
         log.info("Action %s was not run: %s", request.action, text)
         return ActionResponse.failure(text)
     try:
@@ -42,18 +63,24 @@ def run_action(hooks: HookCaller, request: ActionRequest, *, mcp: McpPort | None
         else:
             method = getattr(hooks.connector, declared.attribute)
             result = _as_answer(hooks.value_of(method(**arguments)))
-        result = from_other_framework(result, hooks.loop, secrets=secrets)
+        result = from_other_framework(result, hooks.loop)
         if mcp is None or not is_unsupported(result, request.action):
-            return result
+            return _without_secrets(result)
         if not mcp.offers(request.action, request.credentials):
-            return result
+            return _without_secrets(result)
         return mcp.run_tool(request.action, request.params, request.credentials, request.source)
     except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
-        traceback = redacted_traceback(error, secrets)
-        log.error("Action %s failed: %s", request.action, traceback)  # noqa: TRY400 - the traceback is in it, redacted.
-        return ActionResponse.failure(
-            redact(reason_of(error), secrets), status_code=HTTPStatus.INTERNAL_SERVER_ERROR
-        )
+        log.error("Action %s failed: %s", request.action, masked_traceback(error))  # noqa: TRY400 - the traceback is in it, masked.
+        return ActionResponse.failure(reason_of(error), status_code=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _without_secrets(result: Any) -> Any:
+    """Mask the error that an action reports; what else it answers is its own affair."""
+    if isinstance(result, ActionResponse) and result.error:
+        return evolve(result, error=mask(result.error))
+    if isinstance(result, dict) and result.get("error"):
+        return {**result, "error": mask_json(result["error"])}
+    return result
 
 
 def _arguments(action: DeclaredAction, request: ActionRequest, source: Any) -> dict[str, Any]:

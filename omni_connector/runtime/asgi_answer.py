@@ -16,7 +16,7 @@ from typing import Any
 from attrs import frozen
 
 from omni_connector.event_loop import EventLoop
-from omni_connector.sync.redaction import redacted_traceback
+from omni_connector.masking import masked_traceback
 
 log = logging.getLogger(__name__)
 
@@ -61,19 +61,18 @@ def is_asgi(response: Any) -> bool:
     return callable(response) and inspect.iscoroutinefunction(type(response).__call__)
 
 
-def asgi_answer(response: Any, loop: EventLoop, *, secrets: frozenset[str] = frozenset()) -> RawResponse:
+def asgi_answer(response: Any, loop: EventLoop) -> RawResponse:
     """Call ``response`` as an ASGI application on ``loop`` and return what it answers, once the body begins.
 
     Args:
         response: the response.
         loop: where it runs; its background tasks go on there.
-        secrets: kept out of the log.
 
     Raises:
         RuntimeError: it ended without an answer.
         Exception: whatever it raised before its body began.
     """
-    chunks = Chunks(loop, secrets)
+    chunks = Chunks(loop)
     chunks.run(response)
     start = chunks.take()
     first = chunks.take()
@@ -88,9 +87,8 @@ def asgi_answer(response: Any, loop: EventLoop, *, secrets: frozenset[str] = fro
 class Chunks:
     """What a response sends, handed from the loop to the thread that answers; an iterator of the body's bytes."""
 
-    def __init__(self, loop: EventLoop, secrets: frozenset[str]) -> None:
+    def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
-        self._secrets = secrets
         self._changed = threading.Condition()  # Protects all that follows.
         self._messages: deque[Mapping[str, Any]] = deque()
         self._room: Future[None] | None = None  # What the response waits for while there is none.
@@ -183,7 +181,7 @@ class Chunks:
         if error is None:
             return
         if complete and not call.cancelled():
-            traceback = redacted_traceback(error, self._secrets)
+            traceback = masked_traceback(error)
             log.error("A background task of an action's response failed: %s", traceback)
         elif complete or left:
             log.debug("A response ended after its answer, or its caller, had left: %s", type(error).__name__)

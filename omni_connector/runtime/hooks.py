@@ -13,8 +13,8 @@ from omni_connector.awaitables import MayBeAwaited, plain
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop, OnStop
 from omni_connector.exceptions import HookFailedError
+from omni_connector.masking import error_text, mask, masked_traceback, owning, secrets_in
 from omni_connector.runtime.arguments import fitted
-from omni_connector.sync.redaction import error_text, redact, redacted_traceback, secrets_in
 
 log = logging.getLogger(__name__)
 
@@ -65,16 +65,16 @@ def guarded(hook: str, credentials: Any) -> Iterator[None]:
     Raises:
         HookFailedError: instead of anything else.
     """
-    try:
-        yield
-    except (Exception, *ENDS_A_PROCESS) as error:
-        secrets = secrets_in(credentials)
-        log.error("%s failed: %s", hook, redacted_traceback(error, secrets))  # noqa: TRY400 - the traceback is in it, redacted.
-        raise HookFailedError(f"{hook} failed: {redact(reason_of(error), secrets)}", hook=hook) from error
+    with owning(secrets_in(credentials)):
+        try:
+            yield
+        except (Exception, *ENDS_A_PROCESS) as error:
+            log.error("%s failed: %s", hook, masked_traceback(error))  # noqa: TRY400 - the traceback is in it, masked.
+            raise HookFailedError(f"{hook} failed: {reason_of(error)}", hook=hook) from error
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the error's type and message; for exceptions that end a process, what has happened, in words."""
+    """Return the error's type and message, masked; for exceptions that end a process, what has happened, in words."""
     if isinstance(error, KeyboardInterrupt):
         return "it was interrupted (KeyboardInterrupt)"
     if not isinstance(error, SystemExit):
@@ -84,9 +84,7 @@ def reason_of(error: BaseException) -> str:
             "it took longer than gunicorn's time-out and was interrupted. Make the call shorter, raise --timeout, or use "
             "-c python:omni_connector.gunicorn_conf, where a call may take as long as it needs"
         )
-    return (
-        f"it tried to end the process (SystemExit: {error.code}); raise another exception to report an error"
-    )
+    return f"it tried to end the process ({mask(f'SystemExit: {error.code}')}); raise another exception to report an error"
 
 
 def _is_gunicorn_timeout(error: SystemExit) -> bool:

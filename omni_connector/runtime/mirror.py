@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from omni_connector.config import Settings
+from omni_connector.connector_base import ConnectorBase
+from omni_connector.masking import owning, secrets_in
 from omni_connector.mcp.access import ServerAccess, server_of
 from omni_connector.mcp.bridge import McpBridge
 from omni_connector.mcp.cache import CatalogueCache
@@ -17,7 +19,6 @@ from omni_connector.models.mcp_servers import SessionLimits
 from omni_connector.runstore.catalogues import SharedCatalogue
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
-from omni_connector.sync.redaction import redact, secrets_in
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +102,11 @@ class Mirror:
 
     def _bootstrap(self, credentials: Any) -> None:
         connector = self._hooks.connector
+        with owning(secrets_in(credentials)):
+            self._call_bootstrap(connector, credentials)
+
+    def _call_bootstrap(self, connector: ConnectorBase, credentials: Any) -> None:
         try:
             self._hooks.call(connector.bootstrap_mcp, {"credentials": credentials})
         except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the author's hook; the sync goes on, and the next one tries again.
-            text = redact(reason_of(error), secrets_in(credentials))
-            log.warning("%s.bootstrap_mcp failed: %s", type(connector).__name__, text)
+            log.warning("%s.bootstrap_mcp failed: %s", type(connector).__name__, reason_of(error))

@@ -13,6 +13,7 @@ from omni_connector.exceptions import (
     ServiceOverloadedError,
 )
 from omni_connector.manager.api import ManagerApi
+from omni_connector.masking import error_text, masked_traceback
 from omni_connector.models import SyncConfig, SyncRequest
 from omni_connector.models.partition import Partition
 from omni_connector.partitions.messages import (
@@ -28,9 +29,8 @@ from omni_connector.runtime.author_calls import AuthorCalls
 from omni_connector.runtime.hooks import HookCaller
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.sync.pulse import Pulse
-from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run import SyncRun
-from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.run_info import Declaring, RunInfo
 from omni_connector.sync.state import RunState
 from omni_connector.telemetry.log_context import in_run
 from omni_connector.telemetry.meter import RunMeter
@@ -86,7 +86,9 @@ class RunInParts:
         cls,
         task: PartitionTask,
         source: SyncConfig,
+        connector: Declaring,
         assignment: Assignment,
+        *,
         state: RunState,
         desk: PartitionDesk,
     ) -> "RunInParts":
@@ -95,6 +97,7 @@ class RunInParts:
         Args:
             task: names the partition.
             source: what the manager says of the source.
+            connector: whose source it is.
             assignment: as the desk gives it.
             state: of the work in this process; cancel it when the run is cancelled.
             desk: leads to the process that merges.
@@ -106,7 +109,7 @@ class RunInParts:
             last_sync_at=assignment.last_sync_at,
             is_resume=assignment.is_resume,
         )
-        return cls(info=RunInfo.of(request, source, (), may_have_begun=False), state=state, desk=desk)
+        return cls(info=RunInfo.of(request, source, connector, may_have_begun=False), state=state, desk=desk)
 
 
 @define(eq=False)
@@ -187,13 +190,12 @@ class PartitionRunner:
         return {"outcome": STOPPED}
 
     def _raised(self, sync: SyncRun, key: str, error: BaseException) -> dict[str, Any]:
-        secrets = sync.info.secrets
         extra = {"sync_run_id": sync.info.sync_run_id, "source_id": sync.info.source_id, "partition": key}
-        text = redact(error_text(error), secrets)
+        text = error_text(error)
         if sync.state.stopped.is_set():
             log.info("Partition %r stops: %s", key, text, extra=extra)
             return {"outcome": STOPPED}
-        shown = text if isinstance(error, SdkClientError) else redacted_traceback(error, secrets)
+        shown = text if isinstance(error, SdkClientError) else masked_traceback(error)
         if sync.state.outcome is not None:
             sync.note_after_the_end(error)
             log.error(

@@ -17,6 +17,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError, ConnectorError, McpDisabledError
 from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
+from omni_connector.masking import protect_process
 from omni_connector.models import (
     ActionRequest,
     CredentialReadyRequest,
@@ -90,6 +91,7 @@ class ConnectorService:
         options: RuntimeOptions | None = None,
         shared: SharedRuns | None = None,
     ) -> None:
+        protect_process()
         require_reader(connector)
         _require_name(connector)
         self.connector = connector

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from omni_connector.exceptions import ConnectorError, SyncStartError
+from omni_connector.masking import mask
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
 from omni_connector.models.codec import structure, unstructure
 from omni_connector.models.sync import ABSENT
@@ -18,7 +19,6 @@ from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch
 from omni_connector.runtime.worker import RunFactory
 from omni_connector.sync.context import SyncContext
-from omni_connector.sync.redaction import redact
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
@@ -84,8 +84,7 @@ class SyncStarter:
             return
         try:
             source = self._fetch(request.source_id)
-            modes = self._connector.sync_modes
-            info = RunInfo.of(request, source, modes, may_have_begun=may_have_begun)
+            info = RunInfo.of(request, source, self._connector, may_have_begun=may_have_begun)
             self._validation.check(run, request, with_states(info))
             run.dispatch = _dispatch(request, may_have_begun=may_have_begun)
             if self._sender is not None:
@@ -121,8 +120,7 @@ class SyncStarter:
             self._require_open()
             request = structure(SyncRequest, dispatch["request"])
             source = self._fetch(request.source_id)
-            modes = self._connector.sync_modes
-            info = RunInfo.of(request, source, modes, may_have_begun=dispatch["may_have_begun"])
+            info = RunInfo.of(request, source, self._connector, may_have_begun=dispatch["may_have_begun"])
             self._begin(run, info)
         except ConnectorError as error:
             log.warning("Run %s is not started here: %s", run.sync_run_id, error, extra=extra)
@@ -164,7 +162,7 @@ class SyncStarter:
             if self._is_closed:  # Meanwhile; the manager finds the run lost and starts a sync elsewhere.
                 run.state.interrupt()
             request = SyncRequest(sync_run_id=run.sync_run_id, source_id=source_id, sync_mode=sync_mode)
-            info = RunInfo.of(request, source, self._connector.sync_modes, may_have_begun=False)
+            info = RunInfo.of(request, source, self._connector, may_have_begun=False)
             self._factory.start(run, info, work)
             self._watch.start()
         except BaseException:
@@ -188,8 +186,7 @@ class SyncStarter:
             if getattr(error, "status", None) == HTTPStatus.NOT_FOUND:
                 raise SyncStartError(f"Source not found: {source_id}", status=HTTPStatus.NOT_FOUND) from error
             log.warning("The source's data could not be fetched: %s", error, extra={"source_id": source_id})
-            text = redact(str(error), frozenset())
-            raise SyncStartError(f"Failed to fetch source data: {text}") from error
+            raise SyncStartError(f"Failed to fetch source data: {mask(str(error))}") from error
 
 
 def _dispatch(request: SyncRequest, *, may_have_begun: bool) -> dict[str, Any]:

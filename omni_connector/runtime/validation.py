@@ -6,12 +6,12 @@ from typing import Any
 
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import SyncRefusedError, SyncStartError
+from omni_connector.masking import mask, masked_traceback, owning
 from omni_connector.models import SyncRequest
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.arguments import fitted
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
 from omni_connector.runtime.runs import Run
-from omni_connector.sync.redaction import redact, redacted_traceback
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,11 @@ class SyncValidation:
         Raises:
             SyncStartError: it refuses the run, fails, or has not answered in time; the text has no secrets.
         """
-        if not self._is_overridden:
-            return
+        if self._is_overridden:
+            with owning(info.secrets):
+                self._check(run, request, info)
+
+    def _check(self, run: Run, request: SyncRequest, info: RunInfo) -> None:
         asked = self._pool.submit(self._ask, run, request, info)
         if not concurrent.futures.wait([asked], self._limit_seconds).done:
             asked.cancel()  # It may still wait for a thread.
@@ -55,14 +58,12 @@ class SyncValidation:
         try:
             answer = asked.result()
         except SyncStartError as error:
-            raise SyncStartError(redact(str(error), info.secrets), status=error.status) from error
+            raise SyncStartError(mask(str(error)), status=error.status) from error
         except (Exception, *ENDS_A_PROCESS) as error:
             if run.state.stopped.is_set():
                 raise SyncStartError("The run was stopped before it was accepted") from error
-            traceback = redacted_traceback(error, info.secrets)
-            log.error("validate_sync_request failed: %s", traceback, extra=run.extra)  # noqa: TRY400 - the traceback is in it, redacted.
-            reason = redact(reason_of(error), info.secrets)
-            raise SyncStartError(f"validate_sync_request failed: {reason}") from error
+            log.error("validate_sync_request failed: %s", masked_traceback(error), extra=run.extra)  # noqa: TRY400 - the traceback is in it, masked.
+            raise SyncStartError(f"validate_sync_request failed: {reason_of(error)}") from error
         if answer is False:
             raise SyncRefusedError(
                 "The connector refuses to sync this source (validate_sync_request returned False)"

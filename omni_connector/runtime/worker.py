@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from omni_connector.exceptions import ConnectorError, PartitionsFailedError, SdkClientError, SyncStartError
 from omni_connector.manager.api import ManagerApi
+from omni_connector.masking import error_text, masked_traceback
 from omni_connector.models import SyncMode
 from omni_connector.partitions.layout import PartitionCheckpoint, is_partitioned
 from omni_connector.partitions.reporter import StatesKept
@@ -21,7 +22,6 @@ from omni_connector.runtime.partition_runner import RunResources
 from omni_connector.runtime.partitioned import PartitionedWork
 from omni_connector.runtime.runs import Run, RunRegistry
 from omni_connector.sync.covered import CoveredCounts
-from omni_connector.sync.redaction import error_text, redact, redacted_traceback
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.telemetry.figures import RunEnd
@@ -190,17 +190,17 @@ class SyncWorker(threading.Thread):
             self._sync.complete()
 
     def _raised(self, error: BaseException) -> None:
-        source_id, secrets = self._run.source_id, self._sync.info.secrets
+        source_id = self._run.source_id
         if self._state.stopped.is_set() or self._state.fence.is_set():
-            reason = redact(error_text(error), secrets)
+            reason = error_text(error)
             log.info("Sync of source %s stops: %s", source_id, reason, extra=self._extra)
             return
         if isinstance(
             error, (SdkClientError, PartitionsFailedError)
         ):  # Says what happened; where it was noticed does not matter.
-            shown = redact(error_text(error), secrets)
+            shown = error_text(error)
         else:
-            shown = redacted_traceback(error, secrets)
+            shown = masked_traceback(error)
         ended = self._state.outcome
         if ended is not None:
             # The manager takes no other end: the run stays what it is, and its report says what came after.
@@ -209,7 +209,7 @@ class SyncWorker(threading.Thread):
             log.error(message, source_id, ended, shown, extra=self._extra)
             return
         log.error("Sync of source %s failed: %s", source_id, shown, extra=self._extra)
-        self._error = redact(error_text(error), secrets)
+        self._error = error_text(error)
         if self._state.has_ended:
             return  # The final call itself failed; the manager finds the run lost and resumes it.
         try:

@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from omni_connector.awaitables import DONE, AwaitableBool, AwaitableList, AwaitableNone, AwaitableStr
+from omni_connector.awaitables import (
+    DONE,
+    AwaitableBool,
+    AwaitableDict,
+    AwaitableList,
+    AwaitableNone,
+    AwaitableStr,
+)
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models.codec import checkpoint_of
 from omni_connector.models.document import Document, document_id
@@ -99,6 +106,27 @@ class SyncContext(RunView):
     def error_count(self) -> int:
         """How many documents did not arrive."""
         return len(self._run.ledger)
+
+    # -- secrets ------------------------------------------------------------------------------------------------
+
+    def credentials(self, *, fresh: bool = False) -> AwaitableDict[str, Any]:
+        """Return the source's credentials, as ``sync()`` was given them or fetched them last.
+
+        Args:
+            fresh: ask the manager for them. It refreshes an OAuth token that expires within five minutes; any other comes
+                as it is stored (PROTOCOL, "Actions" and manager.openapi.yaml). Empty for a source that has none.
+
+        Raises:
+            SdkClientError: also when the provider refuses to refresh the token (status 500).
+        """
+        return self._colour.call(AwaitableDict[str, Any], self._run.credentials, fresh)
+
+    def add_secret(self, text: str) -> None:
+        """Mask a secret in logs and errors as long as this run is in progress: a token that was fetched for it, say.
+
+        What is in the credentials is masked anyway. A text that is short or a common word is not masked (docs/secrets.md).
+        """
+        self._run.secrets.name(text)
 
     # -- documents ----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from attrs import evolve, frozen
 
 from omni_connector.exceptions import TooManyErrorsError
+from omni_connector.masking import mask
 from omni_connector.telemetry.figures import Figures
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ class ErrorLedger:
         log.warning(
             "%s %r did not arrive as it should (%s): %s",
             error.kind.capitalize(),
-            error.document_id[:200],
+            mask(error.document_id)[:200],
             error.stage,
             error.reason,
             extra={"sync_run_id": self._sync_run_id, "document_id": error.document_id},
@@ -129,7 +130,7 @@ class ErrorLedger:
 
     def note(self, error: DocumentError) -> DocumentError:
         """Keep and count an entry; alone for one that no limit is about, and that is in the log already."""
-        error = evolve(error, reason=error.reason[:LONGEST_REASON])
+        error = evolve(error, reason=mask(error.reason)[:LONGEST_REASON])
         with self._lock:
             self._entries.append(error)
             self._news.append(error)

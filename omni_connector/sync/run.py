@@ -3,6 +3,7 @@
 Everything here blocks and belongs to the thread of the run; ``SyncContext`` is the face that connectors see.
 """
 
+import copy
 import logging
 import os
 import threading
@@ -19,10 +20,12 @@ from omni_connector.exceptions import (
     InvalidDocumentError,
     InvalidValueError,
     ManagerUnreachableError,
+    NotFoundError,
     SdkClientError,
 )
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.pending import Pending
+from omni_connector.masking import SecretScope, error_text, protect_process, secrets_in, secrets_in_settings
 from omni_connector.models.codec import encode, too_large
 from omni_connector.models.document import Document, require_one_content
 from omni_connector.models.events import EncodedEvent, encode_upsert
@@ -40,7 +43,6 @@ from omni_connector.sync.ledger import (
 )
 from omni_connector.sync.payloads import Payload, PendingContent, WithdrawnError, payload_of
 from omni_connector.sync.pulse import Pulse
-from omni_connector.sync.redaction import LONGEST_TEXT, error_text, redact
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
 from omni_connector.telemetry.figures import Figures, RunFigures, Stage
@@ -79,6 +81,7 @@ class SyncRun:
         run_meter: ... and that of the whole run, where this is one partition of it.
         ledger: the documents that did not arrive.
         delivery: the way of the events.
+        secrets: are masked until the run is closed.
         said: what is logged once a run, and was.
         documents_deleted: deletions that were emitted.
     """
@@ -93,7 +96,9 @@ class SyncRun:
         error_limits: ErrorLimits | None = None,
         covered: CoveredCounts | None = None,
     ) -> None:
+        protect_process()
         self.info = info
+        self.secrets = SecretScope(info.secrets)
         self.state = state
         self.manager = manager.for_run(state.fence)
         self.pulse = Pulse()
@@ -111,6 +116,7 @@ class SyncRun:
         self._covered_events = 0  # Taken before the last checkpoint.
         self._final_checkpoint: JsonValue = None
         self.said: set[str] = set()
+        self._credentials: Any = info.credentials
         self._user_email: str | None = None
         self._asking = threading.Lock()  # Held while the address is asked for, so that it is asked for once.
         self._forget_abort = state.on_stop(self._abort_if_fenced)
@@ -247,7 +253,7 @@ class SyncRun:
             TooManyErrorsError: more failed than allowed.
         """
         self.require_open("emit_error", external_id)
-        self._note(external_id, CONNECTOR_STAGE, self._redacted(error))
+        self._note(external_id, CONNECTOR_STAGE, error_text(error))
         self.ledger.check()
 
     def flush(self) -> list[DocumentError]:
@@ -304,6 +310,7 @@ class SyncRun:
     def save_connector_state(self, notes: dict[str, Any]) -> None:
         """Replace the durable notes of the source; also after the end."""
         self.state.raise_if_stopped()
+        self.secrets.add(secrets_in_settings(notes))
         what = "connector state"
         with self.waiting("save_connector_state"), self._naming_what_is_too_large(what, notes):
             self.manager.save_connector_state(self.info.source_id, notes)
@@ -353,7 +360,7 @@ class SyncRun:
         except ConnectorError as trouble:
             message = "Not everything that was emitted could be delivered: %s"
             log.warning(message, trouble, extra=self._log_extra)
-        text = self._redacted(error)[:LONGEST_TEXT]
+        text = error_text(error)
         with self.state.final_call("failed") as is_first:
             if is_first:
                 self.manager.fail(self.info.sync_run_id, text)
@@ -368,6 +375,23 @@ class SyncRun:
                 with self.waiting("user_email"), self.state.naming_cancellation():
                     self._user_email = self.manager.user_email(self.info.source_id)
             return self._user_email
+
+    def credentials(self, fresh: bool) -> dict[str, Any]:  # noqa: FBT001 - from a face where it has a name.
+        """Return the source's credentials; ``fresh`` asks the manager for them."""
+        if fresh:
+            self.require_open("credentials")
+            found = self._fetched_credentials()
+            self.secrets.add(secrets_in(found))
+            self._credentials = found
+        return copy.deepcopy(self._credentials)
+
+    def _fetched_credentials(self) -> Any:
+        try:
+            with self.state.naming_cancellation():
+                return self.manager.credentials(self.info.source_id).credentials or {}
+        except NotFoundError:
+            self.manager.source(self.info.source_id)  # Raises when it is the source that is gone.
+            return {}
 
     def heartbeat(self) -> None:
         """Report the run alive; a failure is logged."""
@@ -433,7 +457,7 @@ class SyncRun:
 
     def note_after_the_end(self, error: BaseException) -> None:
         """Note what ``sync()`` raised after the run had ended; its report shows it."""
-        run_id, reason = self.info.sync_run_id, self._redacted(error)
+        run_id, reason = self.info.sync_run_id, error_text(error)
         self.ledger.note(DocumentError(document_id=run_id, kind="run", stage=ENDED_STAGE, reason=reason))
 
     def close(self) -> None:
@@ -441,6 +465,7 @@ class SyncRun:
         self._forget_abort()
         self.delivery.close()
         self.meter.end()
+        self.secrets.close()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -483,9 +508,6 @@ class SyncRun:
 
     def _note(self, document_id: str, stage: str, reason: str) -> None:
         self.ledger.add(DocumentError(document_id=document_id, stage=stage, reason=reason))
-
-    def _redacted(self, error: str | BaseException) -> str:
-        return redact(error_text(error), self.info.secrets)
 
     @contextmanager
     def _naming_what_is_too_large(self, name: str, value: JsonValue) -> Iterator[int]:

@@ -1,14 +1,14 @@
 """What is known about a run when it starts."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from attrs import Factory, field, frozen
 
+from omni_connector.masking import secrets_in, secrets_in_settings
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
 from omni_connector.models.sync import ABSENT, UserFilterMode, to_filter_mode
-from omni_connector.sync.redaction import secrets_in
 from omni_connector.telemetry.log_context import RunIdentity
 
 
@@ -51,6 +51,18 @@ class UserFilter:
 
 def _unnamed(info: "RunInfo") -> RunIdentity:
     return RunIdentity("", info.sync_run_id, info.source_id, info.mode)
+
+
+class Declaring(Protocol):
+    """What a connector declares about its sources."""
+
+    @property
+    def sync_modes(self) -> list[str]:
+        """Its modes."""
+
+    @property
+    def secret_settings(self) -> list[str]:
+        """Its settings that are secret."""
 
 
 @frozen(kw_only=True)
@@ -101,14 +113,14 @@ class RunInfo:
 
     @classmethod
     def of(
-        cls, request: SyncRequest, source: SyncConfig, sync_modes: Sequence[str], *, may_have_begun: bool
+        cls, request: SyncRequest, source: SyncConfig, connector: "Declaring", *, may_have_begun: bool
     ) -> "RunInfo":
-        """Join request and source; the checkpoint as in PROTOCOL, section 18. ``sync_modes`` are the connector's."""
+        """Join request and source; the checkpoint as in PROTOCOL, section 18."""
         published = source.connector_state if source.checkpoint is ABSENT else source.checkpoint
         checkpoint = published if request.checkpoint is ABSENT else request.checkpoint
         # The dispatch of a resumed run carries its own checkpoint, else the source's: one that equals it was not its own.
         has_own = request.is_resume and checkpoint != published
-        has_choice = request.mode is SyncMode.FULL and SyncMode.INCREMENTAL in sync_modes
+        has_choice = request.mode is SyncMode.FULL and SyncMode.INCREMENTAL in connector.sync_modes
         return cls(
             sync_run_id=request.sync_run_id,
             source_id=request.source_id,
@@ -126,7 +138,9 @@ class RunInfo:
             user_filter=UserFilter.of(source),
             config=source.config or {},
             credentials=source.credentials or {},
-            secrets=secrets_in(source.credentials),
+            secrets=secrets_in(source.credentials)
+            | secrets_in_settings(source.config, connector.secret_settings)
+            | secrets_in_settings(source.connector_state),
         )
 
     @property

@@ -21,6 +21,7 @@ from omni_connector.exceptions import (
     SyncStartError,
     UnknownSkillError,
 )
+from omni_connector.masking import mask
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, reason_of
 from omni_connector.web.responses import error_response, json_response
 
@@ -73,13 +74,13 @@ def _busy(error: ConnectorBusyError) -> Response:
 
 
 def _not_found(error: UnknownSkillError | McpDisabledError | RunStoreError) -> Response:
-    return json_response({"error": str(error)}, HTTPStatus.NOT_FOUND)
+    return json_response({"error": mask(str(error))}, HTTPStatus.NOT_FOUND)
 
 
 def _mcp_failed(error: McpError) -> Response:
     """The MCP server failed, not the connector: one line in the log, without a traceback, which could show secrets."""
     log.warning("%s %s failed: %s", request.method, request.path, error)
-    return json_response({"error": str(error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return json_response({"error": mask(str(error))}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _http(error: HTTPException) -> Response:

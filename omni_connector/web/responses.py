@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from omni_connector.masking import mask
 from omni_connector.models import ActionResponse
 from omni_connector.models.codec import encode
 from omni_connector.runtime.asgi_answer import RawResponse
@@ -20,6 +21,7 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 def error_response(message: str, *, status: int, field: str | None = None) -> Response:
     """Return an error in the shapes of every endpoint at once: SyncResponse, ActionResponse and ErrorBody."""
+    message = mask(message)
     body = {"status": "error", "message": message, "error": message}
     return json_response(body | ({"field": field} if field else {}), status)
 

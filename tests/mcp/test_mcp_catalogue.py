@@ -152,7 +152,7 @@ def cache(tmp_path):
 
 
 def test_a_catalogue_comes_back_as_it_was(cache):
-    cache().save(CATALOGUE, frozenset())
+    cache().save(CATALOGUE)
     assert cache().load() == CATALOGUE
 
 
@@ -163,7 +163,7 @@ def test_nothing_there_is_nothing_to_say(cache, caplog):
 
 def test_the_file_is_for_its_owner_only_and_the_folder_too(cache):
     one = cache()
-    one.save(CATALOGUE, frozenset())
+    one.save(CATALOGUE)
     assert one.path.name == "mirror.mcp-catalog.json"
     assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(one.path.parent.stat().st_mode) == 0o700
@@ -172,14 +172,6 @@ def test_the_file_is_for_its_owner_only_and_the_folder_too(cache):
 
 def test_a_name_that_is_no_file_name_is_written_as_one(cache):
     assert cache(connector="../a b").path.name == "..%2Fa b.mcp-catalog.json"
-
-
-def test_no_secret_is_written_not_even_one_that_the_server_repeats(cache):
-    told = attrs.evolve(CATALOGUE, tools=[ActionDefinition(name="a", description="for the key t0p-secret")])
-    one = cache()
-    one.save(told, frozenset({"t0p-secret"}))
-    assert "t0p-secret" not in one.path.read_text()
-    assert cache().load().tools[0].description == "for the key ***"
 
 
 def spoiled(change):
@@ -215,7 +207,7 @@ def spoiled(change):
 def test_a_file_that_is_damaged_or_foreign_is_not_used_and_the_log_says_why(cache, caplog, spoil, said):
     caplog.set_level("INFO")
     one = cache()
-    one.save(CATALOGUE, frozenset())
+    one.save(CATALOGUE)
     if os.geteuid() != 0 and "account's own" in said and not one.path.is_file():
         pytest.skip("only root can give files away")
     spoil(one.path)
@@ -231,29 +223,29 @@ def test_a_file_from_another_sdk_is_not_used(cache):
 
 
 def test_the_server_s_arguments_tell_servers_apart_and_its_environment_does_not(cache):
-    cache().save(CATALOGUE, frozenset())
+    cache().save(CATALOGUE)
     assert cache(server=attrs.evolve(SERVER, env={"TOKEN": "new"})).load() is not None
     assert cache(server=attrs.evolve(SERVER, args=["--other"])).load() is None
 
 
 def test_an_unwritable_folder_is_said_and_nothing_else_happens(cache, tmp_path, caplog):
     (tmp_path / "cache").write_text("a file")
-    cache().save(CATALOGUE, frozenset())
+    cache().save(CATALOGUE)
     assert "could not be kept in" in caplog.text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(cache, monkeypatch):
     one = cache()
-    one.save(CATALOGUE, frozenset())
+    one.save(CATALOGUE)
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    one.save(McpCatalogue(), frozenset())
+    one.save(McpCatalogue())
     assert [entry.name for entry in one.path.parent.iterdir()] == [one.path.name]
     assert cache().load() == CATALOGUE
 
 
 def test_a_kept_catalogue_is_asked_for_again_at_the_first_call(bridge_to, awkward, tmp_path):
     kept = CatalogueCache(tmp_path, DAY, connector="mirror", server=awkward)
-    kept.save(McpCatalogue(tools=[ActionDefinition(name="pid", description="Old")]), frozenset())
+    kept.save(McpCatalogue(tools=[ActionDefinition(name="pid", description="Old")]))
     bridged = bridge_to(awkward, cache=CatalogueCache(tmp_path, DAY, connector="mirror", server=awkward))
     assert bridged.catalogue.tool("pid").description == "Old"
     assert bridged.run_tool("pid", {}).status == "success"

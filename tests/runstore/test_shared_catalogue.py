@@ -35,26 +35,21 @@ def offering(name, description="Asks."):
 def test_what_one_process_learns_all_know_once(process):
     one, other = process(), process()
     assert other.load() is None
-    one.save(offering("first"), frozenset())
+    one.save(offering("first"))
     assert other.load() == offering("first")
     assert other.load() is None
     assert one.load() is None
-    other.save(offering("second"), frozenset())
+    other.save(offering("second"))
     assert one.load() == offering("second")
 
 
 def test_the_catalogue_of_another_server_is_another(process):
-    process().save(offering("first"), frozenset())
+    process().save(offering("first"))
     assert process(OTHER).load() is None
-
-
-def test_a_secret_that_the_server_repeats_is_not_shared(process):
-    process().save(offering("first", "Asks with s3cret-token."), frozenset({"s3cret-token"}))
-    assert "s3cret-token" not in process().load().prompts[0].description
 
 
 def test_a_file_serves_where_the_store_has_nothing(process, tmp_path):
     file = CatalogueCache(tmp_path, 60, connector="notes", server=SERVER)
-    file.save(offering("kept"), frozenset())
+    file.save(offering("kept"))
     again = CatalogueCache(tmp_path, 60, connector="notes", server=SERVER)
     assert process(file=again).load() == offering("kept")

@@ -28,6 +28,8 @@ OPERATIONS = {
     "user_email": lambda ctx: ctx.user_email(),
     "heartbeat": lambda ctx: ctx.heartbeat(),
     "save_connector_state": lambda ctx: ctx.save_connector_state({}),
+    "credentials": lambda ctx: ctx.credentials(fresh=True),
+    "add_secret": lambda ctx: ctx.add_secret("t0ken-of-the-run"),
     "complete": lambda ctx: ctx.complete(),
     "fail": lambda ctx: ctx.fail("no"),
     "is_cancelled": lambda ctx: ctx.is_cancelled(),

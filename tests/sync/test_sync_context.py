@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import logging
 import threading
 
+import attrs
 import pytest
 
 from omni_connector import (
@@ -16,6 +18,7 @@ from omni_connector import (
     InvalidDocumentError,
     InvalidValueError,
     ManagerUnreachableError,
+    NotFoundError,
     SdkClientError,
     SyncCancelledError,
     SyncFinishedError,
@@ -175,6 +178,36 @@ def test_an_error_about_a_document_is_noted_without_secrets(run, caplog):
     ]
     assert colours.ctx.error_count == 2
     assert "t0p-secret" not in caplog.text
+
+
+def test_a_secret_is_masked_as_long_as_its_run_is_in_progress(run, manager, caplog):
+    colours = run()
+    colours.do(lambda ctx: ctx.add_secret("f3tched-token"), lambda ctx: ctx.add_secret("admin"))
+    logging.getLogger("the.connector").warning("got %s as admin", "f3tched-token")
+    assert caplog.messages == ["got *** as admin"]
+    colours.do(lambda ctx: ctx.save_connector_state({"refresh_token": "r0tated-token"}))
+    colours.do(lambda ctx: ctx.fail(ValueError("f3tched-token and r0tated-token refused")))
+    assert manager.error == "ValueError: *** and *** refused"
+
+
+def test_fresh_credentials_come_from_the_manager_and_are_secrets(run, manager):
+    colours = run(credentials={"token": "0ld-token"}, secrets=frozenset({"0ld-token"}))
+    assert colours.do(lambda ctx: ctx.credentials()) == {"token": "0ld-token"}
+    assert manager.operations() == []
+    manager.config = attrs.evolve(manager.config, credentials={"token": "n3w-token"})
+    found = colours.do(lambda ctx: ctx.credentials(fresh=True))
+    assert found == {"token": "n3w-token"}
+    found["token"] = "changed by the caller"
+    assert colours.do(lambda ctx: ctx.credentials()) == {"token": "n3w-token"}
+    colours.do(lambda ctx: ctx.fail("0ld-token, n3w-token"))
+    assert manager.error == "***, ***"
+
+
+def test_a_source_without_credentials_has_no_fresh_ones_either(run, manager):
+    assert run().do(lambda ctx: ctx.credentials(fresh=True)) == {}
+    manager.on("source", NotFoundError("Source not found", status=404))
+    with pytest.raises(NotFoundError):
+        run().do(lambda ctx: ctx.credentials(fresh=True))
 
 
 def test_a_refused_content_costs_its_document(run, manager):
@@ -573,11 +606,13 @@ FACTS = {
     "state", "checkpoint", "connector_state", "documents_scanned", "documents_emitted", "documents_deleted",
     "errors", "error_count", "content_storage",
 }  # fmt: skip
-IN_MEMORY = {"is_cancelled", "raise_if_cancelled", "should_index_user", "emit_error", "increment_scanned"}
+IN_MEMORY = {
+    "is_cancelled", "raise_if_cancelled", "should_index_user", "emit_error", "increment_scanned", "add_secret",
+}  # fmt: skip
 AWAITED = {
     "emit", "emit_updated", "emit_deleted", "emit_group_membership", "emit_person_sync", "emit_person_deleted",
     "user_email", "flush", "save_state", "save_checkpoint", "save_connector_state", "complete", "fail", "heartbeat",
-    "sleep",
+    "sleep", "credentials",
 }  # fmt: skip
 
 

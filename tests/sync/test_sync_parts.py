@@ -1,11 +1,8 @@
-"""The small parts of a run: counters, ledger, redaction, stop signal, pulse."""
+"""The small parts of a run: counters, ledger, stop signal, pulse."""
 
 from __future__ import annotations
 
-import base64
-import json
 import threading
-from urllib.parse import quote, quote_plus
 
 import attrs
 import pytest
@@ -20,7 +17,6 @@ from omni_connector.exceptions import (
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.ledger import KEPT, DocumentError, ErrorLedger
 from omni_connector.sync.pulse import Pulse
-from omni_connector.sync.redaction import error_text, redact, redacted_traceback, secrets_in
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
 
@@ -242,46 +238,6 @@ def test_errors_of_many_threads_are_counted_exactly():
     assert len(ledger) == 800
 
 
-# -- redaction --------------------------------------------------------------------------------------------------
-
-
-def test_every_long_text_in_the_credentials_is_a_secret():
-    credentials = {
-        "token": "abcdef123",
-        "nested": {"keys": ["s3cr3t-key", 5, None]},
-        "flag": "yes",
-        "port": "80",
-    }
-    assert secrets_in(credentials) == {"abcdef123", "s3cr3t-key"}
-    assert secrets_in(None) == secrets_in({}) == frozenset()
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("401 for token abcdef123", "401 for token ***"),
-        ("abcdef123456 contains a shorter one", "*** contains a shorter one"),
-        ("GET https://ada:hunter2@example.com/x failed", "GET https://***@example.com/x failed"),
-        ("clone https://ghp_token@github.com/a/b", "clone https://***@github.com/a/b"),
-        ("Authorization: Bearer eyJhbGciOi.J9", "Authorization: Bearer ***"),
-        ("authorization: basic YWRhOnNlY3JldA==", "authorization: basic ***"),
-        ("see https://example.com/@ada and a@b.c", "see https://example.com/@ada and a@b.c"),
-        ("nothing to hide", "nothing to hide"),
-    ],
-)
-def test_secrets_are_blanked_out(text, told):
-    assert redact(text, frozenset({"abcdef123", "abcdef123456"})) == told
-
-
-def test_a_traceback_is_told_without_secrets():
-    with pytest.raises(ValueError) as caught:
-        int("abcdef123")
-    told = redacted_traceback(caught.value, frozenset({"abcdef123"}))
-    assert told.startswith("Traceback (most recent call last)")
-    assert told.rstrip().endswith("ValueError: invalid literal for int() with base 10: '***'")
-    assert "test_a_traceback_is_told_without_secrets" in told
-
-
 # -- the stop signal --------------------------------------------------------------------------------------------
 
 
@@ -381,42 +337,6 @@ def test_a_call_that_waits_inside_the_sdk_is_not_idle():
         assert pulse.idle_seconds == 0.0
     assert pulse.idle_seconds > 0
     assert pulse.last == "sleep"
-
-
-PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n"
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        repr(KeyError(PEM)),
-        json.dumps({"key": PEM}),
-        f"line: {PEM.splitlines()[1]}",
-        quote(PEM),
-        quote_plus(PEM),
-        base64.b64encode(PEM.encode()).decode(),
-    ],
-    ids=["repr", "json", "one line", "quoted", "plus-quoted", "base64"],
-)
-def test_a_secret_is_found_in_whatever_form_it_is_told(told):
-    redacted = redact(told, secrets_in({"private_key": PEM}))
-    assert "MIIEvQIBADANBgkq" not in redacted
-    assert PEM not in redacted
-    assert "***" in redacted
-
-
-def test_secrets_in_a_key_file_that_is_text_are_found():
-    credentials = {"service_account": json.dumps({"private_key": PEM, "client_id": "1234567890"})}
-    assert "1234567890" not in redact("unknown client 1234567890", secrets_in(credentials))
-
-
-def test_an_error_whose_text_fails_is_told_by_its_type():
-    class BrokenError(Exception):
-        def __str__(self):
-            raise RuntimeError
-
-    assert error_text(BrokenError()) == "BrokenError"
-    assert error_text(ValueError("x" * 9999)) == "ValueError: " + "x" * 3988
 
 
 def test_a_callback_that_fails_keeps_no_other_from_being_woken(caplog):

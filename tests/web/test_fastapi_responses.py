@@ -362,7 +362,7 @@ def test_closing_the_service_frees_whoever_waits_for_a_response(make_app):
 
 
 def test_taking_after_closing_is_harmless():
-    chunks = Chunks(None, frozenset())
+    chunks = Chunks(None)
     chunks.close()
     chunks.close()
     assert list(chunks) == []
