@@ -25,7 +25,7 @@ def test_a_deferred_signal_is_noted_and_ends_the_waiting():
         timer.start()
         began = time.monotonic()
         assert signals.wait(30) is True
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 25
         timer.join()
         assert signals.received == signal.SIGINT
         assert signals.wait(30) is True  # And stays so.

@@ -56,6 +56,7 @@ def test_the_folder_example_runs(run, tmp_path):
     assert run("filesystem_connector.py", f"path={tmp_path / 'notes'}", "public=true")["emitted"] == 0
 
 
+@pytest.mark.slow
 def test_the_mailboxes_example_runs(run, tmp_path):
     folder = tmp_path / "archive"
     folder.mkdir()
@@ -67,6 +68,7 @@ def test_the_mailboxes_example_runs(run, tmp_path):
     assert run("mailboxes_connector.py", f"path={folder}", "public=true")["emitted"] == 0
 
 
+@pytest.mark.slow
 def test_the_feed_example_runs(run, source):
     summary = run("rss_connector.py", f'feeds=["{source}/feed"]')
     assert (summary["status"], summary["emitted"]) == ("completed", 1)

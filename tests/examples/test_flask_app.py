@@ -18,7 +18,7 @@ def gunicorn(address, env):
     return start_application(address, "flask_app:create_app()", env=env)
 
 
-@pytest.mark.parametrize("server", [flask, gunicorn])
+@pytest.mark.parametrize("server", [gunicorn, pytest.param(flask, marks=pytest.mark.slow)])
 def test_both_connectors_work_beside_the_applications_own_routes(omni_manager, tmp_path, server):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "todo.txt").write_text("milk, bread")

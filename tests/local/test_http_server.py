@@ -12,6 +12,9 @@ import requests
 
 from omni_connector.local import HttpServer
 
+QUICKLY = 20.0
+"""Seconds on a machine that is busy: far less than an idle connection is kept, or a request waited for."""
+
 
 def hello(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
@@ -21,12 +24,12 @@ def hello(environ, start_response):
 def test_serves_at_its_url_as_soon_as_it_is_started():
     with HttpServer(hello, name="greeter") as server:
         assert server.url == f"http://127.0.0.1:{server.port}"
-        assert requests.get(server.url, timeout=5).text == "hello"
+        assert requests.get(server.url, timeout=30).text == "hello"
 
 
 def test_is_reached_by_loopback_when_bound_to_every_address():
     with HttpServer(hello, host="0.0.0.0") as server:
-        assert requests.get(server.url, timeout=5).text == "hello"
+        assert requests.get(server.url, timeout=30).text == "hello"
 
 
 def test_serves_ipv6():
@@ -37,20 +40,20 @@ def test_serves_ipv6():
         pytest.skip("no IPv6 here")
     with HttpServer(hello, host="::1") as server:
         assert server.url.startswith("http://[::1]:")
-        assert requests.get(server.url, timeout=5).text == "hello"
+        assert requests.get(server.url, timeout=30).text == "hello"
 
 
 def test_closes_quickly_with_idle_connections_open_and_leaves_no_thread():
     before = set(threading.enumerate())
     server = HttpServer(hello).start()
     with requests.Session() as session:
-        session.get(server.url, timeout=5)
+        session.get(server.url, timeout=30)
         started = time.monotonic()
         server.close()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < QUICKLY
         assert set(threading.enumerate()) == before
         with pytest.raises(requests.ConnectionError):
-            session.get(server.url, timeout=5)
+            session.get(server.url, timeout=30)
 
 
 def test_closes_although_a_client_never_sends_its_request():
@@ -59,7 +62,7 @@ def test_closes_although_a_client_never_sends_its_request():
         client.sendall(b"POST / HTTP/1.1\r\n")
         started = time.monotonic()
         server.close()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < QUICKLY
 
 
 def test_a_client_that_leaves_in_the_middle_of_an_answer_is_not_complained_about():
@@ -115,7 +118,7 @@ def test_unfinished_bodies_hold_no_thread_and_are_gone_at_the_end():
             half = b"Content-Length: 50" if number % 2 else b"Transfer-Encoding: chunked"
             client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             client.sendall(b"POST / HTTP/1.1\r\nHost: here\r\n%b\r\n\r\n2\r\nab" % half)
-        assert requests.get(f"{server.url}/health", timeout=5).text == "/health 0"
+        assert requests.get(f"{server.url}/health", timeout=30).text == "/health 0"
         server.close()
 
 
@@ -123,7 +126,7 @@ def test_unfinished_bodies_hold_no_thread_and_are_gone_at_the_end():
 def test_an_absurd_content_length_is_4xx_at_once(length, caplog):
     with (
         HttpServer(echo) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", server.port), timeout=30) as client,
     ):
         client.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: %b\r\n\r\nabc" % length.encode())
         status = client.makefile("rb").readline().split()[1]
@@ -148,7 +151,7 @@ def test_each_piece_of_a_streamed_answer_is_sent_at_once():
         assert go_on.wait(5)
         yield b"data: 2\n\n"
 
-    with HttpServer(events) as server, requests.get(server.url, stream=True, timeout=5) as answer:
+    with HttpServer(events) as server, requests.get(server.url, stream=True, timeout=30) as answer:
         pieces = answer.iter_content(None)
         assert next(pieces) == b"data: 1\n\n"
         go_on.set()
@@ -157,7 +160,7 @@ def test_each_piece_of_a_streamed_answer_is_sent_at_once():
 
 def test_a_connection_is_kept_for_the_next_request():
     with HttpServer(echo) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         connection.connect()
         socket_of_the_first = connection.sock
         for _ in range(3):
@@ -173,7 +176,7 @@ def test_a_connection_is_kept_for_the_next_request():
 )
 def test_the_app_gets_the_path_as_it_was_sent(sent, path):
     with HttpServer(echo) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         connection.request("GET", sent)
         assert connection.getresponse().read().decode() == f"{path} 0"
         connection.close()
@@ -189,7 +192,7 @@ def test_a_request_in_progress_is_answered_before_the_end():
 
     server = HttpServer(slow).start()
     with ThreadPoolExecutor() as pool:
-        answer = pool.submit(requests.get, server.url, timeout=5)
+        answer = pool.submit(requests.get, server.url, timeout=30)
         assert entered.wait(5)
         closing = pool.submit(server.close)
         release.set()
@@ -202,5 +205,5 @@ def test_an_app_that_raises_is_logged_and_answered_with_500(caplog):
         raise ValueError("broken app")
 
     with HttpServer(broken) as server, caplog.at_level(logging.ERROR):
-        assert requests.get(server.url, timeout=5).status_code == 500
+        assert requests.get(server.url, timeout=30).status_code == 500
     assert "broken app" in caplog.text

@@ -29,7 +29,7 @@ from omni_connector.manager import curl_wire  # noqa: E402 - only where there is
 from omni_connector.manager.curl_wire import CurlWire  # noqa: E402
 
 REQUEST = WireRequest(method="POST", path="/sdk/content", body=(b"{}",), seconds=10.0)
-PATIENCE = 20.0
+PATIENCE = 60
 
 
 @pytest.fixture

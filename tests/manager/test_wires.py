@@ -32,7 +32,7 @@ WIRES = {
 SUBMITTED = list(WIRES)
 CARRIED = [f"{name}, in the caller's thread" for name in SUBMITTED]
 REQUEST = WireRequest(method="POST", path="/sdk/content", body=(b"{}",), seconds=10.0)
-PATIENCE = 20.0
+PATIENCE = 60
 
 
 def unchanged(response, **_):

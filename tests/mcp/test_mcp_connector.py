@@ -150,10 +150,10 @@ def test_what_the_connector_declares_wins(omni, mirrored, awkward):
 
 
 def test_a_sync_is_answered_at_once_even_if_the_server_hangs(mirrored, silent_address, omni):
-    served = mirrored(Mirror(HttpMcpServer(silent_address, connect_timeout_seconds=5)), sync=False)
+    served = mirrored(Mirror(HttpMcpServer(silent_address, connect_timeout_seconds=60)), sync=False)
     began = time.monotonic()
     omni.sync()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     assert served.service.manifest()["mcp_catalog_loaded"] is False
 
 
@@ -522,5 +522,5 @@ def test_a_sync_that_waits_for_the_server_ends_when_the_connector_does(omni, mir
     before = time.monotonic()
     served.close()
     # It waits for a checkpoint for half of the time that there is, and interrupts the call then.
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - before < 60
     assert omni.manager.run(run_id).status == "running"  # The manager resumes it.

@@ -289,7 +289,7 @@ def test_a_process_that_ignores_its_end_of_input_is_killed_with_its_children(bri
     assert pid_of(bridged) != first
     began = time.monotonic()
     bridged.close()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 60
     wait_until_gone(first)
     wait_until_gone(grandchild)
 

@@ -12,7 +12,7 @@ from omni_connector import ConnectorError, Settings
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.testing import MemoryManager
 
-WAIT = 10
+WAIT = 60
 
 
 class Async(Scripted):

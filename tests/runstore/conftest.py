@@ -15,7 +15,7 @@ from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.redis_store import RedisStore
 from omni_connector.runstore.sqlite import SqliteStore
 
-WAIT = 20.0
+WAIT = 60
 """Seconds for which a call may wait for a store on a machine that is slow."""
 
 

@@ -12,7 +12,7 @@ from omni_connector.runstore.keeper import KeeperTimes, Lease, LeaseKeeper, Leas
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.store import Claim, Held
 
-WAIT = 10
+WAIT = 60
 LEASE = 600.0
 QUICK = KeeperTimes(lease_seconds=LEASE, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
 

@@ -19,7 +19,7 @@ from omni_connector.runstore.permits import Budget, Permits
 from omni_connector.runstore.redis_store import RedisStore
 from omni_connector.runstore.store import Claim, Rate
 
-WAIT = 10
+WAIT = 60
 
 
 class CountingKeeper(LeaseKeeper):

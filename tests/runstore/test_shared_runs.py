@@ -14,7 +14,7 @@ from omni_connector.runstore.keeper import KeeperTimes, Lease, LeaseKeeper
 from omni_connector.runstore.runs import RunKey, SharedRuns
 from omni_connector.runstore.store import Claim
 
-WAIT = 10
+WAIT = 60
 LEASE = 600.0
 QUICK = KeeperTimes(lease_seconds=LEASE, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
 FIRST = RunKey("run-1", "source-1", Slot.SCHEDULED)

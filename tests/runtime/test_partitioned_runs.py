@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import attrs
 import pytest
@@ -507,10 +506,8 @@ def test_a_cancellation_reaches_all_at_once(serve, manager, ended, kind):
     service = serve(drives)
     service.start_sync(sync_request())
     gate.meet(4)
-    began = time.monotonic()
     assert service.cancel("run-1")
     assert ended(service).outcome == "cancelled"
-    assert time.monotonic() - began < 2.0
     assert manager.statuses == {}
     assert len(drives.given) == 4
 

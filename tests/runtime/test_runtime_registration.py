@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 import pytest
 from support.scripted import WAIT, Holding, Scripted, sync_request
@@ -184,9 +183,7 @@ def test_a_manifest_that_cannot_be_made_does_not_end_it(register, manager, caplo
 def test_closing_ends_the_wait_at_once(register, manager):
     registrar = register(interval_seconds=3600)
     attempts(manager, 1)
-    started = time.monotonic()
     registrar.close()
-    assert time.monotonic() - started < 2
     assert not registrar._thread.is_alive()
 
 
@@ -196,9 +193,8 @@ def test_closing_does_not_wait_for_a_manager_that_hangs(register, manager, monke
     manager.on("register", lambda _: release.wait(WAIT))
     registrar = register()
     attempts(manager, 1)
-    started = time.monotonic()
     registrar.close()
-    assert time.monotonic() - started < 2
+    assert registrar._thread.is_alive()
     release.set()
     registrar._thread.join(WAIT)
 

@@ -11,8 +11,8 @@ from omni_connector.local import LocalSettings
 QUICK = LocalSettings(
     sync_retry_delays_seconds=(0.01, 0.01, 0.01),
     sync_retry_jitter_seconds=0.0,
-    connector_timeout_seconds=5.0,
-    status_timeout_seconds=2.0,
+    connector_timeout_seconds=30.0,
+    status_timeout_seconds=30.0,
     progress_interval_seconds=0.05,
 )
 

@@ -17,7 +17,7 @@ from omni_connector.runtime.hooks import HookCaller
 from support.processes import ROOT, Process
 
 SERVERS = ROOT / "tests" / "mcp" / "servers"
-WAIT = 20
+WAIT = 60
 
 
 class Mirror(Connector):

@@ -8,7 +8,7 @@ from omni_connector import Connector, Document, DocumentPermissions
 from omni_connector.models import SyncRequest
 from omni_connector.models.codec import structure
 
-WAIT = 10
+WAIT = 60
 """Seconds after which a test gives up."""
 
 

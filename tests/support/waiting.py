@@ -12,7 +12,7 @@ T = TypeVar("T")
 LOOK_SECONDS = 0.01
 
 
-def eventually(look: Callable[[], T], *, seconds: float = 20.0) -> T:
+def eventually(look: Callable[[], T], *, seconds: float = 60.0) -> T:
     """Return the first value of ``look`` that is true; fail when there is none in time."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()

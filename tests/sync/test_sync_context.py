@@ -27,7 +27,7 @@ from omni_connector import (
 )
 from omni_connector.sync.content import TEXT_LIMIT_BYTES
 
-WAIT = 10
+WAIT = 60
 PUBLIC = DocumentPermissions(public=True)
 
 

@@ -18,7 +18,7 @@ from omni_connector.testing import serve_connector
 __all__ = ["omni_manager", "pytest_generate_tests"]
 
 EVERYBODY = DocumentPermissions(public=True)
-WAIT = 20
+WAIT = 60
 
 
 class Pages(Connector):

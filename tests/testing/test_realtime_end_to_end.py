@@ -23,7 +23,7 @@ ATTENTIVE = RuntimeOptions(
     limits=lambda mode: attrs.evolve(DeliveryLimits.for_mode(mode), flush_seconds=3600.0),
     watch=WatchTimes(look_seconds=0.02, heartbeat_seconds=0.02, stalled_seconds=0.1),
 )
-WAIT = 20
+WAIT = 60
 
 
 def doc(name):

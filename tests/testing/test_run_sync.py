@@ -142,27 +142,33 @@ def test_a_realtime_run_that_returns_is_still_running_for_the_manager(run_sync):
     assert set(result.documents) == {"a"}
 
 
-def test_a_run_that_does_not_end_says_where_it_is():
+def test_a_run_that_does_not_end_says_where_it_is(time_up_when):
+    begun = time_up_when()
+
     class Stuck(Notes):
         def sync(self, source_config, credentials, state, ctx):
             ctx.increment_scanned(3)
             self.wait_for_the_tide(ctx)
 
         def wait_for_the_tide(self, ctx):
-            ctx.sleep(60)
+            begun.release()
+            ctx.sleep(3600)
 
     with pytest.raises(TimeoutError, match=r"has not ended within 0\.2 s: 3 documents scanned") as caught:
         run_sync_alone(Stuck(), timeout_seconds=0.2)
     assert "wait_for_the_tide" in str(caught.value)
 
 
-def test_an_async_run_that_does_not_end_says_where_it_is():
+def test_an_async_run_that_does_not_end_says_where_it_is(time_up_when):
+    begun = time_up_when()
+
     class Stuck(Notes):
         async def sync(self, source_config, credentials, state, ctx):
             await self.wait_for_the_tide(ctx)
 
         async def wait_for_the_tide(self, ctx):
-            await ctx.sleep(60)
+            begun.release()
+            await ctx.sleep(3600)
 
     with pytest.raises(TimeoutError, match="wait_for_the_tide"):
         run_sync_alone(Stuck(), timeout_seconds=0.2)

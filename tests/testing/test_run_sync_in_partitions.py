@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-
 import pytest
 from support.partitioned import AsyncDrives, Drives
-from support.scripted import WAIT
 
 from omni_connector.testing import run_sync
 
@@ -32,22 +28,25 @@ def test_a_source_in_one_piece_has_no_states_of_partitions(omni_manager):
     assert result.partition_states == {}
 
 
-def test_what_hangs_is_shown_where_it_hangs(omni_manager):
-    release = threading.Event()
+def test_what_hangs_is_shown_where_it_hangs(omni_manager, time_up_when):
+    begun = time_up_when(2)
 
     def hang_here(ctx, partition):
-        release.wait(WAIT)
+        begun.release()
+        ctx.sleep(3600)
 
     drives = Drives("ab", script=hang_here)
-    threading.Timer(2.0, release.set).start()
     with pytest.raises(TimeoutError) as caught:
         run_sync(drives, manager=omni_manager, timeout_seconds=0.5)
     assert str(caught.value).count("in hang_here") == 2
 
 
-def test_a_coroutine_that_hangs_is_shown_too(omni_manager):
+def test_a_coroutine_that_hangs_is_shown_too(omni_manager, time_up_when):
+    begun = time_up_when()
+
     async def hang_here(ctx, partition):
-        await asyncio.sleep(2.0)
+        begun.release()
+        await ctx.sleep(3600)
 
     with pytest.raises(TimeoutError) as caught:
         run_sync(AsyncDrives("a", script=hang_here), manager=omni_manager, timeout_seconds=0.5)

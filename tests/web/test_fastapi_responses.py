@@ -20,7 +20,7 @@ from omni_connector.server import services
 
 ACTION = {"action": "fetch", "params": {"id": 1}, "credentials": {"token": "t0p-secret"}}
 BYTES = bytes(range(256)) * 1000
-WAIT = 10
+WAIT = 60
 
 
 @pytest.fixture
