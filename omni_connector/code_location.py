@@ -20,9 +20,20 @@ def innermost_author_frame(frames: Iterable[tuple[str, int]]) -> str:
 
     ``frames`` are file names and line numbers, the outermost first; the SDK's own and generated code are left out.
     """
+    own = _authors([(filename, f"{filename}, line {line}") for filename, line in frames])
+    return own[-1] if own else ""
+
+
+def innermost_author_line(stack: Iterable[traceback.FrameSummary]) -> str:
+    """Return ``file:7 in fetch``, of the frame that ``innermost_author_frame`` names."""
+    own = _authors([(each.filename, f"{each.filename}:{each.lineno} in {each.name}") for each in stack])
+    return own[-1] if own else ""
+
+
+def _authors(frames: list[tuple[str, str]]) -> list[str]:
     files = [frame for frame in frames if not (frame[0].startswith("<") or frame[0].startswith(_PACKAGE))]
     own = [frame for frame in files if not _is_library(frame[0])] or files
-    return f"{own[-1][0]}, line {own[-1][1]}" if own else ""
+    return [shown for _, shown in own]
 
 
 def _is_library(filename: str) -> bool:

@@ -31,7 +31,12 @@ variable                           meaning                                      
 ``OMNI_EXECUTOR``                  ``threads`` of this process execute syncs, or ``celery`` workers   threads
 ``OMNI_BROKER_URL``                the broker that carries syncs to Celery workers                   required there
 ``OMNI_QUEUE_SECONDS``             a sync that no Celery worker takes for so long is given back      300
+``LOG_LEVEL``                      ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``: what is logged  INFO
+``LOG_FORMAT``                     ``text``, or ``json`` with one object a line                  text
+``OMNI_PROGRESS_SECONDS``          between two log lines on how far a sync is; 0 logs none       30
 ================================== ============================================================  ==========
+
+The two ``LOG_`` variables count where the application has not configured the root logger itself.
 
 Unless ``OMNI_RUN_STORE`` is set, the workers of gunicorn, and those of ``uvicorn --workers``, share a SQLite file in the folder
 for temporary files. Any other server is expected to be one process, which keeps in memory what it runs.
@@ -53,6 +58,9 @@ from omni_connector.manager_access import CA, ManagerAccess, access_problems
 DEFAULT_PORT = 8000
 LARGEST_PORT = 65535
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_FORMATS = ("text", "json")
+
 THREADS = "threads"
 CELERY = "celery"
 
@@ -72,9 +80,35 @@ _NUMBERS = (
     ("action_seconds", "OMNI_ACTION_SECONDS", "seconds", 1, 28),
     ("shutdown_seconds", "OMNI_SHUTDOWN_SECONDS", "seconds", 1, 30),
     ("queue_seconds", "OMNI_QUEUE_SECONDS", "seconds", 1, 300),
+    ("progress_seconds", "OMNI_PROGRESS_SECONDS", "seconds", 0, 30),
     ("catalog_cache_ttl_seconds", "CATALOG_CACHE_TTL_SECONDS", "seconds", 0, 86400),
 )
 """Settings that are whole numbers: the field, its variable, what it counts, the smallest, and an example."""
+
+
+@frozen
+class LogSettings:
+    """What is logged, and how, where the application has not configured that itself.
+
+    Attributes:
+        level: ``DEBUG``, ``INFO``, ``WARNING``, ``ERROR`` or ``CRITICAL``.
+        form: ``text`` or ``json``.
+    """
+
+    level: str = "INFO"
+    form: str = "text"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> "LogSettings":
+        """Read ``LOG_LEVEL`` and ``LOG_FORMAT``.
+
+        Raises:
+            ConfigurationError: one of them cannot be understood.
+        """
+        environ = os.environ if environ is None else environ
+        _refuse(_log_problems(environ))
+        level, form = _log_values(environ)
+        return cls(level or "INFO", form or "text")
 
 
 @frozen(kw_only=True)
@@ -102,6 +136,8 @@ class Settings:
         auth_token: accepted bearer tokens, separated by commas; None: no token is needed.
         auth_token_file: the same in a file, a token a line.
         access: what the manager is called with, beside its address.
+        progress_seconds: 0 is never.
+        log: used where the application has not configured logging.
         queue_seconds: then the manager finds the sync lost and resumes it; it does so three times.
     """
 
@@ -126,6 +162,8 @@ class Settings:
     auth_token: str | None = field(default=None, repr=False)
     auth_token_file: Path | None = None
     access: ManagerAccess = field(factory=ManagerAccess)
+    progress_seconds: float = 30
+    log: LogSettings = field(factory=LogSettings)
 
     @classmethod
     def from_environ(
@@ -174,6 +212,7 @@ class Settings:
             run_store=_text(environ, "OMNI_RUN_STORE") or None,
             executor=_text(environ, "OMNI_EXECUTOR") or THREADS,
             broker_url=_text(environ, "OMNI_BROKER_URL") or None,
+            log=LogSettings.from_environ(environ),
             **numbers,
         )
 
@@ -332,7 +371,28 @@ def _whole_number(text: str) -> int:
 
 
 def _other_problems(environ: Mapping[str, str]) -> list[str]:
-    return _number_problems(environ) + _run_store_problems(environ) + _executor_problems(environ)
+    return (
+        _number_problems(environ)
+        + _run_store_problems(environ)
+        + _executor_problems(environ)
+        + _log_problems(environ)
+    )
+
+
+def _log_values(environ: Mapping[str, str]) -> tuple[str, str]:
+    return _text(environ, "LOG_LEVEL").upper(), _text(environ, "LOG_FORMAT").lower()
+
+
+def _log_problems(environ: Mapping[str, str]) -> list[str]:
+    level, form = _log_values(environ)
+    problems = []
+    if level and level not in LOG_LEVELS:
+        problems.append(
+            f"LOG_LEVEL={level!r} is not one of {', '.join(LOG_LEVELS)}. Type: export LOG_LEVEL=INFO"
+        )
+    if form and form not in LOG_FORMATS:
+        problems.append(f"LOG_FORMAT={form!r} is neither text nor json. Type: export LOG_FORMAT=json")
+    return problems
 
 
 def _run_store_problems(environ: Mapping[str, str]) -> list[str]:

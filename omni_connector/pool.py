@@ -6,6 +6,7 @@ threads here are daemons: what they still do is ended by the owner of the run, o
 """
 
 import contextlib
+import contextvars
 import itertools
 import queue
 import threading
@@ -18,7 +19,7 @@ from omni_connector.forking import begins_anew
 
 T = TypeVar("T")
 
-_Task = tuple[Callable[..., Any], tuple[Any, ...], "Future[Any]"]
+_Task = tuple[contextvars.Context, Callable[..., Any], tuple[Any, ...], "Future[Any]"]
 
 
 class WorkerPool:
@@ -43,7 +44,7 @@ class WorkerPool:
         self._waiting = 0
 
     def submit(self, call: Callable[..., T], *args: Any) -> "Future[T]":
-        """Run ``call`` in one of the threads; its result or error is in the future.
+        """Run ``call`` in one of the threads, in the caller's context; its result or error is in the future.
 
         Raises:
             RuntimeError: the pool is closed, or it has no thread and none can be started.
@@ -55,7 +56,7 @@ class WorkerPool:
             if self._waiting <= 0 and len(self._threads) < self._limit:
                 self._start_thread()
             self._waiting -= 1
-            self._tasks.put((call, args, future))
+            self._tasks.put((contextvars.copy_context(), call, args, future))
         return future
 
     def close(self, timeout_seconds: float = 5.0) -> None:
@@ -92,12 +93,12 @@ class WorkerPool:
             task = self._tasks.get()
             if task is None:
                 return
-            call, args, future = task
+            context, call, args, future = task
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(call(*args))
+                    future.set_result(context.run(call, *args))
                 except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the future.
                     future.set_exception(error)
-            del task, call, args, future  # Nothing is kept alive while the thread waits.
+            del task, context, call, args, future  # Nothing is kept alive while the thread waits.
             with self._lock:
                 self._waiting += 1

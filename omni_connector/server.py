@@ -48,6 +48,7 @@ from omni_connector.serving.processes import (
 )
 from omni_connector.target import load_connector
 from omni_connector.telemetry.instruments import Instruments
+from omni_connector.telemetry.logs import offer_logging
 from omni_connector.telemetry.metrics import Metrics
 from omni_connector.web.asgi import Application, AsgiApplication
 from omni_connector.web.blueprint import EXTENSION, build_blueprint
@@ -97,6 +98,7 @@ def create_blueprint(
     if settings is None:
         # A process that serves needs the address of the manager now, a test suite may set it later.
         settings = Settings.from_environ(needs_manager=is_inside_gunicorn())
+    offer_logging(settings.log)
     options = options or RuntimeOptions()
     if settings.executor == CELERY:
         options = evolve(options, queue=CeleryQueue(make_celery_app(settings, connector.name)))
@@ -312,4 +314,4 @@ def _begin(service: ConnectorService, prefix: str, *, is_forked: bool = False) -
         start()
     if worker is not None:
         warn_of_one_thread(worker)
-        attend(worker, service.drain, start if is_early else None)
+        attend(worker, service.drain, service.settings.log, start if is_early else None)

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from omni_connector.cli.output import Output, one_line
 from omni_connector.code_location import author_location, innermost_author_frame
+from omni_connector.config import LogSettings
+from omni_connector.telemetry.log_context import RunContextFilter
+from omni_connector.telemetry.logs import formatter_of
 
 REPEATS_SHOWN = 5
 """Messages of one kind; a run with a thousand broken documents must not scroll everything else away."""
@@ -24,10 +27,11 @@ _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "r
 
 
 @contextmanager
-def brief_log(output: Output) -> Iterator[None]:
+def brief_log(output: Output) -> Iterator["BriefLog"]:
     """Show warnings and errors for the length of a block, one line each."""
-    with _logging(_Brief(output), logging.WARNING):
-        yield
+    handler = BriefLog(output)
+    with _logging(handler, logging.WARNING):
+        yield handler
 
 
 @contextmanager
@@ -49,7 +53,7 @@ def _logging(handler: logging.Handler, level: int) -> Iterator[None]:
     root, package = logging.getLogger(), logging.getLogger("omni_connector")
     former = root.level, package.level
     root.addHandler(handler)
-    root.setLevel(max(level, logging.INFO))  # Libraries say too much below that.
+    root.setLevel(logging.INFO)  # Libraries say too much below that.
     package.setLevel(level)
     try:
         yield
@@ -79,22 +83,30 @@ class _Handler(logging.Handler):
 
 
 class _Full(_Handler):
-    """Everything there is."""
+    """Everything there is, in the form of a served connector's log."""
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+        self.setFormatter(formatter_of(LogSettings.from_environ()))
+        self.addFilter(RunContextFilter())
 
 
-class _Brief(_Handler):
+class BriefLog(_Handler):
     """One line a record, with the place in the author's code instead of a traceback."""
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
         self._seen: Counter[tuple[str, str]] = Counter()
+        self._talkative: set[str] = set()
+
+    def show_more_of(self, package: str) -> None:
+        """Show what the loggers of this package say from INFO on: the connector's own."""
+        self._talkative.add(package.partition(".")[0])
 
     def write(self, record: logging.LogRecord) -> None:
         """Write a record, unless there were many of its kind, or it only follows from a stop that was wanted."""
+        if record.levelno < logging.WARNING and record.name.partition(".")[0] not in self._talkative:
+            return
         if record.levelno <= logging.WARNING and _STOPPED in record.getMessage():
             return
         kind = record.name, str(record.msg)
@@ -113,7 +125,9 @@ def _brief_text(record: logging.LogRecord) -> str:
     message, *traces = _TRACEBACK.split(record.getMessage())
     if traces:  # The SDK writes tracebacks into messages, because secrets have to be taken out of them.
         frames = [(name, int(line)) for trace in traces for name, line in _FRAME.findall(trace)]
-        return f"{one_line(f'{message}{_error_line(traces[-1])}', longest=1000)} ({_in(innermost_author_frame(frames))})"
+        # Most messages have named the error already, in their line.
+        named = message if message.endswith("\n") else f"{message}{_error_line(traces[-1])}"
+        return f"{one_line(named, longest=1000)} ({_in(innermost_author_frame(frames))})"
     text = one_line(message, longest=1000)
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:

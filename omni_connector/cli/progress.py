@@ -16,7 +16,7 @@ REFRESH_SECONDS = 0.125
 PLAIN_LINE_SECONDS = 5.0
 RATE_WINDOW_SECONDS = 3.0
 STANDARD_ERROR = 2
-LEFT_OUT_FIRST = ("deleted", "scanned", "rate", "errors")
+LEFT_OUT_FIRST = ("deleted", "scanned", "rate", "phase", "errors")
 """Figures that a narrow terminal does not show, the least important first; the elapsed time always fits."""
 
 SHOW_CURSOR = b"\x1b[?25h\n"
@@ -141,7 +141,8 @@ def elapsed(seconds: float) -> str:
 
 
 def _cells(report: RunReport, rate: float) -> dict[str, Text]:
-    return {
+    cells = _said(report)
+    return cells | {
         "scanned": Text(f"{report.scanned:,} scanned"),
         "emitted": Text(f"{report.emitted:,} emitted", "green"),
         "deleted": Text(f"{report.deleted:,} deleted"),
@@ -151,6 +152,16 @@ def _cells(report: RunReport, rate: float) -> dict[str, Text]:
     }
 
 
+def _said(report: RunReport) -> dict[str, Text]:
+    """Return what the connector says with ``ctx.progress``."""
+    cells = {"phase": Text(report.phase)} if report.phase else {}
+    if report.share is not None:
+        cells["share"] = Text(f"{report.share:.0%} of {report.total:,}", "bold")
+    if report.remaining_seconds is not None:
+        cells["remaining"] = Text(f"{elapsed(report.remaining_seconds)} left", "cyan")
+    return cells
+
+
 def _fitting(head: list[Text], cells: dict[str, Text], width: int) -> Text:
     """Return one line of at most ``width`` columns, if leaving out the figures in ``LEFT_OUT_FIRST`` is enough."""
     shown = dict(cells)
@@ -158,5 +169,5 @@ def _fitting(head: list[Text], cells: dict[str, Text], width: int) -> Text:
         line = Text("  ").join([*head, *shown.values()])
         if line.cell_len <= width or name is None:
             break
-        del shown[name]
+        shown.pop(name, None)
     return line

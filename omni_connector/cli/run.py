@@ -104,9 +104,11 @@ def run(
     with contextlib.ExitStack() as stack:
         if as_json:  # What a connector prints must not get into the JSON.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
-        stack.enter_context(full_log(output) if verbose else brief_log(output))
+        log = stack.enter_context(full_log(output) if verbose else brief_log(output))
         signals = stack.enter_context(StopSignals())
         connector = load_connector(target)
+        if log is not None:
+            log.show_more_of(type(connector).__module__)
         summary = LocalRun(
             connector, RunOptions(source=source, **options), output=output, signals=signals
         ).run()

@@ -16,6 +16,7 @@ from omni_connector.runstore.runs import RunKey
 from omni_connector.runstore.store import VERSION
 from omni_connector.runtime.runs import QueuedRun
 from omni_connector.runtime.service import ConnectorService
+from omni_connector.telemetry.logs import add_run_to_lines, formatter_of
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class CeleryWorker:
 
         app.task(name=TASK_NAME, bind=True)(sync)
         signals.after_setup_logger.connect(self._show_log)
+        signals.after_setup_task_logger.connect(self._show_log)
         signals.worker_ready.connect(self._say_ready)
         signals.worker_shutting_down.connect(self._warn)
         signals.worker_process_shutdown.connect(self._close)
@@ -97,11 +99,13 @@ class CeleryWorker:
     def _close(self, **_: Any) -> None:
         self._service.close()
 
-    def _show_log(self, **_: Any) -> None:
-        """Celery shows warnings only, unless it is asked for more; the log of syncs is shown all the same."""
-        logger = logging.getLogger("omni_connector")
-        if logger.level == logging.NOTSET:
-            logger.setLevel(logging.INFO)
+    def _show_log(self, logger: logging.Logger, loglevel: int, **_: Any) -> None:
+        """Give Celery's handlers our form of lines. It shows warnings only unless it is asked for more; we ask."""
+        settings = self._service.settings.log
+        for handler in logger.handlers:
+            handler.setFormatter(formatter_of(settings))
+        logger.setLevel(min(loglevel, logging.getLevelNamesMapping()[settings.level]))
+        add_run_to_lines()
 
 
 class ShutdownWarning:

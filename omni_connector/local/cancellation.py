@@ -44,8 +44,7 @@ class Canceller:
         manifest = None if source is None else self._registry.find(source.source_type)
         if manifest is not None:
             self._tell(manifest, run.id)
-        if self._runs.end(run.id, status, error_message):
-            log.info("Run %s of source %s %s: %s", run.id, run.source_id, status, error_message)
+        self._runs.end(run.id, status, error_message)
 
     def _tell(self, manifest: Manifest, run_id: str) -> None:
         try:

@@ -68,7 +68,6 @@ class Resumer:
             return  # It ended while the connector was being asked.
         attempts = self._attempts[run.id] = self._attempts.get(run.id, 0) + 1
         if attempts > self._settings.max_resume_attempts:
-            log.warning("Run %s of source %s: %s", run.id, run.source_id, GAVE_UP)
             self._runs.end(run.id, "failed", GAVE_UP)
         elif manifest is not None:
             self._dispatcher.resume(current, source, manifest)

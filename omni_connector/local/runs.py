@@ -6,6 +6,7 @@ condition, which is what makes late calls harmless.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -23,6 +24,11 @@ from omni_connector.local.store import Store, storable
 from omni_connector.local.strict_json import JSON
 from omni_connector.local.timestamps import to_microseconds
 from omni_connector.local.vocabulary import SCHEDULED_CLASS, slot_class
+
+log = logging.getLogger(__name__)
+
+SHOWN_CHARACTERS = 500
+"""Of the reason of a failure, in the log."""
 
 _COUNTERS = ("documents_scanned", "documents_updated")
 _INT32 = range(-(2**31), 2**31)
@@ -96,6 +102,8 @@ class Runs:
                     "UPDATE sources SET checkpoint = ?, updated_at = ? WHERE id = ?",
                     (row["checkpoint"], now, row["source_id"]),
                 )
+        if row is not None:
+            self._log_end(run_id)
         return row is not None
 
     def complete_with(self, run_id: str, *, scanned: int, updated: int, new_state: JSON) -> None:
@@ -113,16 +121,20 @@ class Runs:
                     "UPDATE sources SET connector_state = ?, updated_at = ? WHERE id = ?",
                     (text, now, row["source_id"]),
                 )
+        if row is not None:
+            self._log_end(run_id)
 
     def end_by_connector(self, run_id: str, status: str, error_message: str) -> None:
         """End a run because its connector says so; ended ones too, where they are not protected."""
         now = self._now()
         with self._changing() as db:
-            db.execute(
+            cursor = db.execute(
                 "UPDATE runs SET status = ?, error_message = ?, completed_at = ?, updated_at = ?"  # noqa: S608 - our own text.
                 f" WHERE id = ?{self._only_running}",
                 (status, storable(error_message), now, now, storable(run_id)),
             )
+        if cursor.rowcount:
+            self._log_end(run_id)
 
     def end(self, run_id: str, status: str, error_message: str) -> bool:
         """End a running run as failed or cancelled; return whether it was running."""
@@ -133,6 +145,8 @@ class Runs:
                 " WHERE id = ? AND status = 'running'",
                 (status, storable(error_message), now, now, storable(run_id)),
             )
+        if cursor.rowcount:
+            self._log_end(run_id)
         return cursor.rowcount > 0
 
     # What a running run reports
@@ -253,6 +267,29 @@ class Runs:
         """Wake those who wait, after a transaction of somebody else's touched a run."""
         with self._changed:
             self._changed.notify_all()
+
+    def _log_end(self, run_id: str) -> None:
+        """Say how a run ended, its source by name."""
+        run = self.find(run_id)
+        if run is None:  # Removed with its source, just now.
+            return
+        with self._store.lookup() as db:
+            source = db.execute("SELECT name FROM sources WHERE id = ?", (run.source_id,)).fetchone()
+        name = run.source_id if source is None else f"{source['name']!r} ({run.source_id})"
+        seconds = (self._clock.now() - (run.started_at or run.created_at)).total_seconds()
+        counts = run.documents_scanned, run.documents_updated
+        message = " ".join((run.error_message or "").split())[:SHOWN_CHARACTERS]
+        reason = f": {message}" if message else ""
+        log.info(
+            "%s run %s of source %s %s after %.1f s, %d scanned, %d updated%s",
+            run.sync_type.capitalize(),
+            run_id,
+            name,
+            run.status,
+            seconds,
+            *counts,
+            reason,
+        )
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

@@ -56,10 +56,16 @@ class Presence:
                 return
             self._is_away = True
         what = "does not answer" if error.status is None else f"answers {error.status}"
-        log.warning("The manager at %s %s; calls are repeated: %s", self._address, what, error)
+        log.warning(
+            "The manager at %s %s; calls are repeated: %s",
+            self._address,
+            what,
+            error,
+            extra={"event": "manager_away"},
+        )
 
-    def answered(self, waiting: int = 0) -> bool:
-        """Learn that a call succeeded while so many wait; return whether the manager was away."""
+    def answered(self, waiting: Callable[[], str]) -> bool:
+        """Learn that a call succeeded; return whether the manager was away. ``waiting`` says which calls waited."""
         if self._since is None:
             return False
         with self._lock:
@@ -67,10 +73,11 @@ class Presence:
             self._since, self._is_away, self._failures = None, False, 0
         if was_away and since is not None:
             log.warning(
-                "The manager at %s answers again, after %.0f s and %d failed attempts; %d calls waited for it",
+                "The manager at %s answers again after %.0f s and %d failed attempts; what waited for it: %s",
                 self._address,
                 self._clock() - since,
                 failures,
-                waiting,
+                waiting(),
+                extra={"event": "manager_back", "seconds": round(self._clock() - since, 1)},
             )
         return was_away

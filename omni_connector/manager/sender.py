@@ -4,6 +4,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import Counter
 from http import HTTPStatus
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -131,6 +132,11 @@ class Sender:
                 sending.end(sending.stopped("its thread was interrupted"))
             sending.return_turns()
         return sending.outcome.result()
+
+    def waiting(self) -> str:
+        """Return which calls have no outcome yet, such as ``12 store_content, 1 send_events``."""
+        counts = Counter(sending.call.operation for sending in list(self.open))
+        return ", ".join(f"{count} {operation}" for operation, count in counts.most_common()) or "nothing"
 
     @property
     def is_closed(self) -> bool:
@@ -321,11 +327,11 @@ class Sending(Generic[T]):
         else:
             if self.sender.observer is not None:
                 self._observe(self.sender.observer, OK_STATUS)
-            waited = len(self.sender.open)
             self._leave(measured=True)
+            back = self.sender.presence.answered(self.sender.waiting)
             if self.outcome.set_result(result):
                 self._ended()
-            if self.sender.presence.answered(waited):
+            if back:
                 self.sender.clock.hasten()
 
     def _failed(self, error: SdkClientError) -> None:

@@ -9,11 +9,10 @@ from attrs import define, evolve, field, frozen
 from omni_connector.exceptions import (
     ConnectorError,
     ManagerUnreachableError,
-    SdkClientError,
     ServiceOverloadedError,
 )
 from omni_connector.manager.api import ManagerApi
-from omni_connector.masking import error_text, masked_traceback
+from omni_connector.masking import error_text
 from omni_connector.models import SyncConfig, SyncRequest
 from omni_connector.models.partition import Partition
 from omni_connector.partitions.messages import (
@@ -26,6 +25,7 @@ from omni_connector.partitions.messages import (
 from omni_connector.partitions.reporter import PartitionReporter
 from omni_connector.partitions.state import PartitionState
 from omni_connector.runtime.author_calls import AuthorCalls
+from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import HookCaller
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.sync.pulse import Pulse
@@ -69,7 +69,7 @@ class RunInParts:
         info: what is known of the run; its checkpoint is not a partition's.
         state: that of the run, or one below it.
         desk: hands out partitions, and takes reports.
-        pulse: is touched by every call of a partition.
+        pulse: of the run; those of its partitions count for it.
         said: what is logged once a run, and was.
         meter: what the run's time is spent on.
     """
@@ -132,7 +132,7 @@ class PartitionRunner:
         sync = reporter.sync = self.open(assignment, reporter)
         ended = {"outcome": STOPPED}
         run.meter.add_part(sync.meter)
-        with in_run(sync.info.identity):
+        with in_run(sync.info.identity), run.pulse.beside(sync.pulse):
             try:
                 ended = self._read(sync, assignment)
             finally:
@@ -158,7 +158,7 @@ class PartitionRunner:
             limits=limits,
             error_limits=self.resources.hooks.connector.error_limits,
         )
-        sync.pulse, sync.said, sync.run_meter = self.run.pulse, self.run.said, self.run.meter
+        sync.pulse, sync.said, sync.run_meter = Pulse(assignment.key), self.run.said, self.run.meter
         return sync
 
     def calls(self, sync: SyncRun) -> AuthorCalls:
@@ -190,25 +190,22 @@ class PartitionRunner:
         return {"outcome": STOPPED}
 
     def _raised(self, sync: SyncRun, key: str, error: BaseException) -> dict[str, Any]:
-        extra = {"sync_run_id": sync.info.sync_run_id, "source_id": sync.info.source_id, "partition": key}
         text = error_text(error)
         if sync.state.stopped.is_set():
-            log.info("Partition %r stops: %s", key, text, extra=extra)
+            log.info("Partition %r stops: %s", key, text)
             return {"outcome": STOPPED}
-        shown = text if isinstance(error, SdkClientError) else masked_traceback(error)
+        shown = failure_text(error)
         if sync.state.outcome is not None:
             sync.note_after_the_end(error)
-            log.error(
-                "Partition %r %s, but went on and raised: %s", key, sync.state.outcome, shown, extra=extra
-            )
+            log.error("Partition %r %s, but went on and raised: %s", key, sync.state.outcome, shown)
             return {"outcome": STOPPED}
-        log.error("Partition %r failed: %s", key, shown, extra=extra)
+        log.error("Partition %r failed: %s", key, shown)
         ends_run = isinstance(error, (ManagerUnreachableError, ServiceOverloadedError))
         if not ends_run and not sync.state.has_ended:
             try:
                 sync.fail(error)
             except ConnectorError as trouble:
-                log.warning("Its failure could not be reported: %s", trouble, extra=extra)
+                log.warning("Its failure could not be reported: %s", trouble)
         return {"outcome": FAILED, "error": text, "ends_run": ends_run}
 
     def _close(self, sync: SyncRun, reporter: PartitionReporter, ended: dict[str, Any]) -> None:

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from types import CodeType, CoroutineType, FrameType
 from typing import Any
 
+from omni_connector.code_location import innermost_author_line
 from omni_connector.connector_base import ConnectorBase
+from omni_connector.sync.context import SyncContext
+from omni_connector.sync.pulse import Pulse
 
 SHOWN_FRAMES = 12
 SHOWN_PARTITIONS = 3
@@ -33,11 +36,40 @@ def stack_of_run(connector: ConnectorBase, thread: threading.Thread) -> str:
     return "".join(traceback.format_stack(frame)[-SHOWN_FRAMES:]) if frame else "(it has just ended)"
 
 
+def position_of(connector: ConnectorBase, pulse: Pulse, thread_id: int) -> str:
+    """Return ``connector.py:42 in fetch_page``: the author's line at which a run, or a partition of it, stands.
+
+    Args:
+        connector: the connector.
+        pulse: of the run, or of the partition.
+        thread_id: of its thread.
+    """
+    frame = sys._current_frames().get(thread_id)  # noqa: SLF001 - as above.
+    stack = _stack_of_task(connector, pulse) or (traceback.extract_stack(frame) if frame else [])
+    return innermost_author_line(stack)
+
+
+def _stack_of_task(connector: ConnectorBase, pulse: Pulse) -> list[traceback.FrameSummary]:
+    """Return the stack of the coroutine that was given the context of this run or partition."""
+    methods = (connector.partitions, connector.sync_partition, connector.sync)
+    for found in _coroutines({inspect.unwrap(method).__code__ for method in methods}):
+        given = list(found.cr_frame.f_locals.values()) if found.cr_frame else []
+        runs = [value._run for value in given if isinstance(value, SyncContext)]  # noqa: SLF001 - authors need not see it.
+        if any(run.pulse is pulse for run in runs):
+            return _coroutine_stack(found)
+    return []
+
+
 def _stacks_of_coroutines(codes: set[CodeType]) -> Iterator[str]:
+    for found in _coroutines(codes):
+        yield "".join(traceback.format_list(_coroutine_stack(found)[-SHOWN_FRAMES:]))
+
+
+def _coroutines(codes: set[CodeType]) -> Iterator["CoroutineType[Any, Any, Any]"]:
     # The collector is the one registry of coroutines that needs no access to the loop on which they run.
     for found in gc.get_objects():
         if isinstance(found, CoroutineType) and found.cr_code in codes and found.cr_frame is not None:
-            yield "".join(traceback.format_list(_coroutine_stack(found)[-SHOWN_FRAMES:]))
+            yield found
 
 
 def _stacks_of_partitions(codes: set[CodeType], run: threading.Thread) -> Iterator[str]:

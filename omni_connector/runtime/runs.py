@@ -52,6 +52,10 @@ class RunReport:
         error_count: documents that did not arrive.
         errors: the last of those.
         seconds: since the run was started.
+        phase: what the connector says it is doing, or nothing.
+        total: documents that it says there are, or None; of its phase, where it has named one.
+        share: how much of that is done, from 0 to 1, or None.
+        remaining_seconds: when it goes on as fast, or None.
     """
 
     sync_run_id: str
@@ -62,6 +66,10 @@ class RunReport:
     error_count: int = 0
     errors: list[DocumentError] = field(factory=list)
     seconds: float = 0.0
+    phase: str = ""
+    total: int | None = None
+    share: float | None = None
+    remaining_seconds: float | None = None
 
 
 @frozen
@@ -137,7 +145,20 @@ class Run:
             deleted=sync.documents_deleted,
             error_count=len(sync.ledger),
             errors=sync.ledger.entries(),
+            **_progress(sync),
         )
+
+
+def _progress(sync: SyncRun) -> dict[str, Any]:
+    found = sync.meter.progress(sync.figures)
+    if found is None:
+        return {}
+    return {
+        "phase": found.phase,
+        "total": found.total,
+        "share": found.share,
+        "remaining_seconds": found.remaining_seconds,
+    }
 
 
 class RunRegistry:

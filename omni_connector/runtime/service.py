@@ -53,6 +53,7 @@ from omni_connector.runtime.worker import RunFactory
 from omni_connector.sync.context import SyncContext
 from omni_connector.telemetry.instruments import Instruments
 from omni_connector.telemetry.observer import RunObservers
+from omni_connector.telemetry.run_log import RunLog
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +107,9 @@ class ConnectorService:
         options = options or RuntimeOptions()
         watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self.instruments = options.instruments or Instruments()
-        metrics = self.instruments.metrics
-        observers = RunObservers(options.observers if metrics is None else (*options.observers, metrics))
-        self._watch = Watch(self._runs, watch_times, observers=observers)
+        run_log, metrics = RunLog(settings.log, settings.progress_seconds), self.instruments.metrics
+        more = options.observers if metrics is None else (*options.observers, metrics)
+        observers = RunObservers([run_log, *more])
         self.mirror = Mirror.of(
             self._hooks, settings, self._shared, on_change=self._announce_again, limits=options.mcp
         )
@@ -126,6 +127,10 @@ class ConnectorService:
         begins_anew(self)
         self._offers = RunOffers(self._runs, self._shared, Turns(settings.max_concurrent_syncs))
         factory = RunFactory(self._hooks, manager, self._runs, options, self._offers, observers)
+        self._names = factory.names
+        self._watch = Watch(
+            self._runs, watch_times, connector=connector, observers=observers, names=factory.names
+        )
         checks = {
             "registration": self._check_registration,
             "manager": self._check_manager,
@@ -230,6 +235,7 @@ class ConnectorService:
         atexit.unregister(self.close)
         self._readiness.close()
         self._watch.close()
+        self._names.close()
         if self.mirror is not None:  # After the runs have stopped: a call that fails now fails none of them.
             self.mirror.close()
         self._hook_threads.close()

@@ -4,12 +4,17 @@ import logging
 import threading
 import time
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
+from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConnectorError, ManagerUnreachableError
 from omni_connector.forking import begins_anew
+from omni_connector.runtime.run_stack import position_of
 from omni_connector.runtime.runs import Run, RunRegistry
+from omni_connector.runtime.source_names import SourceNames
+from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.run import SyncRun
+from omni_connector.telemetry.log_context import in_run
 from omni_connector.telemetry.observer import RunObservers
 
 log = logging.getLogger(__name__)
@@ -29,12 +34,15 @@ class WatchTimes:
         stalled_seconds: a run without a single call on its context for so long is named, and no more reported alive, so
             that the manager can judge it.
         named_seconds: how often a stalled run, or a cancelled one whose thread goes on, is named in the log.
+        quiet_seconds: a run, or partition, without a call for so long is named with the line of code at which it stands,
+            and again each time that this has doubled. Nothing else changes.
     """
 
     look_seconds: float = 5.0
     heartbeat_seconds: float = 20.0
     stalled_seconds: float = 900.0
     named_seconds: float = 60.0
+    quiet_seconds: float = 60.0
 
 
 @define
@@ -44,15 +52,24 @@ class _Seen:
     beat: float
     named: float = 0.0
     stopped: float | None = None
+    quiet: dict[Pulse, float] = field(factory=dict)  # For how many seconds, when it was last named.
 
 
 class Watch:
     """One thread that looks at all runs of a connector. ``close`` it."""
 
     def __init__(
-        self, registry: RunRegistry, times: WatchTimes | None = None, *, observers: RunObservers | None = None
+        self,
+        registry: RunRegistry,
+        times: WatchTimes | None = None,
+        *,
+        connector: ConnectorBase | None = None,
+        observers: RunObservers | None = None,
+        names: SourceNames | None = None,
     ) -> None:
         self._registry = registry
+        self._names = names
+        self._connector = connector
         self._observers = observers or RunObservers(())
         self._times = times or WatchTimes()
         self._stop = threading.Event()
@@ -96,9 +113,15 @@ class Watch:
                 self._look_at_stopped(run, seen, now)
             elif run.sync is not None:
                 self._registry.publish(run)
-                if not run.is_waiting:
+                if run.is_waiting:
+                    self._beat(run.sync, seen, now)
+                    continue
+                if self._names is not None:
+                    self._names.name(run.sync.info.identity)
+                with in_run(run.sync.info.identity):
                     self._observers.run_moved(run.sync.info.identity, run.sync.run_figures)
-                self._look_at_running(run, run.sync, seen, now)
+                    self._look_at_quiet(run, run.sync, seen)
+                    self._look_at_running(run, run.sync, seen, now)
 
     def _run(self) -> None:
         while not self._stop.wait(self._times.look_seconds):
@@ -108,12 +131,46 @@ class Watch:
                 log.exception("The watch failed to look at the runs")
 
     def _look_at_running(self, run: Run, sync: SyncRun, seen: _Seen, now: float) -> None:
-        idle = 0.0 if run.is_waiting else sync.pulse.idle_seconds
+        idle = sync.pulse.idle_seconds
         if idle >= self._times.stalled_seconds:
             self._name(
                 run, seen, now, f"has not called the SDK for {idle:.0f} s; it is not kept alive any more"
             )
-        elif now - seen.beat >= self._times.heartbeat_seconds:
+        else:
+            self._beat(sync, seen, now)
+
+    def _look_at_quiet(self, run: Run, sync: SyncRun, seen: _Seen) -> None:
+        """Name the line at which a run stands that has made no call for a while, or one of its partitions."""
+        pulses = sync.pulse.parts or [sync.pulse]
+        for gone in set(seen.quiet) - set(pulses):
+            del seen.quiet[gone]
+        for pulse in pulses:
+            idle, named = pulse.idle_seconds, seen.quiet.get(pulse)
+            if idle < self._times.quiet_seconds:
+                if seen.quiet.pop(pulse, None) is not None:
+                    log.info("%s goes on: %s", _subject(sync, pulse), pulse.last)
+            elif named is None or idle >= 2 * named:
+                seen.quiet[pulse] = idle
+                log.warning(
+                    "%s has made no call for %.0f s. It stands at %s; its last call was %s. It is kept alive up to %.0f s "
+                    "(CONNECTOR_STALLED_SECONDS).",
+                    _subject(sync, pulse),
+                    idle,
+                    self._position(run, pulse) or "an unknown line",
+                    pulse.last,
+                    self._times.stalled_seconds,
+                )
+
+    def _position(self, run: Run, pulse: Pulse) -> str:
+        thread = run.thread
+        if self._connector is None or thread is None:
+            return ""
+        return position_of(
+            self._connector, pulse, pulse.thread_id if pulse.partition else (thread.ident or 0)
+        )
+
+    def _beat(self, sync: SyncRun, seen: _Seen, now: float) -> None:
+        if now - seen.beat >= self._times.heartbeat_seconds:
             seen.beat = now
             try:
                 sync.beat()
@@ -135,3 +192,8 @@ class Watch:
         last = run.sync.pulse.last if run.sync is not None else "start"
         message = "Sync run %s of source %s %s. Its last call was %s."
         log.warning(message, run.sync_run_id, run.source_id, what, last, extra=run.extra)
+
+
+def _subject(sync: SyncRun, pulse: Pulse) -> str:
+    partition = f"Partition {pulse.partition!r} of the sync" if pulse.partition else "The sync"
+    return f"{partition} of source {sync.info.identity.source}"

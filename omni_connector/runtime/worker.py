@@ -5,15 +5,16 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
-from omni_connector.exceptions import ConnectorError, PartitionsFailedError, SdkClientError, SyncStartError
+from omni_connector.exceptions import ConnectorError, ManagerUnreachableError, SyncStartError
 from omni_connector.manager.api import ManagerApi
-from omni_connector.masking import error_text, masked_traceback
+from omni_connector.masking import error_text
 from omni_connector.models import SyncMode
 from omni_connector.partitions.layout import PartitionCheckpoint, is_partitioned
 from omni_connector.partitions.reporter import StatesKept
 from omni_connector.runtime.author_calls import AuthorCalls
+from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import HookCaller
 from omni_connector.runtime.migration import migrated
 from omni_connector.runtime.offers import RunOffers
@@ -21,6 +22,7 @@ from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.partition_runner import RunResources
 from omni_connector.runtime.partitioned import PartitionedWork
 from omni_connector.runtime.runs import Run, RunRegistry
+from omni_connector.runtime.source_names import SourceNames
 from omni_connector.sync.covered import CoveredCounts
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
@@ -33,6 +35,9 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 10.0
 """How long the thread of an interrupted run delivers what it has taken; the service waits no longer either."""
 
+
+NAME_SECONDS = 1.0
+"""How long the line about a failure waits for the name of the source."""
 
 Work = Callable[..., Any] | PartitionedWork
 
@@ -48,6 +53,7 @@ class RunFactory:
         options: figures.
         offers: whose turn it is, here and in other processes.
         observers: learn of every run.
+        names: of sources.
     """
 
     hooks: HookCaller
@@ -56,6 +62,11 @@ class RunFactory:
     options: RuntimeOptions
     offers: RunOffers
     observers: RunObservers
+    names: SourceNames = field(init=False)
+
+    @names.default
+    def _names(self) -> SourceNames:
+        return SourceNames(self.manager)
 
     @property
     def partitioned(self) -> PartitionedWork:
@@ -78,8 +89,7 @@ class RunFactory:
         limits, error_limits = self.options.limits(info.mode), connector.error_limits
         is_own = connector.reads_partitions and not isinstance(work, PartitionedWork)
         manager = cast("ManagerApi", StatesKept(self.manager)) if is_own else self.manager
-        identity = RunIdentity(connector.name, info.sync_run_id, info.source_id, info.mode)
-        info = evolve(info, identity=identity)
+        info = evolve(info, identity=_identity(connector.name, info))
         instruments = self.options.instruments
         if instruments is not None and instruments.metrics is not None and info.last_sync_at is not None:
             # So that it is known after a restart, too.
@@ -118,7 +128,6 @@ class SyncWorker(threading.Thread):
         self._state = run.state
         self._work = work
         self._arguments = arguments
-        self._extra = run.extra
         self._error: str | None = None  # Why it failed.
 
     def on_stop(self, callback: Callable[[], object]) -> None:
@@ -134,7 +143,6 @@ class SyncWorker(threading.Thread):
         self._sync.pulse.touch("start")  # It may have waited for its turn.
         self._sync.meter.begin()
         self._factory.observers.run_started(self._sync.info.identity)
-        log.info("%s sync of source %s starts", self._sync.info.mode, self._run.source_id, extra=self._extra)
         try:
             self._call()
             self._returned()
@@ -149,12 +157,12 @@ class SyncWorker(threading.Thread):
                 self._sync.close()
             finally:  # The slot is freed whatever happens.
                 outcome = self._outcome()
+                self._log_reported_failure()
                 # Before others can know that it is over.
                 end = RunEnd(outcome=outcome, error=self._error)
                 self._factory.observers.run_ended(self._sync.info.identity, self._sync.run_figures, end)
                 self._factory.registry.release(self._run, outcome)
                 self._factory.offers.turns.done()
-            self._log_end(outcome)
 
     def _call(self) -> None:
         self._factory.registry.await_lease(self._run)
@@ -190,25 +198,23 @@ class SyncWorker(threading.Thread):
             self._sync.complete()
 
     def _raised(self, error: BaseException) -> None:
-        source_id = self._run.source_id
+        identity = self._sync.info.identity
+        if not isinstance(error, ManagerUnreachableError) and not self._state.stopped.is_set():
+            self._factory.names.name(identity, wait_seconds=NAME_SECONDS)
+        source = identity.source
         if self._state.stopped.is_set() or self._state.fence.is_set():
-            reason = error_text(error)
-            log.info("Sync of source %s stops: %s", source_id, reason, extra=self._extra)
+            log.info("Sync of source %s stops: %s", source, error_text(error))
             return
-        if isinstance(
-            error, (SdkClientError, PartitionsFailedError)
-        ):  # Says what happened; where it was noticed does not matter.
-            shown = error_text(error)
-        else:
-            shown = masked_traceback(error)
+        shown = failure_text(error)
         ended = self._state.outcome
         if ended is not None:
+            self._log_reported_failure()
             # The manager takes no other end: the run stays what it is, and its report says what came after.
             self._sync.note_after_the_end(error)
             message = "Sync of source %s %s, but its sync() went on and raised: %s"
-            log.error(message, source_id, ended, shown, extra=self._extra)
+            log.error(message, source, ended, shown)
             return
-        log.error("Sync of source %s failed: %s", source_id, shown, extra=self._extra)
+        log.error("Sync of source %s failed: %s", source, shown)
         self._error = error_text(error)
         if self._state.has_ended:
             return  # The final call itself failed; the manager finds the run lost and resumes it.
@@ -216,10 +222,14 @@ class SyncWorker(threading.Thread):
             self._sync.fail(error)
         except ConnectorError as trouble:
             log.error(  # noqa: TRY400 - the reason is in the message; a traceback would hide the first error.
-                "The failure could not be reported; the manager will find the run lost: %s",
-                trouble,
-                extra=self._extra,
+                "The failure could not be reported; the manager will find the run lost: %s", trouble
             )
+
+    def _log_reported_failure(self) -> None:
+        """Say why the connector has called ``ctx.fail``."""
+        if self._error is None and self._sync.failure is not None:
+            self._error = self._sync.failure
+            log.error("Sync of source %s failed: %s", self._sync.info.identity.source, self._error)
 
     def _outcome(self) -> str:
         if self._state.outcome is not None:
@@ -230,16 +240,16 @@ class SyncWorker(threading.Thread):
             return "cancelled"
         return "interrupted" if self._state.stopped.is_set() else "left to the manager"
 
-    def _log_end(self, outcome: str) -> None:
-        report = self._run.report(outcome)
-        log.info(
-            "Sync of source %s %s: %d scanned, %d emitted, %d deleted, %d errors in %.1f s",
-            self._run.source_id,
-            outcome,
-            report.scanned,
-            report.emitted,
-            report.deleted,
-            report.error_count,
-            report.seconds,
-            extra=self._extra,
-        )
+
+def _identity(connector_name: str, info: RunInfo) -> RunIdentity:
+    starts_from = "nothing"
+    if info.state is not None:
+        starts_from = "its own checkpoint" if info.has_own_checkpoint else "the source's checkpoint"
+    return RunIdentity(
+        connector=connector_name,
+        sync_run_id=info.sync_run_id,
+        source_id=info.source_id,
+        sync_mode=info.mode,
+        is_resume=info.is_resume,
+        starts_from=starts_from,
+    )

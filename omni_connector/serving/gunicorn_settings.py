@@ -1,8 +1,6 @@
 """The gunicorn settings that suit connectors, each with its reason; read by ``gunicorn_conf`` and ``Connector.serve()``."""
 
-from typing import Any
-
-from omni_connector.log_output import show_log
+from omni_connector.serving.gunicorn_logs import GunicornLogger
 
 # One process is enough for syncs that wait for their source. More (--workers 4) share a run store (docs/deploying.md).
 workers = 1
@@ -36,8 +34,6 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 
-
-def post_fork(server: Any, worker: Any) -> None:
-    """Show the log of the syncs on standard error, unless the application has set up logging itself."""
-    del server, worker
-    show_log()
+# Its lines look like all others (LOG_FORMAT). The time of a request is that of its line.
+logger_class = GunicornLogger
+access_log_format = '%(h)s "%(r)s" %(s)s, %(b)s bytes, %(M)s ms'

@@ -11,12 +11,16 @@ from typing import Any
 
 from attrs import frozen
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 from gunicorn.workers.sync import SyncWorker
 
+from omni_connector.config import LogSettings
 from omni_connector.runtime.requests import ServerLimits
+from omni_connector.serving.gunicorn_logs import show_as_ours
 from omni_connector.serving.processes import outwards
+from omni_connector.telemetry.logs import set_up_logging
 from omni_connector.web.unfinished import ENVIRON_KEY, Unfinished, UnfinishedRequests
 
 log = logging.getLogger(__name__)
@@ -56,7 +60,12 @@ def limits_of(worker: Worker) -> ServerLimits:
     )
 
 
-def attend(worker: Worker, drain: Callable[..., None], start: Callable[[], object] | None = None) -> None:
+def attend(
+    worker: Worker,
+    drain: Callable[..., None],
+    log_settings: LogSettings,
+    start: Callable[[], object] | None = None,
+) -> None:
     """Call ``drain`` when the worker is asked to end, and keep clients that never finish from taking all threads.
 
     Called once for each connector that is mounted in the application.
@@ -64,11 +73,12 @@ def attend(worker: Worker, drain: Callable[..., None], start: Callable[[], objec
     Args:
         worker: the worker of this process.
         drain: stops the runs of a connector; ``quick`` says that there is no time to wait for checkpoints.
+        log_settings: used where the application, once it is loaded, has not configured logging.
         start: called when the worker has the rights of its account (``--user``), right before it serves.
     """
     attributes = vars(worker)
     if _ATTENDANT not in attributes:
-        attributes[_ATTENDANT] = _Attendant(worker)
+        attributes[_ATTENDANT] = _Attendant(worker, log_settings)
     attendant: _Attendant = attributes[_ATTENDANT]
     attendant.drains.append(drain)
     if start is not None:
@@ -92,7 +102,8 @@ def warn_of_one_thread(worker: Worker) -> None:
 class _Attendant:
     """Belongs to one worker; the threads and the handlers begin once it has loaded the application."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, log_settings: LogSettings) -> None:
+        self._log_settings = log_settings
         self.drains: list[Callable[..., None]] = []
         self.starts: list[Callable[[], object]] = []
         # A signal handler may interrupt the main thread anywhere, also while it holds a lock; ``put`` of this queue takes none.
@@ -103,6 +114,9 @@ class _Attendant:
     def begin(self, worker: Worker) -> None:
         """Begin; gunicorn's hook ``post_worker_init``, called in the main thread."""
         self._next(worker)
+        set_up_logging(self._log_settings)
+        if type(worker.log) is Logger:  # Not one of the user's.
+            show_as_ours(worker.log)
         for start in self.starts:
             start()
         threading.Thread(target=self._serve, name="omni-shutdown", daemon=True).start()

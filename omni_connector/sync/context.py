@@ -1,7 +1,7 @@
 """What a connector's ``sync()`` is given: the run, and how to report to it."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
 
 from omni_connector.awaitables import (
     DONE,
@@ -30,6 +30,10 @@ from omni_connector.sync.content import ContentStorage
 from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_view import RunView
+from omni_connector.telemetry.log_context import carried, in_run
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LARGEST_COUNT = 2**31 - 1
 """The manager's counters have 32 bits (PROTOCOL, section 10)."""
@@ -312,6 +316,43 @@ class SyncContext(RunView):
     def heartbeat(self) -> AwaitableNone:
         """Tell the manager that the run is alive; one that fails changes nothing."""
         return self._colour.call(AwaitableNone, self._run.heartbeat)
+
+    def progress(self, *, total: int | None = None, phase: str | None = None) -> AwaitableNone:
+        """Say how far the run is: shown by ``omni-connector run``, in the log and in metrics, as a share and a remaining time.
+
+        What counts as done are the documents that were scanned, or emitted and deleted, whichever are more. It changes
+        nothing else, costs no request, and can be called again whenever more is known.
+
+        Args:
+            total: documents that there are, as far as is known; of a partition, its own: they add up.
+            phase: what the connector is doing, such as ``users``. A new one counts from here on, and has no total yet.
+
+        Raises:
+            InvalidValueError: ``total`` is not a whole number from 0, or ``phase`` is not text.
+        """
+        if total is not None and (type(total) is not int or total < 0):
+            raise InvalidValueError(
+                model="SyncContext",
+                field="progress",
+                value=total,
+                remedy="give total=, a whole number from 0",
+            )
+        if phase is not None and not isinstance(phase, str):
+            raise InvalidValueError(
+                model="SyncContext", field="progress", value=phase, remedy="give phase=, a short text"
+            )
+        self._run.require_open("progress")
+        self._run.set_progress(total, phase)
+        return DONE
+
+    def in_run(self, call: Callable[P, T]) -> Callable[P, T]:
+        """Return ``call`` so that what it logs carries this run, in whatever thread it is called, also in many at once.
+
+        For threads that the connector starts: ``threading.Thread(target=ctx.in_run(work))``,
+        ``executor.map(ctx.in_run(load), pages)``. Tasks and ``asyncio.to_thread`` need it not.
+        """
+        with in_run(self._run.info.identity):
+            return carried(call)
 
     # -- cancellation -------------------------------------------------------------------------------------------
 

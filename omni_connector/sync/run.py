@@ -83,6 +83,7 @@ class SyncRun:
         delivery: the way of the events.
         secrets: are masked until the run is closed.
         said: what is logged once a run, and was.
+        failure: why it was reported as failed.
         documents_deleted: deletions that were emitted.
     """
 
@@ -109,6 +110,7 @@ class SyncRun:
         self._covered = covered or CoveredCounts()
         self.checkpoint: Any = info.checkpoint
         self.connector_state: Any = info.connector_state
+        self.failure: str | None = None
         self.documents_deleted = 0
         self._emitted = 0
         self._has_saved = False
@@ -360,7 +362,7 @@ class SyncRun:
         except ConnectorError as trouble:
             message = "Not everything that was emitted could be delivered: %s"
             log.warning(message, trouble, extra=self._log_extra)
-        text = error_text(error)
+        self.failure = text = error_text(error)
         with self.state.final_call("failed") as is_first:
             if is_first:
                 self.manager.fail(self.info.sync_run_id, text)

@@ -5,10 +5,11 @@ import functools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 from attrs import define
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -23,6 +24,8 @@ class RunIdentity:
         sync_mode: full, incremental or realtime.
         source_name: as people call the source; empty until the manager has said it.
         partition: key of the partition that is read; empty outside of partitions.
+        is_resume: the manager resumes a run that was lost; not in the lines.
+        starts_from: where it begins, in words; not in the lines.
     """
 
     connector: str
@@ -31,6 +34,8 @@ class RunIdentity:
     sync_mode: str
     source_name: str = ""
     partition: str = ""
+    is_resume: bool = False
+    starts_from: str = "nothing"
 
     @property
     def source(self) -> str:
@@ -64,7 +69,7 @@ def in_run(run: RunIdentity) -> Iterator[None]:
         _current.reset(token)
 
 
-def carried(call: Callable[..., T]) -> Callable[..., T]:
+def carried(call: Callable[P, T]) -> Callable[P, T]:
     """Return ``call`` so that it runs in the caller's context, in whatever thread, any number of times at once.
 
     Python carries the context into tasks and ``asyncio.to_thread``, but not into ``threading.Thread`` and executors.
@@ -72,7 +77,8 @@ def carried(call: Callable[..., T]) -> Callable[..., T]:
     context = contextvars.copy_context()
 
     @functools.wraps(call)
-    def call_in_context(*args: Any, **kwargs: Any) -> T:
+    def call_in_context(*args: P.args, **kwargs: P.kwargs) -> T:
+        # A copy, because a context can be entered once at a time.
         return context.copy().run(call, *args, **kwargs)
 
     return call_in_context

@@ -111,7 +111,7 @@ def test_a_failed_sync_after_a_completed_one_leaves_its_checkpoint(omni, run_not
 def test_verbose_shows_the_log_and_the_traceback(omni):
     result = omni("run", NOTES, "--set", "fail=now", "-v")
     assert "Traceback (most recent call last)" in result.stderr
-    assert "omni_connector.runtime.worker: full sync of source" in result.stderr
+    assert "]: Full sync of source " in result.stderr
 
 
 def test_broken_documents_are_counted_and_the_first_are_shown(omni):

@@ -100,16 +100,16 @@ def test_a_run_is_executed_by_a_worker_and_cancelled_there(manager, address, env
         source = manager.add_source("web", {}, {"password": SECRET})
         run = manager.trigger(source)
         meet(pipe)
-        worker.wait_for("full sync of source")
+        worker.wait_for("Full sync of source")
         assert is_running(address, run) is True
         body = {"sync_run_id": "another", "source_id": source, "sync_mode": "full"}
         assert requests.post(f"{address.url}/sync", json=body, timeout=10).status_code == 409
         began = time.monotonic()
         manager.cancel(run)
         assert is_running(address, run) is False
-        worker.wait_for(rf"Sync of source {source} cancelled: ")
+        worker.wait_for(rf"Sync of source .*{source}\)? cancelled: ")
         assert time.monotonic() - began < 2
-        assert not [line for line in web.lines if "sync of source" in line]
+        assert not [line for line in web.lines if "ync of source" in line]
 
 
 @pytest.mark.slow
@@ -155,7 +155,9 @@ def test_a_worker_that_is_asked_to_end_leaves_its_run_to_another(
             began = time.monotonic()
             assert worker.terminate() == 0
             assert time.monotonic() - began < 10
-            assert [line for line in worker.lines if re.search(rf"Sync of source {source} interrupted", line)]
+            assert [
+                line for line in worker.lines if re.search(rf"Sync of source .*{source}\)? interrupted", line)
+            ]
         assert is_running(address, run) is False
         assert manager.count_events(run) >= 399
         with start_worker(target, env, "--pool", pool):
@@ -178,8 +180,8 @@ def test_a_second_delivery_by_the_broker_is_dropped(manager, address, environ, p
             worker.wait_for(f"Run {run} is dropped: it was delivered before")
             assert is_running(address, run) is True
             manager.cancel(run)
-            worker.wait_for(f"Sync of source {source} cancelled")
-            assert len([line for line in worker.lines if "full sync of source" in line]) == 1
+            worker.wait_for(rf"Sync of source .*{source}\)? cancelled")
+            assert len([line for line in worker.lines if "Full sync of source" in line]) == 1
 
 
 @pytest.mark.slow
@@ -216,7 +218,7 @@ def look_for_secrets(manager, address, env, pipe, client):
                 )
             )
             manager.cancel(run)
-            worker.wait_for(f"Sync of source {source} cancelled")
+            worker.wait_for(rf"Sync of source .*{source}\)? cancelled")
         assert run in seen
         assert SECRET not in seen
         assert SECRET not in shown

@@ -703,6 +703,10 @@ def test_a_report_tells_the_figures_during_and_after_the_run(serve, ended):
         "error_count": 1,
         "errors": [],
         "seconds": 0,
+        "phase": "",
+        "total": None,
+        "share": None,
+        "remaining_seconds": None,
     }
     assert [error.reason for error in report.errors] == ["unreadable"]
     assert report.seconds > 0
@@ -1121,5 +1125,6 @@ def test_what_sync_raises_after_the_end_is_in_the_report_and_in_the_log(serve, m
     assert (error.kind, error.stage) == ("run", "ended")
     assert "SyncFinishedError" in error.reason
     told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(told) == 1
-    assert told[0].startswith(f"Sync of source source-1 {outcome}, but its sync() went on and raised")
+    *before, last = told
+    assert before == (["Sync of source source-1 failed: no use"] if end == "fail" else [])
+    assert last.startswith(f"Sync of source source-1 {outcome}, but its sync() went on and raised")

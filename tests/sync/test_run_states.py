@@ -27,6 +27,7 @@ OPERATIONS = {
     "save_checkpoint": lambda ctx: ctx.save_checkpoint({}),
     "user_email": lambda ctx: ctx.user_email(),
     "heartbeat": lambda ctx: ctx.heartbeat(),
+    "progress": lambda ctx: ctx.progress(total=5, phase="pages"),
     "save_connector_state": lambda ctx: ctx.save_connector_state({}),
     "credentials": lambda ctx: ctx.credentials(fresh=True),
     "add_secret": lambda ctx: ctx.add_secret("t0ken-of-the-run"),
@@ -60,7 +61,11 @@ def test_the_table_has_every_operation_and_every_state(make_context):
     shown = {name for name in dir(make_context().ctx) if not name.startswith("_")}
     facts = {name for name in shown if isinstance(getattr(type(make_context().ctx), name, None), property)}
     operations = {operation for operation, _, _ in table()}
-    assert operations - {"what was taken is sent"} == shown - facts - {"should_index_user"} == set(OPERATIONS)
+    assert (
+        operations - {"what was taken is sent"}
+        == shown - facts - {"should_index_user", "in_run"}
+        == set(OPERATIONS)
+    )
     assert {state for _, state, _ in table()} == set(STATES)
 
 
