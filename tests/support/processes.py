@@ -108,6 +108,10 @@ class ListeningSocket:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the port to a server that opens it by itself."""
         self._socket.close()
 
 
