@@ -25,7 +25,7 @@ def main() -> None:
     """Write the connector's log to standard output."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--format", choices=["text", "json"], default="text")
-    parser.add_argument("--seconds", type=float, default=180, help="how long the source takes")
+    parser.add_argument("--seconds", type=float, default=120, help="how long the source takes")
     parser.add_argument("--outage", type=float, default=60, help="how long the manager is away")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

@@ -118,7 +118,7 @@ def test_full_shows_everything(capsys):
         foreign.debug("not shown")
         logged_error()
     text = capsys.readouterr().err
-    assert "DEBUG   omni_connector.somewhere: detail" in text
+    assert "] omni_connector.somewhere: detail" in text
     assert "Traceback (most recent call last)" in text
     assert "not shown" not in text
 
@@ -127,7 +127,7 @@ def test_a_service_shows_what_it_does(capsys):
     with service_log(Output()):
         log.debug("not shown")
         log.info("started")
-    assert capsys.readouterr().err.endswith("INFO    omni_connector.somewhere: started\n")
+    assert capsys.readouterr().err.endswith("] omni_connector.somewhere: started\n")
 
 
 @pytest.mark.parametrize("show", [brief_log, full_log, service_log])

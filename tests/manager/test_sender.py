@@ -187,7 +187,7 @@ def test_a_manager_that_comes_back_gets_everything_and_the_log_has_two_lines(man
     assert len(lines) == 2, lines
     assert "answers 503" in lines[0]
     assert "answers again" in lines[1]
-    assert "calls waited for it" in lines[1]
+    assert "what waited for it: " in lines[1]
 
 
 def child_stores(client, results):

@@ -19,8 +19,8 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
 RUN = r"\[connector=talking source=\S+ (name='\S*' )?run=\S+ mode=full\]"
 
 
-def sync(manager, process, **config):
-    manager.wait_for_connector(process, "web")
+def sync(manager, **config):
+    manager.wait_until_registered("web")
     return manager.wait(manager.trigger(manager.add_source("web", config)))
 
 
@@ -32,7 +32,7 @@ def start(address, manager, *options, bare=False, **env):
 @pytest.mark.parametrize("bare", [False, True], ids=["recommended settings", "gunicorn's own settings"])
 def test_the_connector_s_own_lines_appear_with_the_run(manager, address, bare):
     with start(address, manager, bare=bare, OMNI_PROGRESS_SECONDS="1") as process:
-        assert sync(manager, process)["status"] == "completed"
+        assert sync(manager)["status"] == "completed"
         process.wait_for(rf"^{TIME} INFO    \[\d+\] talking\.source {RUN}: Reading it$")
         process.wait_for(rf"{RUN}: Full sync of source \S+ started, from nothing$")
         process.wait_for(rf"{RUN}: Sync of source .* completed: 0 scanned, 1 emitted, .*; pages: 25% of 4")
@@ -41,7 +41,7 @@ def test_the_connector_s_own_lines_appear_with_the_run(manager, address, bare):
 def test_all_lines_are_json_where_that_is_wished(manager, address):
     options = ("--access-logfile", "-")
     with start(address, manager, *options, LOG_FORMAT="json") as process:
-        assert sync(manager, process, fail="no such page")["status"] == "failed"
+        assert sync(manager, fail="no such page")["status"] == "failed"
         process.wait_for('"event": "sync_ended"')
         requests.get(f"{address.url}/health", timeout=10)
         process.wait_for("GET /health")
@@ -61,7 +61,7 @@ def test_all_lines_are_json_where_that_is_wished(manager, address):
 
 def test_a_level_hides_what_is_below(manager, address):
     with start(address, manager, LOG_LEVEL="warning") as process:
-        assert sync(manager, process, fail="no such page")["status"] == "failed"
+        assert sync(manager, fail="no such page")["status"] == "failed"
         process.wait_for("failed: ValueError")
         assert not any("Reading it" in line for line in process.lines)
 
@@ -93,7 +93,7 @@ def test_an_application_that_has_configured_logging_keeps_that(manager, address,
     else:
         command = ["gunicorn", "--threads", "8", "--bind", f"fd://{address.fd}", f"{application}()"]
     with Process(sys.executable, "-m", *command, env=env, pass_fds=address.fds) as process:
-        assert sync(manager, process)["status"] == "completed"
+        assert sync(manager)["status"] == "completed"
         process.wait_for("^OWN INFO Reading it$")
         process.wait_for("^OWN INFO Sync of source .* completed")
         assert not any(re.search(TIME, line) for line in process.lines)
@@ -104,7 +104,7 @@ def test_flask_run_shows_the_log(manager, address):
     address.close()
     command = ["flask", "--app", "support.talking:make_app", "run", "--port", str(address.port)]
     with Process(sys.executable, "-m", *command, env=env) as process:
-        assert sync(manager, process)["status"] == "completed"
+        assert sync(manager)["status"] == "completed"
         process.wait_for(rf"^{TIME} INFO    \[\d+\] talking\.source {RUN}: Reading it$")
 
 
