@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --n
 # The tests start many processes: without bytecode each would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all lint types contract coverage protocol-coverage wheel pythons check clean
+.PHONY: demo test test-all lint types contract coverage protocol-coverage audit wheel pythons check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
 	$(BIN)/omni-connector run examples/filesystem_connector.py --source "demo of $(FOLDER)" --set path="$(FOLDER)" --set public=true
@@ -44,6 +44,10 @@ coverage: $(VENV)/.installed-dev  ## The suite under coverage, processes include
 protocol-coverage: $(VENV)/.installed-dev  ## Write docs/protocol-coverage.md anew
 	cd tests && ../$(BIN)/python -m support.protocol_coverage
 
+audit: $(VENV)/.installed-dev  ## Known vulnerabilities of what is installed, where the service can be reached, and bandit over the package
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml omni_connector
+	$(BIN)/python .ci/audit
+
 wheel: $(VENV)/.installed-dev  ## Build the wheel and try it in an environment of its own
 	rm -rf build/wheel
 	$(BIN)/python -m build --wheel --outdir build/wheel .
@@ -56,7 +60,7 @@ pythons: wheel  ## Try the wheel with the lowest versions of what it needs, and 
 	.ci/try-wheel 3.14
 
 check: MARKS = slow
-check: test lint types contract pythons test-all  ## All that CI runs
+check: test lint types contract pythons audit test-all  ## All that CI runs
 
 clean:
 	rm -rf $(VENV) build dist .omni

@@ -26,6 +26,14 @@ class Authority:
             self._ca.configure_trust(context)
         return context
 
+    def server_files(self) -> tuple[str, str]:
+        """Return the files of a server's certificate and key."""
+        made = self._ca.issue_cert("127.0.0.1", "localhost")
+        certificate, key = self._directory / "server.pem", self._directory / "server.key"
+        made.cert_chain_pems[0].write_to_path(str(certificate))
+        made.private_key_pem.write_to_path(str(key))
+        return str(certificate), str(key)
+
     def client(self) -> tuple[str, str]:
         """Return the files of a client's certificate and key."""
         made = self._ca.issue_cert("client@example.com")
