@@ -34,6 +34,7 @@ variable                           meaning                                      
 ``LOG_LEVEL``                      ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``: what is logged  INFO
 ``LOG_FORMAT``                     ``text``, or ``json`` with one object a line                  text
 ``OMNI_PROGRESS_SECONDS``          between two log lines on how far a sync is; 0 logs none       30
+``OTEL_*``                         traces, by OpenTelemetry's own rules (the extra ``otel``)         off
 ================================== ============================================================  ==========
 
 The two ``LOG_`` variables count where the application has not configured the root logger itself.
@@ -139,6 +140,7 @@ class Settings:
         progress_seconds: 0 is never.
         log: used where the application has not configured logging.
         queue_seconds: then the manager finds the sync lost and resumes it; it does so three times.
+        traces_exporter: where traces are sent, by OpenTelemetry's name for it; None: nowhere, or as the application has it.
     """
 
     manager_url: str
@@ -159,6 +161,7 @@ class Settings:
     executor: str = THREADS
     broker_url: str | None = field(default=None, repr=False)
     queue_seconds: float = 300
+    traces_exporter: str | None = None
     auth_token: str | None = field(default=None, repr=False)
     auth_token_file: Path | None = None
     access: ManagerAccess = field(factory=ManagerAccess)
@@ -213,6 +216,7 @@ class Settings:
             executor=_text(environ, "OMNI_EXECUTOR") or THREADS,
             broker_url=_text(environ, "OMNI_BROKER_URL") or None,
             log=LogSettings.from_environ(environ),
+            traces_exporter=_traces_exporter(environ),
             **numbers,
         )
 
@@ -300,6 +304,21 @@ def _connector_url(environ: Mapping[str, str]) -> str | None:
     if whole or not host:
         return whole or None
     return f"http://{in_address(host)}:{port_from_environ(environ)}"
+
+
+def _traces_exporter(environ: Mapping[str, str]) -> str | None:
+    """Return the exporter that OpenTelemetry's own variables choose; None when they ask for no traces."""
+    wanted = _text(environ, "OTEL_TRACES_EXPORTER").partition(",")[0].strip()
+    addresses = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    if not wanted and any(_text(environ, name) for name in addresses):
+        wanted = "otlp"
+    if wanted in {"", "none"} or _text(environ, "OTEL_SDK_DISABLED").lower() == "true":
+        return None
+    if wanted != "otlp":
+        return wanted
+    names = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+    protocol = next((text for text in (_text(environ, name) for name in names) if text), "http/protobuf")
+    return "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
 
 
 def _names_no_manager_yet(environ: Mapping[str, str]) -> bool:

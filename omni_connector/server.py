@@ -4,8 +4,9 @@ import functools
 import importlib.util
 import logging
 import os
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 from flask import Blueprint, Flask
@@ -53,6 +54,9 @@ from omni_connector.telemetry.metrics import Metrics
 from omni_connector.web.asgi import Application, AsgiApplication
 from omni_connector.web.blueprint import EXTENSION, build_blueprint
 from omni_connector.web.errors import register_error_handlers
+
+if TYPE_CHECKING:
+    from omni_connector.telemetry.tracing import Tracing
 
 __all__ = [
     "as_asgi",
@@ -104,17 +108,15 @@ def create_blueprint(
         options = evolve(options, queue=CeleryQueue(make_celery_app(settings, connector.name)))
     with as_account_of_workers():
         shared = SharedRuns.of(_run_store(connector, settings))
-        if options.instruments is None:
-            options = evolve(options, instruments=_instruments(connector, settings))
+        instruments = options.instruments or _instruments(connector, settings)
+        options = evolve(options, instruments=instruments)
     permits = Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS) if shared.is_shared else None
-    metrics = None if options.instruments is None else options.instruments.metrics
     if manager is None:
-        manager = SdkClient.of(settings) if is_given else manager_of_environment(permits, metrics)
+        manager = SdkClient.of(settings) if is_given else manager_of_environment(permits, instruments)
     if isinstance(manager, SdkClient):
         if permits is not None:
             manager.share_extractions(permits)
-        if metrics is not None:
-            manager.observe(metrics)
+        manager.observe(instruments.metrics, instruments.tracing)
     service = ConnectorService(connector, settings, manager, options=options, shared=shared)
     blueprint = build_blueprint(service, name=name)
     if register:
@@ -267,12 +269,27 @@ def _run_store(connector: ConnectorBase, settings: Settings) -> RunStore:
 
 
 def _instruments(connector: ConnectorBase, settings: Settings) -> Instruments:
-    if importlib.util.find_spec("prometheus_client") is None:
-        return Instruments()
-    folder = None
-    if is_inside_gunicorn():
-        folder = folder_of_workers(connector.name, _address(settings)) / "metrics"
-    return Instruments(metrics=Metrics(connector.name, folder))
+    metrics = None
+    if importlib.util.find_spec("prometheus_client") is not None:
+        is_shared = workers_of_server() is not None
+        folder = folder_of_workers(connector.name, _address(settings)) / "metrics" if is_shared else None
+        metrics = Metrics(connector.name, folder)
+    return Instruments(metrics=metrics, tracing=_tracing(connector, settings))
+
+
+def _tracing(connector: ConnectorBase, settings: Settings) -> "Tracing | None":
+    """Return what traces, where the environment asks for it or the application has set OpenTelemetry up."""
+    if settings.traces_exporter is None and "opentelemetry.sdk.trace" not in sys.modules:
+        return None
+    try:
+        from omni_connector.telemetry.tracing import Tracing  # noqa: PLC0415 - an extra.
+    except ImportError:
+        log.warning(
+            "OTEL_* variables ask for traces, and OpenTelemetry is not installed. "
+            "Type: pip install 'omni-connector[otel]' (or: export OTEL_SDK_DISABLED=true)"
+        )
+        return None
+    return Tracing(connector.name, settings.traces_exporter)
 
 
 def _address(settings: Settings) -> str:

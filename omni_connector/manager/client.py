@@ -44,6 +44,7 @@ from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.models.sync import ABSENT, SyncConfig
 from omni_connector.models.upstream_names import UpstreamCalls
 from omni_connector.telemetry.call_observer import CallObserver
+from omni_connector.telemetry.spans import CallTracer
 
 T = TypeVar("T")
 
@@ -172,16 +173,19 @@ class SdkClient(UpstreamCalls):
     def for_run(self, stop: threading.Event) -> Self:
         """Return a client over the same connections whose calls ``abort`` ends; nothing is sent once ``stop`` is set."""
         client = copy.copy(self)
-        client._owner = Owner(stop)  # noqa: SLF001 - of this class.
+        tracer = self._sender.tracer
+        span = None if tracer is None else tracer.current()
+        client._owner = Owner(stop, span=span)  # noqa: SLF001 - of this class.
         return client
 
     def share_extractions(self, permits: Permits) -> None:
         """Have files extracted only with a permit, of which all processes of a connector have two."""
         self._sender.share_extractions(permits)
 
-    def observe(self, observer: CallObserver) -> None:
-        """Let an observer learn of every request, those for runs included."""
+    def observe(self, observer: CallObserver | None, tracer: CallTracer | None = None) -> None:
+        """Let an observer and a tracer learn of every request, those for runs included."""
         self._sender.observer = observer
+        self._sender.tracer = tracer
 
     def abort(self) -> None:
         """End the calls of this client at once, under way or waiting; to be used after its ``stop`` was set."""

@@ -13,6 +13,7 @@ from omni_connector.manager.curl_options import CurlOptions
 from omni_connector.manager.curl_sockets import Sockets
 from omni_connector.manager.pending import Pending
 from omni_connector.manager.wire import WireAbortedError, WireAnswer, WireError, WireRequest
+from omni_connector.telemetry.spans import TraceHeaders
 
 FINAL, REFUSED = HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES
 EMPTY_LINES = (b"\r\n", b"\n")
@@ -58,7 +59,7 @@ class Exchange:
         self._refused = ""  # Why the request was not let out.
         self._streamed = False
         self._is_large = False
-        self._head: tuple[str, str, str] | None = None  # Of the last request, as the seconds.
+        self._head: tuple[str, str, str, TraceHeaders] | None = None  # Of the last request, as the seconds.
         self._seconds = 0.0
         self._lines: list[bytes] = []
         self._chunks: list[bytes] = []
@@ -76,7 +77,7 @@ class Exchange:
             curl.reset()
             self._configure()
         self._begin(fresh=False)
-        head = request.method, request.path, request.content_type
+        head = request.method, request.path, request.content_type, request.headers
         if head != self._head:
             self._set_head(request)
             self._head = head
@@ -143,13 +144,15 @@ class Exchange:
         self._chunks.clear()
 
     def _set_head(self, request: WireRequest) -> None:
-        head = request.path + request.method + request.content_type
+        more = tuple(f"{name}: {value}" for name, value in request.headers)
+        head = "".join((request.path, request.method, request.content_type, *more))
         if not request.path.startswith("/") or not head.isascii() or not head.isprintable():
             raise ValueError(f"{request.method} {request.path!r} ({request.content_type}) cannot be sent")
         self.curl.setopt(pycurl.URL, self._options.base + request.path)
         self.curl.setopt(pycurl.CUSTOMREQUEST, request.method)
         content_type = b"Content-Type: " + request.content_type.encode("ascii")
-        self.curl.setopt(pycurl.HTTPHEADER, [*self._options.headers, content_type])
+        lines = (line.encode("ascii") for line in more)
+        self.curl.setopt(pycurl.HTTPHEADER, [*self._options.headers, content_type, *lines])
 
     def _set_no_body(self, method: str) -> None:
         if method in BODILESS:

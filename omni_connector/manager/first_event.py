@@ -52,6 +52,7 @@ class FirstEvents:
             with self._session.request(
                 request.method,
                 self._base_url + request.path,
+                headers=dict(request.headers),
                 timeout=(self._connect_seconds, request.seconds),
                 allow_redirects=False,
                 stream=True,

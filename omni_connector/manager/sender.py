@@ -29,6 +29,7 @@ from omni_connector.manager.refusals import LASTING
 from omni_connector.manager.retry import RETRIED_STATUSES, UNHANDLED_STATUSES, Policies, RetryPolicy
 from omni_connector.manager.wire import Body, Wire, WireAnswer, WireError, WireRequest
 from omni_connector.telemetry.call_observer import CallObserver
+from omni_connector.telemetry.spans import CallTracer
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,12 @@ class Owner:
     Attributes:
         stop: no call is sent once it is set.
         calls: those that have no outcome yet; adding and discarding are atomic.
+        span: below which they are traced, where the thread that makes them has none.
     """
 
     stop: threading.Event = field(factory=threading.Event)
     calls: "set[Sending[Any]]" = field(factory=set)
+    span: object | None = None
 
 
 class _Extractions:
@@ -81,6 +84,7 @@ class Sender:
 
     Attributes:
         observer: learns of every request, if there is one.
+        tracer: lets calls belong to traces, if there is one.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Sender:
         self.policies = policies
         self.presence = Presence(address)
         self.observer: CallObserver | None = None
+        self.tracer: CallTracer | None = None
         self._parallel_uploads = parallel_uploads
         self._closed = False
         self._shared_extractions: SharedGate | None = None
@@ -193,6 +198,7 @@ class Sending(Generic[T]):
         "_failing_since",
         "_form",
         "_size",
+        "_span",
         "_started",
         "call",
         "gate",
@@ -216,6 +222,8 @@ class Sending(Generic[T]):
         self._failing_since = 0.0  # ... and when the first of them came.
         self._form: MultipartForm | None = None
         self._size = 0  # Bytes of the body.
+        tracer = sender.tracer
+        self._span = None if tracer is None else tracer.begin_call(call.method, call.endpoint, owner.span)
         owner.calls.add(self)
         sender.open.add(self)
 
@@ -240,6 +248,9 @@ class Sending(Generic[T]):
     def end(self, error: BaseException) -> None:
         """Let it fail, unless it has an outcome already."""
         if self.outcome.set_exception(error):
+            if self._span is not None:
+                status = getattr(error, "status", None)
+                self._span.end(type(error).__name__ if status is None else str(status), is_error=True)
             self._ended()
 
     def return_turns(self) -> None:
@@ -305,6 +316,7 @@ class Sending(Generic[T]):
             seconds=seconds,
             owner=self.owner,
             stop=self.owner.stop,
+            headers=() if self._span is None else self._span.headers,
         )
 
     def _answered(self, answered: Pending[WireAnswer]) -> None:
@@ -330,6 +342,8 @@ class Sending(Generic[T]):
             self._leave(measured=True)
             back = self.sender.presence.answered(self.sender.waiting)
             if self.outcome.set_result(result):
+                if self._span is not None:
+                    self._span.end(OK_STATUS, is_error=False)
                 self._ended()
             if back:
                 self.sender.clock.hasten()
@@ -358,6 +372,8 @@ class Sending(Generic[T]):
             return
         if observer is not None:
             observer.repeated(self.call.endpoint, reason)
+        if self._span is not None:
+            self._span.repeated(reason)
         log.debug("%s failed, attempt %d follows: %s", self.call.operation, self._attempt + 1, error)
         try:
             is_asked = isinstance(error, ServiceOverloadedError) and error.retry_after is not None

@@ -221,7 +221,7 @@ class PoolCarrier:
     def carry(self, request: WireRequest, seconds: float) -> WireAnswer:
         """Send a request, and read its answer."""
         body: object = None if request.body is None else _joined(request.body)
-        headers = {**self._headers, "Content-Type": request.content_type}
+        headers = {**self._headers, "Content-Type": request.content_type, **dict(request.headers)}
         if request.body is not None:
             headers["Content-Length"] = str(_length(request.body))
         elif request.method != "GET":
@@ -269,7 +269,11 @@ class SessionCarrier:
             request.method,
             self._base_url + request.path,
             data=None if request.body is None else _joined(request.body, all_of_it=True),  # type: ignore[arg-type]
-            headers={"Content-Type": request.content_type, **user_agent(self._session)},
+            headers={
+                "Content-Type": request.content_type,
+                **user_agent(self._session),
+                **dict(request.headers),
+            },
             timeout=(min(self._connect_seconds, seconds), seconds),
             allow_redirects=False,
             stream=True,

@@ -12,6 +12,7 @@ from typing import Protocol
 from attrs import define, field
 
 from omni_connector.manager.pending import Pending
+from omni_connector.telemetry.spans import TraceHeaders
 
 
 class Readable(Protocol):
@@ -41,6 +42,7 @@ class WireRequest:
         seconds: deadline for the whole request: connecting, sending, and reading the last byte of the answer.
         owner: what it belongs to, such as a run; ``Wire.abort`` ends all requests of an owner.
         stop: the request is not sent once this is set, which happens before the owner's requests are aborted.
+        headers: beside those of the session, such as ``traceparent``.
     """
 
     method: str
@@ -50,6 +52,7 @@ class WireRequest:
     seconds: float = 30.0
     owner: object = None
     stop: threading.Event | None = None
+    headers: TraceHeaders = ()
 
 
 @define(eq=False)

@@ -129,7 +129,8 @@ class PartitionRunner:
         """As ``perform``, of a partition that was handed out before."""
         run = self.run
         reporter = PartitionReporter(self.resources.manager, run.desk, assignment)
-        sync = reporter.sync = self.open(assignment, reporter)
+        with in_run(run.info.identity):
+            sync = reporter.sync = self.open(assignment, reporter)
         ended = {"outcome": STOPPED}
         run.meter.add_part(sync.meter)
         with in_run(sync.info.identity), run.pulse.beside(sync.pulse):

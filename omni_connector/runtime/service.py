@@ -107,9 +107,8 @@ class ConnectorService:
         options = options or RuntimeOptions()
         watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self.instruments = options.instruments or Instruments()
-        run_log, metrics = RunLog(settings.log, settings.progress_seconds), self.instruments.metrics
-        more = options.observers if metrics is None else (*options.observers, metrics)
-        observers = RunObservers([run_log, *more])
+        run_log = RunLog(settings.log, settings.progress_seconds)
+        observers = RunObservers((run_log, *options.observers, *self.instruments.observers))
         self.mirror = Mirror.of(
             self._hooks, settings, self._shared, on_change=self._announce_again, limits=options.mcp
         )
@@ -200,8 +199,7 @@ class ConnectorService:
                 )
                 self._registrar.start()
         self._shared.keeper.start()
-        if self.instruments.metrics is not None:
-            self.instruments.metrics.begin()
+        self.instruments.begin()
         if not self._starter.is_sending:
             self._offers.start(self._starter.adopt)
         if self.mirror is not None:

@@ -86,7 +86,8 @@ class SyncStarter:
             source = self._fetch(request.source_id)
             info = RunInfo.of(request, source, self._connector, may_have_begun=may_have_begun)
             self._validation.check(run, request, with_states(info))
-            run.dispatch = _dispatch(request, may_have_begun=may_have_begun)
+            trace = self._factory.instruments.trace_headers()
+            run.dispatch = _dispatch(request, may_have_begun=may_have_begun, trace=trace)
             if self._sender is not None:
                 self._sender.send(run, request, run.dispatch)
             else:
@@ -121,7 +122,8 @@ class SyncStarter:
             request = structure(SyncRequest, dispatch["request"])
             source = self._fetch(request.source_id)
             info = RunInfo.of(request, source, self._connector, may_have_begun=dispatch["may_have_begun"])
-            self._begin(run, info)
+            with self._factory.instruments.continued(dispatch.get("trace", {})):
+                self._begin(run, info)
         except ConnectorError as error:
             log.warning("Run %s is not started here: %s", run.sync_run_id, error, extra=extra)
             self._runs.release(run, "not started")
@@ -189,8 +191,8 @@ class SyncStarter:
             raise SyncStartError(f"Failed to fetch source data: {mask(str(error))}") from error
 
 
-def _dispatch(request: SyncRequest, *, may_have_begun: bool) -> dict[str, Any]:
+def _dispatch(request: SyncRequest, *, may_have_begun: bool, trace: dict[str, str]) -> dict[str, Any]:
     fields = cast("dict[str, Any]", unstructure(request))
     if request.checkpoint is ABSENT:
         del fields["checkpoint"]
-    return {"request": fields, "may_have_begun": may_have_begun}
+    return {"request": fields, "may_have_begun": may_have_begun, "trace": trace}

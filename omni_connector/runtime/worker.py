@@ -27,6 +27,7 @@ from omni_connector.sync.covered import CoveredCounts
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.telemetry.figures import RunEnd
+from omni_connector.telemetry.instruments import Instruments
 from omni_connector.telemetry.log_context import RunIdentity, in_run
 from omni_connector.telemetry.observer import RunObservers
 
@@ -38,6 +39,8 @@ DRAIN_SECONDS = 10.0
 
 NAME_SECONDS = 1.0
 """How long the line about a failure waits for the name of the source."""
+
+NONE = Instruments()
 
 Work = Callable[..., Any] | PartitionedWork
 
@@ -69,6 +72,11 @@ class RunFactory:
         return SourceNames(self.manager)
 
     @property
+    def instruments(self) -> Instruments:
+        """What looks at the runs."""
+        return self.options.instruments or NONE
+
+    @property
     def partitioned(self) -> PartitionedWork:
         """What is done in the place of the ``sync`` of a connector that reads in partitions."""
         return PartitionedWork(RunResources(hooks=self.hooks, manager=self.manager, options=self.options))
@@ -90,14 +98,12 @@ class RunFactory:
         is_own = connector.reads_partitions and not isinstance(work, PartitionedWork)
         manager = cast("ManagerApi", StatesKept(self.manager)) if is_own else self.manager
         info = evolve(info, identity=_identity(connector.name, info))
-        instruments = self.options.instruments
-        if instruments is not None and instruments.metrics is not None and info.last_sync_at is not None:
-            # So that it is known after a restart, too.
-            instruments.metrics.succeeded(info.source_id, info.last_sync_at.timestamp())
+        self.instruments.run_accepted(info.identity, info.last_sync_at)
         covered = CoveredCounts(self.registry.counts_note(run))
-        run.sync = SyncRun(
-            info, manager, run.state, limits=limits, error_limits=error_limits, covered=covered
-        )
+        with in_run(info.identity):  # Its calls belong to its trace.
+            run.sync = SyncRun(
+                info, manager, run.state, limits=limits, error_limits=error_limits, covered=covered
+            )
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
             self.offers.turns.take(run.thread)

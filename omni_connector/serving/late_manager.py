@@ -6,11 +6,11 @@ from typing import Any, cast
 from omni_connector.config import Settings
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.manager.gate import Permits
-from omni_connector.telemetry.call_observer import CallObserver
+from omni_connector.telemetry.instruments import Instruments
 
 
 def manager_of_environment(
-    permits: Permits | None = None, observer: CallObserver | None = None
+    permits: Permits | None = None, instruments: Instruments | None = None
 ) -> ManagerApi:
     """Return the manager that ``CONNECTOR_MANAGER_URL`` names when it is first called.
 
@@ -19,17 +19,17 @@ def manager_of_environment(
 
     Args:
         permits: for extractions, where other processes share them.
-        observer: learns of every request.
+        instruments: learn of every request.
     """
-    return cast("ManagerApi", _LateManager(permits, observer))
+    return cast("ManagerApi", _LateManager(permits, instruments or Instruments()))
 
 
 class _LateManager:
     """Passes everything on to an ``SdkClient``, made when it is first needed."""
 
-    def __init__(self, permits: Permits | None, observer: CallObserver | None) -> None:
+    def __init__(self, permits: Permits | None, instruments: Instruments) -> None:
         self._permits = permits
-        self._observer = observer
+        self._instruments = instruments
         self._lock = threading.Lock()  # Protects _client.
         self._client: SdkClient | None = None
 
@@ -48,6 +48,5 @@ class _LateManager:
                 self._client = SdkClient.of(Settings.from_environ())
                 if self._permits is not None:
                     self._client.share_extractions(self._permits)
-                if self._observer is not None:
-                    self._client.observe(self._observer)
+                self._client.observe(self._instruments.metrics, self._instruments.tracing)
             return self._client

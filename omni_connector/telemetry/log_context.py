@@ -4,10 +4,12 @@ import contextvars
 import functools
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import ParamSpec, TypeVar
 
 from attrs import define
+
+from omni_connector.telemetry.spans import RunSpan
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +28,7 @@ class RunIdentity:
         partition: key of the partition that is read; empty outside of partitions.
         is_resume: the manager resumes a run that was lost; not in the lines.
         starts_from: where it begins, in words; not in the lines.
+        span: the run in a trace; None while traces are off.
     """
 
     connector: str
@@ -36,6 +39,12 @@ class RunIdentity:
     partition: str = ""
     is_resume: bool = False
     starts_from: str = "nothing"
+    span: RunSpan | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace, as the manager and other services name it; empty without one."""
+        return "" if self.span is None else self.span.trace_id
 
     @property
     def source(self) -> str:
@@ -48,7 +57,7 @@ class RunIdentity:
         return {name: value for name, value in found.items() if value}
 
 
-FIELDS = ("connector", "source_id", "source_name", "sync_run_id", "sync_mode", "partition")
+FIELDS = ("connector", "source_id", "source_name", "sync_run_id", "sync_mode", "partition", "trace_id")
 """Attributes of a log record that was made in a run."""
 
 _current: contextvars.ContextVar[RunIdentity | None] = contextvars.ContextVar("omni_run", default=None)
@@ -64,7 +73,8 @@ def in_run(run: RunIdentity) -> Iterator[None]:
     """Around what is done for a run in this thread or task. Tasks, ``asyncio.to_thread`` and our own pools inherit it."""
     token = _current.set(run)
     try:
-        yield
+        with nullcontext() if run.span is None else run.span.active():
+            yield
     finally:
         _current.reset(token)
 
