@@ -34,6 +34,7 @@ variable                           meaning                                      
 ``LOG_LEVEL``                      ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``: what is logged  INFO
 ``LOG_FORMAT``                     ``text``, or ``json`` with one object a line                  text
 ``OMNI_PROGRESS_SECONDS``          between two log lines on how far a sync is; 0 logs none       30
+``OMNI_METRICS_PORT``              port at which a Celery worker answers ``GET /metrics``            none
 ``OTEL_*``                         traces, by OpenTelemetry's own rules (the extra ``otel``)         off
 ================================== ============================================================  ==========
 
@@ -82,6 +83,7 @@ _NUMBERS = (
     ("shutdown_seconds", "OMNI_SHUTDOWN_SECONDS", "seconds", 1, 30),
     ("queue_seconds", "OMNI_QUEUE_SECONDS", "seconds", 1, 300),
     ("progress_seconds", "OMNI_PROGRESS_SECONDS", "seconds", 0, 30),
+    ("metrics_port", "OMNI_METRICS_PORT", "a port", 1, 9464),
     ("catalog_cache_ttl_seconds", "CATALOG_CACHE_TTL_SECONDS", "seconds", 0, 86400),
 )
 """Settings that are whole numbers: the field, its variable, what it counts, the smallest, and an example."""
@@ -140,6 +142,7 @@ class Settings:
         progress_seconds: 0 is never.
         log: used where the application has not configured logging.
         queue_seconds: then the manager finds the sync lost and resumes it; it does so three times.
+        metrics_port: where a Celery worker answers ``GET /metrics``; None: nowhere.
         traces_exporter: where traces are sent, by OpenTelemetry's name for it; None: nowhere, or as the application has it.
     """
 
@@ -161,6 +164,7 @@ class Settings:
     executor: str = THREADS
     broker_url: str | None = field(default=None, repr=False)
     queue_seconds: float = 300
+    metrics_port: int | None = None
     traces_exporter: str | None = None
     auth_token: str | None = field(default=None, repr=False)
     auth_token_file: Path | None = None

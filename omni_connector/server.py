@@ -108,7 +108,8 @@ def create_blueprint(
         options = evolve(options, queue=CeleryQueue(make_celery_app(settings, connector.name)))
     with as_account_of_workers():
         shared = SharedRuns.of(_run_store(connector, settings))
-        instruments = options.instruments or _instruments(connector, settings)
+        address = None if workers_of_server() is None else _address(settings)
+        instruments = options.instruments or _instruments(connector, settings, shared_at=address)
         options = evolve(options, instruments=instruments)
     permits = Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS) if shared.is_shared else None
     if manager is None:
@@ -169,7 +170,11 @@ def create_worker_from_environ(environ: Mapping[str, str] | None = None) -> Any:
     shared = SharedRuns.of(_run_store(connector, settings))
     manager = SdkClient.of(settings)
     manager.share_extractions(Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS))
-    CeleryWorker(app, ConnectorService(connector, settings, manager, shared=shared))
+    address = None if settings.metrics_port is None else f"celery-metrics-{settings.metrics_port}"
+    instruments = _instruments(connector, settings, shared_at=address)
+    manager.observe(instruments.metrics, instruments.tracing)
+    options = RuntimeOptions(instruments=instruments)
+    CeleryWorker(app, ConnectorService(connector, settings, manager, options=options, shared=shared))
     return app
 
 
@@ -268,11 +273,11 @@ def _run_store(connector: ConnectorBase, settings: Settings) -> RunStore:
     return MemoryStore()
 
 
-def _instruments(connector: ConnectorBase, settings: Settings) -> Instruments:
+def _instruments(connector: ConnectorBase, settings: Settings, *, shared_at: str | None) -> Instruments:
+    """Return what is installed and asked for; ``shared_at`` is the address that the processes of one server share."""
     metrics = None
     if importlib.util.find_spec("prometheus_client") is not None:
-        is_shared = workers_of_server() is not None
-        folder = folder_of_workers(connector.name, _address(settings)) / "metrics" if is_shared else None
+        folder = folder_of_workers(connector.name, shared_at) / "metrics" if shared_at else None
         metrics = Metrics(connector.name, folder)
     return Instruments(metrics=metrics, tracing=_tracing(connector, settings))
 

@@ -302,3 +302,21 @@ def test_celery_needs_a_broker_and_a_shared_store(changed, problem):
     assert found.startswith(problem)
     assert "Type: export OMNI_" in found
     assert "secret" not in found
+
+
+@pytest.mark.parametrize(
+    ("given", "exporter"),
+    [
+        ({}, None),
+        ({"OTEL_SERVICE_NAME": "mine"}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, "otlp_proto_http"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, "otlp_proto_http"),
+        ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "otlp_proto_grpc"),
+        ({"OTEL_TRACES_EXPORTER": "console,otlp"}, "console"),
+        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, None),
+        ({"OTEL_SDK_DISABLED": "TRUE", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, None),
+    ],
+)
+def test_traces_are_asked_for_by_the_variables_of_opentelemetry(given, exporter):
+    settings = Settings.from_environ({"CONNECTOR_MANAGER_URL": "http://manager", **given})
+    assert settings.traces_exporter == exporter

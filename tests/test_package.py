@@ -27,7 +27,8 @@ LIBRARIES = """
 import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, waitress, sqlite3
 import logging.config, importlib.metadata, mcp, mcp.client.streamable_http
 from celery import Celery, Task, signals
-import prometheus_client.openmetrics.exposition
+import prometheus_client.openmetrics.exposition, wsgiref.simple_server
+import opentelemetry.sdk.trace.export, opentelemetry.propagate
 """
 """What the interpreter's own modules and the libraries do when they are imported is not ours."""
 

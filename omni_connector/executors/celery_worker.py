@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task, signals
 
@@ -17,6 +17,10 @@ from omni_connector.runstore.store import VERSION
 from omni_connector.runtime.runs import QueuedRun
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.telemetry.logs import add_run_to_lines, formatter_of
+from omni_connector.telemetry.metrics import NO_METRICS
+
+if TYPE_CHECKING:
+    from omni_connector.telemetry.exposition import MetricsServer
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ class CeleryWorker:
         self._warning = ShutdownWarning()
         self._lock = threading.Lock()  # Protects _thread.
         self._thread: threading.Thread | None = None
+        self._metrics_server: MetricsServer | None = None
         begins_anew(self)
         worker = self
 
@@ -60,6 +65,9 @@ class CeleryWorker:
         """Begin anew in a process of the pool."""
         self._lock = threading.Lock()
         self._thread = None
+        if self._metrics_server is not None:
+            self._metrics_server.forget()
+            self._metrics_server = None
         self._warning.only_hear()
 
     def execute(self, version: int, queued: QueuedRun) -> None:
@@ -91,6 +99,18 @@ class CeleryWorker:
 
     def _say_ready(self, **_: Any) -> None:
         log.info("This Celery worker executes the syncs of %s", self._service.connector.name)
+        port, metrics = self._service.settings.metrics_port, self._service.instruments.metrics
+        if port is None:
+            return
+        if metrics is None:
+            log.warning("OMNI_METRICS_PORT is set. %s", NO_METRICS)
+            return
+        try:
+            self._metrics_server = metrics.serve(port)
+        except OSError as error:  # Syncs are more than figures about them.
+            log.error("OMNI_METRICS_PORT=%d cannot be used, metrics are not served: %s", port, error)  # noqa: TRY400
+        else:
+            log.info("Metrics of this worker: http://0.0.0.0:%d/metrics", port)
 
     def _warn(self, **_: Any) -> None:
         """The worker is asked to end; called in a handler of signals."""
@@ -98,6 +118,9 @@ class CeleryWorker:
 
     def _close(self, **_: Any) -> None:
         self._service.close()
+        server, self._metrics_server = self._metrics_server, None
+        if server is not None:
+            server.close()
 
     def _show_log(self, logger: logging.Logger, loglevel: int, **_: Any) -> None:
         """Give Celery's handlers our form of lines. It shows warnings only unless it is asked for more; we ask."""

@@ -1,9 +1,11 @@
 """Values as Prometheus reads them; the only module that imports prometheus_client."""
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from wsgiref.simple_server import WSGIServer
 
 from attrs import frozen
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -15,23 +17,63 @@ def exposition(
     families: Iterable[Family], values: Values, *, connector: str, accept: str
 ) -> tuple[bytes, str]:
     """Return the values in the format that ``accept`` asks for, and its content type; each has the label ``connector``."""
+    encode, content_type = choose_encoder(accept)
+    return encode(_registry(families, lambda: values, connector)), content_type
+
+
+class MetricsServer:
+    """Answers ``GET /metrics`` at a port of its own, for processes that serve nothing else. ``close`` it.
+
+    Args:
+        families: what there is.
+        values: says the values of now.
+        connector: its name.
+        port: where to listen, at all addresses; 0 takes a free one.
+
+    Attributes:
+        port: where it listens.
+
+    Raises:
+        OSError: the port cannot be used.
+    """
+
+    def __init__(
+        self, families: Iterable[Family], values: Callable[[], Values], *, connector: str, port: int
+    ) -> None:
+        self._server: WSGIServer
+        self._thread: threading.Thread
+        self._server, self._thread = start_http_server(port, registry=_registry(families, values, connector))
+        self.port = self._server.server_port
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def forget(self) -> None:
+        """Close what a forked process has of it, in that process."""
+        self._server.socket.close()
+
+
+def _registry(families: Iterable[Family], values: Callable[[], Values], connector: str) -> CollectorRegistry:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Values(tuple(families), values, connector))
-    encode, content_type = choose_encoder(accept)
-    return encode(registry), content_type
+    return registry
 
 
 @frozen(eq=False)
 class _Values(Collector):
     families: tuple[Family, ...]
-    values: Values
+    values: Callable[[], Values]
     connector: str
 
     def collect(self) -> Iterator[Metric]:
+        values = self.values()
         for family in self.families:
             name = family.name.removesuffix("_total") if family.kind == COUNTER else family.name
             metric = Metric(name, family.text, family.kind)
-            for given, series in sorted(self.values.get(family.name, {}).items()):
+            for given, series in sorted(values.get(family.name, {}).items()):
                 labels = {"connector": self.connector, **dict(zip(family.labels, given, strict=True))}
                 if family.kind == HISTOGRAM:
                     _add_histogram(metric, family, labels, series)

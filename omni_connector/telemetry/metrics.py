@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
@@ -18,6 +18,9 @@ from omni_connector.telemetry.log_context import RunIdentity
 from omni_connector.telemetry.sample_files import SampleFiles
 from omni_connector.telemetry.samples import Family, Labels, Samples, Values, merged
 
+if TYPE_CHECKING:
+    from omni_connector.telemetry.exposition import MetricsServer
+
 log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 2.0
@@ -25,6 +28,10 @@ WRITE_SECONDS = 2.0
 
 IN_TROUBLE = frozenset({"unreachable", "500", "502", "503", "504"})
 """Statuses of a manager that is not well."""
+
+NO_METRICS = (
+    "Metrics need prometheus-client, which is not installed. Type: pip install 'omni-connector[metrics]'"
+)
 
 COMPLETED = "completed"
 
@@ -105,6 +112,17 @@ class Metrics:
         from omni_connector.telemetry.exposition import exposition  # noqa: PLC0415 - an extra.
 
         return exposition(of.FAMILIES, self.values(), connector=self._connector, accept=accept)
+
+    def serve(self, port: int) -> "MetricsServer":
+        """Answer scrapes at a port of its own; the caller closes what is returned.
+
+        Raises:
+            OSError: the port cannot be used.
+        """
+        from omni_connector.telemetry.exposition import MetricsServer  # noqa: PLC0415 - an extra.
+
+        self.begin()
+        return MetricsServer(of.FAMILIES, self.values, connector=self._connector, port=port)
 
     def values(self) -> Values:
         """Return the values of all processes."""

@@ -17,6 +17,7 @@ from omni_connector.models import (
     SyncRequest,
 )
 from omni_connector.runtime.service import ConnectorService
+from omni_connector.telemetry.metrics import NO_METRICS
 from omni_connector.web.asgi import Application
 from omni_connector.web.auth import BearerAuth
 from omni_connector.web.bodies import CREDENTIALS_BYTES, SMALL_BYTES, RequestBodies, json_body
@@ -27,10 +28,6 @@ from omni_connector.web.responses import action_response, error_response, json_r
 
 EXTENSION = "omni_connector"
 """Key in ``app.extensions``: a dict of the mounted services by blueprint name."""
-
-NO_METRICS = (
-    "Metrics need prometheus-client, which is not installed. Type: pip install 'omni-connector[metrics]'"
-)
 
 
 def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Blueprint:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -304,3 +306,40 @@ def test_a_worker_that_cannot_be_right_does_not_start(options, env, says):
         process.wait_for(f"The connector cannot start: {says}")
         assert process.popen.wait(30) == 1
         assert not any("Traceback" in line for line in process.lines)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_metrics_of_the_runs_that_a_worker_executes(manager, address, environ, pool):
+    target = "support.pausing:InTwoHalves"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environ = {**environ, "TEST_MEETING_POINT": ""}
+    options = ("--pool", pool, "--max-tasks-per-child", "1")
+    served = {"OMNI_METRICS_PORT": str(port)}
+    with (
+        start_web(address, environ, target) as web,
+        start_worker(target, environ, *options, **served) as worker,
+    ):
+        manager.wait_for_connector(web, "web")
+        worker.wait_for(f"Metrics of this worker: http://0.0.0.0:{port}/metrics")
+        for number in range(1, 4):  # Each in a process of its own, in the pool that forks.
+            source = manager.add_source("web", {})
+            assert manager.wait(manager.trigger(source))["status"] == "completed"
+            expected = {
+                'omni_connector_runs_total{connector="halves",mode="full",outcome="completed"}': number,
+                'omni_connector_documents_total{connector="halves",kind="updated"}': number * 200,
+            }
+            eventually(functools.partial(shows, port, expected), seconds=20)
+        success = f'omni_connector_last_success_timestamp_seconds{{connector="halves",source_id="{source}"}}'
+        assert scraped(f"http://127.0.0.1:{port}/metrics", {success})[success] > time.time() - 600
+        assert set(scraped(f"{address.url}/metrics", expected)) == set()  # The web process executes none.
+
+
+def shows(port, expected):
+    return scraped(f"http://127.0.0.1:{port}/metrics", expected) == expected
+
+
+def scraped(url, wanted):
+    """Return the wanted ones of the values that a scrape brings."""
+    values = dict(line.rsplit(" ", 1) for line in requests.get(url, timeout=30).text.splitlines())
+    return {name: float(values[name]) for name in wanted if name in values}

@@ -7,6 +7,8 @@ import datetime as dt
 
 import attrs
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from support.partitioned import Drives
 from support.scripted import Holding, Scripted, emit, sync_request
 from support.switchable_store import SwitchableStore
@@ -19,6 +21,8 @@ from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runtime import queueing
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
+from omni_connector.telemetry.instruments import Instruments
+from omni_connector.telemetry.tracing import Tracing
 from omni_connector.testing import MemoryManager
 
 WAIT_SECONDS = 60.0
@@ -69,13 +73,17 @@ def process(make_store, manager, queue):
     """Make services: those with ``sends`` send their runs, the others are workers."""
     with contextlib.ExitStack() as stack:
 
-        def make(connector, *, sends=False):
+        def make(connector, *, sends=False, tracing=None):
             store = SwitchableStore(make_store())
             service = ConnectorService(
                 connector,
                 attrs.evolve(SETTINGS, queue_seconds=WAIT_SECONDS),
                 manager,
-                options=RuntimeOptions(dispatch_seconds=0.0, queue=queue if sends else None),
+                options=RuntimeOptions(
+                    dispatch_seconds=0.0,
+                    queue=queue if sends else None,
+                    instruments=Instruments(tracing=tracing),
+                ),
                 shared=SharedRuns(store, LeaseKeeper(store, QUICK)),
             )
             service.store = store
@@ -105,6 +113,26 @@ def test_a_run_is_running_from_the_answer_until_its_worker_ends_it(process, queu
     assert web.report("run-1").outcome == "completed"
     assert len(manager.events) == 1
     assert len(queue.sent) == 1
+
+
+def test_a_run_goes_on_with_the_trace_of_the_request_that_has_sent_it(process, queue):
+    def tracing(name):
+        provider = TracerProvider()
+        return Tracing(name, provider=provider)
+
+    seen = []
+
+    def note(ctx):
+        seen.append(trace.get_current_span().get_span_context().trace_id)
+
+    web = process(Scripted(), sends=True, tracing=(sending := tracing("web")))
+    worker = process(Scripted(note), tracing=tracing("worker"))
+    request = sending.begin_request("POST", "/sync", {})
+    sent = trace.get_current_span().get_span_context().trace_id
+    web.start_sync(sync_request())
+    request.end()
+    worker.execute(queue.wait())
+    assert seen == [sent]
 
 
 def test_what_waits_outlives_the_process_that_has_sent_it(process, queue):
