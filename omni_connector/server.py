@@ -34,7 +34,7 @@ from omni_connector.serving.gunicorn_server import (
 from omni_connector.serving.gunicorn_worker import (
     attend,
     limits_of,
-    warn_of_one_thread,
+    warn_of_settings,
     worker_of_this_process,
 )
 from omni_connector.serving.late_manager import manager_of_environment
@@ -335,5 +335,5 @@ def _begin(service: ConnectorService, prefix: str, *, is_forked: bool = False) -
     if not is_early:
         start()
     if worker is not None:
-        warn_of_one_thread(worker)
+        warn_of_settings(worker)
         attend(worker, service.drain, service.settings.log, start if is_early else None)

@@ -175,7 +175,7 @@ class ConnectorService:
                 )
             if self._prefix is not None or self._closed:
                 return
-            self._heed(limits or ServerLimits())
+            self.heed(limits or ServerLimits())
             if self.settings.connector_url is not None:
                 self._announcement.url = self.settings.connector_url + prefix
             self._announcement.warn_of_undispatchable(self._announcement.checked())
@@ -204,6 +204,15 @@ class ConnectorService:
             self._offers.start(self._starter.adopt)
         if self.mirror is not None:
             self.mirror.start()
+
+    def heed(self, limits: ServerLimits) -> None:
+        """Stay within what the server allows."""
+        if self.settings.max_concurrent_actions is None:
+            self.slow_requests.limit = limits.slow_requests
+        if limits.request_seconds is not None:
+            self._action_seconds = min(self._action_seconds, limits.request_seconds)
+        if limits.shutdown_seconds is not None:
+            self.shutdown_seconds = min(self.shutdown_seconds, limits.shutdown_seconds)
 
     def drain(self, *, quick: bool = False) -> None:
         """Stop registering and stop the runs; requests are still answered. Returns when it is done, however often called.
@@ -368,15 +377,6 @@ class ConnectorService:
     def _call_cancel(self, sync_run_id: str) -> "Future[Any]":
         given = {"sync_run_id": sync_run_id}
         return self._hook_threads.submit(self._hooks.call, self.connector.cancel, given)
-
-    def _heed(self, limits: ServerLimits) -> None:
-        """Stay within what the server allows."""
-        if self.settings.max_concurrent_actions is None:
-            self.slow_requests.limit = limits.slow_requests
-        if limits.request_seconds is not None:
-            self._action_seconds = min(self._action_seconds, limits.request_seconds)
-        if limits.shutdown_seconds is not None:
-            self.shutdown_seconds = min(self.shutdown_seconds, limits.shutdown_seconds)
 
     def _mirrored(self) -> Mirror:
         if self.mirror is None:

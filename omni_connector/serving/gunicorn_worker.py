@@ -31,6 +31,9 @@ SWEEP_SECONDS = 0.1
 TIMEOUT_SHARE = 0.8
 """Of the time after which gunicorn kills a ``sync`` worker; an action may take so long."""
 
+FEW_REQUESTS = 1000
+"""Fewer before a worker is recycled are warned of: the manager alone makes several a minute for each run."""
+
 QUICK_SIGNALS = (signal.SIGQUIT, signal.SIGINT) if hasattr(signal, "SIGQUIT") else (signal.SIGINT,)
 
 
@@ -85,9 +88,19 @@ def attend(
         attendant.starts.append(start)
 
 
-def warn_of_one_thread(worker: Worker) -> None:
-    """Say once what a worker cannot do that answers one request at a time."""
-    if worker.age > 1 or (limits_of(worker).threads or 2) > 1:
+def warn_of_settings(worker: Worker) -> None:
+    """Say once what a worker cannot do with its settings."""
+    if worker.age > 1:
+        return
+    if 0 < worker.cfg.max_requests < FEW_REQUESTS:
+        log.warning(
+            "--max-requests %d ends this worker after so many requests, and the probes of the manager count: its syncs are "
+            "interrupted and resumed each time, and the manager gives up a sync that is lost four times in a row. "
+            "Leave it out, or set it to at least %d.",
+            worker.cfg.max_requests,
+            FEW_REQUESTS,
+        )
+    if (limits_of(worker).threads or FEW_REQUESTS) > 1:
         return
     log.warning(
         "This gunicorn worker answers one request at a time: while an action runs, or a client is slow to send its request, "

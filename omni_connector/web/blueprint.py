@@ -16,6 +16,7 @@ from omni_connector.models import (
     SkillRequest,
     SyncRequest,
 )
+from omni_connector.runtime.requests import ServerLimits
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.telemetry.metrics import NO_METRICS
 from omni_connector.web.asgi import Application
@@ -59,6 +60,7 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
             state.app.before_request(auth.refusal)
 
     blueprint.record(mount)
+    blueprint.before_request(learn_threads)
     bodies = RequestBodies(service.settings)
     blueprint.before_request(bodies.begin_request)
     blueprint.teardown_request(bodies.end_request)
@@ -77,6 +79,13 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
 def _service() -> ConnectorService:
     services: dict[str, ConnectorService] = current_app.extensions[EXTENSION]
     return services[request.blueprint or ""]
+
+
+def learn_threads() -> None:
+    """Learn how many threads waitress has: it says so in requests only."""
+    is_connected = request.environ.get("waitress.client_disconnected")
+    if is_connected is not None:
+        _service().heed(ServerLimits(threads=is_connected.__self__.server.adj.threads))
 
 
 def health() -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from contextlib import ExitStack
 import pytest
 import requests
 from support.pausing import meet
-from support.processes import WAIT_SECONDS, start_gunicorn
+from support.processes import WAIT_SECONDS, Process, start_gunicorn
 
 PROBE_SECONDS = 5.0
 """So long the manager waits for an answer."""
@@ -86,6 +87,33 @@ def test_probes_are_answered_while_twenty_actions_run(options, most, pipe, manag
 
 
 HEAD = b"POST /action HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+def test_of_the_threads_of_waitress_some_are_kept_for_probes(pipe, manager, address):
+    program = (
+        f"import socket, waitress; from omni_connector.wsgi import app; "
+        f"waitress.serve(app, sockets=[socket.socket(fileno={address.fd})], threads=4)"
+    )
+    env = {"CONNECTOR_MANAGER_URL": manager.url, "CONNECTOR_URL": address.url}
+    env |= {"OMNI_CONNECTOR": "support.pausing:Busy", "TEST_MEETING_POINT": str(pipe)}
+    body = {"action": "slow", "params": {}, "credentials": {}}
+    with Process(sys.executable, "-c", program, env=env, pass_fds=(address.fd,)) as process:
+        manager.wait_until_registered("web")
+        run = manager.trigger(manager.add_source("web", {}))
+        process.wait_for("the sync runs")
+        with ThreadPoolExecutor(8) as callers:
+            answers = [
+                callers.submit(requests.post, f"{address.url}/action", json=body, timeout=WAIT_SECONDS)
+                for _ in range(8)
+            ]
+            process.wait_for("3 actions run")
+            assert_probes(address, run)
+            meet(pipe)
+            statuses = sorted(answer.result().status_code for answer in answers)
+        assert statuses == [200] * 3 + [503] * 5
+        process.kill()
+
+
 UNFINISHED = {
     "body": HEAD + b"Content-Length: 100\r\n\r\n{",
     "chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n50\r\n{",

@@ -30,6 +30,8 @@ BEGUN = 40
 
 LEASE_SECONDS = 15
 
+CONNECTORS = {"gunicorn": "support.counting:Counting", "gunicorn, async": "support.counting:AsyncCounting"}
+
 
 class FreePort:
     """An address for servers that open their socket themselves."""
@@ -55,8 +57,8 @@ class Server:
 
     def start(self) -> Process:
         env = {"CONNECTOR_MANAGER_URL": self.manager.url, "TEST_FOLDER": str(self.folder)}
-        if self.kind == "gunicorn":
-            return start_gunicorn(self.address, "support.counting:Counting", *self.options, env=env)
+        if self.kind in CONNECTORS:
+            return start_gunicorn(self.address, CONNECTORS[self.kind], *self.options, env=env)
         if self.kind == "bare gunicorn":
             return start_gunicorn(
                 self.address, "support.counting:Counting", *self.options, env=env, bare=True
@@ -202,6 +204,7 @@ def row(name, kind, options, happens, outcome, *, slow=True):
 
 ROWS = [
     row("gthread, TERM and start", "gunicorn", (), term, EXACT, slow=False),
+    row("gthread, async sync, TERM and start", "gunicorn, async", (), term, EXACT),
     row("gthread, INT and start", "gunicorn", (), interrupt, AGAIN),
     row("gthread, QUIT and start", "gunicorn", (), quit_, AGAIN),
     row("workers, TERM and start", "gunicorn", TWO, term, EXACT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 from omni_connector import Connector, Document, DocumentPermissions
@@ -22,14 +23,29 @@ class Counting(Connector):
         first = 0 if state is None else state["next"]
         for number in range(first, source_config["documents"]):
             source.wait(source_config["seconds"])
-            ctx.emit(
-                Document(
-                    external_id=str(number),
-                    title=f"Document {number}",
-                    content=f"Text {number}",
-                    permissions=DocumentPermissions(public=True),
-                )
-            )
+            ctx.emit(document(number))
             ctx.increment_scanned()
             if (number + 1) % SAVE_EVERY == 0:
                 ctx.save_state({"next": number + 1})
+
+
+class AsyncCounting(Counting):
+    """The same as a coroutine."""
+
+    async def sync(self, source_config, credentials, state, ctx):
+        first = 0 if state is None else state["next"]
+        for number in range(first, source_config["documents"]):
+            await asyncio.sleep(source_config["seconds"])
+            await ctx.emit(document(number))
+            await ctx.increment_scanned()
+            if (number + 1) % SAVE_EVERY == 0:
+                await ctx.save_state({"next": number + 1})
+
+
+def document(number):
+    return Document(
+        external_id=str(number),
+        title=f"Document {number}",
+        content=f"Text {number}",
+        permissions=DocumentPermissions(public=True),
+    )
