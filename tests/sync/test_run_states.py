@@ -39,6 +39,7 @@ OPERATIONS = {
 }
 STATES = {
     "open": (lambda rig: None, Phase.OPEN),
+    "winding down": (lambda rig: rig.stop.wind_down(), Phase.OPEN),
     "shutting down": (lambda rig: rig.stop.interrupt(), Phase.DRAINING),
     "ending": (lambda rig: rig.stop.begin_end(), Phase.DRAINING),
     "fenced": (lambda rig: rig.stop.cancel(), Phase.FENCED),
@@ -88,6 +89,8 @@ def test_each_operation_does_in_each_state_what_the_table_says(
         assert type(raised) is getattr(exceptions, result)
     else:
         assert raised is None
+    if state == "winding down":
+        assert rig.stop.stopped.is_set() is result.endswith("stopped")
     if result in {"True", "False"}:
         assert bool(value) is (result == "True")
     if result == "nothing" or result.endswith("Error"):
