@@ -70,6 +70,7 @@ def test_an_incremental_run_sends_what_is_new_and_what_the_manager_refused(sync,
     assert sync("incremental").documents == {}
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_no_repository_fails_the_run(sync, tmp_path):
     result = sync(repo_path=str(tmp_path))
     assert result.status == "failed"
@@ -112,6 +113,7 @@ def test_it_runs_from_the_command_line_and_ends_its_server(commit, tmp_path):
     assert json.loads(ended.stdout)["emitted"] == 1
 
 
+@pytest.mark.slow
 def test_a_served_connector_takes_its_server_along_when_it_ends(omni_manager):
     environ = {"CONNECTOR_MANAGER_URL": omni_manager.url}
     command = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from everything.tracker import Project
 from everything.tracker_connector import TrackerConnector
 from support.refusing import refusing
@@ -18,6 +19,7 @@ class WithoutServer(TrackerConnector):
     mcp_server = None
 
 
+@pytest.mark.slow
 def test_what_the_manager_rejects_is_emitted_again_by_the_next_run(run_sync, tmp_path):
     shutil.copytree(SAMPLE, tmp_path / "apollo")
     token = "apollo-token"

@@ -90,6 +90,7 @@ def test_a_ticket_that_comes_with_its_webhook_is_indexed_at_once(app, omni_manag
     assert omni_manager.document(source, "1").content == "It smokes."
 
 
+@pytest.mark.slow
 def test_for_anything_else_the_manager_is_asked_for_a_sync(app, omni_manager, source):
     status, answer = send(app, source, {"type": "project.renamed"})
     run = omni_manager.wait_for_run(answer["sync_run_id"])
@@ -103,6 +104,7 @@ def test_what_is_not_signed_or_not_known_is_refused(app, omni_manager, source):
     assert omni_manager.runs(source) == []
 
 
+@pytest.mark.slow
 def test_while_a_sync_is_in_progress_the_sender_shall_try_again(app, omni_manager, source):
     created = omni_manager.app.test_client().post(
         "/sdk/sync/create", json={"source_id": source, "sync_type": "full"}

@@ -11,7 +11,7 @@ import time
 import pytest
 import requests
 from flask import g, request
-from support.mcp_servers import WAIT, Mirror, children, python_server, wait_until_gone
+from support.mcp_servers import WAIT, Mirror, children, http_library, python_server, wait_until_gone
 from support.openapi import problems, response_problems
 
 from omni_connector import (
@@ -192,6 +192,18 @@ def test_a_second_start_knows_the_catalogue_from_the_disk(awkward, tmp_path, man
 
 
 # -- requests ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def library_url():
+    with http_library() as url:
+        yield url
+
+
+@pytest.fixture
+def library(library_url):
+    """The library over HTTP, one process for all: importing the ``mcp`` package takes longer than these tests."""
+    return HttpMcpServer(library_url)
 
 
 @pytest.fixture

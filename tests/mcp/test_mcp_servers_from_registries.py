@@ -129,7 +129,7 @@ def test_the_everything_server_from_npm(bridge_to, everything):
         bridged.call_tool("no-such-tool", {})
 
 
-@pytest.fixture(params=["stdio", "http"])
+@pytest.fixture(params=["stdio", pytest.param("http", marks=pytest.mark.slow)])
 def either_library(request, library):
     if request.param == "stdio":
         yield library
@@ -165,7 +165,7 @@ def test_a_server_of_the_mcp_package(bridge_to, either_library):
     assert [skill.title for skill in catalogue.skills] == ["Recommend a book"]
 
 
-@pytest.mark.parametrize("name", ["library", "awkward"])
+@pytest.mark.parametrize("name", [pytest.param("library", marks=pytest.mark.slow), "awkward"])
 def test_every_announced_schema_is_one_that_the_manager_takes(bridge_to, name, request):
     catalogue = catalogue_of(bridge_to(request.getfixturevalue(name)))
     assert [problem for tool in catalogue.tools for problem in schema_problems(tool.input_schema)] == []

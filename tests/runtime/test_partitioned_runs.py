@@ -541,6 +541,7 @@ def test_a_shutdown_saves_what_was_reached(serve, manager, ended):
         ctx.raise_if_cancelled()
 
     service = serve(Drives(script=script), options=RuntimeOptions(save_pace=SavePace(least_seconds=3600.0)))
+    service.shutdown_seconds = 8.0  # Half of it is for a next state, which does not come.
     service.start_sync(sync_request())
     gate.meet(3)
     service.close()
