@@ -61,15 +61,15 @@ def test_a_host_that_is_none_is_refused(omni, host):
 
 
 @needs_ipv6
-def test_an_ipv6_address_is_taken_with_and_without_brackets(process):
-    for host in ("::1", "[::1]"):
-        popen = process("manager", "--host", host, "--port", "0", "--data", f"data-{len(host)}")
-        assert wait_for_line(popen, "Manager at ").startswith("Manager at http://[::1]:")
-        popen.terminate()
-        assert popen.wait(30) == 0
+@pytest.mark.parametrize("host", ["[::1]", pytest.param("::1", marks=pytest.mark.slow)])
+def test_an_ipv6_address_is_taken_with_and_without_brackets(process, host):
+    popen = process("manager", "--host", host, "--port", "0")
+    assert wait_for_line(popen, "Manager at ").startswith("Manager at http://[::1]:")
+    popen.terminate()
+    assert popen.wait(30) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_says_how_to_use_it_and_stops_on_a_signal(process, number):
     popen = process("manager", "--port", "0")
     url = address(popen)
@@ -96,6 +96,7 @@ def test_a_source_is_synced_as_soon_as_its_connector_has_registered(process, omn
     assert open_store(".omni").count_documents() == 2
 
 
+@pytest.mark.slow
 def test_a_source_keeps_its_id_and_its_state_from_one_start_to_the_next(process):
     for _ in range(2):
         popen = process("manager", "--port", "0", "--source", "notes:local_files")
@@ -152,6 +153,7 @@ def test_a_signal_to_this_process_stops_the_manager():
     assert end.value.code == 0
 
 
+@pytest.mark.slow
 def test_it_passes_for_an_older_manager(process, omni):
     popen = process(
         "manager", "--port", "0", "--as-of", "2026-02-13", "--connector", "web=http://127.0.0.1:9"

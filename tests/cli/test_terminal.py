@@ -46,6 +46,7 @@ def test_a_run_shows_a_line_that_moves_and_a_table_at_the_end():
     assert "Documents   50 scanned, 50 emitted" in COLOUR.sub("", table)
 
 
+@pytest.mark.slow
 def test_the_moving_line_never_takes_two_lines():
     text, _ = seen("run", NOTES, "--set", "wait=true", "--timeout", "0.6", columns=50)
     assert text.count("\x1b[2K") >= 2
@@ -62,6 +63,7 @@ def test_search_marks_matches_in_colour_and_wraps_snippets():
     assert max(map(len, lines)) <= 40
 
 
+@pytest.mark.slow
 def test_no_colours_where_the_environment_refuses_them(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     text, _ = seen("run", NOTES)

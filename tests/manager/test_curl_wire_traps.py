@@ -552,8 +552,15 @@ def in_a_process(script: str, url: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("child_sends", [True, False], ids=["the child sends", "the child does nothing"])
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize(
+    ("tls", "child_sends"),
+    [
+        pytest.param(False, True, id="plain, the child sends"),
+        pytest.param(False, False, id="plain, the child does nothing", marks=pytest.mark.slow),
+        pytest.param(True, True, id="TLS, the child sends", marks=pytest.mark.slow),
+        pytest.param(True, False, id="TLS, the child does nothing", marks=pytest.mark.slow),
+    ],
+)
 def test_a_fork_in_the_middle_of_everything(authority, tls, child_sends):
     """Look-ups of names, transfers and idle connections: the child leaves them alone, also at its normal exit."""
     with ParallelServer(echo, tls=authority.server() if tls else None) as server:

@@ -31,6 +31,13 @@ WIRES = {
 }
 SUBMITTED = list(WIRES)
 CARRIED = [f"{name}, in the caller's thread" for name in SUBMITTED]
+BOTH_WIRES = pytest.mark.parametrize(
+    "make_wire",
+    ["curl", "session", *(pytest.param(name, marks=pytest.mark.slow) for name in [SUBMITTED[2], *CARRIED])],
+    indirect=True,
+)
+"""For tests with many cases; who calls a wire, and a hook that only looks, make no difference to what they show."""
+
 REQUEST = WireRequest(method="POST", path="/sdk/content", body=(b"{}",), seconds=10.0)
 PATIENCE = 60
 
@@ -241,8 +248,16 @@ def trusted(authority):
     return session
 
 
-@pytest.mark.parametrize("at_once", [1, 8], ids=["in sequence", "8 at once"])
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+@BOTH_WIRES
+@pytest.mark.parametrize(
+    ("tls", "at_once"),
+    [
+        pytest.param(False, 1, id="plain, in sequence"),
+        pytest.param(False, 8, id="plain, 8 at once", marks=pytest.mark.slow),
+        pytest.param(True, 1, id="TLS, in sequence", marks=pytest.mark.slow),
+        pytest.param(True, 8, id="TLS, 8 at once"),
+    ],
+)
 @pytest.mark.parametrize("form", list(ODD_ANSWERS))
 def test_no_answer_is_taken_for_anothers(make_wire, authority, form, tls, at_once):
     """Every third answer of the server has an odd form."""
@@ -270,6 +285,7 @@ def test_no_answer_is_taken_for_anothers(make_wire, authority, form, tls, at_onc
             assert not any(answer.headers.get("retry-after") == "9" for answer in answers)
 
 
+@BOTH_WIRES
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize(
     "stray",
@@ -551,6 +567,7 @@ def test_a_forked_child_has_connections_of_its_own(make_wire):
 # -- TLS ------------------------------------------------------------------------------------------------------------
 
 
+@BOTH_WIRES
 @pytest.mark.parametrize("kind", ["file", "directory", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "none"])
 def test_a_ca_of_ones_own(make_wire, authority, monkeypatch, kind):
     session = requests.Session()
@@ -620,6 +637,7 @@ def manager(request, authority):
         yield server
 
 
+@BOTH_WIRES
 @pytest.mark.parametrize("kind", ["HTTP proxy", "HTTPS proxy"])
 @pytest.mark.parametrize("by", ["session", "environment"])
 @pytest.mark.parametrize("password", ["", "p@ss:w%C3%B6rd"], ids=["open", "password"])
@@ -666,6 +684,7 @@ def test_a_proxy_that_is_not_there_is_named(make_wire, authority, manager):
     assert "secret" not in str(error)
 
 
+@BOTH_WIRES
 @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "127.0.0.0/8", "*", "example.com, 127.0.0.1"])
 @pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
 def test_no_proxy_is_what_requests_makes_of_it(make_wire, authority, manager, monkeypatch, no_proxy, name):
