@@ -125,7 +125,7 @@ def test_a_run_store_that_is_a_link_is_refused(tmp_path):
 def test_the_catalogue_of_an_mcp_server_is_private_and_in_its_folder(tmp_path, name):
     folder = tmp_path / "above" / "cache"
     cache = CatalogueCache(folder, 60, connector=name, server=StdioMcpServer(command="true"))
-    cache.save(McpCatalogue(), frozenset())
+    cache.save(McpCatalogue())
     assert [path.parent for path in folder.rglob("*")] == [folder]
     assert readable_by_others(tmp_path / "above") == {}
 

@@ -14,6 +14,7 @@ from omni_connector._version import __version__
 from omni_connector.config import ca_bundle_variable
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.manager_access import ManagerAccess
+from omni_connector.masking.process import register_secret
 
 USER_AGENT = f"omni-connector-python/{__version__}"
 
@@ -42,6 +43,8 @@ def new_session(
     if access.certificate is not None:
         session.cert = access.certificate if access.key is None else (access.certificate, access.key)
     session.headers.update(access.headers)
+    for _, value in access.headers:
+        register_secret(value)
     session.auth = None if "Authorization" in session.headers else get_netrc_auth(manager_url)
     session.trust_env = False
     adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections)

@@ -15,6 +15,7 @@ from flask import Response, request
 
 from omni_connector.config import Settings
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.masking.process import register_secret
 from omni_connector.web.responses import error_response
 
 log = logging.getLogger(__name__)
@@ -70,13 +71,13 @@ class BearerAuth:
             return None
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            return self._refuse('Bearer realm="omni-connector"', "no bearer token")
+            return self._refuse('Bearer realm="omni-connector"', "no token")
         presented = given.strip().encode("latin-1", "replace")
         # All are compared, so that the time says nothing of which one is right.
         matches = [hmac.compare_digest(presented, token) for token in self._tokens.current()]
         if any(matches):
             return None
-        return self._refuse('Bearer realm="omni-connector", error="invalid_token"', "a wrong bearer token")
+        return self._refuse('Bearer realm="omni-connector", error="invalid_token"', "a wrong token")
 
     def _refuse(self, challenge: str, what: str) -> Response:
         self._refused += 1
@@ -157,4 +158,6 @@ def _checked(texts: list[str], what: str) -> tuple[bytes, ...]:
         problem = "has a token with other characters than letters, digits and -._~+/="
     if problem:
         raise ConfigurationError(f"{what} {problem}. {_REMEDY}")
+    for token in tokens:
+        register_secret(token)  # A request of the hosting application's log may show its headers.
     return tuple(token.encode() for token in tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 
 import pytest
@@ -109,7 +110,10 @@ def test_without_them_there_is_no_connection(environ, heads, missing):
     assert heads == []
 
 
-def test_headers_stay_out_of_what_is_shown(environ):
+def test_headers_stay_out_of_what_is_shown(environ, caplog):
+    SdkClient.from_environ({**environ, "CONNECTOR_MANAGER_HEADERS": "X-Key: zk4-Gateway-Key"}).close()
+    logging.getLogger("host").warning("sent zk4-Gateway-Key")
+    assert "zk4-Gateway-Key" not in caplog.text
     settings = Settings.from_environ(environ)
     assert "s3cret" not in repr(settings)
     assert Settings.beside_manager("http://m", "http://me", environ).access.headers == ()

@@ -51,7 +51,7 @@ def test_every_route_but_health_needs_a_token(client, method, path):
         401,
         'Bearer realm="omni-connector"',
     )
-    assert refused.json["error"] == "This connector needs a token: the request has no bearer token."
+    assert refused.json["error"] == "This connector needs a token: the request has no token."
     assert client.open(path, method=method, headers=bearer(OLD)).status_code != 401
 
 
@@ -120,8 +120,14 @@ def test_the_log_says_once_a_minute_that_tokens_are_missing_and_shows_none(clien
     for _ in range(3):
         client.get("/manifest", headers=bearer("a-wrong-token-of-someone"))
     (line,) = caplog.messages
-    assert line.startswith("GET /manifest with a wrong bearer token is answered 401 (1 requests so far). ")
+    assert line.startswith("GET /manifest with a wrong token is answered 401 (1 requests so far). ")
     assert "a-wrong-token" not in caplog.text
+
+
+def test_tokens_are_masked_where_the_application_shows_them(make_app, caplog):
+    make_app(Scripted(), auth_token="zk4-shown-by-the-application")
+    logging.getLogger("host").warning("the request has %s", ["zk4-shown-by-the-application"])
+    assert caplog.messages == ["the request has ['***']"]
 
 
 # -- a file -----------------------------------------------------------------------------------------------------
