@@ -44,6 +44,7 @@ from omni_connector.serving.processes import (
     is_inside_gunicorn,
     is_preloading,
     is_reloader_parent,
+    require_own_process,
     require_real_threads,
     workers_of_server,
 )
@@ -98,6 +99,7 @@ def create_blueprint(
             process has greenlets instead of threads. Mounting raises it as well, when the manager would reject the manifest.
     """
     require_real_threads()
+    require_own_process()
     is_given = settings is not None
     if settings is None:
         # A process that serves needs the address of the manager now, a test suite may set it later.

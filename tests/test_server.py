@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
+import tempfile
+from types import SimpleNamespace
 
+import attrs
 import pytest
 from support.ipv6 import needs_ipv6
 from support.scripted import Scripted
 from support.waiting import eventually
 
-from omni_connector import ConfigurationError
+from omni_connector import ConfigurationError, Settings
 from omni_connector.local import HttpServer
 from omni_connector.server import (
     close_services,
@@ -155,3 +159,29 @@ def test_an_ipv6_address_is_served_with_and_without_brackets(monkeypatch, host):
     monkeypatch.setattr(GunicornServer, "run", lambda server: bound.append(server.cfg.address))
     serve(Scripted(), port=0, host=host)
     assert bound == [[(host.strip("[]"), 0)]]
+
+
+@pytest.mark.parametrize(
+    ("options", "processes", "missing"),
+    [
+        ({"master": True}, 1, "--lazy-apps --enable-threads"),
+        ({"enable-threads": True}, 2, "--lazy-apps"),
+        ({"lazy-apps": True, "master": True}, 2, "--enable-threads"),
+    ],
+)
+def test_uwsgi_is_refused_where_it_gives_no_threads(monkeypatch, options, processes, missing):
+    """It forks without a word to Python after it has loaded an application, and runs none of its threads unless asked to."""
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options, numproc=processes))
+    with pytest.raises(ConfigurationError, match=f"Type: uwsgi {missing} "):
+        create_app(Scripted(), settings=Settings(manager_url="http://127.0.0.1:9"))
+
+
+def test_the_processes_of_uwsgi_share_a_run_store(monkeypatch, tmp_path):
+    uwsgi = SimpleNamespace(opt={"lazy-apps": True, "threads": b"4"}, numproc=2)
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    settings = Settings(manager_url="http://127.0.0.1:9")
+    close_services(create_app(Scripted(), settings=settings))
+    assert list(tmp_path.glob("omni-connector-*/scripted-*"))
+    with pytest.raises(ConfigurationError, match="this server has 2"):
+        create_app(Scripted(), settings=attrs.evolve(settings, run_store="memory"))

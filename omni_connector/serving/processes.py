@@ -16,6 +16,9 @@ from omni_connector.exceptions import ConfigurationError
 _SPAWNING = {"uvicorn", "hypercorn", "granian"}
 """Servers that start their workers with ``multiprocessing``; they give no other sign of having several."""
 
+_UWSGI = "uwsgi"
+"""A module that is there in processes of uWSGI only."""
+
 _RELOADER = "werkzeug._reloader"
 """Its functions are on the stack of the main thread while Werkzeug's reloader runs, in the parent and in the child."""
 
@@ -40,6 +43,8 @@ def workers_of_server() -> int | None:
         server = frame.f_globals.get("__name__", "").partition(".")[0]
         if is_spawned and server in _SPAWNING:
             found = max(found or 1, getattr(frame.f_locals.get("config"), "workers", 1))
+    if found is None and _UWSGI in sys.modules and sys.modules[_UWSGI].numproc > 1:
+        found = int(sys.modules[_UWSGI].numproc)
     return found
 
 
@@ -120,3 +125,27 @@ def require_real_threads(remedy: str = GUNICORN_REMEDY) -> None:
         f"{library} has replaced the threads of this process by greenlets, in which a sync that computes holds up "
         f"everything else and async connectors fail. Type: {remedy}"
     )
+
+
+def require_own_process() -> None:
+    """Refuse uWSGI where it would fork after the application was loaded, or run no threads.
+
+    It forks without a word to Python: the child has the locks and the connections of its parent, and no threads.
+
+    Raises:
+        ConfigurationError: says which options are missing.
+    """
+    server = sys.modules.get(_UWSGI)
+    if server is None:
+        return
+    given = {name if isinstance(name, str) else name.decode() for name in server.opt}
+    is_forked = ("master" in given or server.numproc > 1) and given.isdisjoint({"lazy-apps", "lazy"})
+    missing = ["--lazy-apps"] if is_forked else []
+    if given.isdisjoint({"enable-threads", "threads"}):
+        missing.append("--enable-threads")
+    if missing:
+        options = " ".join(missing)
+        raise ConfigurationError(
+            f"uWSGI without {options} gives an application no threads of its own in the process that serves, and syncs "
+            f"need them. Type: uwsgi {options} ..."
+        )
