@@ -31,6 +31,7 @@ from omni_connector.manager.curl_wire import CurlWire
 from omni_connector.manager.session_wire import SessionWire
 from omni_connector.manager.wire import Wire, WireAnswer, WireRequest
 from omni_connector.models import SyncRequest
+from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 
 RUN = "01K3ABCDEFGHJKMNPQRSTVWXYZ"
@@ -110,11 +111,14 @@ def event(number: int) -> dict[str, object]:
 # -- the SDK --------------------------------------------------------------------------------------------------------
 
 
-def run_connector(connector: Connector, task: Task, *, runs: int = 1) -> Callable[[], None]:
+def run_connector(
+    connector: Connector, task: Task, *, runs: int = 1, options: RuntimeOptions | None = None
+) -> Callable[[], None]:
     """Return what runs the connector's sync, ``runs`` times at once, and waits for the end."""
     settings = Settings(manager_url=task.manager_url)
     client = SdkClient(task.manager_url, parallel_uploads=task.parallel, wire=task.wire())
-    service = ConnectorService(connector, settings, client)
+    service = ConnectorService(connector, settings, client, options=options)
+    client.observe(service.instruments.metrics, service.instruments.tracing)
 
     def work() -> None:
         try:

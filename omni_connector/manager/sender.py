@@ -29,7 +29,7 @@ from omni_connector.manager.refusals import LASTING
 from omni_connector.manager.retry import RETRIED_STATUSES, UNHANDLED_STATUSES, Policies, RetryPolicy
 from omni_connector.manager.wire import Body, Wire, WireAnswer, WireError, WireRequest
 from omni_connector.telemetry.call_observer import CallObserver
-from omni_connector.telemetry.spans import CallTracer
+from omni_connector.telemetry.spans import CallSpan, CallTracer
 
 log = logging.getLogger(__name__)
 
@@ -223,7 +223,10 @@ class Sending(Generic[T]):
         self._form: MultipartForm | None = None
         self._size = 0  # Bytes of the body.
         tracer = sender.tracer
-        self._span = None if tracer is None else tracer.begin_call(call.method, call.endpoint, owner.span)
+        self._span: CallSpan | None = None
+        if tracer is not None:
+            is_upload = call.gate == "uploads"
+            self._span = tracer.begin_call(call.method, call.endpoint, owner.span, is_upload=is_upload)
         owner.calls.add(self)
         sender.open.add(self)
 

@@ -45,5 +45,10 @@ class CallTracer(Protocol):
     def current(self) -> object | None:
         """Return the span of this thread, or None."""
 
-    def begin_call(self, method: str, endpoint: str, parent: object | None) -> CallSpan | None:
-        """Begin a call below the span of this thread, else below ``parent``, as of ``current``; None without either."""
+    def begin_call(
+        self, method: str, endpoint: str, parent: object | None, *, is_upload: bool = False
+    ) -> CallSpan | None:
+        """Begin a call below the span of this thread, else below ``parent``, as of ``current``; None without either.
+
+        There may be thousands of uploads a second: a part of them belongs to the trace without a span of its own.
+        """

@@ -7,6 +7,7 @@ import contextlib
 import importlib.metadata
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -33,6 +34,9 @@ FLUSH_MILLISECONDS = 2000
 
 FIRST_ERROR = 500
 
+UPLOADS_AT_ONCE, UPLOADS_A_SECOND = 50, 10
+"""Spans of uploads in one process: a span costs a third of what an upload does, and a trace of a million is of no use."""
+
 
 class Tracing:
     """The traces of one connector. ``close`` it. It is a ``RunObserver`` and a ``CallTracer``.
@@ -52,7 +56,8 @@ class Tracing:
         self._own_provider: TracerProvider | None = None
         self._lock = threading.Lock()  # Held while the provider is made.
         self._tracer: Tracer | None = None
-        self._unsampled: tuple[Span, CallSpan] | None = None  # The last parent, with what its calls carry.
+        self._uploads = Budget(UPLOADS_AT_ONCE, UPLOADS_A_SECOND)
+        self._unrecorded: tuple[Span, CallSpan] | None = None  # The last parent, with what its calls carry.
 
     def begin(self) -> None:
         """Make what sends spans; in the process that serves, because it has a thread."""
@@ -126,16 +131,27 @@ class Tracing:
         span = trace.get_current_span()
         return otel_context.get_current() if span.get_span_context().is_valid else None
 
-    def begin_call(self, method: str, endpoint: str, parent: object | None) -> CallSpan | None:
+    def begin_call(
+        self, method: str, endpoint: str, parent: object | None, *, is_upload: bool = False
+    ) -> CallSpan | None:
         """See ``CallTracer``."""
-        context = self.current() or parent
-        if not isinstance(context, Context):
-            return None
-        above = trace.get_current_span(context)
-        if not above.get_span_context().trace_flags.sampled:
-            if self._unsampled is None or self._unsampled[0] is not above:
-                self._unsampled = above, Unsampled(_headers(context))
-            return self._unsampled[1]
+        above, context = trace.get_current_span(), None
+        if above is trace.INVALID_SPAN:
+            if not isinstance(parent, Context):
+                return None
+            above, context = trace.get_current_span(parent), parent
+        known = self._unrecorded
+        is_known = known is not None and known[0] is above
+        if is_upload and not self._uploads.has_room():
+            if known is not None and is_known:
+                return known[1]
+        elif above.get_span_context().trace_flags.sampled:
+            return self._begun_call(method, endpoint, context or otel_context.get_current())
+        unrecorded = Unrecorded(_headers(context or otel_context.get_current()))
+        self._unrecorded = above, unrecorded
+        return unrecorded
+
+    def _begun_call(self, method: str, endpoint: str, context: Context) -> CallSpan:
         attributes = {"http.request.method": method, "url.template": endpoint}
         span = self._started(f"{method} {endpoint}", SpanKind.CLIENT, context, attributes)
         return TracedCall(span, _headers(trace.set_span_in_context(span, context)))
@@ -169,6 +185,23 @@ class Tracing:
             trace.set_tracer_provider(self._own_provider)  # For the spans of the connector itself.
             provider = self._own_provider
         return provider.get_tracer("omni_connector", __version__)
+
+
+class Budget:
+    """So many at once, and then so many a second; roughly, because it takes no lock."""
+
+    def __init__(self, at_once: float, a_second: float) -> None:
+        self._at_once = self._left = at_once
+        self._a_second = a_second
+        self._since = time.monotonic()
+
+    def has_room(self) -> bool:
+        """Say whether there is room for one, and take it."""
+        now = time.monotonic()
+        left = min(self._at_once, self._left + (now - self._since) * self._a_second)
+        has_room = left >= 1
+        self._left, self._since = left - has_room, now
+        return has_room
 
 
 class RequestSpan:
@@ -237,8 +270,8 @@ class TracedCall:
         span.end()
 
 
-class Unsampled:
-    """A call of a trace that is not recorded here; the manager learns of the trace all the same."""
+class Unrecorded:
+    """A call without a span of its own; the manager learns of the trace all the same."""
 
     __slots__ = ("headers",)
 
