@@ -1,5 +1,6 @@
 """Records what Prometheus is shown of one connector; see ``families`` for what there is."""
 
+import itertools
 import logging
 import threading
 import time
@@ -12,6 +13,7 @@ from attrs import define
 
 from omni_connector._version import __version__
 from omni_connector.forking import begins_anew
+from omni_connector.models.sync import SyncMode
 from omni_connector.telemetry import families as of
 from omni_connector.telemetry.figures import RunEnd, RunFigures
 from omni_connector.telemetry.log_context import RunIdentity
@@ -33,7 +35,7 @@ NO_METRICS = (
     "Metrics need prometheus-client, which is not installed. Type: pip install 'omni-connector[metrics]'"
 )
 
-COMPLETED = "completed"
+COMPLETED, FAILED = "completed", "failed"
 
 KINDS = ("scanned", "emitted", "updated", "deleted", "unread", "refused")
 """Of documents, as ``Figures`` names them."""
@@ -68,6 +70,11 @@ class Metrics:
             self._files.close()
         self._files = None
         self._samples = Samples(of.FAMILIES)
+        # A counter that appears with its first value has not increased, as Prometheus sees it.
+        for mode, outcome in itertools.product(SyncMode, (COMPLETED, FAILED)):
+            self._samples.add(of.RUNS, (mode.value, outcome), 0.0)
+        for kind in KINDS:
+            self._samples.add(of.DOCUMENTS, (kind,), 0.0)
         self._lock = threading.Lock()  # Protects the following.
         self._runs: dict[str, _Run] = {}
         self._is_begun = self._is_closed = False
