@@ -18,6 +18,7 @@ from omni_connector.runtime.runs import QueuedRun
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.telemetry.logs import add_run_to_lines, formatter_of
 from omni_connector.telemetry.metrics import NO_METRICS
+from omni_connector.tokens import accepted_tokens
 
 if TYPE_CHECKING:
     from omni_connector.telemetry.exposition import MetricsServer
@@ -36,10 +37,14 @@ class CeleryWorker:
     Args:
         app: of the connector.
         service: executes runs in each process of the pool.
+
+    Raises:
+        ConfigurationError: the tokens that requests for metrics must bring cannot be used.
     """
 
     def __init__(self, app: Celery, service: ConnectorService) -> None:
         self._service = service
+        self._tokens = accepted_tokens(service.settings.auth_token, service.settings.auth_token_file)
         self._warning = ShutdownWarning()
         self._lock = threading.Lock()  # Protects _thread.
         self._thread: threading.Thread | None = None
@@ -106,7 +111,7 @@ class CeleryWorker:
             log.warning("OMNI_METRICS_PORT is set. %s", NO_METRICS)
             return
         try:
-            self._metrics_server = metrics.serve(port)
+            self._metrics_server = metrics.serve(port, self._tokens)
         except OSError as error:  # Syncs are more than figures about them.
             log.error("OMNI_METRICS_PORT=%d cannot be used, metrics are not served: %s", port, error)  # noqa: TRY400
         else:

@@ -2,15 +2,20 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from wsgiref.simple_server import WSGIServer
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIApplication
 
 from attrs import frozen
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import Metric
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import ThreadingWSGIServer, choose_encoder
 from prometheus_client.registry import Collector
 
 from omni_connector.telemetry.samples import COUNTER, HISTOGRAM, Family, Values
+from omni_connector.tokens import AcceptedTokens, bearer_token, is_accepted
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - Prometheus comes from another machine.
 
 
 def exposition(
@@ -29,6 +34,7 @@ class MetricsServer:
         values: says the values of now.
         connector: its name.
         port: where to listen, at all addresses; 0 takes a free one.
+        tokens: one of them must come with each request; None: it is open.
 
     Attributes:
         port: where it listens.
@@ -38,11 +44,21 @@ class MetricsServer:
     """
 
     def __init__(
-        self, families: Iterable[Family], values: Callable[[], Values], *, connector: str, port: int
+        self,
+        families: Iterable[Family],
+        values: Callable[[], Values],
+        *,
+        connector: str,
+        port: int,
+        tokens: AcceptedTokens | None = None,
     ) -> None:
-        self._server: WSGIServer
-        self._thread: threading.Thread
-        self._server, self._thread = start_http_server(port, registry=_registry(families, values, connector))
+        app = make_wsgi_app(_registry(families, values, connector))
+        app = app if tokens is None else _Closed(app, tokens)
+        self._server: WSGIServer = make_server(
+            EVERYWHERE, port, app, ThreadingWSGIServer, handler_class=_Silent
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, name="omni-metrics", daemon=True)
+        self._thread.start()
         self.port = self._server.server_port
 
     def close(self) -> None:
@@ -54,6 +70,26 @@ class MetricsServer:
     def forget(self) -> None:
         """Close what a forked process has of it, in that process."""
         self._server.socket.close()
+
+
+@frozen
+class _Closed:
+    """Lets requests with a token pass."""
+
+    app: WSGIApplication
+    tokens: AcceptedTokens
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        presented = bearer_token(environ.get("HTTP_AUTHORIZATION", ""))
+        if presented is not None and is_accepted(presented, self.tokens):
+            return self.app(environ, start_response)
+        start_response("401 Unauthorized", [("WWW-Authenticate", 'Bearer realm="omni-connector"')])
+        return [b"This worker needs a token (CONNECTOR_AUTH_TOKEN).\n"]
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base has.
+        """Log nothing."""
 
 
 def _registry(families: Iterable[Family], values: Callable[[], Values], connector: str) -> CollectorRegistry:

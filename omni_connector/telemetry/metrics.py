@@ -19,6 +19,7 @@ from omni_connector.telemetry.figures import RunEnd, RunFigures
 from omni_connector.telemetry.log_context import RunIdentity
 from omni_connector.telemetry.sample_files import SampleFiles
 from omni_connector.telemetry.samples import Family, Labels, Samples, Values, merged
+from omni_connector.tokens import AcceptedTokens
 
 if TYPE_CHECKING:
     from omni_connector.telemetry.exposition import MetricsServer
@@ -120,8 +121,8 @@ class Metrics:
 
         return exposition(of.FAMILIES, self.values(), connector=self._connector, accept=accept)
 
-    def serve(self, port: int) -> "MetricsServer":
-        """Answer scrapes at a port of its own; the caller closes what is returned.
+    def serve(self, port: int, tokens: AcceptedTokens | None = None) -> "MetricsServer":
+        """Answer scrapes at a port of its own, with one of the tokens if there are any; the caller closes what is returned.
 
         Raises:
             OSError: the port cannot be used.
@@ -129,7 +130,7 @@ class Metrics:
         from omni_connector.telemetry.exposition import MetricsServer  # noqa: PLC0415 - an extra.
 
         self.begin()
-        return MetricsServer(of.FAMILIES, self.values, connector=self._connector, port=port)
+        return MetricsServer(of.FAMILIES, self.values, connector=self._connector, port=port, tokens=tokens)
 
     def values(self) -> Values:
         """Return the values of all processes."""

@@ -64,7 +64,9 @@ def nginx(tmp_path, address):
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.mark.parametrize("by", ["CONNECTOR_AUTH_TOKEN", "CONNECTOR_AUTH_TOKEN_FILE"])
+@pytest.mark.parametrize(
+    "by", ["CONNECTOR_AUTH_TOKEN", pytest.param("CONNECTOR_AUTH_TOKEN_FILE", marks=pytest.mark.slow)]
+)
 def test_the_manager_syncs_through_the_proxy_of_the_page_and_others_are_refused(
     manager, address, nginx, tmp_path, by
 ):
@@ -95,6 +97,7 @@ def test_the_manager_syncs_through_the_proxy_of_the_page_and_others_are_refused(
         assert not any(TOKEN in line for line in process.lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("token", "problem"), [("", "CONNECTOR_AUTH_TOKEN is empty"), ("short", "less than 16 characters")]
 )
@@ -129,6 +132,7 @@ def start_with_tls(authority, address, tmp_path):
     return start
 
 
+@pytest.mark.slow
 def test_only_clients_with_a_certificate_reach_gunicorn(
     manager, address, authority, start_with_tls, tmp_path_factory
 ):
@@ -151,6 +155,7 @@ def test_only_clients_with_a_certificate_reach_gunicorn(
             requests.get(f"{address.url}/health", timeout=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01"], ids=["nothing", "a part"])
 def test_clients_that_never_finish_their_handshake_hold_up_nothing(
     manager, address, authority, start_with_tls, sent
@@ -169,6 +174,7 @@ def test_clients_that_never_finish_their_handshake_hold_up_nothing(
             assert session.get(f"{url}/health", timeout=5).status_code == 200
 
 
+@pytest.mark.slow
 def test_the_connector_calls_a_manager_that_demands_certificates_and_headers(
     manager, address, authority, tmp_path
 ):

@@ -191,6 +191,7 @@ def test_the_image_s_command_serves_and_ends_at_its_stop_signal(manager, app_fol
         assert next(manager.progress(run))["status"] == "running"
 
 
+@pytest.mark.slow
 def test_the_worker_s_command_executes_runs_and_ends_gracefully(manager, app_folder, tmp_path):
     with RedisServer(tmp_path) as redis:
         environ = {

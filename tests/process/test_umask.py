@@ -25,6 +25,7 @@ def readable_by_others(folder):
     return {str(path): oct(mode) for path, mode in found.items() if mode & 0o077}
 
 
+@pytest.mark.slow
 def test_gunicorn_with_its_run_store(manager, address, tmp_path):
     """What is made in the folder for temporary files, and in the manager's directory."""
     source = manager.add_source("web", {"documents": 3, "seconds": 0})

@@ -1,0 +1,33 @@
+"""The port at which a Celery worker answers for its metrics needs the token of the endpoints, where there is one."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from omni_connector.telemetry import metrics as room
+from omni_connector.telemetry.exposition import MetricsServer
+from omni_connector.tokens import accepted_tokens
+
+TOKEN = "a-token-of-the-metrics-port"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/health"])
+def test_without_the_token_nothing_is_shown(path):
+    tokens = accepted_tokens(TOKEN, None)
+    server = MetricsServer(room.of.FAMILIES, dict, connector="notes", port=0, tokens=tokens)
+    try:
+        url = f"http://127.0.0.1:{server.port}{path}"
+        for headers in ({}, {"Authorization": "Bearer another-token-that-is-long"}, {"Authorization": TOKEN}):
+            refused = requests.get(url, headers=headers, timeout=20)
+            assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (
+                401,
+                'Bearer realm="omni-connector"',
+            )
+            assert "omni_connector_" not in refused.text
+        assert (
+            "omni_connector_"
+            in requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20).text
+        )
+    finally:
+        server.close()
