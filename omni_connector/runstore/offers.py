@@ -35,6 +35,14 @@ class SharedOffers:
         fields |= {"sync_run_id": key.sync_run_id, "source_id": key.source_id, "slot": key.slot.value}
         return evolve(claim, value=encode(fields))
 
+    def is_standing(self) -> bool:
+        """Say whether there is an offer, of any process.
+
+        Raises:
+            RunStoreError: that cannot be known now.
+        """
+        return self.runs.store.holder(_NAME) is not None
+
     def make(self, offer: Claim) -> Lease | None:
         """Let others find an offer; None while another one stands.
 

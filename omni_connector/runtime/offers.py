@@ -136,8 +136,10 @@ class RunOffers:
             # Looked at under the lock: a run that is not waiting any more does not ask again whether it may begin.
             if waiting is None or not waiting.is_waiting or waiting.lease is None or waiting.dispatch is None:
                 return
+            if self._offers.is_standing():
+                return
             token = waiting.lease.claim.token
-            self._shared.keep_dispatch(token, waiting.dispatch, DISPATCH_SECONDS + LEASE_SECONDS)
+            self._shared.keep_dispatch(token, waiting.dispatch(), DISPATCH_SECONDS + LEASE_SECONDS)
             with waiting.reporting:  # What is being reported comes before.
                 waiting.is_offered = True
             made = self._made = _Offer(waiting, self._offers.of(waiting.key, token))

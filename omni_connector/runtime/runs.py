@@ -91,7 +91,7 @@ class Run:
 
     Attributes:
         sync: what carries it out; None until it has been accepted.
-        dispatch: what another process needs to know that executes it; None where no other can.
+        dispatch: makes what another process needs to know that executes it; None where no other can.
         lease: holds the run and its slot in the store; None while the store is away.
         is_offered: another process may have it: it says what is reported.
         is_taken_over: another process has it.
@@ -107,7 +107,7 @@ class Run:
     started: float = field(factory=time.monotonic)
     sync: SyncRun | None = None
     thread: threading.Thread | None = None
-    dispatch: dict[str, Any] | None = None
+    dispatch: Callable[[], dict[str, Any]] | None = None
     lease: Lease | None = None
     is_offered: bool = False
     is_taken_over: bool = False

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -87,9 +88,9 @@ class SyncStarter:
             info = RunInfo.of(request, source, self._connector, may_have_begun=may_have_begun)
             self._validation.check(run, request, with_states(info))
             trace = self._factory.instruments.trace_headers()
-            run.dispatch = _dispatch(request, may_have_begun=may_have_begun, trace=trace)
+            run.dispatch = partial(_dispatch, request, may_have_begun=may_have_begun, trace=trace)
             if self._sender is not None:
-                self._sender.send(run, request, run.dispatch)
+                self._sender.send(run, request, run.dispatch())
             else:
                 self._begin(run, info)
             if self._mirror is not None:
@@ -116,10 +117,11 @@ class SyncStarter:
             )
             return None
         run, dispatch = found
-        run.dispatch = dispatch
         try:
             self._require_open()
             request = structure(SyncRequest, dispatch["request"])
+            facts = {"may_have_begun": dispatch["may_have_begun"], "trace": dispatch.get("trace", {})}
+            run.dispatch = partial(_dispatch, request, **facts)
             source = self._fetch(request.source_id)
             info = RunInfo.of(request, source, self._connector, may_have_begun=dispatch["may_have_begun"])
             with self._factory.instruments.continued(dispatch.get("trace", {})):
