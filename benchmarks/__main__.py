@@ -90,6 +90,7 @@ CASES = [
     Case("sequential", ("base:sdk_sequential", "sdk_sequential"), 5, 800, target=1.0),
     Case("sequential", ("base:sdk_sequential", "sdk_sequential"), 20, 200, target=1.0),
     Case("emit only", ("floor_emit", "sdk_emit", "base:sdk_emit"), 0, 60_000, target=0.5),
+    Case("log written", ("sdk_emit_log_off", "sdk_emit_log_on"), 0, 60_000, target=0.95),
     Case("200 KB, pipelined", ("base:sdk_pipelined", "sdk_pipelined"), 0, 800, size=200_000, target=1.0),
     Case(
         "20 runs at once", ("base:sdk_parallel_runs", "sdk_parallel_runs"), 0, 10_000, threads=20, target=1.0

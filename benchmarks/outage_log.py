@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE_TYPE = "outage_wiki"
+SOURCE_TYPE = "web"
 PATIENCE_SECONDS = 600
 
 

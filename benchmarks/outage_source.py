@@ -22,7 +22,7 @@ class Wiki(Connector):
 
     name = "wiki"
     version = "1.0.0"
-    source_types = ["outage_wiki"]
+    source_types = ["web"]
 
     def sync(self, source_config: Any, credentials: Any, state: Any, ctx: SyncContext) -> None:
         """Emit the pages, with a checkpoint now and then."""

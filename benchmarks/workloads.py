@@ -15,6 +15,7 @@ import http.client
 import io
 import itertools
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -26,6 +27,7 @@ import urllib3
 from attrs import evolve, frozen
 
 from omni_connector import Connector, Document, DocumentMetadata, DocumentPermissions, Settings, SyncContext
+from omni_connector.config import LogSettings
 from omni_connector.manager import SdkClient
 from omni_connector.manager.curl_wire import CurlWire
 from omni_connector.manager.session_wire import SessionWire
@@ -33,6 +35,8 @@ from omni_connector.manager.wire import Wire, WireAnswer, WireRequest
 from omni_connector.models import SyncRequest
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
+
+log = logging.getLogger(__name__)
 
 RUN = "01K3ABCDEFGHJKMNPQRSTVWXYZ"
 SOURCE = "01K3000000000000000000000S"
@@ -112,10 +116,15 @@ def event(number: int) -> dict[str, object]:
 
 
 def run_connector(
-    connector: Connector, task: Task, *, runs: int = 1, options: RuntimeOptions | None = None
+    connector: Connector,
+    task: Task,
+    *,
+    runs: int = 1,
+    options: RuntimeOptions | None = None,
+    settings: Settings | None = None,
 ) -> Callable[[], None]:
     """Return what runs the connector's sync, ``runs`` times at once, and waits for the end."""
-    settings = Settings(manager_url=task.manager_url)
+    settings = settings or Settings(manager_url=task.manager_url)
     client = SdkClient(task.manager_url, parallel_uploads=task.parallel, wire=task.wire())
     service = ConnectorService(connector, settings, client, options=options)
     client.observe(service.instruments.metrics, service.instruments.tracing)
@@ -176,6 +185,17 @@ class EmitOnly(_Bench):
         """Emit without content."""
         for number in range(self.task.documents):
             ctx.emit(document(number, content_id=CONTENT_ID))
+
+
+class Talkative(_Bench):
+    """``emit`` with a content id that is known, and a line of the log for each hundred."""
+
+    def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: SyncContext) -> None:
+        """Emit without content."""
+        for number in range(self.task.documents):
+            ctx.emit(document(number, content_id=CONTENT_ID))
+            if number % 100 == 0:
+                log.info("Read %d documents", number)
 
 
 class AsyncGather(_Bench):
@@ -246,6 +266,18 @@ def sdk_sequential(task: Task) -> Callable[[], None]:
 def sdk_emit(task: Task) -> Callable[[], None]:
     """Events only."""
     return run_connector(EmitOnly(task), task)
+
+
+def sdk_emit_log_off(task: Task) -> Callable[[], None]:
+    """Events only, a connector that logs, and nothing of it written."""
+    settings = Settings(manager_url=task.manager_url, log=LogSettings("CRITICAL"), progress_seconds=0)
+    return run_connector(Talkative(task), task, settings=settings)
+
+
+def sdk_emit_log_on(task: Task) -> Callable[[], None]:
+    """The same with everything written as JSON, progress every second."""
+    settings = Settings(manager_url=task.manager_url, log=LogSettings("INFO", "json"), progress_seconds=1)
+    return run_connector(Talkative(task), task, settings=settings)
 
 
 def sdk_async(task: Task) -> Callable[[], None]:
@@ -475,6 +507,8 @@ WORKLOADS: dict[str, Callable[[Task], Callable[[], None]]] = {
     "sdk_session_16": sdk_session_16,
     "sdk_sequential": sdk_sequential,
     "sdk_emit": sdk_emit,
+    "sdk_emit_log_off": sdk_emit_log_off,
+    "sdk_emit_log_on": sdk_emit_log_on,
     "sdk_async": sdk_async,
     "sdk_parallel_runs": sdk_parallel_runs,
     "floor_threads": floor_threads,

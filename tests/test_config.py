@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from omni_connector import ConfigurationError, Settings
-from omni_connector.config import port_from_environ, wsgi_target
+from omni_connector.config import LogSettings, port_from_environ, wsgi_target
 
 URL = {"CONNECTOR_MANAGER_URL": "http://manager:8090"}
 
@@ -320,3 +320,19 @@ def test_celery_needs_a_broker_and_a_shared_store(changed, problem):
 def test_traces_are_asked_for_by_the_variables_of_opentelemetry(given, exporter):
     settings = Settings.from_environ({"CONNECTOR_MANAGER_URL": "http://manager", **given})
     assert settings.traces_exporter == exporter
+
+
+def test_how_the_log_looks_is_read_in_any_case():
+    assert Settings.from_environ(URL).log == LogSettings("INFO", "text")
+    settings = Settings.from_environ(
+        {**URL, "LOG_LEVEL": " debug ", "LOG_FORMAT": "JSON", "OMNI_PROGRESS_SECONDS": "0"}
+    )
+    assert (settings.log, settings.progress_seconds) == (LogSettings("DEBUG", "json"), 0)
+    assert LogSettings.from_environ({"LOG_FORMAT": "json"}) == LogSettings("INFO", "json")
+
+
+def test_what_the_log_cannot_be_is_named_with_all_other_problems():
+    assert problems({"LOG_LEVEL": "loud", "LOG_FORMAT": "xml"})[1:] == [
+        "LOG_LEVEL='LOUD' is not one of DEBUG, INFO, WARNING, ERROR, CRITICAL. Type: export LOG_LEVEL=INFO",
+        "LOG_FORMAT='xml' is neither text nor json. Type: export LOG_FORMAT=json",
+    ]

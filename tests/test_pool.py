@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from concurrent.futures import CancelledError
 
@@ -148,3 +149,12 @@ def test_closing_while_threads_take_the_last_calls_always_ends(make_pool):
         closer.start()
         closer.join(WAIT)
         assert not closer.is_alive()
+
+
+def test_a_call_runs_in_the_context_of_its_caller(make_pool):
+    pool = make_pool(1)
+    name = contextvars.ContextVar("name", default="none")
+    name.set("first")
+    assert pool.submit(name.get).result(WAIT) == "first"
+    contextvars.Context().run(lambda: pool.submit(name.set, "changed").result(WAIT))
+    assert pool.submit(name.get).result(WAIT) == "first", "what one call sets is not seen by the next"

@@ -12,7 +12,6 @@ from omni_connector.exceptions import MalformedRequestError
 from omni_connector.masking import (
     mask,
     mask_json,
-    masked_traceback,
     owning,
     secrets_in,
     secrets_in_settings,
@@ -22,6 +21,7 @@ from omni_connector.models.action import ERROR, SUCCESS
 from omni_connector.models.json_values import plain_json
 from omni_connector.models.records import ActionCredentials, Credential, secrets_and_row
 from omni_connector.runtime.action_answers import from_other_framework, is_response, is_unsupported
+from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def _run(hooks: HookCaller, request: ActionRequest, mcp: McpPort | None) -> Any:
             return _without_secrets(result)
         return mcp.run_tool(request.action, request.params, request.credentials, request.source)
     except (Exception, *ENDS_A_PROCESS) as error:  # noqa: BLE001 - the request ends here; an exit is not the process's.
-        log.error("Action %s failed: %s", request.action, masked_traceback(error))  # noqa: TRY400 - the traceback is in it, masked.
+        log.error("Action %s failed: %s", request.action, failure_text(error))  # noqa: TRY400 - the traceback is in it, masked.
         return ActionResponse.failure(reason_of(error), status_code=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

@@ -13,8 +13,9 @@ from omni_connector.awaitables import MayBeAwaited, plain
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.event_loop import EventLoop, OnStop
 from omni_connector.exceptions import HookFailedError
-from omni_connector.masking import error_text, mask, masked_traceback, owning, secrets_in
+from omni_connector.masking import error_text, mask, owning, secrets_in
 from omni_connector.runtime.arguments import fitted
+from omni_connector.runtime.failure_text import failure_text
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def guarded(hook: str, credentials: Any) -> Iterator[None]:
         try:
             yield
         except (Exception, *ENDS_A_PROCESS) as error:
-            log.error("%s failed: %s", hook, masked_traceback(error))  # noqa: TRY400 - the traceback is in it, masked.
+            log.error("%s failed: %s", hook, failure_text(error))  # noqa: TRY400 - the traceback is in it, masked.
             raise HookFailedError(f"{hook} failed: {reason_of(error)}", hook=hook) from error
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import SyncRefusedError, SyncStartError
-from omni_connector.masking import mask, masked_traceback, owning
+from omni_connector.masking import mask, owning
 from omni_connector.models import SyncRequest
 from omni_connector.pool import WorkerPool
 from omni_connector.runtime.arguments import fitted
+from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
 from omni_connector.runtime.runs import Run
 from omni_connector.sync.run_info import RunInfo
@@ -62,7 +63,7 @@ class SyncValidation:
         except (Exception, *ENDS_A_PROCESS) as error:
             if run.state.stopped.is_set():
                 raise SyncStartError("The run was stopped before it was accepted") from error
-            log.error("validate_sync_request failed: %s", masked_traceback(error), extra=run.extra)  # noqa: TRY400 - the traceback is in it, masked.
+            log.error("validate_sync_request failed: %s", failure_text(error), extra=run.extra)  # noqa: TRY400 - the traceback is in it, masked.
             raise SyncStartError(f"validate_sync_request failed: {reason_of(error)}") from error
         if answer is False:
             raise SyncRefusedError(

@@ -135,7 +135,7 @@ def progress_text(progress: Progress) -> str:
     if progress.share is None:
         return f"{phase}{progress.done} done"
     remaining = progress.remaining_seconds
-    left = "" if remaining is None else f", {duration(remaining)} left"
+    left = f", {duration(remaining)} left" if remaining else ""
     return f"{phase}{progress.share:.0%} of {progress.total}{left}"
 
 

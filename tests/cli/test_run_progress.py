@@ -139,3 +139,20 @@ def test_the_average_counts_deletions_and_survives_no_time_at_all():
 )
 def test_elapsed_time_is_shown_in_the_units_that_matter(seconds, text):
     assert elapsed(seconds) == text
+
+
+def test_a_share_and_a_remaining_time_are_shown_where_the_connector_says_how_many_there_are(terminal):
+    terminal.messages.width = 120
+    view = MovingLine(terminal)
+    view.show("full sync", report(scanned=3, phase="pages", total=12, share=0.25, remaining_seconds=125))
+    view.close()
+    assert "pages  25% of 12  2:05 left  3 scanned" in written(terminal)
+
+
+def test_without_a_total_only_the_phase_is_shown(terminal):
+    terminal.messages.width = 120
+    view = MovingLine(terminal)
+    view.show("full sync", report(scanned=3, phase="users"))
+    view.close()
+    assert "users  3 scanned" in written(terminal)
+    assert " of " not in written(terminal)

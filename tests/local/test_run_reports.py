@@ -1,5 +1,8 @@
 """What a connector reports about its runs (``/sdk/sync/...``)."""
 
+import logging
+import re
+
 import pytest
 
 OK = (200, {"status": "ok"})
@@ -156,3 +159,26 @@ def test_waiting_for_a_run(api, manager, run_id):
         manager.wait_for_run(run_id, 0.01)
     api.post(f"/sdk/sync/{run_id}/complete")
     assert manager.wait_for_run(run_id, 0.01).status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "end"),
+    [
+        ("complete", {}, r"completed after \d+\.\d s, 7 scanned, 3 updated"),
+        ("fail", {"error": "no\nsuch page"}, r"failed after \d+\.\d s, 7 scanned, 3 updated: no such page"),
+    ],
+)
+def test_the_log_says_how_a_run_ended(api, manager, run_id, caplog, path, body, end):
+    caplog.set_level(logging.INFO)
+    api.post(f"/sdk/sync/{run_id}/scanned", {"count": 7})
+    api.post(f"/sdk/sync/{run_id}/updated", {"count": 3})
+    for _ in range(2):
+        assert api.post(f"/sdk/sync/{run_id}/{path}", body).status_code == 200
+    lines = [
+        record.getMessage()
+        for record in caplog.records
+        if run_id in record.getMessage() and " after " in record.getMessage()
+    ]
+    source = manager.source(manager.run(run_id).source_id)
+    assert len(lines) == 1, lines
+    assert re.fullmatch(rf"Full run {run_id} of source '{source.name}' \({source.id}\) {end}", lines[0])

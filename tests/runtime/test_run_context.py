@@ -175,3 +175,29 @@ def test_a_mistake_in_the_settings_is_one_line(serve, ended, caplog):
     assert error == (
         "Sync of source source-1 failed: ConfigurationError: The source has no folder. Set folder in its settings."
     )
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["blocking", "async"])
+def test_progress_is_in_the_report_of_the_run(serve, ended, is_async):
+    class Blocking(Scripted):
+        def sync(self, source_config, credentials, state, ctx):
+            ctx.progress(total=8, phase="pages")
+            ctx.increment_scanned(2)
+
+    class Async(Scripted):
+        async def sync(self, source_config, credentials, state, ctx):
+            await ctx.progress(total=8, phase="pages")
+            await ctx.increment_scanned(2)
+
+    service = serve(Async() if is_async else Blocking())
+    service.start_sync(sync_request())
+    report = ended(service)
+    assert (report.phase, report.total, report.share) == ("pages", 8, 0.25)
+    assert report.remaining_seconds > 0
+
+
+@pytest.mark.parametrize("wrong", [{"total": -1}, {"total": 1.5}, {"total": True}, {"phase": 3}])
+def test_progress_that_makes_no_sense_is_refused(serve, ended, wrong):
+    service = serve(Scripted(lambda ctx: ctx.progress(**wrong)))
+    service.start_sync(sync_request())
+    assert ended(service).outcome == "failed"

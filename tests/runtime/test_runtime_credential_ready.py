@@ -148,7 +148,8 @@ def test_a_hook_that_fails_is_reported_without_secrets(ready, caplog, raised, re
 
     with pytest.raises(HookFailedError, match=f"^on_credential_ready failed: {reason}$"):
         ready(of(fail))
-    assert "on_credential_ready failed: Traceback" in caplog.text
+    assert "on_credential_ready failed: " in caplog.text
+    assert "Traceback (most recent call last)" in caplog.text
     assert "t0p-secret" not in caplog.text
 
 
