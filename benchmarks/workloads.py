@@ -188,13 +188,13 @@ class EmitOnly(_Bench):
 
 
 class Talkative(_Bench):
-    """``emit`` with a content id that is known, and a line of the log for each hundred."""
+    """``emit`` with a content id that is known, and a line of the log for each batch."""
 
     def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: SyncContext) -> None:
         """Emit without content."""
         for number in range(self.task.documents):
             ctx.emit(document(number, content_id=CONTENT_ID))
-            if number % 100 == 0:
+            if number % BATCH == 0:
                 log.info("Read %d documents", number)
 
 

@@ -332,7 +332,7 @@ def test_how_the_log_looks_is_read_in_any_case():
 
 
 def test_what_the_log_cannot_be_is_named_with_all_other_problems():
-    assert problems({"LOG_LEVEL": "loud", "LOG_FORMAT": "xml"})[1:] == [
+    assert problems({"LOG_LEVEL": "loud", "LOG_FORMAT": "xml"})[1:] == (
         "LOG_LEVEL='LOUD' is not one of DEBUG, INFO, WARNING, ERROR, CRITICAL. Type: export LOG_LEVEL=INFO",
         "LOG_FORMAT='xml' is neither text nor json. Type: export LOG_FORMAT=json",
-    ]
+    )
