@@ -34,6 +34,11 @@ class SourceNames:
         self._names: dict[str, str] = {}
         self._asked: dict[str, tuple[float, Future[None]]] = {}
 
+    def recall(self, run: RunIdentity) -> None:
+        """Give a run the name of its source, if a run before it has learned it."""
+        with self._lock:
+            run.source_name = self._names.get(run.source_id, "")
+
     def name(self, run: RunIdentity, *, wait_seconds: float = 0.0) -> None:
         """Give a run the name of its source, now where it is known, else when the manager has said it."""
         if run.source_name:

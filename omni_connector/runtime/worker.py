@@ -98,6 +98,7 @@ class RunFactory:
         is_own = connector.reads_partitions and not isinstance(work, PartitionedWork)
         manager = cast("ManagerApi", StatesKept(self.manager)) if is_own else self.manager
         info = evolve(info, identity=_identity(connector.name, info))
+        self.names.recall(info.identity)
         self.instruments.run_accepted(info.identity, info.last_sync_at)
         covered = CoveredCounts(self.registry.counts_note(run))
         with in_run(info.identity):  # Its calls belong to its trace.

@@ -201,3 +201,18 @@ def test_progress_that_makes_no_sense_is_refused(serve, ended, wrong):
     service = serve(Scripted(lambda ctx: ctx.progress(**wrong)))
     service.start_sync(sync_request())
     assert ended(service).outcome == "failed"
+
+
+def test_the_next_run_of_a_source_knows_its_name_from_the_beginning(serve, manager, ended, caplog):
+    caplog.set_level(logging.INFO)
+    manager.sources["source-1"] = SourceRow(id="source-1", name="Team wiki", source_type="web")
+
+    def fail(ctx):
+        raise RuntimeError("no")
+
+    service = serve(Scripted(fail))
+    for run in ("run-1", "run-2"):
+        service.start_sync(sync_request(run=run))
+        ended(service, run)
+    assert manager.operations().count("source") == 1
+    assert "Full sync of source 'Team wiki' (source-1) started, from nothing" in caplog.text
