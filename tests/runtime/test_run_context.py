@@ -40,6 +40,7 @@ RUN = {
     "sync_run_id": "run-1",
     "sync_mode": "full",
     "partition": None,
+    "trace_id": None,
 }
 
 
