@@ -26,6 +26,9 @@ from attrs import define, field, frozen
 from benchmarks.probes import HEAD, MEMORY, MEMORY_HEAD, answering, capacity
 
 HERE = Path(__file__).resolve().parent
+
+APART = "## Measured apart"
+"""Heading in RESULTS.md of what other commands have measured; kept by ``--write``."""
 MOST_ALONE = 2
 """A row with fewer variants compares nothing."""
 
@@ -229,7 +232,11 @@ def main() -> None:
         manager.close()
         folder.cleanup()
     if options.write:
-        (HERE / "RESULTS.md").write_text(heading(options.repetitions) + "\n".join(table) + "\n")
+        path = HERE / "RESULTS.md"
+        _, mark, apart = path.read_text().partition(APART)
+        path.write_text(
+            heading(options.repetitions) + "\n".join(table) + f"\n\n{mark}{apart}".rstrip() + "\n"
+        )
 
 
 def probe(manager: BenchManager) -> list[str]:
