@@ -175,7 +175,7 @@ def create_worker_from_environ(environ: Mapping[str, str] | None = None) -> Any:
     address = None if settings.metrics_port is None else f"celery-metrics-{settings.metrics_port}"
     instruments = _instruments(connector, settings, shared_at=address)
     manager.observe(instruments.metrics, instruments.tracing)
-    options = RuntimeOptions(instruments=instruments)
+    options = RuntimeOptions(instruments=instruments, partition_queue=CeleryQueue(app))
     CeleryWorker(app, ConnectorService(connector, settings, manager, options=options, shared=shared))
     return app
 

@@ -1,4 +1,4 @@
-"""The Celery application of a connector: one queue, one task, messages with ids only; and what sends runs to it."""
+"""The Celery application of a connector: one queue, two tasks, messages with ids only; and what sends to it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from omni_connector.config import Settings
+    from omni_connector.partitions.messages import PartitionTask
     from omni_connector.runtime.runs import QueuedRun
 
 TASK_NAME = "omni_connector.worker.sync"
+PARTITION_TASK_NAME = "omni_connector.worker.partition"
 
 SOCKET_SECONDS = 10
 """How long a call waits for a Redis that is the broker. Above the 1 s for which Celery itself waits for a message."""
@@ -64,7 +66,9 @@ def make_celery_app(settings: Settings, connector_name: str) -> Celery:
 
 
 class CeleryQueue:
-    """Sends runs to the workers of a connector; implements ``RunQueue``.
+    """Sends runs, and partitions of runs, to the workers of a connector; implements ``RunQueue`` and ``PartitionQueue``.
+
+    The id of a task is the token of what it is about, so that a second delivery finds it used.
 
     Args:
         app: of the connector.
@@ -74,17 +78,30 @@ class CeleryQueue:
         self._app = app
 
     def put(self, queued: QueuedRun, mode: str) -> None:
-        """Send a run. The id of the task is the token of its claim, so that a second delivery finds it used.
+        """Send a run.
 
         Raises:
             RunQueueError: the broker cannot be used now.
         """
+        key = queued.key
+        self._send(
+            TASK_NAME, queued.token, source_id=key.source_id, sync_mode=mode, sync_run_id=key.sync_run_id
+        )
+
+    def put_partition(self, task: PartitionTask, token: str, mode: str) -> None:
+        """Send a partition.
+
+        Raises:
+            RunQueueError: the broker cannot be used now.
+        """
+        ids = {"source_id": task.source_id, "sync_mode": mode, "sync_run_id": task.sync_run_id}
+        self._send(PARTITION_TASK_NAME, token, **ids, partition=task.key)
+
+    def _send(self, name: str, token: str, **ids: str) -> None:
         from kombu.exceptions import KombuError, OperationalError  # noqa: PLC0415 - an extra.
 
-        key = queued.key
-        ids = {"v": VERSION, "source_id": key.source_id, "sync_mode": mode, "sync_run_id": key.sync_run_id}
         try:
-            self._app.send_task(TASK_NAME, kwargs=ids, task_id=queued.token, retry=False)
+            self._app.send_task(name, kwargs={"v": VERSION, **ids}, task_id=token, retry=False)
         except (KombuError, OperationalError, OSError) as error:
             raise RunQueueError(
                 f"The broker (OMNI_BROKER_URL) cannot be used now: {type(error).__name__}"

@@ -1,17 +1,20 @@
-"""Executes runs in Celery workers: the task, and what happens when the worker is asked to end."""
+"""Executes runs, and reads partitions, in Celery workers: the tasks, and what happens when the worker is asked to end."""
 
 import contextlib
 import logging
 import os
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task, signals
 
 from omni_connector.exceptions import RunStoreError
-from omni_connector.executors.celery_app import TASK_NAME
+from omni_connector.executors.celery_app import PARTITION_TASK_NAME, TASK_NAME
 from omni_connector.forking import begins_anew
 from omni_connector.models import SyncMode
+from omni_connector.partitions.messages import PartitionTask
 from omni_connector.runstore.runs import RunKey
 from omni_connector.runstore.store import VERSION
 from omni_connector.runtime.runs import QueuedRun
@@ -54,11 +57,18 @@ class CeleryWorker:
 
         def sync(task: Task, *, v: int, sync_run_id: str, source_id: str, sync_mode: str, **_: Any) -> None:
             """Execute one run; only its ids are sent."""
-            worker.execute(
-                v, QueuedRun(RunKey(sync_run_id, source_id, SyncMode(sync_mode).slot), task.request.id)
-            )
+            queued = QueuedRun(RunKey(sync_run_id, source_id, SyncMode(sync_mode).slot), task.request.id)
+            worker.execute(v, sync_run_id, partial(service.execute, queued))
+
+        def partition(
+            task: Task, *, v: int, sync_run_id: str, source_id: str, partition: str, **_: Any
+        ) -> None:
+            """Read one partition of a run; only ids are sent."""
+            part = PartitionTask(sync_run_id=sync_run_id, source_id=source_id, key=partition)
+            worker.execute(v, sync_run_id, partial(service.read_partition, part, task.request.id))
 
         app.task(name=TASK_NAME, bind=True)(sync)
+        app.task(name=PARTITION_TASK_NAME, bind=True)(partition)
         signals.after_setup_logger.connect(self._show_log)
         signals.after_setup_task_logger.connect(self._show_log)
         signals.worker_ready.connect(self._say_ready)
@@ -75,19 +85,25 @@ class CeleryWorker:
             self._metrics_server = None
         self._warning.only_hear()
 
-    def execute(self, version: int, queued: QueuedRun) -> None:
-        """Execute a run, and return when it is over, or when this process ends and does not wait for it any longer."""
-        run_id = queued.key.sync_run_id
+    def execute(self, version: int, sync_run_id: str, work: Callable[[], None]) -> None:
+        """Do the work of a task, and return when it is over, or when this process ends and does not wait for it any longer.
+
+        Args:
+            version: of the message.
+            sync_run_id: the run that it is about.
+            work: tried again while the run store is away.
+        """
         if version != VERSION:
-            log.error("Run %s was sent by another release (%s); it is given back in time", run_id, version)
+            message = "Run %s was sent by another release (%s); it is given back in time"
+            log.error(message, sync_run_id, version)
             return
         self._listen()
         for _ in range(STORE_ATTEMPTS):
             try:
-                self._service.execute(queued)
+                work()
                 return
             except RunStoreError as error:
-                log.warning("Run %s waits for the run store: %s", run_id, error)
+                log.warning("Run %s waits for the run store: %s", sync_run_id, error)
                 if self._warning.heard.wait(STORE_SECONDS):
                     return
 

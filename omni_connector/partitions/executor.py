@@ -37,6 +37,17 @@ class PartitionExecutor(Protocol):
         """Release what it has; all its partitions have ended."""
 
 
+class PartitionQueue(Protocol):
+    """Carries partitions to the processes that read them."""
+
+    def put_partition(self, task: PartitionTask, token: str, mode: str) -> None:
+        """Send a partition; only its ids.
+
+        Raises:
+            RunQueueError: it cannot be sent now; it may have been, all the same.
+        """
+
+
 @frozen(kw_only=True)
 class SharedRun:
     """What an executor is given of the run whose partitions it is to have read.
@@ -48,10 +59,14 @@ class SharedRun:
         perform: reads a partition in this process and reports its end; returns then, whatever has happened.
         desk: for partitions that are read in another process: leads their reports here. It also has ``lose``.
         state: stopped with the run; the executor passes that on to other processes.
+        sync_mode: of the run.
+        owner: token of the run's claim in the run store.
     """
 
     sync_run_id: str
     source_id: str
+    sync_mode: str = "full"
+    owner: str = ""
     workers: int
     perform: Callable[[PartitionTask], None]
     desk: PartitionMerger

@@ -13,6 +13,7 @@ class PartitionState(RunState):
     def __init__(self, parent: RunState) -> None:
         super().__init__(parent.sync_run_id)
         self.parent = parent
+        self.fence.is_assured = self._is_assured
         self._forget = parent.on_stop(self._follow)
 
     def cancel(self, reason: str = "cancelled by the manager") -> None:
@@ -32,6 +33,9 @@ class PartitionState(RunState):
         """As for a run; the parent forgets it."""
         super().close()
         self._forget()
+
+    def _is_assured(self) -> bool:
+        return self.parent.fence.is_assured()
 
     def _follow(self) -> None:
         if self.parent.fence.is_set():

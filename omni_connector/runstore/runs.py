@@ -137,6 +137,17 @@ class SharedRuns:
         owner = self.store.holder(key.run_name)
         return owner is not None and decode(owner).get("token") == token
 
+    def is_held_by(self, sync_run_id: str, token: str) -> bool:
+        """Say whether the run is still that of the process whose claim has ``token``; yes while that cannot be known.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        owner = self.store.holder(_run_name(sync_run_id))
+        if owner is not None:
+            return bool(decode(owner).get("token") == token)
+        return not (self.is_cancelled(sync_run_id) or self.keeper.can_tell())
+
     def keep_dispatch(self, token: str, dispatch: dict[str, Any], seconds: float) -> None:
         """Keep what the process that adopts a run needs to know and a message should not carry, its checkpoint above all.
 

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from omni_connector.models import SyncMode
 from omni_connector.models.mcp_servers import SessionLimits
-from omni_connector.partitions.executor import ExecutorFactory, ThreadExecutor
+from omni_connector.partitions.executor import ExecutorFactory, PartitionQueue, ThreadExecutor
 from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.queueing import RunQueue
 from omni_connector.runtime.watch import WatchTimes
@@ -31,6 +31,8 @@ class RuntimeOptions:
         save_pace: how often the merged checkpoint of a run that is read in partitions is saved.
         executor: where partitions are read; in threads of the process by default.
         queue: takes dispatched runs to other processes; None executes them in threads of this one.
+        partition_queue: takes the partitions of runs that this process has to other processes; None reads them where ``executor``
+            says.
         mcp: how many sessions with the connector's MCP server are kept, and for how long.
         observers: learn of runs, beside the log.
         instruments: metrics and traces; None leaves it to what is installed and set.
@@ -44,6 +46,7 @@ class RuntimeOptions:
     save_pace: SavePace = field(factory=SavePace)
     executor: ExecutorFactory = ThreadExecutor
     queue: RunQueue | None = None
+    partition_queue: PartitionQueue | None = None
     mcp: SessionLimits = field(factory=SessionLimits)
     observers: tuple[RunObserver, ...] = ()
     instruments: Instruments | None = None

@@ -162,6 +162,12 @@ class PartitionRunner:
         sync.pulse, sync.said, sync.run_meter = Pulse(assignment.key), self.run.said, self.run.meter
         return sync
 
+    @property
+    def current(self) -> SyncRun | None:
+        """A partition that is read now, if there is one."""
+        with self._lock:
+            return next(iter(self._live), None)
+
     def calls(self, sync: SyncRun) -> AuthorCalls:
         """Return what calls the connector with a context of this run."""
         return AuthorCalls(self.resources.hooks, sync, self.resources.options.cancel_grace_seconds)

@@ -39,8 +39,8 @@ class PartitionedWork:
 
     resources: RunResources
 
-    def read(self, sync: SyncRun) -> None:
-        """Read all partitions of a source; what remains is to end the run.
+    def read(self, sync: SyncRun, owner: str = "") -> None:
+        """Read all partitions of a source; what remains is to end the run. ``owner`` is the token of the run's claim.
 
         Raises:
             PartitionsFailedError: more of them failed than may.
@@ -55,7 +55,7 @@ class PartitionedWork:
         merger = PartitionMerger(sync, table, self.resources.options.save_pace)
         with closing(merger), closing(PartitionState(sync.state)) as scope:
             run = RunInParts(info=sync.info, state=scope, desk=merger, pulse=sync.pulse, meter=sync.meter)
-            _Reading(self.resources, run, merger, table, scope).read()
+            _Reading(self.resources, run, merger, table, scope).read(owner)
             merger.close()
             self._conclude(sync, table, merger)
 
@@ -104,13 +104,15 @@ class _Reading:
     table: PartitionTable
     scope: PartitionState
 
-    def read(self) -> None:
+    def read(self, owner: str) -> None:
         """List the partitions and have each read; return when all have ended."""
         runner = PartitionRunner(self.resources, self.run)
         executor = self.resources.options.executor(
             SharedRun(
                 sync_run_id=self.run.info.sync_run_id,
                 source_id=self.run.info.source_id,
+                sync_mode=self.run.info.mode,
+                owner=owner,
                 workers=self.resources.workers,
                 perform=runner.perform,
                 desk=self.merger,

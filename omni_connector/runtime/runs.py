@@ -121,6 +121,11 @@ class Run:
         return RunKey(self.sync_run_id, self.source_id, self.slot)
 
     @property
+    def owner(self) -> str:
+        """The token of its claim; empty while the store is away."""
+        return "" if self.lease is None else self.lease.claim.token
+
+    @property
     def is_waiting(self) -> bool:
         """It is accepted, and waits for its turn."""
         return self.thread is not None and self.thread.ident is None

@@ -28,8 +28,10 @@ from omni_connector.models import (
     SyncRequest,
 )
 from omni_connector.models.json_values import JsonValue
+from omni_connector.partitions.messages import PartitionTask
 from omni_connector.pool import WorkerPool
 from omni_connector.runstore.memory import MemoryStore
+from omni_connector.runstore.partitions import SharedPartitions
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.turns import Turn
 from omni_connector.runtime.actions import run_action
@@ -38,13 +40,16 @@ from omni_connector.runtime.manifest import Announcement
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.offers import RunOffers
 from omni_connector.runtime.options import RuntimeOptions
+from omni_connector.runtime.partition_offers import PartitionOffers
+from omni_connector.runtime.partition_readings import PartitionReadings
+from omni_connector.runtime.partition_runner import RunResources
 from omni_connector.runtime.queueing import RunSender
 from omni_connector.runtime.readiness import Readiness, ReadinessReport
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.registration_notes import RegistrationNotes
 from omni_connector.runtime.requests import USUAL_LIMIT, ActionThreads, ServerLimits, SlowRequests
 from omni_connector.runtime.runs import QueuedRun, RunRegistry, RunReport
-from omni_connector.runtime.shutdown import Shutdown
+from omni_connector.runtime.shutdown import Shutdown, Stoppable
 from omni_connector.runtime.skills import load_skill
 from omni_connector.runtime.starting import SyncStarter
 from omni_connector.runtime.turns import Turns
@@ -119,11 +124,19 @@ class ConnectorService:
         self._registration: RegistrationNotes | None = None
         self._is_ending = False
         self._closed = False
-        self._shutdown = Shutdown(self._runs)
+        self._readings = PartitionReadings(
+            RunResources(hooks=self._hooks, manager=manager, options=options), SharedPartitions(self._shared)
+        )
+        self._shutdown = Shutdown(self._alive)
         self._actions = ActionThreads(connector.name)
         self._action_seconds = settings.action_seconds
         self.slow_requests = SlowRequests(settings.max_concurrent_actions or USUAL_LIMIT)
         begins_anew(self)
+        if options.partition_queue is not None:
+            executor = PartitionOffers(
+                self._readings.shared, options.partition_queue, self._readings, settings.queue_seconds
+            )
+            options = evolve(options, executor=executor)
         self._offers = RunOffers(self._runs, self._shared, Turns(settings.max_concurrent_syncs))
         factory = RunFactory(self._hooks, manager, self._runs, options, self._offers, observers)
         self._names = factory.names
@@ -145,7 +158,7 @@ class ConnectorService:
         """Serve on in a process that was forked; registering is left to the one that began it."""
         self._lock = threading.Lock()
         self._registrar = None
-        self._shutdown = Shutdown(self._runs)
+        self._shutdown = Shutdown(self._alive)
 
     # -- its own life -------------------------------------------------------------------------------------------
 
@@ -226,6 +239,7 @@ class ConnectorService:
         with self._lock:
             self._is_ending = True
             self._starter.refuse_more()
+            self._readings.refuse_more()
             registrar, self._registrar = self._registrar, None
         if registrar is not None:
             registrar.close()
@@ -242,6 +256,7 @@ class ConnectorService:
         atexit.unregister(self.close)
         self._readiness.close()
         self._watch.close()
+        self._readings.close()
         self._names.close()
         if self.mirror is not None:  # After the runs have stopped: a call that fails now fails none of them.
             self.mirror.close()
@@ -288,6 +303,16 @@ class ConnectorService:
         run = self._starter.adopt(queued)
         if run is not None:
             run.over.wait()
+
+    def read_partition(self, task: PartitionTask, token: str) -> None:
+        """Read a partition that another process offers, and return when it is over, or not waited for any longer.
+
+        Raises:
+            RunStoreError: the run store is away.
+        """
+        reading = self._readings.begin(task, token)
+        if reading is not None:
+            reading.over.wait()
 
     def start_own_run(
         self, source_id: str, work: Callable[[SyncContext], Any], *, sync_mode: str = "incremental"
@@ -373,6 +398,9 @@ class ConnectorService:
     def _check_run_store(self) -> str:
         self._shared.check()
         return "can be used"
+
+    def _alive(self) -> list[Stoppable]:
+        return [*self._runs.alive(), *self._readings.alive()]
 
     def _call_cancel(self, sync_run_id: str) -> "Future[Any]":
         given = {"sync_run_id": sync_run_id}

@@ -3,8 +3,11 @@
 import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from omni_connector.runtime.runs import Run, RunRegistry
+from omni_connector.sync.run import SyncRun
+from omni_connector.sync.state import RunState
 
 log = logging.getLogger(__name__)
 
@@ -19,15 +22,30 @@ CANCELLED_SECONDS = 2.0
 """How long threads of runs that were cancelled are waited for; they are daemons and deliver nothing."""
 
 
+class Stoppable(Protocol):
+    """A run, or a partition of one that is read here. ``over`` is set when it is not waited for any longer."""
+
+    state: RunState
+    over: threading.Event
+
+    @property
+    def sync(self) -> SyncRun | None:
+        """What carries it out."""
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """Where."""
+
+
 class Shutdown:
     """Stops the runs of one connector, once; safe to use from many threads.
 
     Args:
-        registry: the runs.
+        alive: returns the runs, and the partitions of runs of other processes.
     """
 
-    def __init__(self, registry: RunRegistry) -> None:
-        self._registry = registry
+    def __init__(self, alive: Callable[[], Sequence[Stoppable]]) -> None:
+        self._alive = alive
         self._lock = threading.Lock()  # Protects _has_begun.
         self._has_begun = False
         self._is_done = threading.Event()
@@ -42,16 +60,16 @@ class Shutdown:
                 self._stop(0.0 if quick else seconds * CHECKPOINT_SHARE, seconds * DELIVERY_SHARE)
             finally:
                 self._is_done.set()
-                for run in self._registry.alive():
+                for run in self._alive():
                     run.over.set()
             return
         if quick:
-            for run in self._registry.alive():
+            for run in self._alive():
                 run.state.interrupt()
         self._is_done.wait(seconds)
 
     def _stop(self, checkpoint_seconds: float, delivery_seconds: float) -> None:
-        runs = self._registry.alive()
+        runs = self._alive()
         deadline = time.monotonic() + checkpoint_seconds
         going_on = [run for run in runs if not _stopped_at_once(run, wait=checkpoint_seconds > 0)]
         if going_on:
@@ -73,7 +91,7 @@ class Shutdown:
             _join(run, deadline)
 
 
-def _stopped_at_once(run: Run, *, wait: bool) -> bool:
+def _stopped_at_once(run: Stoppable, *, wait: bool) -> bool:
     """Stop a run that stands at a checkpoint; let any other go on to its next if there is time to wait."""
     run.state.wind_down()
     if wait and run.sync is not None and not run.sync.is_at_checkpoint and not run.state.stopped.is_set():
@@ -82,6 +100,6 @@ def _stopped_at_once(run: Run, *, wait: bool) -> bool:
     return True
 
 
-def _join(run: Run, deadline: float) -> None:
+def _join(run: Stoppable, deadline: float) -> None:
     if run.thread is not None and run.thread.is_alive():
         run.thread.join(max(0.0, deadline - time.monotonic()))

@@ -177,7 +177,7 @@ class SyncWorker(threading.Thread):
         self._state.raise_if_stopped()  # Cancelled before it began.
         hooks, options = self._factory.hooks, self._factory.options
         if isinstance(self._work, PartitionedWork):
-            self._work.read(self._sync)
+            self._work.read(self._sync, self._run.owner)
             return
         if is_partitioned(self._sync.info.checkpoint):
             self._read_foreign_checkpoint()

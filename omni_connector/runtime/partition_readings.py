@@ -1,0 +1,276 @@
+"""Reads partitions of runs that other processes have, or this one: each in a thread, which reports through the run store."""
+
+import logging
+import threading
+import time
+
+from attrs import evolve
+
+from omni_connector.exceptions import ConnectorError, RunStoreError
+from omni_connector.forking import begins_anew
+from omni_connector.partitions.messages import Assignment, PartitionReport, PartitionTask
+from omni_connector.runstore.partitions import CANCEL, INTERRUPT, WIND_DOWN, Adopted, Sent, SharedPartitions
+from omni_connector.runtime.partition_runner import PartitionRunner, RunInParts, RunResources
+from omni_connector.sync.ledger import DocumentError
+from omni_connector.sync.run import SyncRun
+from omni_connector.sync.state import RunState
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+"""Between two looks whether a run was stopped, so that a cancellation reaches its partitions well within 2 s."""
+
+BEAT_SECONDS = 20.0
+"""How often a partition that makes progress is reported alive."""
+
+KEPT_ERRORS = 100
+"""Errors in a report. The process that has the run looks for reports several times a second."""
+
+CLOSE_SECONDS = 2.0
+
+
+class StoreDesk:
+    """The ``PartitionDesk`` of one partition, at the other end of the run store.
+
+    A report replaces the one before, whose figures it includes; of those with a state the last is kept besides. What cannot
+    be kept because the store is away is kept by the next ``flush``. The end is held back until ``close``.
+
+    Args:
+        shared: the partitions of all processes.
+        adopted: the partition.
+    """
+
+    def __init__(self, shared: SharedPartitions, adopted: Adopted) -> None:
+        self._shared = shared
+        self._adopted = adopted
+        self._lock = threading.Lock()  # Protects the following, and keeps reports in order.
+        begin = adopted.assignment
+        report = PartitionReport(key=begin.key, attempt=begin.attempt, figures=begin.before)
+        self._last = Sent(number=1, report=report)
+        self._saved: Sent | None = None  # Not in the store yet.
+        self._end: PartitionReport | None = None
+        self._is_kept = False
+        self._errors: list[DocumentError] = []
+
+    def assignment(self, key: str) -> Assignment:
+        """Return what the partition begins with."""
+        del key  # There is one.
+        return self._adopted.assignment
+
+    def receive(self, report: PartitionReport) -> None:
+        """Report; the run stops a partition by its order, not by the answer."""
+        with self._lock:
+            self._errors = [*self._errors, *report.errors][-KEPT_ERRORS:]
+            last, number = self._last, self._last.number + 1
+            if report.outcome and self._end is None:
+                self._end = report
+            if report.has_saved:
+                self._saved = Sent(number=number, report=evolve(report, errors=[]))
+            self._last = Sent(
+                number=number,
+                report=evolve(report, has_saved=False, state=None, outcome="", errors=self._errors),
+                saved=number if report.has_saved else last.saved,
+                error_count=last.error_count + len(report.errors),
+            )
+            self._is_kept = False
+        self.flush()
+
+    def beat(self) -> None:
+        """Report that the partition makes progress."""
+        with self._lock:
+            self._last = evolve(self._last, number=self._last.number + 1)
+            self._is_kept = False
+        self.flush()
+
+    def flush(self) -> bool:
+        """Keep what was reported; False while the store is away."""
+        with self._lock:
+            try:
+                if self._saved is not None:
+                    self._shared.keep(self._adopted, self._saved)
+                    self._saved = None
+                if not self._is_kept:
+                    self._shared.keep(self._adopted, self._last)
+                    self._is_kept = True
+            except RunStoreError as error:
+                log.debug("A report of a partition waits for the run store: %s", error)
+        return self._is_kept
+
+    def close(self) -> None:
+        """Report the end."""
+        with self._lock:
+            end, last = self._end, self._last
+            if end is not None:
+                report = evolve(last.report, outcome=end.outcome, error=end.error, ends_run=end.ends_run)
+                self._last = evolve(last, number=last.number + 1, report=report)
+                self._is_kept = False
+
+
+class PartitionReading(threading.Thread):
+    """Reads one partition once; a daemon, as the thread of a run.
+
+    Attributes:
+        state: of this work; a part of no run in this process.
+        over: set when the thread has ended, or the process that ends waits for it no longer.
+    """
+
+    def __init__(self, readings: "PartitionReadings", adopted: Adopted) -> None:
+        task = adopted.task
+        super().__init__(name=f"omni-part-{task.sync_run_id}-{task.key[:40]}", daemon=True)
+        self.over = threading.Event()
+        self.state = RunState(task.sync_run_id)
+        self.state.fence.is_assured = adopted.lease.is_assured
+        self._readings = readings
+        self._adopted = adopted
+        self._desk = StoreDesk(readings.shared, adopted)
+        self._runner: PartitionRunner | None = None
+        self._beat = time.monotonic()
+        self._extra = {
+            "sync_run_id": task.sync_run_id,
+            "source_id": task.source_id,
+            "partition": task.key,
+        }
+
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread."""
+        return self
+
+    @property
+    def sync(self) -> SyncRun | None:
+        """What carries the partition out; None before it begins, and when it has ended."""
+        return None if self._runner is None else self._runner.current
+
+    def run(self) -> None:
+        """Read, report the end, let go of the partition: whatever happens on the way."""
+        task = self._adopted.task
+        log.info("Partition %r of source %s is read here", task.key, task.source_id, extra=self._extra)
+        try:
+            resources, assignment = self._readings.resources, self._adopted.assignment
+            source = resources.manager.sync_config(task.source_id)
+            run = RunInParts.elsewhere(task, source, assignment, self.state, self._desk)
+            self._runner = PartitionRunner(resources, run)
+            self._runner.read(assignment)
+        except ConnectorError as error:
+            log.warning("Partition %r is not read here: %s", task.key, error, extra=self._extra)
+        except BaseException:  # The thread ends here; another process reads the partition.
+            log.exception("Partition %r is not read to its end here", task.key, extra=self._extra)
+        finally:
+            self._desk.close()
+            while not (
+                self._desk.flush() or self.state.fence.is_set() or self._readings.closing.wait(LOOK_SECONDS)
+            ):
+                pass  # The store is away.
+            self._readings.end(self, self._adopted)
+
+    def look(self) -> None:
+        """Stop if the run says so, and report."""
+        try:
+            order = self._readings.shared.order(self._adopted)
+        except RunStoreError:
+            return
+        if order == CANCEL:
+            self.state.cancel("the run was cancelled, or is not in progress any more")
+        elif order == INTERRUPT:
+            self.state.interrupt()
+        elif order == WIND_DOWN:
+            self.state.wind_down()
+        runner = self._runner
+        now = time.monotonic()
+        if (
+            runner is not None
+            and now - self._beat >= BEAT_SECONDS
+            and runner.run.pulse.idle_seconds < BEAT_SECONDS
+        ):
+            self._beat = now
+            self._desk.beat()
+        self._desk.flush()
+
+
+class PartitionReadings:
+    """The partitions that this process reads for runs of whichever process. ``close`` it.
+
+    One thread looks after all; it is started with the first.
+
+    Args:
+        resources: what they have in common.
+        shared: the partitions of all processes.
+
+    Attributes:
+        closing: set when the process ends.
+    """
+
+    def __init__(self, resources: RunResources, shared: SharedPartitions) -> None:
+        self.resources = resources
+        self.shared = shared
+        begins_anew(self)
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Forget what the parent reads."""
+        self._lock = threading.Lock()  # Protects the following.
+        self._alive: set[PartitionReading] = set()
+        self._thread: threading.Thread | None = None
+        self._is_open = True
+        self.closing = threading.Event()
+
+    def begin(self, task: PartitionTask, token: str) -> PartitionReading | None:
+        """Read a partition that is offered, in a thread; None when another process has it, or when the offer has ended.
+
+        Raises:
+            RunStoreError: the store cannot be used now.
+        """
+        adopted = self.shared.adopt(task, token) if self._is_open else None
+        if adopted is None:
+            return None
+        reading = PartitionReading(self, adopted)
+        with self._lock:
+            self._alive.add(reading)
+        try:
+            self._start()
+            reading.start()
+        except (RuntimeError, MemoryError) as error:
+            log.warning("A partition needs a thread, and none can be started: %s", error)
+            self.end(reading, adopted)
+            return None
+        return reading
+
+    def end(self, reading: PartitionReading, adopted: Adopted) -> None:
+        """Let go of a partition whose thread ends."""
+        with self._lock:
+            self._alive.discard(reading)
+        self.shared.release(adopted)
+        reading.over.set()
+
+    def alive(self) -> list[PartitionReading]:
+        """Return the partitions that are read."""
+        with self._lock:
+            return list(self._alive)
+
+    def refuse_more(self) -> None:
+        """Begin no other: the process ends."""
+        self._is_open = False
+
+    def close(self) -> None:
+        """End the thread that looks after them."""
+        self.refuse_more()
+        self.closing.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join(CLOSE_SECONDS)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="omni-partitions", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def _run(self) -> None:
+        while not self.closing.wait(LOOK_SECONDS):
+            for reading in self.alive():
+                try:
+                    reading.look()
+                except Exception:  # The thread must survive whatever one look meets.
+                    log.exception("Partition %s could not be looked at", reading.name)
