@@ -148,7 +148,8 @@ class PartitionReading(threading.Thread):
         try:
             resources, assignment = self._readings.resources, self._adopted.assignment
             source = resources.manager.sync_config(task.source_id)
-            run = RunInParts.elsewhere(task, source, assignment, self.state, self._desk)
+            connector = resources.hooks.connector
+            run = RunInParts.elsewhere(task, source, connector, assignment, state=self.state, desk=self._desk)
             self._runner = PartitionRunner(resources, run)
             self._runner.read(assignment)
         except ConnectorError as error:

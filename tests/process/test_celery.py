@@ -8,75 +8,18 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
 import redis
 import requests
+from support.celery_processes import celery, inspect, start_web, start_worker
 from support.pausing import meet
-from support.processes import ROOT, Process, child_environ, start_gunicorn
+from support.processes import Process
 from support.redis_server import RedisServer
 from support.waiting import eventually
 
 SECRET = "s3cr3t-Passw0rd-of-the-source"
-
-
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory):
-    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
-        yield server.url
-
-
-@pytest.fixture
-def pipe(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    return tmp_path / "pipe"
-
-
-@pytest.fixture
-def environ(manager, redis_url, pipe):
-    """What web processes and workers have in common."""
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushall()
-    return {
-        "CONNECTOR_MANAGER_URL": manager.url,
-        "OMNI_EXECUTOR": "celery",
-        "OMNI_BROKER_URL": redis_url,
-        "OMNI_RUN_STORE": redis_url,
-        "TEST_MEETING_POINT": str(pipe),
-    }
-
-
-def celery(*options, **env):
-    command = [sys.executable, "-m", "celery", "-A", "omni_connector.worker", *options]
-    return command, env
-
-
-def start_worker(target, environ, *options, name="one", **env):
-    command, env = celery(
-        "worker",
-        "--hostname",
-        f"{name}@here",
-        "--concurrency",
-        "2",
-        *options,
-        **environ,
-        OMNI_CONNECTOR=target,
-        **env,
-    )
-    process = Process(*command, env=env)
-    try:
-        process.wait_for("This Celery worker executes the syncs of")
-    except BaseException:
-        process.end()
-        raise
-    return process
-
-
-def start_web(address, environ, target, **env):
-    return start_gunicorn(address, target, env={**environ, **env})
 
 
 def is_running(address, run):
@@ -244,32 +187,6 @@ def dump(client):
     text = repr([(key, read[client.type(key)](key)) for key in keys if client.type(key) in read])
     decoded = [base64.b64decode(found) for found in re.findall(r'"body": "([A-Za-z0-9+/=]+)"', text)]
     return text + repr(decoded)
-
-
-def inspect(command, environ):
-    found = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "omni_connector.worker",
-            "inspect",
-            "-d",
-            "one@here",
-            "-t",
-            "20",
-            command,
-        ],
-        env=child_environ(environ),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert found.returncode == 0, found.stderr
-    return found.stdout + found.stderr
 
 
 def test_a_run_in_a_queue_that_no_worker_reads_is_given_back(manager, address, environ):

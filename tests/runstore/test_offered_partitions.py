@@ -24,9 +24,8 @@ from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.testing import MemoryManager
 
-QUICK = KeeperTimes(
-    lease_seconds=1.0, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02, patience_seconds=0.5
-)
+LEASE = 60.0
+QUICK = KeeperTimes(lease_seconds=LEASE, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
 COLOURS = pytest.mark.parametrize("kind", [Drives, AsyncDrives])
 
 pytestmark = pytest.mark.parametrize("make_store", ["sqlite", "redis"], indirect=True)
@@ -236,7 +235,7 @@ def test_a_cancellation_reaches_partitions_everywhere(process, manager):
     assert time.monotonic() - began < 2
 
 
-def test_what_a_dead_process_read_is_read_again_from_its_last_state(process, manager):
+def test_what_a_dead_process_read_is_read_again_from_its_last_state(process, manager, clock):
     """And the one that was taken for dead sends nothing more."""
     gate = Gate()
     kept = {}
@@ -259,6 +258,7 @@ def test_what_a_dead_process_read_is_read_again_from_its_last_state(process, man
     gate.meet()
     eventually(lambda: manager.checkpoint and states(manager.checkpoint) == {"a": {"page": 1}})
     dead.store.is_away = True
+    clock.let_pass(LEASE)
     alive.take("a")
     report = one.report()
     gate.open()
@@ -270,7 +270,7 @@ def test_what_a_dead_process_read_is_read_again_from_its_last_state(process, man
     assert "late" not in arrived(manager)
 
 
-def test_a_partition_that_kills_its_processes_fails(process, manager, monkeypatch, caplog):
+def test_a_partition_that_kills_its_processes_fails(process, manager, clock):
     gate = Gate()
     one = process(Drives("ab"))
     one.only_offers()
@@ -283,6 +283,7 @@ def test_a_partition_that_kills_its_processes_fails(process, manager, monkeypatc
         dead[-1].take("a")
         gate.meet()
         dead[-1].store.is_away = True
+        clock.let_pass(LEASE)
     assert one.report().outcome == "failed"
     gate.open()
     for each in dead:
@@ -347,7 +348,7 @@ def test_a_run_whose_process_ends_stops_its_partitions_everywhere(process, manag
     assert state["page"] == manager.scanned == len(arrived(manager))
 
 
-def test_readers_stop_when_the_process_that_has_the_run_is_dead(process, manager):
+def test_readers_stop_when_the_process_that_has_the_run_is_dead(process, manager, clock):
     def endless(ctx, partition):
         while True:
             ctx.sleep(0.01)
@@ -359,12 +360,13 @@ def test_readers_stop_when_the_process_that_has_the_run_is_dead(process, manager
     thread = two.take("a")
     eventually(lambda: "a" in two.connector.given)
     one.store.is_away = True
+    clock.let_pass(LEASE)
     thread.join(WAIT)
     assert not thread.is_alive()
     one.store.is_away = False
 
 
-def test_a_resumed_run_takes_its_partitions_from_readers_of_the_dead_one(process, manager):
+def test_a_resumed_run_takes_its_partitions_from_readers_of_the_dead_one(process, manager, clock):
     """Two processes never hold one partition, and what is finished is not read again."""
     gate = Gate()
     one, old = process(Drives("ab")), process(Drives("ab"))
@@ -377,6 +379,7 @@ def test_a_resumed_run_takes_its_partitions_from_readers_of_the_dead_one(process
     old.take("a")
     gate.meet()
     one.store.is_away = True
+    clock.let_pass(LEASE)
     next_one = process(Drives("ab"))
     eventually(lambda: not next_one.service.is_running("run-1"))
     next_one.service.start_sync(sync_request(is_resume=True, checkpoint=manager.checkpoint))
