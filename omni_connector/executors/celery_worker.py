@@ -155,7 +155,8 @@ class CeleryWorker:
 class ShutdownWarning:
     """Warns the processes of a pool that the worker is asked to end: they have the reading end of a pipe.
 
-    Celery's warm shutdown only waits for tasks. The pipe also ends when the worker is killed, whose processes live on.
+    Celery's warm shutdown only waits for tasks. The pipe also ends when the worker is killed; on Linux its processes are then
+    killed as well, elsewhere they stop their runs.
 
     Attributes:
         heard: set in a process that has heard it.
