@@ -198,7 +198,7 @@ class PartitionRunner:
 
     def _raised(self, sync: SyncRun, key: str, error: BaseException) -> dict[str, Any]:
         text = error_text(error)
-        if sync.state.stopped.is_set():
+        if sync.state.stopped.is_set() or sync.state.fence.is_set():
             log.info("Partition %r stops: %s", key, text)
             return {"outcome": STOPPED}
         shown = failure_text(error)

@@ -121,6 +121,13 @@ def process(make_store, manager, queue):
         yield make
 
 
+def die(dead, clock, *, run_of):
+    """Let a process renew nothing any more, and its leases end; others claim theirs anew."""
+    dead.store.is_away = True
+    clock.let_pass(LEASE)
+    eventually(lambda: run_of.store.holder("run/run-1"))
+
+
 @COLOURS
 def test_other_processes_read_the_partitions_of_a_run(process, manager, kind):
     one, two, three = process(kind("abc")), process(kind("abc")), process(kind("abc"))
@@ -257,8 +264,7 @@ def test_what_a_dead_process_read_is_read_again_from_its_last_state(process, man
     dead.take("a")
     gate.meet()
     eventually(lambda: manager.checkpoint and states(manager.checkpoint) == {"a": {"page": 1}})
-    dead.store.is_away = True
-    clock.let_pass(LEASE)
+    die(dead, clock, run_of=one)
     alive.take("a")
     report = one.report()
     gate.open()
@@ -282,8 +288,7 @@ def test_a_partition_that_kills_its_processes_fails(process, manager, clock):
         dead.append(process(Drives("a", script=lambda ctx, partition: gate.pass_through())))
         dead[-1].take("a")
         gate.meet()
-        dead[-1].store.is_away = True
-        clock.let_pass(LEASE)
+        die(dead[-1], clock, run_of=one)
     assert one.report().outcome == "failed"
     gate.open()
     for each in dead:
