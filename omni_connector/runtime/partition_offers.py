@@ -204,19 +204,20 @@ class OfferedPartitions:
             )
         if holder is not None:
             return False
-        if self._take_news(each, offer):  # Its last words.
-            return True
-        if each.offer is None:
-            return False
-        each.losses += 1
-        if each.losses > MOST_LOSSES:
-            self._run.desk.lose(each.task.key, f"{each.losses} processes that read it died")
-            return True
-        log.warning(
-            "The process that read partition %r is gone: it is read again from its last state",
-            each.task.key,
-            extra=self._extra,
-        )
+        return self._take_news(each, offer) or (each.offer is not None and self._lost(each))
+
+    def _lost(self, each: _Open) -> bool:
+        """Offer a partition again whose process is gone, a few times; True when it has ended."""
+        if each.last is not None:  # Else it was not begun: the offer was lost with the store, say.
+            each.losses += 1
+            if each.losses > MOST_LOSSES:
+                self._run.desk.lose(each.task.key, f"{each.losses} processes that read it died")
+                return True
+            log.warning(
+                "The process that read partition %r is gone: it is read again from its last state",
+                each.task.key,
+                extra=self._extra,
+            )
         self._offer_again(each)
         return False
 

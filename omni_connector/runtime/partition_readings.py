@@ -150,6 +150,7 @@ class PartitionReading(threading.Thread):
             source = resources.manager.sync_config(task.source_id)
             connector = resources.hooks.connector
             run = RunInParts.elsewhere(task, source, connector, assignment, state=self.state, desk=self._desk)
+            self._desk.flush()  # It has begun: if it is not heard of any more, its process has died.
             self._runner = PartitionRunner(resources, run)
             self._runner.read(assignment)
         except ConnectorError as error:

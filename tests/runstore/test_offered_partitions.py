@@ -281,14 +281,17 @@ def test_a_partition_that_kills_its_processes_fails(process, manager, clock):
     one = process(Drives("ab"))
     one.only_offers()
     one.service.start_sync(sync_request())
-    helper = process(Drives("b"))
-    helper.take("b")
+    process(Drives("b")).take("b").join(WAIT)
+    eventually(lambda: manager.checkpoint and manager.checkpoint["partitions"]["b"].get("done"))
     dead = []
     for _ in range(4):
         dead.append(process(Drives("a", script=lambda ctx, partition: gate.pass_through())))
         dead[-1].take("a")
         gate.meet()
-        die(dead[-1], clock, run_of=one)
+        dead[-1].store.is_away = True
+        clock.let_pass(LEASE)
+        # Whoever is alive claims anew what it holds, unless the run is over by then.
+        eventually(lambda: one.store.holder("run/run-1") or manager.error)
     assert one.report().outcome == "failed"
     gate.open()
     for each in dead:
