@@ -14,6 +14,7 @@ from omni_connector.runtime.partition_runner import PartitionRunner, RunInParts,
 from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.state import RunState
+from omni_connector.telemetry.log_context import RunIdentity, in_run
 
 log = logging.getLogger(__name__)
 
@@ -125,11 +126,6 @@ class PartitionReading(threading.Thread):
         self._desk = StoreDesk(readings.shared, adopted)
         self._runner: PartitionRunner | None = None
         self._beat = time.monotonic()
-        self._extra = {
-            "sync_run_id": task.sync_run_id,
-            "source_id": task.source_id,
-            "partition": task.key,
-        }
 
     @property
     def thread(self) -> threading.Thread:
@@ -143,27 +139,43 @@ class PartitionReading(threading.Thread):
 
     def run(self) -> None:
         """Read, report the end, let go of the partition: whatever happens on the way."""
-        task = self._adopted.task
-        log.info("Partition %r of source %s is read here", task.key, task.source_id, extra=self._extra)
-        try:
-            resources, assignment = self._readings.resources, self._adopted.assignment
-            source = resources.manager.sync_config(task.source_id)
-            connector = resources.hooks.connector
-            run = RunInParts.elsewhere(task, source, connector, assignment, state=self.state, desk=self._desk)
-            self._desk.flush()  # It has begun: if it is not heard of any more, its process has died.
-            self._runner = PartitionRunner(resources, run)
-            self._runner.read(assignment)
-        except ConnectorError as error:
-            log.warning("Partition %r is not read here: %s", task.key, error, extra=self._extra)
-        except BaseException:  # The thread ends here; another process reads the partition.
-            log.exception("Partition %r is not read to its end here", task.key, extra=self._extra)
-        finally:
-            self._desk.close()
-            while not (
-                self._desk.flush() or self.state.fence.is_set() or self._readings.closing.wait(LOOK_SECONDS)
-            ):
-                pass  # The store is away.
-            self._readings.end(self, self._adopted)
+        task, connector = self._adopted.task, self._readings.resources.hooks.connector
+        identity = RunIdentity(
+            connector=connector.name,
+            sync_run_id=task.sync_run_id,
+            source_id=task.source_id,
+            sync_mode=self._adopted.assignment.sync_mode,
+            partition=task.key,
+        )
+        with in_run(identity):
+            try:
+                self._read(identity)
+            except ConnectorError as error:
+                log.warning("Partition %r is not read here: %s", task.key, error)
+            except BaseException:  # The thread ends here; another process reads the partition.
+                log.exception("Partition %r is not read to its end here", task.key)
+            finally:
+                self._desk.close()
+                while not self._is_over():
+                    pass
+                self._readings.end(self, self._adopted)
+
+    def _read(self, identity: RunIdentity) -> None:
+        task, assignment = self._adopted.task, self._adopted.assignment
+        log.info("Partition %r of source %s is read here", task.key, task.source_id)
+        resources = self._readings.resources
+        source = resources.manager.sync_config(task.source_id)
+        run = RunInParts.elsewhere(
+            task, source, resources.hooks.connector, assignment, state=self.state, desk=self._desk
+        )
+        run = evolve(run, info=evolve(run.info, identity=identity))
+        self._desk.flush()  # It has begun: if it is not heard of any more, its process has died.
+        self._runner = PartitionRunner(resources, run)
+        self._runner.read(assignment)
+
+    def _is_over(self) -> bool:
+        """Keep the last report; False after a while in which the store was away."""
+        return self._desk.flush() or self.state.fence.is_set() or self._readings.closing.wait(LOOK_SECONDS)
 
     def look(self) -> None:
         """Stop if the run says so, and report."""
