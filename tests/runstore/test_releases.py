@@ -20,7 +20,7 @@ from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.testing import MemoryManager
 
-QUICK = KeeperTimes(lease_seconds=5.0, renew_seconds=0.02, idle_seconds=0.02)
+QUICK = KeeperTimes(lease_seconds=60, renew_seconds=0.02, idle_seconds=0.02)
 ONE_AT_A_TIME = Settings(manager_url="http://manager", connector_url="http://here", max_concurrent_syncs=1)
 
 pytestmark = pytest.mark.parametrize("make_store", ["sqlite", "redis"], indirect=True)
