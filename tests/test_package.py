@@ -62,6 +62,12 @@ def modules():
     )
 
 
+def test_no_two_test_modules_have_one_name():
+    """Pytest collects neither then; who runs one folder alone does not see it."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
+
+
 def test_every_public_name_exists_and_none_is_missing():
     assert sorted(omni_connector.__all__) == sorted(set(omni_connector.__all__))
     for name in omni_connector.__all__:

@@ -16,7 +16,7 @@ from support.racing import LOST, WON, race
 from omni_connector.runstore.memory import MemoryStore
 
 RACERS = 16
-ROUNDS = [10, pytest.param(200, marks=pytest.mark.slow)]
+ROUNDS = [4, pytest.param(200, marks=pytest.mark.slow)]
 EXPECTED = Counter({WON: 1, LOST: RACERS - 1})
 
 
