@@ -56,6 +56,7 @@ from attrs import evolve, field, frozen
 
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.manager_access import CA, ManagerAccess, access_problems
+from omni_connector.masking import secrets_in, secrets_in_settings
 
 DEFAULT_PORT = 8000
 LARGEST_PORT = 65535
@@ -171,6 +172,13 @@ class Settings:
     access: ManagerAccess = field(factory=ManagerAccess)
     progress_seconds: float = 30
     log: LogSettings = field(factory=LogSettings)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What of these no text that leaves the process may show."""
+        addresses = [self.manager_url, self.run_store, self.broker_url]
+        named = [*(self.auth_token or "").split(","), *(value for _, value in self.access.headers)]
+        return secrets_in_settings(addresses) | secrets_in(named)
 
     @classmethod
     def from_environ(

@@ -1,7 +1,6 @@
 """How a command ends when it cannot do what it was asked for: one readable message, no traceback."""
 
 import json
-import traceback
 from collections.abc import Sequence
 from typing import IO, Any
 
@@ -9,6 +8,7 @@ import click
 
 from omni_connector.cli import exit_codes
 from omni_connector.code_location import author_location
+from omni_connector.masking import error_text, mask, masked_traceback
 
 JSON_WANTED = "omni_connector.json"
 VERBOSE = "omni_connector.verbose"
@@ -26,7 +26,7 @@ class CommandError(click.ClickException):
     exit_code: int  # type: ignore[misc]  # A class variable in click, which reads it from the instance.
 
     def __init__(self, problems: str | Sequence[str], *, exit_code: int = exit_codes.CONFIGURATION) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        self.problems = [mask(each) for each in ([problems] if isinstance(problems, str) else problems)]
         super().__init__("\n".join(self.problems))
         self.exit_code = exit_code
         context = click.get_current_context(silent=True)
@@ -35,7 +35,7 @@ class CommandError(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the messages to standard error and, where JSON is wanted, an object to standard output."""
         if self._meta.get(VERBOSE) and self.__cause__ is not None:
-            click.echo("".join(traceback.format_exception(self.__cause__)), file=file, err=True, nl=False)
+            click.echo(masked_traceback(self.__cause__), file=file, err=True, nl=False)
         first, *more = self.problems
         text = f"Error: {first}" if not more else "\n  - ".join(["Error:", *self.problems])
         click.echo(text, file=file, err=True)
@@ -67,4 +67,4 @@ def bug(error: Exception) -> CommandError:
     place = author_location(error)
     where = f" (in {place})" if place else ""
     remedy = "This is a bug in omni-connector or in the connector; run with -v for the traceback."
-    return CommandError(f"{type(error).__name__}: {error}{where}. {remedy}", exit_code=exit_codes.BUG)
+    return CommandError(f"{error_text(error)}{where}. {remedy}", exit_code=exit_codes.BUG)

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from omni_connector.masking import mask, mask_json
+
 LABEL_WIDTH = 12
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -37,12 +39,12 @@ class Output:
 
     def json(self, value: Mapping[str, Any]) -> None:
         """Write the one JSON object."""
-        self._stdout.write(json.dumps(value, indent=2) + "\n")
+        self._stdout.write(json.dumps(mask_json(value), indent=2) + "\n")
         self._stdout.flush()
 
     def text(self, text: str | Text = "") -> None:
         """Write a line of the result; long lines are left to the terminal."""
-        self.result.print(text, soft_wrap=True)
+        self.result.print(_masked(text), soft_wrap=True)
 
     def indented(self, text: Text, columns: int) -> None:
         """Write a paragraph of the result, wrapped on a terminal and one line elsewhere."""
@@ -52,7 +54,7 @@ class Output:
         table = Table.grid(padding=0)
         table.add_column(width=columns)
         table.add_column()
-        table.add_row("", text)
+        table.add_row("", _masked(text))
         self.result.print(table)
 
     def rows(self, rows: Iterable[tuple[str, Text]]) -> None:
@@ -65,12 +67,12 @@ class Output:
         table.add_column(width=LABEL_WIDTH, style="dim")
         table.add_column()
         for label, value in rows:
-            table.add_row(label, value)
+            table.add_row(label, _masked(value))
         self.result.print(table)
 
     def say(self, text: str, style: str = "") -> None:
         """Write a line to standard error."""
-        self.messages.print(Text(printable(text), style), soft_wrap=True)
+        self.messages.print(Text(printable(mask(text)), style), soft_wrap=True)
 
 
 def printable(text: str) -> str:
@@ -80,13 +82,20 @@ def printable(text: str) -> str:
 
 def one_line(text: str, *, longest: int = 300) -> str:
     """Return ``text`` as one printable line of limited length."""
-    line = " ".join(printable(text).split())
+    line = " ".join(printable(mask(text)).split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def counted(number: int, noun: str) -> str:
     """Return ``1 error``, ``1,234 errors``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _masked(text: str | Text) -> str | Text:
+    """Return a line without secrets; one that has none keeps its colours."""
+    plain = text if isinstance(text, str) else text.plain
+    masked = mask(plain)
+    return text if masked is plain else masked
 
 
 def _console(stream: TextIO) -> Console:

@@ -89,6 +89,12 @@ def run(
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.signals import StopSignals  # noqa: PLC0415
     from omni_connector.cli.source import SourceOptions  # noqa: PLC0415
+    from omni_connector.masking import (  # noqa: PLC0415
+        SecretScope,
+        protect_process,
+        secrets_in,
+        secrets_in_settings,
+    )
     from omni_connector.target import load_connector  # noqa: PLC0415
 
     credentials: Path | None = options.pop("credentials")
@@ -98,10 +104,13 @@ def run(
         config=read_config(options.pop("config"), assignments),
         credentials=None if credentials is None else read_object(credentials, "--credentials"),
     )
+    protect_process()
+    secrets = SecretScope(secrets_in(source.credentials) | secrets_in_settings(source.config))
     output = Output(as_json=as_json)
     for note in doubtful(assignments):
         output.say(note, "yellow")
     with contextlib.ExitStack() as stack:
+        stack.enter_context(secrets)
         if as_json:  # What a connector prints must not get into the JSON.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         log = stack.enter_context(full_log(output) if verbose else brief_log(output))

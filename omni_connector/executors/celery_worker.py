@@ -13,6 +13,7 @@ from celery import Celery, Task, signals
 from omni_connector.exceptions import RunStoreError
 from omni_connector.executors.celery_app import PARTITION_TASK_NAME, TASK_NAME
 from omni_connector.forking import begins_anew
+from omni_connector.masking import error_text
 from omni_connector.models import SyncMode
 from omni_connector.partitions.messages import PartitionTask
 from omni_connector.runstore.runs import RunKey
@@ -106,6 +107,8 @@ class CeleryWorker:
                 log.warning("Run %s waits for the run store: %s", sync_run_id, error)
                 if self._warning.heard.wait(STORE_SECONDS):
                     return
+            except Exception as error:  # Celery would send its text and traceback to the broker, as an event.
+                raise TaskFailedError(error_text(error)) from None
 
     def _listen(self) -> None:
         """Wait, in a thread, for the request to end; begun after the fork, with the first run."""
@@ -150,6 +153,10 @@ class CeleryWorker:
             handler.setFormatter(formatter_of(settings))
         logger.setLevel(min(loglevel, logging.getLevelNamesMapping()[settings.level]))
         add_run_to_lines()
+
+
+class TaskFailedError(Exception):
+    """A task failed for a reason that is no failure of its run; without secrets."""
 
 
 class ShutdownWarning:

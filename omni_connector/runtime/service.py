@@ -17,7 +17,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError, ConnectorError, McpDisabledError
 from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
-from omni_connector.masking import protect_process
+from omni_connector.masking import SecretScope, protect_process
 from omni_connector.models import (
     ActionRequest,
     CredentialReadyRequest,
@@ -98,6 +98,7 @@ class ConnectorService:
         shared: SharedRuns | None = None,
     ) -> None:
         protect_process()
+        self._secrets = SecretScope(settings.secrets)
         require_reader(connector)
         _require_name(connector)
         self.connector = connector
@@ -266,6 +267,7 @@ class ConnectorService:
         self._hooks.loop.close()
         self.manager.close()
         self._shared.close()
+        self._secrets.close()
         self.instruments.close()
 
     # -- what the endpoints ask for -----------------------------------------------------------------------------

@@ -11,15 +11,17 @@ from gunicorn.errors import AppImportError
 
 from omni_connector.config import in_address, is_host
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.masking import mask
 from omni_connector.serving import gunicorn_settings
 from omni_connector.serving.processes import is_inside_gunicorn, is_preloading
 
 
 def startup_message(error: ConfigurationError) -> str:
     """Return what a person reads when a process cannot start."""
-    if len(error.problems) == 1:
-        return f"The connector cannot start: {error.problems[0]}"
-    lines = "\n".join(f"  - {problem}" for problem in error.problems)
+    problems = [mask(problem) for problem in error.problems]
+    if len(problems) == 1:
+        return f"The connector cannot start: {problems[0]}"
+    lines = "\n".join(f"  - {problem}" for problem in problems)
     return f"The connector cannot start:\n{lines}"
 
 
