@@ -17,7 +17,7 @@ WINDOW = 16
 
 STRIDE = 8
 LONG_STRIDE = 32
-"""From one window to the next; of texts beyond ``LONG`` characters, lines of 64 or 76 still have one in them."""
+"""From one window to the next; the second in base64 and in secrets of more than ``LONG`` characters, which have many lines."""
 
 LONG = 200
 LEAST_RANDOM = 24
@@ -51,11 +51,18 @@ class Piece:
 def pieces_of(secret: str) -> tuple[Piece, ...]:
     """Return everything to look for where ``secret`` must not appear."""
     pieces: dict[str, Piece] = {}
+    is_long = len(secret) > LONG
     for text in _texts_of(secret):
         first = set(_written(text))
-        forms = first if "\n" in text else first.union(*map(_written, first))
-        _add(pieces, forms, is_base64=False)
-        _add(pieces, {each for form in first | {text} for each in _in_base64(form)}, is_base64=True)
+        forms = first if is_long else first.union(*map(_written, first))
+        _add(pieces, forms, stride=LONG_STRIDE if is_long else STRIDE)
+        encoded = {text} if "\n" in text else first
+        _add(
+            pieces,
+            {each for form in encoded for each in _in_base64(form)},
+            stride=LONG_STRIDE,
+            is_base64=True,
+        )
     return tuple(pieces.values())
 
 
@@ -66,22 +73,16 @@ def _texts_of(secret: str) -> Iterator[str]:
         yield from (line.strip() for line in lines if is_secret(line))
 
 
-def _add(pieces: dict[str, Piece], forms: Iterable[str], *, is_base64: bool) -> None:
+def _add(pieces: dict[str, Piece], forms: Iterable[str], *, stride: int, is_base64: bool = False) -> None:
     for form in forms:
         if len(form) < SHORTEST:
             continue
         pieces.setdefault(form, Piece(form, form, is_base64=is_base64))
         for run in _RUN.finditer(form):
             if is_base64 or _is_random(run.group()):
-                for start in _windows(run):
+                for start in (*range(run.start(), run.end() - WINDOW, stride), run.end() - WINDOW):
                     text = form[start : start + WINDOW]
                     pieces.setdefault(text, Piece(text, form, start, is_base64))
-
-
-def _windows(run: "re.Match[str]") -> Iterator[int]:
-    last = run.end() - WINDOW
-    yield from range(run.start(), last, STRIDE if len(run.group()) <= LONG else LONG_STRIDE)
-    yield last
 
 
 def _is_random(text: str) -> bool:

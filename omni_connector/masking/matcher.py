@@ -22,11 +22,15 @@ class Matcher:
     """Looks for many secrets at once: the time depends on the length of the text, not on their number.
 
     Immutable, so that threads share it.
+
+    Attributes:
+        secrets: what it looks for.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
+        self.secrets = frozenset(secrets)
         pieces: dict[str, Piece] = {}
-        for secret in secrets:
+        for secret in self.secrets:
             for piece in pieces_of(secret):
                 pieces.setdefault(_searchable(piece.text), piece)
         self._pieces = tuple(pieces.values())

@@ -123,14 +123,21 @@ def _parts_of_address(text: str, names: frozenset[str] | None) -> Iterator[str]:
             yield value
 
 
+def _in_json(text: str) -> Any:
+    if text.lstrip()[:1] not in {"{", "["}:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        yield value
-        if value.lstrip()[:1] in {"{", "["}:  # A key file, say, as JSON in a string.
-            try:
-                inner = json.loads(value)
-            except (ValueError, RecursionError):
-                return
+        inner = _in_json(value)
+        if inner is None:
+            yield value
+        else:  # A key file, say: what is in it is secret, not its punctuation.
             yield from _texts(inner)
     elif isinstance(value, bytes):
         yield value.decode(errors="replace")
