@@ -9,6 +9,7 @@ from omni_connector.blocking_hooks import blocking_hook
 from omni_connector.connector_base.declared_manifest import read_manifest
 from omni_connector.connector_base.mcp_hooks import McpHooks
 from omni_connector.connector_base.overridable import overridable
+from omni_connector.connector_base.source_states import KeepsStates
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models import (
     ActionDefinition,
@@ -37,7 +38,7 @@ def no_sync(connector: "ConnectorBase", *_: Any) -> NoReturn:
     raise ConfigurationError(f"{type(connector).__name__} has no sync(): its source is read in partitions.")
 
 
-class ConnectorBase(McpHooks, ABC):
+class ConnectorBase(McpHooks, KeepsStates, ABC):
     """The base of ``omni_connector.Connector``, where its attributes and hooks are documented."""
 
     reads_partitions = False

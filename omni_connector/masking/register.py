@@ -118,6 +118,12 @@ class SecretScope:
             raise TypeError(f"A secret is a str, not {type(text).__name__}")
         self.add(secrets_in(text))
 
+    def forget(self) -> None:
+        """Forget what was added."""
+        with self._lock:
+            _register.remove(self._added)
+            self._added.clear()
+
     def close(self) -> None:
         """End it. Repeatable."""
         with self._lock:
@@ -176,6 +182,7 @@ def mask_json(value: Any, mask_text: Callable[[str], str] = mask) -> Any:
 
 def forget_secrets() -> None:
     """Forget every secret, between two tests."""
+    _registered.forget()
     _register.clear()
 
 

@@ -104,7 +104,7 @@ class ConnectorService:
         self.connector = connector
         self.settings = settings
         self.shutdown_seconds = settings.shutdown_seconds
-        self.manager = manager
+        self.manager = connector.manager_port = manager
         self._hooks = HookCaller(connector, EventLoop(f"omni-loop-{connector.name}"))
         self._hook_threads = WorkerPool(f"omni-hook-{connector.name}", limit=4)
         self._shared = shared or SharedRuns.of(MemoryStore())
@@ -265,6 +265,8 @@ class ConnectorService:
         self._actions.close()
         self._starter.close()
         self._hooks.loop.close()
+        if self.connector.manager_port is self.manager:  # Another service may serve it, too.
+            self.connector.manager_port = None
         self.manager.close()
         self._shared.close()
         self._secrets.close()

@@ -266,3 +266,10 @@ def test_a_bridge_knows_at_once_what_another_process_has_written(bridge_to, awkw
     assert second.catalogue == first.catalogue
     assert make().catalogue == first.catalogue
     assert "t0p-secret" not in (tmp_path / "mirror.mcp-catalog.json").read_text()
+
+
+def test_a_secret_that_a_server_repeats_in_a_description_is_announced_to_no_manager(bridge_to, awkward):
+    bridged = bridge_to(awkward)
+    bridged.discover({"token": "t0p-secret"})
+    assert bridged.catalogue.tool("environment").description == "with ***"
+    assert "t0p-secret" not in repr(bridged.catalogue)

