@@ -51,11 +51,11 @@ class Piece:
 def pieces_of(secret: str) -> tuple[Piece, ...]:
     """Return everything to look for where ``secret`` must not appear."""
     pieces: dict[str, Piece] = {}
-    is_long = len(secret) > LONG
+    stride = LONG_STRIDE if len(secret) > LONG else STRIDE
     for text in _texts_of(secret):
         first = set(_written(text))
-        forms = first if is_long else first.union(*map(_written, first))
-        _add(pieces, forms, stride=LONG_STRIDE if is_long else STRIDE)
+        forms = first if len(text) > LONG else first.union(*map(_written, first))
+        _add(pieces, forms, stride=stride)
         encoded = {text} if "\n" in text else first
         _add(
             pieces,

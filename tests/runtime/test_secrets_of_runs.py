@@ -116,7 +116,7 @@ def test_fresh_credentials_in_partitions(manager, caplog):
         for text in (run.error_message, caplog.text):
             assert "***" in text
             assert "n3w-token" not in text
-            assert "f3tched" not in text
+            assert "f3tched-for-a" not in text
 
 
 def test_there_are_no_states_without_a_manager():
