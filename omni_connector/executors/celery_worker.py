@@ -107,7 +107,7 @@ class CeleryWorker:
                 log.warning("Run %s waits for the run store: %s", sync_run_id, error)
                 if self._warning.heard.wait(STORE_SECONDS):
                     return
-            except Exception as error:  # Celery would send its text and traceback to the broker, as an event.
+            except Exception as error:  # noqa: BLE001 - Celery would send its text and traceback to the broker, as an event.
                 raise TaskFailedError(error_text(error)) from None
 
     def _listen(self) -> None:
