@@ -131,7 +131,7 @@ class CeleryWorker:
             return
         try:
             self._metrics_server = metrics.serve(port, self._tokens)
-        except OSError as error:  # Syncs are more than figures about them.
+        except (OSError, OverflowError) as error:  # Syncs are more than figures about them.
             log.error("OMNI_METRICS_PORT=%d cannot be used, metrics are not served: %s", port, error)  # noqa: TRY400
         else:
             log.info("Metrics of this worker: http://0.0.0.0:%d/metrics", port)

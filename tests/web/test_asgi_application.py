@@ -67,6 +67,9 @@ def test_an_asgi_test_client_sees_the_protocol(make_asgi):
     with TestClient(make_asgi(connector)) as client:
         assert client.get("/health").json() == {"status": "healthy", "service": "scripted"}
         assert client.get("/manifest").json()["name"] == "scripted"
+        assert client.get("/ready").json()["status"] == "ready"
+        assert 'omni_connector_manager_up{connector="scripted"}' not in client.get("/metrics").text
+        assert 'endpoint="/manifest"' in client.get("/metrics").text
         started = client.post("/sync", json={"sync_run_id": "r", "source_id": "s", "sync_mode": "full"})
         assert (started.status_code, started.json()["status"]) == (200, "started")
         connector.meet()
