@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+from contextlib import contextmanager
 
 import pytest
 from attrs import evolve
@@ -178,8 +179,9 @@ def test_after_a_restart_counters_and_successes_go_on(make, tmp_path):
     assert [path.name for path in sorted(tmp_path.glob("*.json"))] == ["0.json"]
 
 
+@contextmanager
 def in_child(work):
-    """Do something in a forked process, which is then killed."""
+    """Do something in a forked process, which is killed in the end."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -190,14 +192,13 @@ def in_child(work):
         finally:
             os._exit(1)
     os.close(writing)
-    assert os.read(reading, 1) == b"1"
-    os.close(reading)
-    return child
-
-
-def end(child):
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    try:
+        assert os.read(reading, 1) == b"1"
+        yield
+    finally:
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_workers_that_are_killed_leave_their_counters_and_no_gauges(make, tmp_path):
@@ -210,11 +211,10 @@ def test_workers_that_are_killed_leave_their_counters_and_no_gauges(make, tmp_pa
         metrics.exposition("")
 
     for number in range(1, 9):
-        child = in_child(work)
-        found = shown(asked)
-        assert found["runs_in_progress", "full"] == 1
-        assert found["runs_total", "full", "failed"] == number
-        end(child)
+        with in_child(work):
+            found = shown(asked)
+            assert found["runs_in_progress", "full"] == 1
+            assert found["runs_total", "full", "failed"] == number
         found = shown(asked)
         assert ("runs_in_progress", "full") not in found
         assert found["runs_total", "full", "failed"] == number
@@ -224,7 +224,8 @@ def test_workers_that_are_killed_leave_their_counters_and_no_gauges(make, tmp_pa
 def test_a_forked_process_has_nothing_of_its_parents(make, tmp_path):
     metrics = make(tmp_path / "m")
     metrics.answered("/health", "GET", "200", 0.1)
-    end(in_child(metrics.begin))
+    with in_child(metrics.begin):
+        pass
     metrics.close()
     files = SampleFiles(tmp_path / "m")
     places = [values["omni_connector_http_request_duration_seconds"] for values, _ in files.others()]
