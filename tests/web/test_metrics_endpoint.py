@@ -38,7 +38,7 @@ def value(samples, name, **labels):
 def test_a_run(make_app):
     client = make_app(Scripted(lambda ctx: emit(ctx, 1))).test_client()
     assert client.post("/sync", json=SYNC).json["status"] == "started"
-    eventually(lambda: value(scrape(client), "runs_total", outcome="completed") == 1)
+    eventually(lambda: value(scrape(client), "runs_total", mode="full", outcome="completed") == 1)
     found = scrape(client)
     assert {sample.labels["connector"] for sample in found} == {"scripted"}
     assert value(found, "documents_total", kind="emitted") == 1
@@ -50,7 +50,7 @@ def test_the_last_success_is_known_from_the_dispatch_after_a_restart(make_app):
     client = make_app(Scripted(lambda ctx: ctx.fail("no"))).test_client()
     moment = "2026-06-08T10:00:00.5+00:00"
     client.post("/sync", json={**SYNC, "sync_mode": "incremental", "last_sync_at": moment})
-    eventually(lambda: value(scrape(client), "runs_total", outcome="failed") == 1)
+    eventually(lambda: value(scrape(client), "runs_total", mode="incremental", outcome="failed") == 1)
     known = value(scrape(client), "last_success_timestamp_seconds", source_id="source-1")
     assert known == 1780912800.5
 
