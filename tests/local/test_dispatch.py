@@ -190,9 +190,9 @@ def test_all_attempts_together_have_a_limit(*, manager, connector, register, sou
     assert run.error_message == "Connector trigger timed out after 0.1s"
 
 
-@pytest.mark.parametrize("settings", [{"connector_timeout_seconds": 0.2}], indirect=True)
 def test_an_answer_that_takes_too_long_is_no_answer(manager, connector, register, source, settings):
     register()
+    manager._services.dispatcher._settings = evolve(settings, connector_timeout_seconds=0.2)
     released = threading.Event()
 
     def drip(_):

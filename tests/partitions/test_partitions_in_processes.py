@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from support.waiting import eventually
 
 from benchmarks import partition_processes
 from benchmarks.crash import miscounted
@@ -85,10 +86,8 @@ def test_all_arrives_and_is_counted(serve, omni_manager):
 
 def begun(manager, source_id):
     """Wait until both partitions have begun; return the processes by partition."""
-    deadline = time.monotonic() + 60
-    while len(rows := list(manager.documents(source_id))) < 2:
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.05)
+    eventually(lambda: len(list(manager.documents(source_id))) == 2, seconds=180)
+    rows = manager.documents(source_id)
     return {row.external_id.split("-")[0]: int(row.external_id.split("-")[1]) for row in rows}
 
 
