@@ -65,8 +65,8 @@ def outcome(tmp_path_factory):
     """Run the small suite above under our conftest, with short patience; return its report, line by line."""
     directory = tmp_path_factory.mktemp("guarded")
     conftest = (Path(__file__).parent / "conftest.py").read_text(encoding="utf-8")
-    assert "GRACE_SECONDS = 5.0" in conftest
-    (directory / "conftest.py").write_text(conftest.replace("GRACE_SECONDS = 5.0", "GRACE_SECONDS = 0.05"))
+    assert "GRACE_SECONDS = 10.0" in conftest
+    (directory / "conftest.py").write_text(conftest.replace("GRACE_SECONDS = 10.0", "GRACE_SECONDS = 0.05"))
     for name in WORKERS:
         (directory / f"test_{name}.py").write_text(SUITE)
     options = [
