@@ -143,7 +143,7 @@ def test_the_workers_of_uvicorn_share_a_store_without_being_asked_to(tmp_path, m
         assert sum("Registered at " in line for line in process.lines) == 1
 
 
-@pytest.mark.parametrize("start", [workers_of, uvicorn_workers])
+@pytest.mark.parametrize("start", [workers_of, pytest.param(uvicorn_workers, marks=pytest.mark.slow)])
 def test_memory_is_refused_where_several_workers_would_not_know_each_others_runs(manager, address, start):
     with start(address, manager, "support.pausing:Endless", OMNI_RUN_STORE="memory") as process:
         process.wait_for(
@@ -190,7 +190,7 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start wo
 
 
 @ROOT_ONLY
-@pytest.mark.parametrize("options", [(), pytest.param(("--preload",), id="preload")])
+@pytest.mark.parametrize("options", [(), pytest.param(("--preload",), id="preload", marks=pytest.mark.slow)])
 def test_workers_of_another_account_share_a_store(open_folder, manager, address, options):
     pipe = open_folder / "pipe"
     os.mkfifo(pipe)
