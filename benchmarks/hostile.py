@@ -403,11 +403,10 @@ def hostile(side: str, count: int, seed: int, threads: int = THREADS) -> Report:
         one(report, port, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", is_complete=True)
         report.sizes.append(size_of(process.popen.pid))
         tracebacks = [line for line in process.lines if line.startswith("Traceback")]
-        if tracebacks or process.popen.poll() is not None:
-            report.problems.append(
-                f"{len(tracebacks)} tracebacks in the log; {process.popen.poll()}: "
-                + "\n".join(process.lines[-40:])
-            )
+        died = [line for line in process.lines if re.search(r"WORKER TIMEOUT|Worker .* was sent", line)]
+        if tracebacks or died or process.popen.poll() is not None:
+            lines = "\n".join([*died[:10], *process.lines[-40:]])
+            report.problems.append(f"{len(tracebacks)} tracebacks in the log, {len(died)} deaths: {lines}")
     steady = [mib for mib, _ in report.sizes[len(report.sizes) // 10 :]]
     half = len(steady) // 2
     if half and max(steady[half:]) > max(steady[:half]) + GROWTH_MIB:

@@ -4,7 +4,7 @@ import bisect
 import re
 from collections.abc import Iterable, Iterator
 
-from ahocorasick_rs import AhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 from omni_connector.masking.forms import Piece, pieces_of
 
@@ -34,7 +34,10 @@ class Matcher:
             for piece in pieces_of(secret):
                 pieces.setdefault(_searchable(piece.text), piece)
         self._pieces = tuple(pieces.values())
-        self._automaton = AhoCorasick(list(pieces), matchkind=MatchKind.Standard)
+        # The default for few pieces, a DFA, takes minutes for a secret that repeats itself, and holds up all threads meanwhile.
+        self._automaton = AhoCorasick(
+            list(pieces), matchkind=MatchKind.Standard, implementation=Implementation.ContiguousNFA
+        )
 
     def spans(self, text: str) -> list[Span]:
         """Return where secrets are in ``text``; spans may overlap."""
