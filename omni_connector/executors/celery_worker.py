@@ -20,7 +20,7 @@ from omni_connector.runstore.runs import RunKey
 from omni_connector.runstore.store import VERSION
 from omni_connector.runtime.runs import QueuedRun
 from omni_connector.runtime.service import ConnectorService
-from omni_connector.telemetry.logs import add_run_to_lines, formatter_of
+from omni_connector.telemetry.logs import LogHandler, add_run_to_lines, formatter_of
 from omni_connector.telemetry.metrics import NO_METRICS
 from omni_connector.tokens import accepted_tokens
 
@@ -149,8 +149,14 @@ class CeleryWorker:
     def _show_log(self, logger: logging.Logger, loglevel: int, **_: Any) -> None:
         """Give Celery's handlers our form of lines. It shows warnings only unless it is asked for more; we ask."""
         settings = self._service.settings.log
-        for handler in logger.handlers:
-            handler.setFormatter(formatter_of(settings))
+        for handler in list(logger.handlers):
+            if (
+                type(handler) is logging.StreamHandler
+            ):  # To standard error: as everywhere, repeated lines are counted.
+                logger.removeHandler(handler)
+                logger.addHandler(LogHandler(settings, handler.stream))
+            else:
+                handler.setFormatter(formatter_of(settings))
         logger.setLevel(min(loglevel, logging.getLevelNamesMapping()[settings.level]))
         add_run_to_lines()
 

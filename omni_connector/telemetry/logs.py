@@ -6,6 +6,7 @@ Our own lines need nothing of it: they go through ``logging`` like everyone's.
 import contextlib
 import datetime as dt
 import logging
+import threading
 from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
@@ -14,6 +15,8 @@ from omni_connector.config import LogSettings
 from omni_connector.telemetry.log_context import FIELDS, RunContextFilter
 from omni_connector.telemetry.repeated_lines import RepeatedLines
 
+_setting_up = threading.Lock()  # Runs may start at the same time.
+
 SHORT_NAMES = {"source_id": "source", "source_name": "name", "sync_run_id": "run", "sync_mode": "mode"}
 """How text lines call the fields of a run; ``connector`` and ``partition`` keep their names."""
 
@@ -21,10 +24,11 @@ SHORT_NAMES = {"source_id": "source", "source_name": "name", "sync_run_id": "run
 def set_up_logging(settings: LogSettings) -> None:
     """Log to standard error, unless somebody has configured the root logger; add the run to the lines either way."""
     root = logging.getLogger()
-    if not root.handlers:
-        offered = logging.lastResort
-        root.addHandler(offered if isinstance(offered, LogHandler) else LogHandler(settings))
-        root.setLevel(settings.level)
+    with _setting_up:
+        if not root.handlers:
+            offered = logging.lastResort
+            root.addHandler(offered if isinstance(offered, LogHandler) else LogHandler(settings))
+            root.setLevel(settings.level)
     add_run_to_lines()
 
 

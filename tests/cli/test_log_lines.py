@@ -145,3 +145,11 @@ def test_a_log_that_cannot_be_written_stops_nobody(capsys):
     with brief_log(output):
         log.warning("nobody sees this")
     assert "--- Logging error ---" in capsys.readouterr().err
+
+
+def test_brief_shows_what_the_connector_itself_says(capsys):
+    with brief_log(Output()) as shown:
+        shown.show_more_of("somebody.else.deeper")
+        foreign.info("Reading page %d", 3)
+        log.info("not shown")
+    assert capsys.readouterr().err == "Info: Reading page 3\n"

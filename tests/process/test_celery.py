@@ -19,6 +19,7 @@ from support.processes import Process
 from support.redis_server import RedisServer
 from support.waiting import eventually
 
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
 SECRET = "s3cr3t-Passw0rd-of-the-source"
 
 
@@ -45,7 +46,9 @@ def test_a_run_is_executed_by_a_worker_and_cancelled_there(manager, address, env
         source = manager.add_source("web", {}, {"password": SECRET})
         run = manager.trigger(source)
         meet(pipe)
-        worker.wait_for("Full sync of source")
+        worker.wait_for(
+            rf"^{TIME} INFO    \[\d+\] \S+ \[connector=\w+ source={source} run={run} mode=full.*\]: Full sync of source"
+        )
         assert is_running(address, run) is True
         body = {"sync_run_id": "another", "source_id": source, "sync_mode": "full"}
         assert requests.post(f"{address.url}/sync", json=body, timeout=10).status_code == 409
