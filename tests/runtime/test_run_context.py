@@ -45,14 +45,20 @@ RUN = {
 
 
 def test_lines_of_sync_and_of_the_thread_that_sends_carry_the_run(serve, ended, lines, caplog, manager):
+    def send(_):
+        log.info("Sending")
+
     def script(ctx):
         log.info("Reading")
         emit(ctx, 1)
 
+    manager.on("send_events", send)
     service = serve(Scripted(script))
     service.start_sync(sync_request())
     ended(service)
-    assert lines() == [RUN]
+    assert lines("Reading") == lines("Sending") == [RUN]
+    (sending,) = [record for record in caplog.records if record.getMessage() == "Sending"]
+    assert sending.threadName == "omni-send-run-1"
     ours = [record for record in caplog.records if record.name.startswith("omni_connector.telemetry")]
     assert [record.sync_run_id for record in ours] == ["run-1", "run-1"], "also the first and the last line"
 
