@@ -18,6 +18,7 @@ from omni_connector import Settings
 from omni_connector.exceptions import RunQueueError, SdkClientError, SyncConflictError
 from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
 from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runstore.store import LEASE_SECONDS
 from omni_connector.runtime import queueing
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
@@ -276,3 +277,29 @@ def test_a_worker_waits_for_no_run_that_outlives_its_end(process, queue):
     assert run.thread.is_alive()
     connector.release.set()
     run.thread.join(10)
+
+
+def test_what_waits_is_held_until_a_worker_may_take_it_last(process, queue, clock):
+    """Also when the process that has sent it is gone: nothing renews its claim."""
+    web, other, worker = process(Scripted(), sends=True), process(Scripted()), process(one := Scripted())
+    web.start_sync(sync_request())
+    queued = queue.wait()
+    web.close()
+    clock.let_pass(WAIT_SECONDS - 1)
+    assert other.is_running("run-1")
+    with pytest.raises(SyncConflictError):
+        other.start_sync(sync_request(run="run-2"))
+    worker.execute(queued)
+    assert len(one.syncs) == 1
+
+
+def test_what_waits_ends_by_itself_when_the_process_that_has_sent_it_is_gone(process, queue, clock):
+    web, other, worker = process(Scripted(), sends=True), process(Scripted()), process(one := Scripted())
+    web.start_sync(sync_request())
+    queued = queue.wait()
+    web.close()
+    clock.let_pass(WAIT_SECONDS + LEASE_SECONDS)
+    assert not other.is_running("run-1")
+    worker.execute(queued)
+    assert not one.syncs
+    other.start_sync(sync_request(run="run-2"))
