@@ -20,7 +20,7 @@ _HEADER = re.compile(
     rf"(?i)\b(?:{_HEADERS})\\?(?:[\"']\s*[:=,]|[:=])\s*(?:"
     rf"b?\\?(?P<quote>[\"'])(?:(?:{_SCHEMES})\s+)?(?P<quoted>(?:(?!(?P=quote))[^\n])+)"
     rf"|(?P<several>(?:digest|aws4)[^\r\n]*)"
-    rf"|(?:(?:{_SCHEMES})\s+)?(?P<bare>[^\s\"',;]+))"
+    rf"|(?:(?:{_SCHEMES})\s+)?(?P<bare>(?!\.\.\.)[^\s\"',;]+))"
 )
 _COOKIE = re.compile(r"(?i)\bcookie\\?[\"']?\s*[:=]\s*\\?(?:[\"'])?(?P<value>[^\s=;\"']+=[^\r\n\"']*)")
 _PARAMETER = re.compile(

@@ -101,7 +101,11 @@ def _secrets_of(text: str) -> Iterator[str]:
         if is_secret(text):
             yield text
         return
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # It only looks like an address.
+        yield text
+        return
     if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         yield text
     yield from filter(is_secret, _parts_of_address(text, None))

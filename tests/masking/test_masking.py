@@ -201,7 +201,7 @@ def test_what_looks_like_a_secret_is_masked_without_being_known(text, masked):
     [
         "see https://example.com/@ada and a@b.c", "nothing to hide", "password: must not be empty", "password=None",
         "the authorization, please", "Basic needs", "a cookie: too big", "GET /x?page_token=abc&key_field=1", "token=42 of 50",
-        '{"token_count": "12"}', "bearer of news",
+        '{"token_count": "12"}', "bearer of news", "Type: export A='X-Api-Key: ...'",
     ],
 )  # fmt: skip
 def test_all_else_is_left_alone(text):

@@ -28,7 +28,16 @@ def test_short_and_common_words_and_small_numbers_and_hosts_are_none(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["hunt3r", "pässwö", "1234567890", "a b c d", "ada@example.com", "correct horse"]
+    "text",
+    [
+        "hunt3r",
+        "pässwö",
+        "https://[half/an-address",
+        "1234567890",
+        "a b c d",
+        "ada@example.com",
+        "correct horse",
+    ],
 )
 def test_all_else_is(text):
     assert secrets_in({"x": text}) == {text}

@@ -1,0 +1,74 @@
+"""The canary of tests/masking in processes of its own: the command line and gunicorn."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from support.canary import CREDENTIALS, IN_SETTINGS, tables_of, traces
+from support.processes import ROOT, child_environ
+
+PASSWORD = "s3cret-password-of-settings"
+LEGITIMATE = {"credentials.credentials", "sources.config", "credentials.json"}
+TARGET = "support.canary:Canary"
+
+
+def leaks(places):
+    return [
+        (place, secret[:12], way[:40])
+        for secret, ways in {**traces(), PASSWORD: {PASSWORD}}.items()
+        for way in ways
+        for place, text in places.items()
+        if place not in LEGITIMATE and way in text
+    ]
+
+
+def ended(*command, env=None):
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=child_environ(env or {}),
+        cwd=ROOT,
+    )
+    return {"stdout": done.stdout, "stderr": done.stderr}
+
+
+@pytest.mark.parametrize("options", [["-v"], ["--json"], []], ids=["verbose", "json", "plain"])
+@pytest.mark.parametrize(
+    "way", ["chains", pytest.param("emits_errors", marks=pytest.mark.slow), "crashes", pytest.param("breaks", marks=pytest.mark.slow)]
+)  # fmt: skip
+def test_the_command_line_shows_no_secret(tmp_path, way, options):
+    file = tmp_path / "credentials.json"
+    file.write_text(json.dumps(CREDENTIALS))
+    config = json.dumps({"way": way, "api_key": IN_SETTINGS})
+    command = ["omni_connector.cli", "run", TARGET, "--config", config, "--credentials", str(file)]
+    places = ended(*command, "--data", str(tmp_path / "data"), *options)
+    assert "***" in places["stderr"] + places["stdout"] or way == "breaks"
+    assert leaks(places | tables_of(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"CONNECTOR_MANAGER_URL": f"ftp://ada:{PASSWORD}@manager:8090"},
+        {"OMNI_RUN_STORE": f"redis://ada:{PASSWORD}@[nowhere"},
+        pytest.param({"OMNI_RUN_STORE": f"sqlite://ada:{PASSWORD}@nowhere"}, marks=pytest.mark.slow),
+        {"OMNI_EXECUTOR": "celery", "OMNI_BROKER_URL": f"nonsense//ada:{PASSWORD}@nowhere"},
+        pytest.param({"CONNECTOR_URL": f"gopher://ada:{PASSWORD}@here"}, marks=pytest.mark.slow),
+        pytest.param({"CONNECTOR_AUTH_TOKEN": f"{PASSWORD} with blanks"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"CONNECTOR_MANAGER_HEADERS": f"Authorization Bearer {PASSWORD}"}, marks=pytest.mark.slow
+        ),
+    ],
+    ids=["manager", "store", "file", "broker", "own", "token", "headers"],
+)
+def test_gunicorn_with_bad_settings_shows_no_secret(settings):
+    env = {"OMNI_CONNECTOR": TARGET, "CONNECTOR_MANAGER_URL": "http://127.0.0.1:9", **settings}
+    places = ended("gunicorn", "--bind", "127.0.0.1:0", "omni_connector.wsgi:app", env=env)
+    assert places["stderr"]
+    assert leaks(places) == []
