@@ -16,7 +16,7 @@ from support.racing import LOST, WON, race
 from omni_connector.runstore.memory import MemoryStore
 
 RACERS = 16
-ROUNDS = [4, pytest.param(200, marks=pytest.mark.slow)]
+ROUNDS = [10, pytest.param(200, marks=pytest.mark.slow)]
 EXPECTED = Counter({WON: 1, LOST: RACERS - 1})
 
 
@@ -54,6 +54,9 @@ def racing():
         yield racing
 
 
+@pytest.mark.parametrize(
+    "shared_url", ["sqlite", pytest.param("redis", marks=pytest.mark.slow)], indirect=True
+)
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_of_sixteen_processes_exactly_one_wins_each_round(shared_url, racing, rounds):
     connector = uuid.uuid4().hex
