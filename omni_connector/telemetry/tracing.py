@@ -53,7 +53,7 @@ class Tracing:
         self._connector = connector
         self._exporter = exporter
         self._provider = provider
-        self._own_provider: TracerProvider | None = None
+        self._used: trace.TracerProvider | None = None
         self._lock = threading.Lock()  # Held while the provider is made.
         self._tracer: Tracer | None = None
         self._uploads = Budget(UPLOADS_AT_ONCE, UPLOADS_A_SECOND)
@@ -67,10 +67,9 @@ class Tracing:
 
     def close(self) -> None:
         """Send the spans that wait. Repeatable."""
-        provider, self._own_provider = self._own_provider, None
-        if provider is not None:
-            provider.force_flush(FLUSH_MILLISECONDS)
-            provider.shutdown()
+        # Not shut down before the process ends: other connectors of the process use it, too.
+        if isinstance(self._used, TracerProvider):
+            self._used.force_flush(FLUSH_MILLISECONDS)
 
     # -- requests -----------------------------------------------------------------------------------------------
 
@@ -172,18 +171,19 @@ class Tracing:
             resource = Resource.create()
             if str(resource.attributes.get(SERVICE_NAME, "unknown")).startswith("unknown"):
                 resource = resource.merge(Resource({SERVICE_NAME: self._connector}))
-            self._own_provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+            own = TracerProvider(resource=resource)
             found = importlib.metadata.entry_points(group=EXPORTERS, name=self._exporter)
             for entry_point in list(found)[:1]:
-                self._own_provider.add_span_processor(BatchSpanProcessor(entry_point.load()()))
+                own.add_span_processor(BatchSpanProcessor(entry_point.load()()))
             if not found:
                 log.warning(
                     "Traces are not sent: OpenTelemetry has no exporter %r installed. "
                     "OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL choose one.",
                     self._exporter,
                 )
-            trace.set_tracer_provider(self._own_provider)  # For the spans of the connector itself.
-            provider = self._own_provider
+            trace.set_tracer_provider(own)  # For the spans of the connector itself.
+            provider = own
+        self._used = provider
         return provider.get_tracer("omni_connector", __version__)
 
 
