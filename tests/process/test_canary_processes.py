@@ -1,4 +1,4 @@
-"""The canary of tests/masking in processes of its own: the command line and gunicorn."""
+"""The canary of tests/masking in processes of its own: the command line, gunicorn, Celery workers and Redis."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import subprocess
 import sys
 
 import pytest
+import redis
 from support.canary import CREDENTIALS, IN_SETTINGS, tables_of, traces
+from support.celery_processes import start_web, start_worker
 from support.processes import ROOT, child_environ
+from support.redis_server import RedisServer
 
 PASSWORD = "s3cret-password-of-settings"
 LEGITIMATE = {"credentials.credentials", "sources.config", "credentials.json"}
@@ -72,3 +75,27 @@ def test_gunicorn_with_bad_settings_shows_no_secret(settings):
     places = ended("gunicorn", "--bind", "127.0.0.1:0", "omni_connector.wsgi:app", env=env)
     assert places["stderr"]
     assert leaks(places) == []
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_in_a_celery_worker_leaves_no_secret_in_redis_and_the_logs(
+    tmp_path, manager, address
+):
+    with RedisServer(tmp_path) as server, redis.Redis.from_url(server.url) as client:
+        env = {
+            "CONNECTOR_MANAGER_URL": manager.url,
+            "OMNI_EXECUTOR": "celery",
+            "OMNI_BROKER_URL": server.url,
+            "OMNI_RUN_STORE": server.url,
+        }
+        with start_web(address, env, TARGET) as web, start_worker(TARGET, env, "--pool", "threads") as worker:
+            manager.wait_for_connector(web, "web")
+            for way in ("chains", "logs", "crashes"):
+                run = manager.trigger(
+                    manager.add_source("web", {"way": way, "api_key": IN_SETTINGS}, CREDENTIALS)
+                )
+                manager.wait(run)
+            held = [(key, client.dump(key)) for key in client.keys("*")]
+        places = {"redis": repr(held), "web": "\n".join(web.lines), "worker": "\n".join(worker.lines)}
+    assert "***" in places["worker"]
+    assert leaks(places | tables_of(tmp_path / "data")) == []
