@@ -157,7 +157,7 @@ class SharedPartitions:
             *(_report_name(offer.token, kind) for kind in ("saved", "last")),
         ]
         for name in notes:
-            self._store.put(name, b"", 0.001)
+            self._store.put(name, b"{}", 0.001)
 
     def give_order(self, owner: str, order: str) -> None:
         """Let those who read partitions of a run stop: ``WIND_DOWN``, ``INTERRUPT`` or ``CANCEL``.
