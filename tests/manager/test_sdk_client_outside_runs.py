@@ -242,7 +242,7 @@ def test_the_api_that_the_package_knows_has_the_client_s_methods():
     assert public <= set(dir(SdkClient))
     own = set(dir(SdkClient)) - set(dir(UpstreamCalls)) - {"manager_url"}
     own = {name for name in own if not name.startswith("_")}
-    assert own - public == {"from_environ", "from_env", "of", "share_extractions"}, (
+    assert own - public == {"from_environ", "from_env", "observe", "of", "share_extractions"}, (
         "how it is made and set up"
     )
 
