@@ -179,7 +179,9 @@ def test_encoding_writes_utf_8():
 @pytest.mark.parametrize("depth", [201, 1024, 1025, 50_000])
 def test_what_is_nested_too_deeply_is_refused_before_anything_recurses(kind, depth):
     text = '{"a": ' + "[" * depth + "]" * depth + "}"
-    with pytest.raises(ValueError, match=r"nested more than 200 levels deep|depth limit|recursion depth exceeded"):
+    with pytest.raises(
+        ValueError, match=r"nested more than 200 levels deep|depth limit|recursion depth exceeded"
+    ):
         decode(text if kind is str else kind(text.encode()))
 
 
