@@ -59,11 +59,12 @@ class Tracing:
         self._uploads = Budget(UPLOADS_AT_ONCE, UPLOADS_A_SECOND)
         self._unrecorded: tuple[Span, CallSpan] | None = None  # The last parent, with what its calls carry.
 
-    def begin(self) -> None:
-        """Make what sends spans; in the process that serves, because it has a thread."""
+    def begin(self) -> Tracer:
+        """Make what sends spans, and return it; in the process that serves, because it has a thread."""
         with self._lock:
             if self._tracer is None:
                 self._tracer = self._made()
+            return self._tracer
 
     def close(self) -> None:
         """Send the spans that wait. Repeatable."""
@@ -160,10 +161,7 @@ class Tracing:
     def _started(
         self, name: str, kind: SpanKind, parent: Context | None, attributes: Mapping[str, str]
     ) -> Span:
-        if self._tracer is None:
-            self.begin()
-        assert self._tracer is not None  # noqa: S101 - for mypy.
-        return self._tracer.start_span(name, parent, kind, attributes)
+        return (self._tracer or self.begin()).start_span(name, parent, kind, attributes)
 
     def _made(self) -> Tracer:
         provider: trace.TracerProvider = self._provider or trace.get_tracer_provider()
