@@ -110,7 +110,7 @@ def test_a_text_that_is_what_it_seems_is_not(text):
     assert doubtful([("a", text)]) == []
 
 
-@pytest.mark.parametrize("depth", [201, 900, 1025, 100_000])
+@pytest.mark.parametrize("depth", [201, 900, 1025, 10_000])
 def test_what_is_nested_too_deeply_is_refused_in_one_line(tmp_path, depth):
     (tmp_path / "a.json").write_text('{"a": ' + "[" * depth + "]" * depth + "}")
     (tmp_path / "a.toml").write_text("a = " + "[" * depth + "]" * depth)

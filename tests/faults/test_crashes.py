@@ -6,10 +6,11 @@ import pytest
 
 from benchmarks.crash import SHARES, crashes
 
-SYNCS = [(300, 1), pytest.param(3_000, 40, marks=pytest.mark.slow)]
+SYNCS = [(300, 1), (3_000, 40)]
 """Documents of each, and about how many points at which a process is killed: one an endpoint at least."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("documents", "kill_points"), SYNCS)
 def test_a_process_killed_at_any_call_of_a_run_loses_nothing(documents, kill_points):
     lines = []

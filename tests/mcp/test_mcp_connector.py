@@ -520,6 +520,7 @@ def test_a_bootstrap_that_raises_costs_nothing_but_a_line(omni, mirrored, awkwar
 # -- the end ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_sync_that_waits_for_the_server_ends_when_the_connector_does(omni, mirrored, awkward):
     began = threading.Event()
 

@@ -228,7 +228,8 @@ def test_a_worker_that_cannot_be_right_does_not_start(options, env, says):
         assert not any("Traceback" in line for line in process.lines)
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_metrics_of_the_runs_that_a_worker_executes(manager, address, environ, pool):
     target = "support.pausing:InTwoHalves"
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -141,6 +141,7 @@ def test_a_cancelled_sync_stops_its_thread_and_frees_the_source_at_once(tmp_path
         assert len(manager.documents(source)) >= 50
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_resumed_from_its_checkpoint_and_nothing_is_missing(
     corpus, files, tmp_path, manager, address
 ):

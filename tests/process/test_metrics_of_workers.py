@@ -59,6 +59,7 @@ class Scrapes:
         assert {self().get(key) for _ in range(ASKED)} == {value}
 
 
+@pytest.mark.slow
 def test_a_scrape_of_two_workers_during_a_sync_is_the_truth(manager, address, pipes):
     first, second = pipes
     env = {

@@ -40,6 +40,7 @@ def test_spans_reach_the_collector_that_the_variables_name(manager, address, col
         assert text in sent
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_away_holds_nothing_up(manager, address):
     env = {"CONNECTOR_MANAGER_URL": manager.url, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     with start_gunicorn(address, "support.pausing:InTwoHalves", env=env) as process:

@@ -131,6 +131,7 @@ def test_health_answers_while_actions_run(tmp_path, manager, address):
             assert [answer.result() for answer in answers] == [{"done": True}] * actions
 
 
+@pytest.mark.slow
 def test_unfinished_requests_hold_no_thread(manager, address):
     with (
         connector(address, manager, "support.pausing:SlowActions") as process,
