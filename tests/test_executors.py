@@ -13,7 +13,7 @@ from omni_connector.exceptions import RunQueueError
 from omni_connector.executors.celery_app import CeleryQueue, make_celery_app
 from omni_connector.models import Slot
 from omni_connector.runstore.runs import RunKey
-from omni_connector.runtime.runs import QueuedRun
+from omni_connector.runtime.run import QueuedRun
 from omni_connector.server import close_services, create_app
 
 SETTINGS = Settings(

@@ -7,8 +7,8 @@ from omni_connector.cli.manager_calls import ManagerCalls
 from omni_connector.cli.progress import ProgressView
 from omni_connector.cli.signals import StopSignals
 from omni_connector.local_service import LocalService
+from omni_connector.runtime.run import RunReport
 from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
-from omni_connector.runtime.runs import RunReport
 
 LOOK_SECONDS = 0.04
 """Between two looks at the run, which cost microseconds; drawing is rarer."""

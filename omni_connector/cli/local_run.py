@@ -21,7 +21,7 @@ from omni_connector.local import LocalManager, LocalSettings, SourceRow, open_st
 from omni_connector.local_service import LocalService
 from omni_connector.models import SyncMode
 from omni_connector.models.json_values import JsonValue
-from omni_connector.runtime.runs import RunReport
+from omni_connector.runtime.run import RunReport
 
 UNLIMITED = 10_000
 """Runs at a time: one that a killed process left behind must not keep this one from starting."""

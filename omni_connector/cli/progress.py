@@ -10,7 +10,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from omni_connector.cli.output import Output, counted
-from omni_connector.runtime.runs import RunReport
+from omni_connector.runtime.run import RunReport
 
 REFRESH_SECONDS = 0.125
 PLAIN_LINE_SECONDS = 5.0

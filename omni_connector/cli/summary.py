@@ -14,7 +14,7 @@ from omni_connector.cli.options import DEFAULT_DATA_DIR
 from omni_connector.cli.output import counted, one_line
 from omni_connector.cli.progress import average_rate, elapsed
 from omni_connector.local import EventRow, SourceRow, SyncRunRow
-from omni_connector.runtime.runs import RunReport
+from omni_connector.runtime.run import RunReport
 
 ERRORS_SHOWN = 5
 ERRORS_IN_JSON = 100

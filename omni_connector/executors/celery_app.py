@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from omni_connector.config import Settings
     from omni_connector.partitions.messages import PartitionTask
-    from omni_connector.runtime.runs import QueuedRun
+    from omni_connector.runtime.run import QueuedRun
 
 TASK_NAME = "omni_connector.worker.sync"
 PARTITION_TASK_NAME = "omni_connector.worker.partition"

@@ -18,7 +18,7 @@ from omni_connector.models import SyncMode
 from omni_connector.partitions.messages import PartitionTask
 from omni_connector.runstore.runs import RunKey
 from omni_connector.runstore.store import VERSION
-from omni_connector.runtime.runs import QueuedRun
+from omni_connector.runtime.run import QueuedRun
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.telemetry.logs import LogHandler, add_run_to_lines, formatter_of
 from omni_connector.telemetry.metrics import NO_METRICS

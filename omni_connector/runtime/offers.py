@@ -14,7 +14,8 @@ from omni_connector.runstore.keeper import Lease
 from omni_connector.runstore.offers import SharedOffers
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.store import LEASE_SECONDS, Claim
-from omni_connector.runtime.runs import QueuedRun, Run, RunRegistry
+from omni_connector.runtime.run import QueuedRun, Run
+from omni_connector.runtime.runs import RunRegistry
 from omni_connector.runtime.turns import Turns
 
 log = logging.getLogger(__name__)

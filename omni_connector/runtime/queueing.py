@@ -12,7 +12,8 @@ from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models import SyncRequest
 from omni_connector.runstore.store import LEASE_SECONDS
-from omni_connector.runtime.runs import QueuedRun, Run, RunRegistry
+from omni_connector.runtime.run import QueuedRun, Run
+from omni_connector.runtime.runs import RunRegistry
 
 log = logging.getLogger(__name__)
 

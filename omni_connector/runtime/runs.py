@@ -2,168 +2,26 @@
 
 import logging
 import threading
-import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from attrs import define, evolve, field, frozen
-
-from omni_connector.exceptions import ConnectorError, RunStoreError, SyncConflictError
+from omni_connector.exceptions import RunStoreError, SyncConflictError
 from omni_connector.forking import begins_anew
 from omni_connector.models import Slot
-from omni_connector.models.codec import structure, unstructure
 from omni_connector.runstore.keeper import TAKEN, Lease
 from omni_connector.runstore.memory import MemoryStore
-from omni_connector.runstore.runs import CANCELLED, RunKey, SharedRuns
+from omni_connector.runstore.runs import CANCELLED, SharedRuns
+from omni_connector.runtime.run import RUNNING, QueuedRun, Run, RunReport
+from omni_connector.runtime.run_reports import RunReports
 from omni_connector.sync.covered import CountsNote
-from omni_connector.sync.ledger import DocumentError
-from omni_connector.sync.run import SyncRun
 from omni_connector.sync.state import RunState
 
 log = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 1.0
 """Between two attempts of a run that waits for its slot, because the run store is away."""
-
-RUNNING = "running"
-ENDED = {"completed", "failed", "cancelled"}
-"""Outcomes after which a first dispatch starts nothing."""
-
-KEPT_REPORTS = 100
-KEPT_ERRORS = 20
-"""Errors in the report of a run that has ended; the count goes beyond."""
-
-
-@frozen(kw_only=True)
-class RunReport:
-    """What a run has done so far, or had done when it ended.
-
-    Attributes:
-        sync_run_id: id of the run.
-        outcome: ``running``, ``completed``, ``failed``, ``cancelled``, ``interrupted`` (the process shuts down),
-            ``left to the manager`` (realtime, or the final call failed: it starts or resumes the run again),
-            ``taken over`` (by another process), or ``not started``.
-        scanned: documents counted by the connector.
-        emitted: documents given to ``emit`` and ``emit_updated``.
-        deleted: documents given to ``emit_deleted``.
-        error_count: documents that did not arrive.
-        errors: the last of those.
-        seconds: since the run was started.
-        phase: what the connector says it is doing, or nothing.
-        total: documents that it says there are, or None; of its phase, where it has named one.
-        share: how much of that is done, from 0 to 1, or None.
-        remaining_seconds: when it goes on as fast, or None.
-    """
-
-    sync_run_id: str
-    outcome: str
-    scanned: int = 0
-    emitted: int = 0
-    deleted: int = 0
-    error_count: int = 0
-    errors: list[DocumentError] = field(factory=list)
-    seconds: float = 0.0
-    phase: str = ""
-    total: int | None = None
-    share: float | None = None
-    remaining_seconds: float | None = None
-
-
-@frozen
-class QueuedRun:
-    """A run that waits for a process that executes it.
-
-    Attributes:
-        key: the run.
-        token: of its claim; the first process that presents it has the run.
-    """
-
-    key: RunKey
-    token: str
-
-
-@define(eq=False)
-class Run:
-    """One run in this process, from the claim of its slot to the end of its thread.
-
-    Attributes:
-        sync: what carries it out; None until it has been accepted.
-        dispatch: makes what another process needs to know that executes it; None where no other can.
-        lease: holds the run and its slot in the store; None while the store is away.
-        is_offered: another process may have it: it says what is reported.
-        is_taken_over: another process has it.
-        reporting: held while figures are put into the store, so that the last ones come last.
-        is_reported: the last ones are there.
-        over: set when its thread has ended, or the process that ends waits for it no longer.
-    """
-
-    sync_run_id: str
-    source_id: str
-    slot: Slot
-    state: RunState
-    started: float = field(factory=time.monotonic)
-    sync: SyncRun | None = None
-    thread: threading.Thread | None = None
-    dispatch: Callable[[], dict[str, Any]] | None = None
-    lease: Lease | None = None
-    is_offered: bool = False
-    is_taken_over: bool = False
-    reporting: threading.Lock = field(factory=threading.Lock)
-    is_reported: bool = False
-    over: threading.Event = field(factory=threading.Event)
-
-    @property
-    def key(self) -> RunKey:
-        """How the store names it."""
-        return RunKey(self.sync_run_id, self.source_id, self.slot)
-
-    @property
-    def owner(self) -> str:
-        """The token of its claim; empty while the store is away."""
-        return "" if self.lease is None else self.lease.claim.token
-
-    @property
-    def is_waiting(self) -> bool:
-        """It is accepted, and waits for its turn."""
-        return self.thread is not None and self.thread.ident is None
-
-    @property
-    def extra(self) -> dict[str, str]:
-        """What the run's lines in the log carry beside their text."""
-        return {"sync_run_id": self.sync_run_id, "source_id": self.source_id}
-
-    def report(self, outcome: str) -> RunReport:
-        """Return the run's figures."""
-        report = RunReport(
-            sync_run_id=self.sync_run_id, outcome=outcome, seconds=time.monotonic() - self.started
-        )
-        sync = self.sync
-        if sync is None:
-            return report
-        return evolve(
-            report,
-            scanned=sync.documents_scanned,
-            emitted=sync.documents_emitted,
-            deleted=sync.documents_deleted,
-            error_count=len(sync.ledger),
-            errors=sync.ledger.entries(),
-            **_progress(sync),
-        )
-
-
-def _progress(sync: SyncRun) -> dict[str, Any]:
-    found = sync.meter.progress(sync.figures)
-    if found is None:
-        return {}
-    return {
-        "phase": found.phase,
-        "total": found.total,
-        "share": found.share,
-        "remaining_seconds": found.remaining_seconds,
-    }
 
 
 class RunRegistry:
@@ -173,21 +31,23 @@ class RunRegistry:
         shared: the runs of all processes; left out, there is this one only.
 
     Attributes:
+        reports: what its runs have done.
         cancelled_elsewhere: called with the id of a run of this process that was cancelled in another.
     """
 
     def __init__(self, shared: SharedRuns | None = None) -> None:
         self._shared = shared or SharedRuns.of(MemoryStore())
+        self.reports = RunReports(self._shared)
         self.cancelled_elsewhere: Callable[[str], object] = _nothing
         self._lock = threading.Lock()  # Protects everything below.
         self._slots: dict[tuple[str, Slot], Run] = {}
         self._runs: dict[str, Run] = {}
         self._threads: set[Run] = set()  # Also the cancelled ones whose thread still runs.
-        self._reports: OrderedDict[str, RunReport] = OrderedDict()
         begins_anew(self)
 
     def after_fork(self) -> None:
         """Forget every run: their threads are in the process from which this one was forked."""
+        self.reports.after_fork()
         self._lock = threading.Lock()
         self._slots.clear()
         self._runs.clear()
@@ -205,14 +65,13 @@ class RunRegistry:
             SyncConflictError: another run holds the slot.
         """
         with self._lock:
-            report = self._reports.get(sync_run_id)
-            has_ended = not is_resume and report is not None and report.outcome in ENDED
+            has_ended = not is_resume and self.reports.has_ended_here(sync_run_id)
             if sync_run_id in self._runs or has_ended:
                 return None
             run = self._added(sync_run_id, source_id, slot)
         try:
-            if self._take_lease(run) and (is_resume or not self._has_ended_elsewhere(run)):
-                self.publish(run)  # From now on others know that it has begun.
+            if self._take_lease(run) and (is_resume or not self.reports.has_ended_elsewhere(sync_run_id)):
+                self.reports.publish(run)  # From now on others know that it has begun.
                 return run
         except RunStoreError as error:
             log.warning("Run %s waits for the run store: %s", sync_run_id, error, extra=run.extra)
@@ -256,7 +115,7 @@ class RunRegistry:
             except BaseException:
                 self._withdraw(run)
                 raise
-        self.publish(run)
+        self.reports.publish(run)
         return run
 
     def await_lease(self, run: Run) -> None:
@@ -272,7 +131,7 @@ class RunRegistry:
             if self._shared.is_cancelled(run.sync_run_id):
                 self._lost(run, CANCELLED)
             elif self._take_lease(run):
-                self.publish(run)
+                self.reports.publish(run)
             else:
                 self._lost(run, TAKEN)
         except (RunStoreError, SyncConflictError):
@@ -326,7 +185,7 @@ class RunRegistry:
             self._withdraw(run)
             return None
         self._hold(run, lease)
-        self.publish(run)  # From now on the report is this process's.
+        self.reports.publish(run)  # From now on the report is this process's.
         return run, dispatch
 
     def is_queued(self, queued: QueuedRun) -> bool:
@@ -369,19 +228,13 @@ class RunRegistry:
 
     def release(self, run: Run, outcome: str) -> None:
         """Forget a run whose thread ends; keep its report."""
-        report = run.report(outcome)
-        report = evolve(report, errors=report.errors[-KEPT_ERRORS:])
         try:
             # Before the run is free, so that no process takes a repeat of it for a new run.
-            self._keep_report(run, report)
+            self.reports.end(run, outcome)
         finally:
             with self._lock:
                 self._drop(run)
                 self._threads.discard(run)
-                self._reports[run.sync_run_id] = report
-                self._reports.move_to_end(run.sync_run_id)
-                while len(self._reports) > KEPT_REPORTS:
-                    self._reports.popitem(last=False)
             self._give_up_lease(run)
             run.over.set()
 
@@ -397,32 +250,15 @@ class RunRegistry:
             return is_here
         return self._is_going_on(sync_run_id) if is_here else self._shared.is_running(sync_run_id)
 
-    def may_have_begun(self, sync_run_id: str) -> bool:
-        """Say whether another process may have worked on a run that begins here."""
-        if not self._shared.is_shared:
-            return False
-        try:
-            return self._shared.report(sync_run_id) is not None
-        except RunStoreError:
-            return True
-
     def counts_note(self, run: Run) -> CountsNote:
         """Return where the counts of a run are kept for the process that resumes it."""
         return self._shared.counts_note(run.sync_run_id)
-
-    def publish(self, run: Run) -> None:
-        """Let other processes know the figures of a run."""
-        if self._shared.is_shared and not self._shared.keeper.is_away:
-            self._keep_report(run, run.report(RUNNING))
 
     def report(self, sync_run_id: str) -> RunReport | None:
         """Return the figures of a run in progress, or of one that ended a while ago at most."""
         with self._lock:
             run = self._runs.get(sync_run_id)
-            report = self._reports.get(sync_run_id)
-        if run is not None:
-            return run.report(RUNNING)
-        return self._report_of_another(sync_run_id) or report
+        return self.reports.of(sync_run_id) if run is None else run.report(RUNNING)
 
     def waiting(self) -> Run | None:
         """Return the run that has waited longest for its turn, of those that another process could execute."""
@@ -469,39 +305,12 @@ class RunRegistry:
             self._threads.discard(run)
         self._give_up_lease(run)
 
-    def _has_ended_elsewhere(self, run: Run) -> bool:
-        """Look, while the run is held here, whether it has ended in another process."""
-        if not self._shared.is_shared:
-            return False
-        report = self._report_of_another(run.sync_run_id)
-        has_ended = report is not None and report.outcome in ENDED
-        return has_ended or self._shared.is_cancelled(run.sync_run_id)
-
     def _is_going_on(self, sync_run_id: str) -> bool:
         """Say whether a run of this process was not cancelled in another, which this one learns within a second."""
         try:
             return self._shared.keeper.is_away or not self._shared.is_cancelled(sync_run_id)
         except RunStoreError:
             return True
-
-    def _report_of_another(self, sync_run_id: str) -> RunReport | None:
-        if not self._shared.is_shared or self._shared.keeper.is_away:
-            return None
-        try:
-            found: dict[str, Any] | None = self._shared.report(sync_run_id)
-            return None if found is None else structure(RunReport, found)
-        except ConnectorError:  # The store is away, or another release has written something else.
-            return None
-
-    def _keep_report(self, run: Run, report: RunReport) -> None:
-        if not self._shared.is_shared or run.lease is None:
-            return
-        # Where another process has the run, its report must stand.
-        is_own = run.lease.is_assured() or run.lease.lost_reason == CANCELLED
-        with run.reporting:
-            if is_own and not run.is_offered and not run.is_reported:
-                run.is_reported = report.outcome != RUNNING
-                self._shared.keep_report(run.lease, run.sync_run_id, unstructure(report))
 
     def _lost(self, run: Run, reason: str) -> None:
         """Stop a run that was cancelled in another process, or is executed by another process."""

@@ -48,7 +48,8 @@ from omni_connector.runtime.readiness import Readiness, ReadinessReport
 from omni_connector.runtime.registration import Registrar
 from omni_connector.runtime.registration_notes import RegistrationNotes
 from omni_connector.runtime.requests import USUAL_LIMIT, ActionThreads, ServerLimits, SlowRequests
-from omni_connector.runtime.runs import QueuedRun, RunRegistry, RunReport
+from omni_connector.runtime.run import QueuedRun, RunReport
+from omni_connector.runtime.runs import RunRegistry
 from omni_connector.runtime.shutdown import Shutdown, Stoppable
 from omni_connector.runtime.skills import load_skill
 from omni_connector.runtime.starting import SyncStarter

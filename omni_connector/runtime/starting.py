@@ -15,7 +15,7 @@ from omni_connector.models.sync import ABSENT
 from omni_connector.runtime.migration import with_states
 from omni_connector.runtime.mirror import Mirror
 from omni_connector.runtime.queueing import RunSender
-from omni_connector.runtime.runs import QueuedRun, Run
+from omni_connector.runtime.run import QueuedRun, Run
 from omni_connector.runtime.validation import SyncValidation
 from omni_connector.runtime.watch import Watch
 from omni_connector.runtime.worker import RunFactory
@@ -79,7 +79,7 @@ class SyncStarter:
             return
         run_id, slot = request.sync_run_id, request.mode.slot
         is_young = time.monotonic() - self._born < self._factory.options.dispatch_seconds
-        may_have_begun = request.is_resume or is_young or self._runs.may_have_begun(run_id)
+        may_have_begun = request.is_resume or is_young or self._runs.reports.may_have_begun(run_id)
         run = self._runs.claim(run_id, request.source_id, slot, is_resume=request.is_resume)
         if run is None:
             return

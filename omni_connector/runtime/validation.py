@@ -12,7 +12,7 @@ from omni_connector.pool import WorkerPool
 from omni_connector.runtime.arguments import fitted
 from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
-from omni_connector.runtime.runs import Run
+from omni_connector.runtime.run import Run
 from omni_connector.sync.run_info import RunInfo
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from attrs import define, field, frozen
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConnectorError, ManagerUnreachableError
 from omni_connector.forking import begins_anew
+from omni_connector.runtime.run import Run
 from omni_connector.runtime.run_stack import position_of
-from omni_connector.runtime.runs import Run, RunRegistry
+from omni_connector.runtime.runs import RunRegistry
 from omni_connector.runtime.source_names import SourceNames
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.run import SyncRun
@@ -112,7 +113,7 @@ class Watch:
             if run.state.stopped.is_set():
                 self._look_at_stopped(run, seen, now)
             elif run.sync is not None:
-                self._registry.publish(run)
+                self._registry.reports.publish(run)
                 if run.is_waiting:
                     self._beat(run.sync, seen, now)
                     continue

@@ -21,7 +21,8 @@ from omni_connector.runtime.offers import RunOffers
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.partition_runner import RunResources
 from omni_connector.runtime.partitioned import PartitionedWork
-from omni_connector.runtime.runs import Run, RunRegistry
+from omni_connector.runtime.run import Run
+from omni_connector.runtime.runs import RunRegistry
 from omni_connector.runtime.source_names import SourceNames
 from omni_connector.sync.covered import CoveredCounts
 from omni_connector.sync.run import SyncRun

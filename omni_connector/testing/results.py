@@ -8,7 +8,7 @@ from omni_connector.local import DocumentRow, EventRow, LocalManager, Since, Syn
 from omni_connector.models.events import CREATED, DELETED, SUBJECTS, UPDATED
 from omni_connector.models.json_values import JsonValue
 from omni_connector.partitions.layout import PartitionCheckpoint, is_partitioned
-from omni_connector.runtime.runs import RunReport
+from omni_connector.runtime.run import RunReport
 from omni_connector.sync.ledger import DocumentError
 
 DEAD_LETTER = "dead_letter"

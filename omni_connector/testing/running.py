@@ -11,8 +11,8 @@ from omni_connector.local import LocalManager, LocalManagerError
 from omni_connector.local.keywords import check_keywords
 from omni_connector.manager import ManagerApi
 from omni_connector.models.json_values import JsonValue
+from omni_connector.runtime.run import RunReport
 from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
-from omni_connector.runtime.runs import RunReport
 from omni_connector.testing.results import SyncResult, collect_result
 from omni_connector.testing.served import ServedConnector, serve_connector
 from omni_connector.testing.sources import publish_state

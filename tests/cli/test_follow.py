@@ -12,7 +12,7 @@ from omni_connector.cli.progress import progress_view
 from omni_connector.cli.signals import StopSignals
 from omni_connector.cli.summary import RunSummary
 from omni_connector.local import LocalManager
-from omni_connector.runtime.runs import RunReport
+from omni_connector.runtime.run import RunReport
 from omni_connector.target import load_connector
 from omni_connector.testing import serve_connector
 

@@ -16,7 +16,7 @@ from omni_connector.cli.progress import (
     elapsed,
     progress_view,
 )
-from omni_connector.runtime.runs import RunReport
+from omni_connector.runtime.run import RunReport
 
 
 def report(**figures):

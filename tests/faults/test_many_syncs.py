@@ -26,7 +26,7 @@ No leak, but what reuse replaces after the warm-up: handles of libcurl and their
 encoder (4 kB), caches; the rest of the growth is the reports below."""
 
 KEPT_BYTES_A_RUN = 3_000
-"""A report of each of the last hundred runs is kept on purpose (``runtime.runs.KEPT_REPORTS``), with its figures: 1.5 to 2.5 kB each (168 kB
+"""A report of each of the last hundred runs is kept on purpose (``runtime.run_reports.KEPT_REPORTS``), with its figures: 1.5 to 2.5 kB each (168 kB
 after 50 runs, 276 kB after 120)."""
 
 LATER = "omni-names"

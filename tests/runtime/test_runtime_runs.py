@@ -24,7 +24,8 @@ from omni_connector.exceptions import MalformedRequestError, SyncConflictError, 
 from omni_connector.models import SyncConfig, SyncRequest
 from omni_connector.models.sync import Slot
 from omni_connector.runtime.options import RuntimeOptions
-from omni_connector.runtime.runs import KEPT_REPORTS, RunRegistry
+from omni_connector.runtime.run_reports import KEPT_REPORTS
+from omni_connector.runtime.runs import RunRegistry
 from omni_connector.runtime.watch import WatchTimes
 from omni_connector.sync.delivery import DeliveryLimits
 
