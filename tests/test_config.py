@@ -257,11 +257,23 @@ def test_the_run_store_is_an_address(store):
     assert Settings.from_environ({**URL, "OMNI_RUN_STORE": f" {store} "}).run_store == store
 
 
-@pytest.mark.parametrize("store", ["redis", "postgres://:secret@here/", "sqlite://", "sqlite:runs.db"])
+@pytest.mark.parametrize(
+    "store",
+    [
+        "redis",
+        "postgres://:secret@here/",
+        "sqlite://",
+        "sqlite:runs.db",
+        "redis://:secret@[half",
+        "redis://:sec[ret@here",
+        "redis://:secret@here:6379x",
+    ],
+)
 def test_a_run_store_that_is_none_is_named_without_what_was_given(store):
     (problem,) = problems({**URL, "OMNI_RUN_STORE": store})
+    assert problem.startswith("OMNI_RUN_STORE is neither memory nor the address of a SQLite file or a Redis.")
     assert problem.endswith("Type: export OMNI_RUN_STORE=redis://localhost:6379/0")
-    assert "secret" not in problem
+    assert "sec" not in problem
 
 
 def test_the_server_decides_where_no_run_store_is_named():
@@ -287,12 +299,18 @@ def test_syncs_are_executed_by_threads_unless_celery_is_chosen():
     assert "password" not in repr(settings)
 
 
+def test_a_broker_may_be_several_addresses():
+    several = "sentinel://one:26379;sentinel://two:26379"
+    assert Settings.from_environ({**CELERY, "OMNI_BROKER_URL": several}).broker_url == several
+
+
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
         ({"OMNI_EXECUTOR": "kubernetes"}, "OMNI_EXECUTOR='kubernetes' is neither threads nor celery."),
         ({"OMNI_BROKER_URL": ""}, "OMNI_BROKER_URL is not set: it is the broker of Celery."),
         ({"OMNI_BROKER_URL": "secret@redis"}, "OMNI_BROKER_URL is not the address of a broker."),
+        ({"OMNI_BROKER_URL": "amqp://:secret@[half"}, "OMNI_BROKER_URL is not the address of a broker."),
         ({"OMNI_RUN_STORE": ""}, "OMNI_RUN_STORE must be a store that this process shares"),
         ({"OMNI_RUN_STORE": "memory"}, "OMNI_RUN_STORE must be a store that this process shares"),
     ],

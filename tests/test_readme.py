@@ -338,7 +338,7 @@ def test_the_built_in_source_types_are_where_the_readme_says():
 
 
 def test_every_environment_variable_is_documented():
-    source = (ROOT / "omni_connector" / "config.py").read_text()
+    source = "".join(path.read_text() for path in (ROOT / "omni_connector" / "config").glob("*.py"))
     named = set(re.findall(r"\b(?:(?:CONNECTOR|CATALOG)_[A-Z_]+|OMNI_CONNECTOR|PORT)\b", source))
     missing = {name for name in named if f"`{name}`" not in README}
     assert not missing

@@ -44,9 +44,7 @@ Unless ``OMNI_RUN_STORE`` is set, the workers of gunicorn, and those of ``uvicor
 for temporary files. Any other server is expected to be one process, which keeps in memory what it runs.
 """
 
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,40 +52,18 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
+from omni_connector.config.addresses import in_address
+from omni_connector.config.problems import (
+    all_problems,
+    log_problems,
+    manager_problems,
+    port_problems,
+    problems_beside_manager,
+)
+from omni_connector.config.variables import DEFAULT_PORT, NUMBERS, THREADS, log_values, text_of, url_of
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.manager_access import CA, ManagerAccess, access_problems
 from omni_connector.masking import secrets_in, secrets_in_settings
-
-DEFAULT_PORT = 8000
-LARGEST_PORT = 65535
-
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LOG_FORMATS = ("text", "json")
-
-THREADS = "threads"
-CELERY = "celery"
-
-_RUN_STORE = re.compile(r"memory|sqlite:///.+|(redis|rediss|unix)://.+")
-_BROKER = re.compile(r"[a-z+]+://.+")
-_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
-
-
-_NUMBERS = (
-    ("max_body_bytes", "CONNECTOR_MAX_BODY_BYTES", "bytes", 1, 1024**3),
-    ("max_total_body_bytes", "CONNECTOR_MAX_TOTAL_BODY_BYTES", "bytes", 1, 1024**3),
-    ("parallel_uploads", "CONNECTOR_PARALLEL_UPLOADS", "uploads", 1, 16),
-    ("retry_seconds", "CONNECTOR_RETRY_SECONDS", "seconds", 1, 300),
-    ("stalled_seconds", "CONNECTOR_STALLED_SECONDS", "seconds", 1, 900),
-    ("max_concurrent_syncs", "OMNI_MAX_CONCURRENT_SYNCS", "syncs", 1, 200),
-    ("max_concurrent_actions", "OMNI_MAX_CONCURRENT_ACTIONS", "actions", 1, 48),
-    ("action_seconds", "OMNI_ACTION_SECONDS", "seconds", 1, 28),
-    ("shutdown_seconds", "OMNI_SHUTDOWN_SECONDS", "seconds", 1, 30),
-    ("queue_seconds", "OMNI_QUEUE_SECONDS", "seconds", 1, 300),
-    ("progress_seconds", "OMNI_PROGRESS_SECONDS", "seconds", 0, 30),
-    ("metrics_port", "OMNI_METRICS_PORT", "a port", 1, 9464),
-    ("catalog_cache_ttl_seconds", "CATALOG_CACHE_TTL_SECONDS", "seconds", 0, 86400),
-)
-"""Settings that are whole numbers: the field, its variable, what it counts, the smallest, and an example."""
 
 
 @frozen
@@ -110,8 +86,8 @@ class LogSettings:
             ConfigurationError: one of them cannot be understood.
         """
         environ = os.environ if environ is None else environ
-        _refuse(_log_problems(environ))
-        level, form = _log_values(environ)
+        _refuse(log_problems(environ))
+        level, form = log_values(environ)
         return cls(level or "INFO", form or "text")
 
 
@@ -196,8 +172,8 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         is_later = not needs_manager and _names_no_manager_yet(environ)
-        _refuse(_problems(environ, needs_manager=not is_later))
-        manager_url = "" if is_later else _url(environ, "CONNECTOR_MANAGER_URL")
+        _refuse(all_problems(environ, needs_manager=not is_later))
+        manager_url = "" if is_later else url_of(environ, "CONNECTOR_MANAGER_URL")
         settings = cls.beside_manager(manager_url, _connector_url(environ), environ)
         token_file = environ.get("CONNECTOR_AUTH_TOKEN_FILE")
         return evolve(
@@ -216,17 +192,17 @@ class Settings:
         Neither asks the other for tokens there.
         """
         environ = os.environ if environ is None else environ
-        _refuse(_other_problems(environ))
-        given = {name: _text(environ, variable) for name, variable, *_ in _NUMBERS}
+        _refuse(problems_beside_manager(environ))
+        given = {name: text_of(environ, variable) for name, variable, *_ in NUMBERS}
         numbers: dict[str, Any] = {name: int(text) for name, text in given.items() if text}
-        folder = _text(environ, "CATALOG_CACHE_DIR")
+        folder = text_of(environ, "CATALOG_CACHE_DIR")
         return cls(
             manager_url=manager_url,
             connector_url=connector_url,
             catalog_cache_dir=Path(folder) if folder else None,
-            run_store=_text(environ, "OMNI_RUN_STORE") or None,
-            executor=_text(environ, "OMNI_EXECUTOR") or THREADS,
-            broker_url=_text(environ, "OMNI_BROKER_URL") or None,
+            run_store=text_of(environ, "OMNI_RUN_STORE") or None,
+            executor=text_of(environ, "OMNI_EXECUTOR") or THREADS,
+            broker_url=text_of(environ, "OMNI_BROKER_URL") or None,
             log=LogSettings.from_environ(environ),
             traces_exporter=_traces_exporter(environ),
             **numbers,
@@ -245,24 +221,24 @@ def manager_from_environ(environ: Mapping[str, str] | None = None) -> tuple[str,
         ConfigurationError: lists what is wrong with them.
     """
     environ = os.environ if environ is None else environ
-    _refuse(_manager_problems(environ) + access_problems(environ))
-    return _url(environ, "CONNECTOR_MANAGER_URL"), ManagerAccess.from_environ(environ)
+    _refuse(manager_problems(environ) + access_problems(environ))
+    return url_of(environ, "CONNECTOR_MANAGER_URL"), ManagerAccess.from_environ(environ)
 
 
 def port_from_environ(environ: Mapping[str, str] | None = None) -> int:
     """Return ``PORT``, or 8000; a ConfigurationError says that it is not a port."""
     environ = os.environ if environ is None else environ
-    _refuse(_port_problems(environ))
-    return int(_text(environ, "PORT") or DEFAULT_PORT)
+    _refuse(port_problems(environ))
+    return int(text_of(environ, "PORT") or DEFAULT_PORT)
 
 
 def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
     """Return what ``OMNI_CONNECTOR`` names, and everything that keeps the process from starting."""
     environ = os.environ if environ is None else environ
-    target = _text(environ, "OMNI_CONNECTOR")
+    target = text_of(environ, "OMNI_CONNECTOR")
     problem = "OMNI_CONNECTOR is not set: it names the connector class."
     missing = [] if target else [f"{problem} Type: export OMNI_CONNECTOR=package.module:Class"]
-    return target, missing + _problems(environ)
+    return target, missing + all_problems(environ)
 
 
 def ca_bundle_variable(path: str, environ: Mapping[str, str] | None = None) -> str | None:
@@ -272,47 +248,9 @@ def ca_bundle_variable(path: str, environ: Mapping[str, str] | None = None) -> s
     return next((name for name in names if environ.get(name) == path), None)
 
 
-def is_http_address(url: str) -> bool:
-    """Say whether ``url`` is an http or https address with a possible host and, if any, a possible port."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and parts.port != 0
-    except ValueError:  # An unfinished IPv6 address, or a port that is none.
-        return False
-
-
-def is_host(host: str) -> bool:
-    """Say whether ``host`` can be a host name or an IP address; IPv6 without brackets."""
-    if ":" in host:
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError:
-            return False
-        return True
-    try:
-        name = host.encode("idna").decode("ascii")
-    except UnicodeError:  # An empty label, or one of more than 63 characters.
-        return False
-    return _HOST_NAME.fullmatch(name) is not None
-
-
-def in_address(host: str) -> str:
-    """Return ``host`` as it is written before a port: an IPv6 address in brackets, which it may have already."""
-    bare = host.removeprefix("[").removesuffix("]")
-    return f"[{bare}]" if ":" in bare else host
-
-
-def _text(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name, "").strip()
-
-
-def _url(environ: Mapping[str, str], name: str) -> str:
-    return _text(environ, name).rstrip("/")
-
-
 def _connector_url(environ: Mapping[str, str]) -> str | None:
-    whole = _url(environ, "CONNECTOR_URL")
-    host = _text(environ, "CONNECTOR_HOST_NAME")
+    whole = url_of(environ, "CONNECTOR_URL")
+    host = text_of(environ, "CONNECTOR_HOST_NAME")
     if whole or not host:
         return whole or None
     return f"http://{in_address(host)}:{port_from_environ(environ)}"
@@ -320,135 +258,22 @@ def _connector_url(environ: Mapping[str, str]) -> str | None:
 
 def _traces_exporter(environ: Mapping[str, str]) -> str | None:
     """Return the exporter that OpenTelemetry's own variables choose; None when they ask for no traces."""
-    wanted = _text(environ, "OTEL_TRACES_EXPORTER").partition(",")[0].strip()
+    wanted = text_of(environ, "OTEL_TRACES_EXPORTER").partition(",")[0].strip()
     addresses = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-    if not wanted and any(_text(environ, name) for name in addresses):
+    if not wanted and any(text_of(environ, name) for name in addresses):
         wanted = "otlp"
-    if wanted in {"", "none"} or _text(environ, "OTEL_SDK_DISABLED").lower() == "true":
+    if wanted in {"", "none"} or text_of(environ, "OTEL_SDK_DISABLED").lower() == "true":
         return None
     if wanted != "otlp":
         return wanted
     names = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-    protocol = next((text for text in (_text(environ, name) for name in names) if text), "http/protobuf")
+    protocol = next((text for text in (text_of(environ, name) for name in names) if text), "http/protobuf")
     return "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
 
 
 def _names_no_manager_yet(environ: Mapping[str, str]) -> bool:
-    url = _url(environ, "CONNECTOR_MANAGER_URL")
+    url = url_of(environ, "CONNECTOR_MANAGER_URL")
     try:
         return not url or urlsplit(url).port == 0
     except ValueError:
         return False
-
-
-def _problems(environ: Mapping[str, str], *, needs_manager: bool = True) -> list[str]:
-    url = _url(environ, "CONNECTOR_URL")
-    return [
-        *(_manager_problems(environ) if needs_manager else ()),
-        *(_address_problems("CONNECTOR_URL", url, "http://my-connector:8000") if url else ()),
-        *_host_problems(environ),
-        *_port_problems(environ),
-        *access_problems(environ),
-        *_other_problems(environ),
-    ]
-
-
-def _manager_problems(environ: Mapping[str, str]) -> list[str]:
-    url = _url(environ, "CONNECTOR_MANAGER_URL")
-    if not url:
-        problem = "CONNECTOR_MANAGER_URL is not set: it is the address of the connector-manager."
-        return [f"{problem} Type: export CONNECTOR_MANAGER_URL=http://localhost:8090"]
-    return _address_problems("CONNECTOR_MANAGER_URL", url, "http://localhost:8090")
-
-
-def _address_problems(name: str, url: str, example: str) -> list[str]:
-    if is_http_address(url):
-        return []
-    several_colons = "[" not in url and urlsplit(url).netloc.rpartition("@")[2].count(":") > 1
-    brackets = " (an IPv6 address goes into brackets: http://[::1]:8090)" if several_colons else ""
-    return [f"{name} is not an http or https address{brackets}. Type: export {name}={example}"]
-
-
-def _host_problems(environ: Mapping[str, str]) -> list[str]:
-    host = _text(environ, "CONNECTOR_HOST_NAME")
-    if not host or is_host(in_address(host).removeprefix("[").removesuffix("]")):
-        return []
-    problem = f"CONNECTOR_HOST_NAME={host!r} is not a host name alone: leave scheme, port and path out."
-    return [f"{problem} Type: export CONNECTOR_HOST_NAME=my-connector (or CONNECTOR_URL=http://...)"]
-
-
-def _port_problems(environ: Mapping[str, str]) -> list[str]:
-    text = _text(environ, "PORT")
-    if not text or 0 < _whole_number(text) <= LARGEST_PORT:
-        return []
-    return [f"PORT={text!r} is not a port number from 1 to 65535. Type: export PORT=8000"]
-
-
-def _number_problems(environ: Mapping[str, str]) -> list[str]:
-    problems = []
-    for _, variable, unit, smallest, example in _NUMBERS:
-        text = _text(environ, variable)
-        if text and _whole_number(text) < smallest:
-            problems.append(
-                f"{variable}={text!r} is not a number of {unit}. Type: export {variable}={example}"
-            )
-    return problems
-
-
-def _whole_number(text: str) -> int:
-    """Return the number that ``text`` writes in digits; -1 when it writes none, or an absurdly long one."""
-    longest = 18
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= longest else -1
-
-
-def _other_problems(environ: Mapping[str, str]) -> list[str]:
-    return (
-        _number_problems(environ)
-        + _run_store_problems(environ)
-        + _executor_problems(environ)
-        + _log_problems(environ)
-    )
-
-
-def _log_values(environ: Mapping[str, str]) -> tuple[str, str]:
-    return _text(environ, "LOG_LEVEL").upper(), _text(environ, "LOG_FORMAT").lower()
-
-
-def _log_problems(environ: Mapping[str, str]) -> list[str]:
-    level, form = _log_values(environ)
-    problems = []
-    if level and level not in LOG_LEVELS:
-        problems.append(
-            f"LOG_LEVEL={level!r} is not one of {', '.join(LOG_LEVELS)}. Type: export LOG_LEVEL=INFO"
-        )
-    if form and form not in LOG_FORMATS:
-        problems.append(f"LOG_FORMAT={form!r} is neither text nor json. Type: export LOG_FORMAT=json")
-    return problems
-
-
-def _run_store_problems(environ: Mapping[str, str]) -> list[str]:
-    text = _text(environ, "OMNI_RUN_STORE")
-    if not text or _RUN_STORE.fullmatch(text):
-        return []
-    # Without the value: it may have a password.
-    problem = "OMNI_RUN_STORE is neither memory nor the address of a SQLite file or a Redis."
-    return [f"{problem} Type: export OMNI_RUN_STORE=redis://localhost:6379/0"]
-
-
-def _executor_problems(environ: Mapping[str, str]) -> list[str]:
-    executor = _text(environ, "OMNI_EXECUTOR") or THREADS
-    if executor not in {THREADS, CELERY}:
-        return [
-            f"OMNI_EXECUTOR={executor!r} is neither threads nor celery. Type: export OMNI_EXECUTOR=celery"
-        ]
-    if executor == THREADS:
-        return []
-    problems = []
-    broker = _text(environ, "OMNI_BROKER_URL")
-    if not _BROKER.fullmatch(broker):
-        problem = "is not the address of a broker" if broker else "is not set: it is the broker of Celery"
-        problems.append(f"OMNI_BROKER_URL {problem}. Type: export OMNI_BROKER_URL=redis://localhost:6379/0")
-    if _text(environ, "OMNI_RUN_STORE") in {"", "memory"}:
-        problem = "OMNI_RUN_STORE must be a store that this process shares with the Celery workers."
-        problems.append(f"{problem} Type: export OMNI_RUN_STORE=redis://localhost:6379/0")
-    return problems

@@ -1,0 +1,25 @@
+"""Settings, read from the environment, and what they are made of."""
+
+from omni_connector.config.addresses import in_address, is_host, is_http_address
+from omni_connector.config.settings import (
+    LogSettings,
+    Settings,
+    ca_bundle_variable,
+    manager_from_environ,
+    port_from_environ,
+    wsgi_target,
+)
+from omni_connector.config.variables import CELERY
+
+__all__ = [
+    "CELERY",
+    "LogSettings",
+    "Settings",
+    "ca_bundle_variable",
+    "in_address",
+    "is_host",
+    "is_http_address",
+    "manager_from_environ",
+    "port_from_environ",
+    "wsgi_target",
+]
