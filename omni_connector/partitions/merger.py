@@ -152,7 +152,7 @@ class PartitionMerger:
                 self._has_news = False
                 checkpoint = self._table.checkpoint()
             self._sync.ledger.judge()
-            size = self._sync.store_checkpoint(checkpoint.to_json(), covers_counts=False)
+            size = self._sync.checkpoints.store(checkpoint.to_json(), covers_counts=False)
             self._due = time.monotonic() + self._pace.seconds(size)
 
     def close(self) -> None:

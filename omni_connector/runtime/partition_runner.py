@@ -186,7 +186,7 @@ class PartitionRunner:
         try:
             sync.state.reached_checkpoint()  # Where it begins.
             sync.state.raise_if_stopped()
-            sync.begin()
+            sync.checkpoints.begin()
             method = self.resources.hooks.connector.sync_partition
             partition = Partition(key=assignment.key, data=assignment.data)
             self.calls(sync).do(method, partition, sync.info.config, sync.info.credentials, sync.info.state)

@@ -50,8 +50,8 @@ class PartitionedWork:
         counters = sync.delivery.counters
         counters.go_on_from({"scanned": counted.scanned, "updated": counted.updated})
         counters.hold_nothing()
-        sync.is_in_parts = True
-        sync.begin()
+        sync.checkpoints.is_in_parts = True
+        sync.checkpoints.begin()
         merger = PartitionMerger(sync, table, self.resources.options.save_pace)
         with closing(merger), closing(PartitionState(sync.state)) as scope:
             run = RunInParts(info=sync.info, state=scope, desk=merger, pulse=sync.pulse, meter=sync.meter)
@@ -91,7 +91,7 @@ class PartitionedWork:
         if sync.info.mode is SyncMode.REALTIME:
             merger.save()
         else:
-            sync.wish_checkpoint(table.checkpoint(final=True).to_json())
+            sync.checkpoints.wish(table.checkpoint(final=True).to_json())
 
 
 @frozen
@@ -191,7 +191,7 @@ class _Reading:
             with closing(found):
                 yield found
             if not sync.state.stopped.is_set():
-                sync.flush()
+                sync.intake.flush()
 
 
 class _ListingReporter(PartitionReporter):

@@ -129,7 +129,7 @@ class Run:
             report,
             scanned=sync.documents_scanned,
             emitted=sync.documents_emitted,
-            deleted=sync.documents_deleted,
+            deleted=sync.intake.deleted,
             error_count=len(sync.ledger),
             errors=sync.ledger.entries(),
             **_progress(sync),

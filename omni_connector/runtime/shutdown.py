@@ -94,7 +94,12 @@ class Shutdown:
 def _stopped_at_once(run: Stoppable, *, wait: bool) -> bool:
     """Stop a run that stands at a checkpoint; let any other go on to its next if there is time to wait."""
     run.state.wind_down()
-    if wait and run.sync is not None and not run.sync.is_at_checkpoint and not run.state.stopped.is_set():
+    if (
+        wait
+        and run.sync is not None
+        and not run.sync.checkpoints.is_at_checkpoint
+        and not run.state.stopped.is_set()
+    ):
         return False
     run.state.interrupt()
     return True

@@ -182,18 +182,18 @@ class SyncWorker(threading.Thread):
             return
         if is_partitioned(self._sync.info.checkpoint):
             self._read_foreign_checkpoint()
-        self._sync.begin()
+        self._sync.checkpoints.begin()
         AuthorCalls(hooks, self._sync, options.cancel_grace_seconds).do(self._work, *self._arguments)
 
     def _read_foreign_checkpoint(self) -> None:
         """Show work that is no partition what is in a checkpoint of partitions."""
         hooks, info = self._factory.hooks, self._sync.info
         if hooks.connector.reads_partitions:  # A run that the connector has opened by itself.
-            self._sync.begin_from(PartitionCheckpoint.of(info.checkpoint).states)
-            self._sync.wish_checkpoint(info.checkpoint)
+            self._sync.checkpoints.begin_from(PartitionCheckpoint.of(info.checkpoint).states)
+            self._sync.checkpoints.wish(info.checkpoint)
             return
         new = None if info.starts_from_nothing else migrated(hooks, info.checkpoint)
-        self._sync.begin_from(new)
+        self._sync.checkpoints.begin_from(new)
         self._arguments = (*self._arguments[:-1], new)
 
     def _returned(self) -> None:
@@ -201,7 +201,7 @@ class SyncWorker(threading.Thread):
         if self._state.has_ended or self._state.stopped.is_set():
             return
         if self._sync.info.mode is SyncMode.REALTIME:
-            self._sync.flush()
+            self._sync.intake.flush()
         else:
             self._sync.complete()
 

@@ -71,17 +71,17 @@ class SyncContext(RunView):
         A fresh full run of a connector that also lists ``incremental`` starts from nothing: it is None until this run
         saves one. ``checkpoint`` still shows the source's.
         """
-        return self._run.resume_point
+        return self._run.checkpoints.resume_point
 
     @property
     def checkpoint(self) -> Any:
         """The last checkpoint that this run saved, else the source's, or None; also in a full run."""
-        return self._run.checkpoint
+        return self._run.checkpoints.last
 
     @property
     def connector_state(self) -> Any:
         """Durable notes of the source outside the checkpoint: what this run saved, else what it was given, or None."""
-        return self._run.connector_state
+        return self._run.checkpoints.connector_state
 
     @property
     def documents_scanned(self) -> int:
@@ -99,7 +99,7 @@ class SyncContext(RunView):
     @property
     def documents_deleted(self) -> int:
         """Documents given to ``emit_deleted`` so far."""
-        return self._run.documents_deleted
+        return self._run.intake.deleted
 
     @property
     def errors(self) -> list[DocumentError]:
@@ -142,12 +142,12 @@ class SyncContext(RunView):
         Raises:
             InvalidDocumentError: the document holds a value that has no JSON form, or its bytes are not text.
         """
-        rest = self._run.emit(CREATED, document)
+        rest = self._run.intake.emit(CREATED, document)
         return DONE if rest is None else self._colour.call(AwaitableNone, rest)
 
     def emit_updated(self, document: Document) -> AwaitableNone:
         """Send a changed document; as ``emit``, for connectors that know the difference."""
-        rest = self._run.emit(UPDATED, document)
+        rest = self._run.intake.emit(UPDATED, document)
         return DONE if rest is None else self._colour.call(AwaitableNone, rest)
 
     def emit_deleted(self, external_id: str) -> AwaitableNone:
@@ -160,7 +160,7 @@ class SyncContext(RunView):
         done = self._put(
             "emit_deleted", encode_delete(name, sync_run_id=self.sync_run_id, source_id=self.source_id)
         )
-        self._run.documents_deleted += 1
+        self._run.intake.deleted += 1
         return done
 
     # -- groups and people --------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ class SyncContext(RunView):
         Raises:
             TooManyErrorsError: more documents failed than the connector's ``error_limits`` allow; let it pass.
         """
-        self._run.note_error(str(external_id), error)
+        self._run.intake.note_error(str(external_id), error)
         return DONE
 
     def increment_scanned(self, count: int = 1) -> AwaitableNone:
@@ -238,7 +238,7 @@ class SyncContext(RunView):
                 value=count,
                 remedy="give a whole number of at most 32 bits",
             )
-        self._run.count_scanned(count)
+        self._run.intake.count_scanned(count)
         return DONE
 
     def flush(self) -> AwaitableList[DocumentError]:
@@ -251,7 +251,7 @@ class SyncContext(RunView):
             TooManyErrorsError: more documents were refused than the connector's ``error_limits`` allow, or more than
                 10,000 since the last flush, which cannot all be named.
         """
-        return self._colour.call(AwaitableList[DocumentError], self._run.flush)
+        return self._colour.call(AwaitableList[DocumentError], self._run.intake.flush)
 
     # -- the end, and the way there -----------------------------------------------------------------------------
 
@@ -269,7 +269,7 @@ class SyncContext(RunView):
                 else (a datetime without offset, a key that is a number), or is larger than the manager takes.
             TooManyErrorsError: of ten or more documents so far, more failed than the connector's ``error_limits`` allow.
         """
-        return self._colour.call(AwaitableNone, self._run.save_checkpoint, checkpoint_of(state))
+        return self._colour.call(AwaitableNone, self._run.checkpoints.save, checkpoint_of(state))
 
     def save_checkpoint(self, checkpoint: JsonValue) -> AwaitableNone:
         """The same as ``save_state``, by its name in the current protocol."""
@@ -289,7 +289,7 @@ class SyncContext(RunView):
             InvalidValueError: as for ``save_state``.
         """
         notes = checkpoint_of(state, name="connector state")
-        return self._colour.call(AwaitableNone, self._run.save_connector_state, notes)
+        return self._colour.call(AwaitableNone, self._run.checkpoints.save_connector_state, notes)
 
     def complete(self, new_state: JsonValue = None, *, checkpoint: JsonValue = None) -> AwaitableNone:
         """End the run as completed, when everything emitted was accepted.
@@ -306,7 +306,7 @@ class SyncContext(RunView):
         """
         wished = new_state if new_state is not None else checkpoint
         if wished is not None:
-            self._run.wish_checkpoint(checkpoint_of(wished))
+            self._run.checkpoints.wish(checkpoint_of(wished))
         return self._colour.call(AwaitableNone, self._run.complete)
 
     def fail(self, error: str | BaseException) -> AwaitableNone:
@@ -371,5 +371,5 @@ class SyncContext(RunView):
         return self._colour.sleep(self._run, seconds)
 
     def _put(self, operation: str, event: EncodedEvent) -> AwaitableNone:
-        rest = self._run.put(operation, event)
+        rest = self._run.intake.put(operation, event)
         return DONE if rest is None else self._colour.call(AwaitableNone, rest)

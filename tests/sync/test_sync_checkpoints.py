@@ -11,7 +11,7 @@ import pytest
 
 from omni_connector import InvalidValueError, SdkClientError
 from omni_connector.models import codec
-from omni_connector.sync import run as sync_run
+from omni_connector.sync import checkpoints
 
 SAVES = {
     "save_state": lambda ctx, state: ctx.save_state(state),
@@ -83,7 +83,7 @@ def test_what_has_an_equal_or_a_usual_form_is_saved(run):
 
 @pytest.mark.parametrize("save", SAVES)
 def test_a_large_checkpoint_is_warned_of(run, save, monkeypatch, caplog):
-    monkeypatch.setattr(sync_run, "LARGE_STATE_BYTES", 100)
+    monkeypatch.setattr(checkpoints, "LARGE_STATE_BYTES", 100)
     colours = run()
     colours.do(lambda ctx: SAVES[save](ctx, {"x": "y" * 100}))
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
@@ -91,7 +91,7 @@ def test_a_large_checkpoint_is_warned_of(run, save, monkeypatch, caplog):
 
 
 def test_ten_megabytes_are_large():
-    assert sync_run.LARGE_STATE_BYTES == 10_000_000
+    assert checkpoints.LARGE_STATE_BYTES == 10_000_000
     assert codec.LARGEST_STATE_BYTES < 268_435_455
 
 

@@ -152,8 +152,8 @@ class Mortal:
 def read(rig, end):
     """What the connector does: read from its checkpoint to the end, saving its place after every second document."""
     ctx = rig.ctx
-    rig.sync.begin()
-    first = (rig.sync.resume_point or {}).get("next", 0)
+    rig.sync.checkpoints.begin()
+    first = (rig.sync.checkpoints.resume_point or {}).get("next", 0)
     for number in range(first, DOCUMENTS):
         ctx.increment_scanned()
         emit(ctx, number)

@@ -1,0 +1,68 @@
+"""What a run consists of, and how a call of the connector enters it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from omni_connector.manager.api import ManagerApi
+from omni_connector.masking import SecretScope
+from omni_connector.sync.delivery import Delivery, DeliveryLimits
+from omni_connector.sync.ledger import DocumentError, ErrorLedger, ErrorLimits
+from omni_connector.sync.pulse import Pulse
+from omni_connector.sync.run_info import RunInfo
+from omni_connector.sync.state import RunState
+from omni_connector.telemetry.figures import Stage
+from omni_connector.telemetry.meter import RunMeter
+
+
+class RunParts:
+    """The collaborators that everything in one run shares.
+
+    Attributes:
+        info: what is known about the run.
+        manager: where to report; its waits end when the run is fenced.
+        state: whether it may still send.
+        pulse: when the connector last called, and for what.
+        meter: what its time is spent on ...
+        run_meter: ... and that of the whole run, where this is one partition of it.
+        ledger: the documents that did not arrive.
+        delivery: the way of the events.
+        secrets: are masked until the run is closed.
+        said: what is logged once a run, and was.
+        log_extra: what its lines in the log carry beside their text.
+    """
+
+    def __init__(
+        self,
+        info: RunInfo,
+        manager: ManagerApi,
+        state: RunState,
+        *,
+        limits: DeliveryLimits | None,
+        error_limits: ErrorLimits | None,
+    ) -> None:
+        self.info = info
+        self.secrets = SecretScope(info.secrets)
+        self.state = state
+        self.manager = manager.for_run(state.fence)
+        self.pulse = Pulse()
+        self.meter = self.run_meter = RunMeter()
+        self.ledger = ErrorLedger(info.sync_run_id, error_limits)
+        limits = limits or DeliveryLimits.for_mode(info.mode)
+        self.delivery = Delivery(info, self.manager, state, self.ledger, limits, meter=self.meter)
+        self.said: set[str] = set()
+        self.log_extra = {"sync_run_id": info.sync_run_id}
+
+    @contextmanager
+    def waiting(self, what: str, stage: Stage = Stage.WAITING_MANAGER) -> Iterator[None]:
+        """Around a call of the connector that waits inside the SDK: meanwhile the run makes progress."""
+        with self.pulse.inside(what), self.meter.stage(stage):
+            yield
+
+    def require_open(self, operation: str, about: str = "") -> None:
+        """Note a call of the connector, and let it go on; raises as ``Delivery.check``."""
+        self.pulse.touch(operation, about)
+        self.delivery.check()
+
+    def note(self, document_id: str, stage: str, reason: str) -> None:
+        """Note a document of which the manager gets less than was emitted, or nothing."""
+        self.ledger.add(DocumentError(document_id=document_id, stage=stage, reason=reason))
