@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from omni_connector.sync.content import ContentStorage
     from omni_connector.sync.context import SyncContext
     from omni_connector.sync.ledger import ErrorLimits
+    from omni_connector.typed import secret, setting
 
 __all__ = [
     "ActionDefinition", "ActionParameter", "ActionRequest", "ActionResponse", "CancelRequest",
@@ -110,7 +111,7 @@ __all__ = [
     "SyncCancelledError", "SyncContext", "SyncFinishedError", "SyncInterruptedError", "SyncMode",
     "SyncRefusedError", "SyncRequest", "SyncResponse", "SyncUnavailableError", "TooManyErrorsError",
     "ToolResult", "UnsupportedByManagerError", "UserFilterMode", "__version__", "action",
-    "register_secret",
+    "register_secret", "secret", "setting",
 ]  # fmt: skip
 
 _HOMES = {
@@ -127,6 +128,8 @@ _HOMES = {
     "StdioMcpServer": "models.mcp_servers",
     "ToolResult": "models.mcp",
     "register_secret": "masking",
+    "secret": "typed",
+    "setting": "typed",
 }
 """Modules of the names that are neither models nor exceptions."""
 

@@ -10,10 +10,10 @@ import attrs
 from attrs import frozen
 
 from omni_connector.actions.decorator import ActionOptions, options_of
-from omni_connector.actions.docstring import read_docstring
 from omni_connector.actions.parameters import Parameters, UndeclarableParameterError, read_parameters
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models import ActionDefinition
+from omni_connector.typed.docstring import read_docstring
 
 
 @frozen

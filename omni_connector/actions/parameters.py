@@ -8,18 +8,19 @@ from typing import Any
 
 from attrs import frozen
 
-from omni_connector.actions.docstring import Described
-from omni_connector.actions.schema import (
+from omni_connector.exceptions import MalformedRequestError
+from omni_connector.models.json_values import JsonValue
+from omni_connector.typed.docstring import Described
+from omni_connector.typed.schema import (
     Schema,
     UndeclarableTypeError,
     described_type,
     object_schema,
     schema_of,
     with_default,
+    with_notes,
 )
-from omni_connector.actions.values import converted, member_problems, require_convertible, value_problems
-from omni_connector.exceptions import MalformedRequestError
-from omni_connector.models.json_values import JsonValue
+from omni_connector.typed.values import converted, member_problems, require_convertible, value_problems
 
 SPECIAL = frozenset({"credentials", "credential", "source", "actor_email"})
 """Names of parameters that the SDK fills in; they are not part of the schema."""
@@ -105,7 +106,7 @@ def read_parameters(
 
 def _kind_and_schema(each: inspect.Parameter, kind: Any, described: Described) -> tuple[Any, Schema]:
     """Return the type that values are converted to, and their schema, default and description included."""
-    kind, description = described_type(kind)
+    kind, description, is_secret = described_type(kind)
     try:
         schema = schema_of(kind)
         if each.default is None and value_problems(None, schema, each.name):
@@ -115,8 +116,7 @@ def _kind_and_schema(each: inspect.Parameter, kind: Any, described: Described) -
     except UndeclarableTypeError as error:
         raise UndeclarableParameterError(f"parameter {each.name}: {error}") from error
     description = description or described.parameters.get(each.name)
-    if description:
-        schema = {**schema, "description": description}
+    schema = with_notes(schema, description, is_secret=is_secret)
     return kind, schema if each.default is inspect.Parameter.empty else with_default(schema, each.default)
 
 

@@ -1,11 +1,12 @@
 """What an author subclasses."""
 
 from omni_connector.connector_base import ConnectorBase
+from omni_connector.connector_base.base import Config, Credentials, State
 
 __all__ = ["Connector"]
 
 
-class Connector(ConnectorBase):
+class Connector(ConnectorBase[Config, Credentials, State]):
     """Reads a source and hands over its documents.
 
     A subclass has a ``name``, a ``version`` and a ``sync``; everything else has a default. Names and lists may be

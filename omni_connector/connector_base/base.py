@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn
+
+from typing_extensions import TypeVar  # With defaults: Python has them from 3.13 on.
 
 from omni_connector.awaitables import MayAwait, hook
 from omni_connector.blocking_hooks import blocking_hook
@@ -24,8 +26,12 @@ from omni_connector.models import (
 from omni_connector.models.partition import Partition
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.ledger import ErrorLimits
+from omni_connector.typed import DeclaredTypes
 
 Method = TypeVar("Method", bound=Callable[..., Any])
+Config = TypeVar("Config", default=Any)
+Credentials = TypeVar("Credentials", default=Any)
+State = TypeVar("State", default=Any)
 
 
 def needed(method: Method) -> Method:
@@ -38,14 +44,18 @@ def no_sync(connector: "ConnectorBase", *_: Any) -> NoReturn:
     raise ConfigurationError(f"{type(connector).__name__} has no sync(): its source is read in partitions.")
 
 
-class ConnectorBase(McpHooks, KeepsStates, ABC):
+class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, State]):
     """The base of ``omni_connector.Connector``, where its attributes and hooks are documented."""
+
+    declared_types: ClassVar[DeclaredTypes] = DeclaredTypes()
+    """The classes of its settings, credentials and states; made of ``Connector[Settings, Token]`` or of attributes."""
 
     reads_partitions = False
     """Whether the class has a ``sync_partition``."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.declared_types = DeclaredTypes.of(cls, ConnectorBase)
         cls.reads_partitions = cls.sync_partition is not ConnectorBase.sync_partition
         if cls.reads_partitions and getattr(cls.sync, "__isabstractmethod__", False):
             cls.sync = no_sync  # type: ignore[method-assign]
@@ -141,9 +151,9 @@ class ConnectorBase(McpHooks, KeepsStates, ABC):
     @needed
     def sync(
         self,
-        source_config: dict[str, Any],
-        credentials: dict[str, Any],
-        state: dict[str, Any] | None,
+        source_config: Config,
+        credentials: Credentials,
+        state: State | None,
         ctx: SyncContext,
         /,
     ) -> Awaitable[None] | None:
@@ -162,9 +172,9 @@ class ConnectorBase(McpHooks, KeepsStates, ABC):
 
     def partitions(
         self,
-        source_config: dict[str, Any],
-        credentials: dict[str, Any],
-        state: dict[str, Any] | None,
+        source_config: Config,
+        credentials: Credentials,
+        state: dict[str, State] | None,
         ctx: SyncContext,
         /,
     ) -> Iterable[Partition] | AsyncIterable[Partition] | Awaitable[Iterable[Partition]]:
@@ -185,9 +195,9 @@ class ConnectorBase(McpHooks, KeepsStates, ABC):
     def sync_partition(
         self,
         partition: Partition,
-        source_config: dict[str, Any],
-        credentials: dict[str, Any],
-        state: dict[str, Any] | None,
+        source_config: Config,
+        credentials: Credentials,
+        state: State | None,
         ctx: SyncContext,
         /,
     ) -> Awaitable[None] | None:

@@ -22,6 +22,7 @@ def require_reader(connector: ConnectorBase) -> None:
     """
     kind = type(connector)
     name = kind.__name__
+    connector.declared_types.require_usable()
     if not connector.reads_partitions:
         if kind.partitions is not ConnectorBase.partitions:
             raise ConfigurationError(

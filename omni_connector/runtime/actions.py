@@ -43,7 +43,8 @@ def run_action(hooks: HookCaller, request: ActionRequest, *, mcp: McpPort | None
 
 def _secrets_of(hooks: HookCaller, request: ActionRequest) -> frozenset[str]:
     """Return the secrets of the credentials, of the source, and of the parameters, which the source's settings are part of."""
-    declared = hooks.connector.secret_settings
+    connector = hooks.connector
+    declared = [*connector.secret_settings, *connector.declared_types.secret_names]
     settings = [request.params, request.source]
     return secrets_in(request.credentials).union(*(secrets_in_settings(each, declared) for each in settings))
 

@@ -24,6 +24,7 @@ from omni_connector.partitions.messages import (
 )
 from omni_connector.partitions.reporter import PartitionReporter
 from omni_connector.partitions.state import PartitionState
+from omni_connector.partitions.table import LISTING
 from omni_connector.runtime.author_calls import AuthorCalls
 from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import HookCaller
@@ -142,8 +143,11 @@ class PartitionRunner:
 
     def open(self, assignment: Assignment, reporter: PartitionReporter) -> SyncRun:
         """Return the run of one partition, as its context sees it."""
+        connector = self.resources.hooks.connector
+        is_partition = assignment.key != LISTING
         info = evolve(
             self.run.info,
+            shown_state=connector.declared_types.state_of if is_partition else self.run.info.shown_state,
             checkpoint=assignment.checkpoint,
             starts_from_nothing=assignment.starts_from_nothing,
             may_have_begun=False,
@@ -157,7 +161,7 @@ class PartitionRunner:
             cast("ManagerApi", reporter),
             PartitionState(self.run.state),
             limits=limits,
-            error_limits=self.resources.hooks.connector.error_limits,
+            error_limits=connector.error_limits,
         )
         sync.pulse, sync.said, sync.run_meter = Pulse(assignment.key), self.run.said, self.run.meter
         return sync
@@ -187,9 +191,11 @@ class PartitionRunner:
             sync.state.reached_checkpoint()  # Where it begins.
             sync.state.raise_if_stopped()
             sync.checkpoints.begin()
-            method = self.resources.hooks.connector.sync_partition
+            connector, info = self.resources.hooks.connector, sync.info
+            given = connector.declared_types.made_of(info.config, info.credentials)
+            state = connector.declared_types.state_of(info.state)
             partition = Partition(key=assignment.key, data=assignment.data)
-            self.calls(sync).do(method, partition, sync.info.config, sync.info.credentials, sync.info.state)
+            self.calls(sync).do(connector.sync_partition, partition, *given, state)
             if not sync.state.has_ended and not sync.state.stopped.is_set():
                 sync.complete()
         except BaseException as error:  # noqa: BLE001 - the partition ends here, and the run goes on.

@@ -184,10 +184,10 @@ class _Reading:
         reporter = _ListingReporter(self.resources.manager, self.run.desk, assignment)
         sync = reporter.sync = runner.open(assignment, reporter)
         connector = self.resources.hooks.connector
+        declared = connector.declared_types
         with closing(sync):
-            found = runner.calls(sync).each(
-                connector.partitions, sync.info.config, sync.info.credentials, states or None
-            )
+            given = declared.made_of(sync.info.config, sync.info.credentials)
+            found = runner.calls(sync).each(connector.partitions, *given, declared.states_of(states or None))
             with closing(found):
                 yield found
             if not sync.state.stopped.is_set():

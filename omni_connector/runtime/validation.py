@@ -4,8 +4,10 @@ import concurrent.futures
 import logging
 from typing import Any
 
+from attrs import evolve
+
 from omni_connector.connector_base import ConnectorBase
-from omni_connector.exceptions import SyncRefusedError, SyncStartError
+from omni_connector.exceptions import ConfigurationError, SyncRefusedError, SyncStartError
 from omni_connector.masking import mask, owning
 from omni_connector.models import SyncRequest
 from omni_connector.pool import WorkerPool
@@ -37,16 +39,24 @@ class SyncValidation:
         self._is_overridden = hook is not ConnectorBase.validate_sync_request
 
     def check(self, run: Run, request: SyncRequest, info: RunInfo) -> None:
-        """Return when the connector accepts the run.
+        """Return when the source's settings and credentials fit what the connector declares, and it accepts the run.
 
         A hook that takes too long is left behind; where it is ``async def``, it is cancelled.
 
         Raises:
             SyncStartError: it refuses the run, fails, or has not answered in time; the text has no secrets.
         """
-        if self._is_overridden:
-            with owning(info.secrets):
-                self._check(run, request, info)
+        declared = self._hooks.connector.declared_types
+        with owning(info.secrets):
+            try:
+                given = declared.made_of(info.config, info.credentials)
+            except ConfigurationError as error:
+                raise SyncRefusedError(
+                    mask(f"The source cannot be synced as it is configured:\n{error}")
+                ) from error
+            if self._is_overridden:
+                config, credentials = given
+                self._check(run, request, evolve(info, config=config, credentials=credentials))
 
     def _check(self, run: Run, request: SyncRequest, info: RunInfo) -> None:
         asked = self._pool.submit(self._ask, run, request, info)
@@ -77,17 +87,20 @@ class SyncValidation:
     def _ask(self, run: Run, request: SyncRequest, info: RunInfo) -> Any:
         # Parameters of other names stand for the first three, in this order.
         required = {"source_config": info.config, "credentials": info.credentials, "sync_mode": info.mode}
+        connector = self._hooks.connector
+        declared = connector.declared_types
+        state = (declared.states_of if connector.reads_partitions else declared.state_of)(info.state)
         optional = {
             "source_id": info.source_id,
             "source_type": info.source_type,
             "checkpoint": info.checkpoint,
-            "state": info.state,
+            "state": state,
             "connector_state": info.connector_state,
             "sync_run_id": info.sync_run_id,
             "is_resume": info.is_resume,
             "last_sync_at": info.last_sync_at,
             "request": request,
         }
-        hook = self._hooks.connector.validate_sync_request
+        hook = connector.validate_sync_request
         args, kwargs = fitted(hook, required, optional)
         return self._hooks.value_of(hook(*args, **kwargs), on_stop=run.state.on_stop, grace_seconds=0)

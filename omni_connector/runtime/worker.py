@@ -182,8 +182,13 @@ class SyncWorker(threading.Thread):
             return
         if is_partitioned(self._sync.info.checkpoint):
             self._read_foreign_checkpoint()
+        arguments = self._arguments
+        if arguments:
+            config, credentials, state = arguments
+            declared = hooks.connector.declared_types
+            arguments = (*declared.made_of(config, credentials), declared.state_of(state))
         self._sync.checkpoints.begin()
-        AuthorCalls(hooks, self._sync, options.cancel_grace_seconds).do(self._work, *self._arguments)
+        AuthorCalls(hooks, self._sync, options.cancel_grace_seconds).do(self._work, *arguments)
 
     def _read_foreign_checkpoint(self) -> None:
         """Show work that is no partition what is in a checkpoint of partitions."""

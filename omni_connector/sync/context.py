@@ -31,6 +31,7 @@ from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_view import RunView
 from omni_connector.telemetry.log_context import carried, in_run
+from omni_connector.typed.state_class import plain_state
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,12 +72,12 @@ class SyncContext(RunView):
         A fresh full run of a connector that also lists ``incremental`` starts from nothing: it is None until this run
         saves one. ``checkpoint`` still shows the source's.
         """
-        return self._run.checkpoints.resume_point
+        return self._run.info.shown_state(self._run.checkpoints.resume_point)
 
     @property
     def checkpoint(self) -> Any:
         """The last checkpoint that this run saved, else the source's, or None; also in a full run."""
-        return self._run.checkpoints.last
+        return self._run.info.shown_state(self._run.checkpoints.last)
 
     @property
     def connector_state(self) -> Any:
@@ -262,14 +263,15 @@ class SyncContext(RunView):
         source's checkpoint, which the next run is given, when the run completes.
 
         Args:
-            state: a dict of JSON values. It is saved as it is at the call, whatever happens to it afterwards.
+            state: a dict of JSON values, or an instance of a state class (docs/settings.md). It is saved as it is at the call,
+                whatever happens to it afterwards.
 
         Raises:
-            InvalidValueError: it is no dict, holds something without a JSON form or that would come back as something
+            InvalidValueError: it is neither, holds something without a JSON form or that would come back as something
                 else (a datetime without offset, a key that is a number), or is larger than the manager takes.
             TooManyErrorsError: of ten or more documents so far, more failed than the connector's ``error_limits`` allow.
         """
-        return self._colour.call(AwaitableNone, self._run.checkpoints.save, checkpoint_of(state))
+        return self._colour.call(AwaitableNone, self._run.checkpoints.save, checkpoint_of(plain_state(state)))
 
     def save_checkpoint(self, checkpoint: JsonValue) -> AwaitableNone:
         """The same as ``save_state``, by its name in the current protocol."""
@@ -306,7 +308,7 @@ class SyncContext(RunView):
         """
         wished = new_state if new_state is not None else checkpoint
         if wished is not None:
-            self._run.checkpoints.wish(checkpoint_of(wished))
+            self._run.checkpoints.wish(checkpoint_of(plain_state(wished)))
         return self._colour.call(AwaitableNone, self._run.complete)
 
     def fail(self, error: str | BaseException) -> AwaitableNone:

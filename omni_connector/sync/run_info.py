@@ -1,7 +1,7 @@
 """What is known about a run when it starts."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from attrs import Factory, field, frozen
@@ -10,6 +10,7 @@ from omni_connector.masking import secrets_in, secrets_in_settings
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
 from omni_connector.models.sync import ABSENT, UserFilterMode, to_filter_mode
 from omni_connector.telemetry.log_context import RunIdentity
+from omni_connector.typed.declared_types import DeclaredTypes
 
 
 def _addresses(values: Iterable[Any] | None) -> frozenset[str]:
@@ -53,6 +54,10 @@ def _unnamed(info: "RunInfo") -> RunIdentity:
     return RunIdentity("", info.sync_run_id, info.source_id, info.mode)
 
 
+def _as_it_is(state: Any) -> Any:
+    return state
+
+
 class Declaring(Protocol):
     """What a connector declares about its sources."""
 
@@ -63,6 +68,14 @@ class Declaring(Protocol):
     @property
     def secret_settings(self) -> list[str]:
         """Its settings that are secret."""
+
+    @property
+    def reads_partitions(self) -> bool:
+        """Whether its states are those of partitions."""
+
+    @property
+    def declared_types(self) -> DeclaredTypes:
+        """The classes of its settings, credentials and states."""
 
 
 @frozen(kw_only=True)
@@ -88,6 +101,7 @@ class RunInfo:
         user_filter: whose data the source's administrator wants indexed.
         config: the source's settings; empty where it has none.
         credentials: the source's secrets; empty where it has none.
+        shown_state: makes what authors see of a saved state.
         secrets: texts that no report may show.
         identity: what log lines say of it.
     """
@@ -108,6 +122,7 @@ class RunInfo:
     user_filter: UserFilter = field(factory=UserFilter)
     config: Any = field(factory=dict)
     credentials: Any = field(factory=dict, repr=False)
+    shown_state: Callable[[Any], Any] = field(default=_as_it_is, eq=False, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     identity: RunIdentity = field(default=Factory(_unnamed, takes_self=True), eq=False)
 
@@ -138,8 +153,13 @@ class RunInfo:
             user_filter=UserFilter.of(source),
             config=source.config or {},
             credentials=source.credentials or {},
+            shown_state=connector.declared_types.states_of
+            if connector.reads_partitions
+            else connector.declared_types.state_of,
             secrets=secrets_in(source.credentials)
-            | secrets_in_settings(source.config, connector.secret_settings)
+            | secrets_in_settings(
+                source.config, [*connector.secret_settings, *connector.declared_types.secret_names]
+            )
             | secrets_in_settings(source.connector_state),
         )
 

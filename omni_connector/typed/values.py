@@ -8,22 +8,31 @@ import base64
 import binascii
 import datetime as dt
 import decimal
+import difflib
 import json
 import pathlib
 import types
 import typing
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import cattrs
 
-from omni_connector.actions.schema import Schema, UndeclarableTypeError, described_type, schema_of
 from omni_connector.models.codec import structuring_problems
-from omni_connector.models.json_values import JsonValue
+from omni_connector.models.json_values import JsonValue, plain_json
+from omni_connector.typed.schema import Schema, UndeclarableTypeError, described_type, schema_of
 
 LONGEST_SHOWN = 60
 """Characters of a value that an error message shows."""
+
+
+class UnusableValueError(ValueError):
+    """A value cannot be converted; ``problems`` says what is wrong with it, each with its path."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(problems[0])
 
 
 def _is_number(value: Any) -> bool:
@@ -55,9 +64,21 @@ def member_problems(value: dict[str, JsonValue], schema: Schema, prefix: str = "
         elif name in schema.get("required", ()):
             yield f"{prefix}{name}: {expected(each)} is required, and missing"
     more = schema.get("additionalProperties", {})
-    for name in value if more else ():
-        if name not in properties:
+    for name in value if more or more is False else ():
+        if name in properties:
+            continue
+        if more is False:
+            yield f"{prefix}{name}: there is no such key; {_instead_of(name, properties)}"
+        else:
             yield from _problems(value[name], more, f"{prefix}{name}")
+
+
+def _instead_of(name: str, known: Collection[str]) -> str:
+    """Return what to do about an unknown key."""
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"remove it (known: {', '.join(known)})" if known else "remove it"
 
 
 def expected(schema: Schema) -> str:
@@ -74,14 +95,19 @@ def converted(value: JsonValue, kind: Any, path: str) -> Any:
     """Return ``value``, in which no problem was found, as a ``kind``.
 
     Raises:
-        ValueError: the author's own class refuses it; the text begins with the path.
+        UnusableValueError: the author's own class refuses it.
     """
     try:
         return _converter.structure(value, kind)
     except Exception as error:
         # Whatever an author's converter or validator raises: its text is meant for who gave the value.
-        where, reason = next(structuring_problems(error, path))
-        raise ValueError(f"{where}: {reason}") from error
+        problems = [f"{where or path}: {reason}" for where, reason in structuring_problems(error, path)]
+        raise UnusableValueError(problems) from error
+
+
+def plain_value(value: Any) -> JsonValue:
+    """Return the JSON value that ``converted`` would make an equal ``value`` of."""
+    return plain_json(_converter.unstructure(value))
 
 
 def require_convertible(kind: Any) -> None:
@@ -139,7 +165,7 @@ def _entries(value: list[JsonValue], schema: Schema, path: str) -> Iterator[str]
 
 def _wrong(value: JsonValue, schema: Schema, path: str, *, show: bool = False) -> str:
     came = next(name for name, fits in _TYPES.values() if fits(value))
-    if show:
+    if show and not schema.get("writeOnly"):
         text = json.dumps(value, ensure_ascii=False)
         came = text if len(text) <= LONGEST_SHOWN else f'{text[: LONGEST_SHOWN - 4]}..."'
     return f"{path}: {expected(schema)} is required, not {came}"
@@ -197,7 +223,7 @@ def _alternative(value: JsonValue, kind: Any) -> Any:
 
 
 def _vagueness(kind: Any) -> int:
-    kind, _ = described_type(kind)
+    kind, _, _ = described_type(kind)
     return {float: 1, str: 2, Any: 3, object: 3}.get(kind, 0) if isinstance(kind, type) or kind is Any else 0
 
 
@@ -220,3 +246,4 @@ for _kind, _read in (
 ):
     _converter.register_structure_hook(_kind, lambda value, _, read=_read: read(value))
 _converter.register_structure_hook_func(_is_union, _alternative)
+_converter.register_unstructure_hook(bytes, lambda value: base64.b64encode(value).decode())

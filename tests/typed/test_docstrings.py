@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from omni_connector.actions.docstring import Described, read_docstring
+from omni_connector.typed.docstring import Described, read_docstring
 
 WHOLE = """Find tickets, also
     closed ones.

@@ -18,8 +18,8 @@ import jsonschema_rs
 import pytest
 import typing_extensions
 
-from omni_connector.actions.schema import UndeclarableTypeError, schema_of, with_default
 from omni_connector.models.action_schema import schema_problems
+from omni_connector.typed.schema import UndeclarableTypeError, schema_of, with_default
 
 
 class Colour(enum.Enum):

@@ -16,9 +16,10 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from omni_connector.actions.docstring import read_docstring
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models.json_values import JsonValue, plain_json
+from omni_connector.typed.docstring import read_docstring
+from omni_connector.typed.fields import DeclaredField, notes_of
 
 Schema = dict[str, JsonValue]
 
@@ -71,9 +72,9 @@ def with_default(schema: Schema, default: Any) -> Schema:
 
 
 def _schema(kind: Any, inside: tuple[Any, ...]) -> Schema:  # noqa: PLR0911 - one line a family of types.
-    kind, description = described_type(kind)
-    if description:
-        return {**_schema(kind, inside), "description": description}
+    kind, description, is_secret = described_type(kind)
+    if description or is_secret:
+        return with_notes(_schema(kind, inside), description, is_secret=is_secret)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if _hashable(kind) and kind in _PLAIN:
         return dict(_PLAIN[kind])
@@ -94,19 +95,33 @@ def _schema(kind: Any, inside: tuple[Any, ...]) -> Schema:  # noqa: PLR0911 - on
     )
 
 
-def described_type(kind: Any) -> tuple[Any, str | None]:
-    """Return what an alias stands for, and the first text in ``Annotated``."""
-    description = None
+def with_notes(schema: Schema, description: str | None, *, is_secret: bool = False) -> Schema:
+    """Return ``schema`` with a description, if there is one, and with what says that the value is secret."""
+    notes: Schema = {"description": description} if description else {}
+    if is_secret:
+        is_text = schema.get("type") == "string" and not schema.keys() & {"format", "contentEncoding"}
+        schema = {**schema, "writeOnly": True} | ({"format": "password"} if is_text else {})
+    return schema | notes
+
+
+def described_type(kind: Any) -> tuple[Any, str | None, bool]:
+    """Return what an alias stands for, the first text in ``Annotated``, and whether that says that the value is secret."""
+    description, is_secret = None, False
     while True:
         if typing.get_origin(kind) is typing.Annotated:
             kind, *notes = typing.get_args(kind)
-            description = description or next((note for note in notes if isinstance(note, str)), None)
+            for note in notes:
+                if isinstance(note, DeclaredField):
+                    text, declared = notes_of(note.metadata)
+                    description, is_secret = description or text, is_secret or declared
+                elif isinstance(note, str):
+                    description = description or note
         elif isinstance(kind, typing.NewType):
             kind = kind.__supertype__
         elif type(kind).__name__ == "TypeAliasType":  # ``type X = ...``, from Python 3.12 on.
             kind = kind.__value__
         else:
-            return kind, description
+            return kind, description, is_secret
 
 
 def has_fields(kind: Any) -> bool:
@@ -178,6 +193,7 @@ class _Field:
     kind: Any
     required: bool
     default: Any = _NONE
+    metadata: Mapping[Any, Any] = types.MappingProxyType({})
 
 
 def _object(kind: type, inside: tuple[Any, ...]) -> Schema:
@@ -190,10 +206,12 @@ def _object(kind: type, inside: tuple[Any, ...]) -> Schema:
     properties = {}
     required = []
     for each in _fields(kind):
+        description, is_secret = notes_of(each.metadata)
         schema = _schema(each.kind, (*inside, kind))
-        if each.name in descriptions:
-            schema = {**schema, "description": schema.get("description", descriptions[each.name])}
-        properties[each.name] = schema if each.default is _NONE else with_default(schema, each.default)
+        description = description or schema.get("description") or descriptions.get(each.name)
+        schema = with_notes(schema, description, is_secret=is_secret)
+        shows_default = each.default is not _NONE and not schema.get("writeOnly")
+        properties[each.name] = with_default(schema, each.default) if shows_default else schema
         if each.required:
             required.append(each.name)
     return object_schema(properties, required)
@@ -214,13 +232,14 @@ def _fields(kind: Any) -> Iterator[_Field]:
             if attribute.init:
                 required = attribute.default is attrs.NOTHING
                 default = _NONE if required or _is_made(attribute.default) else attribute.default
-                yield _Field(attribute.alias, hints.get(attribute.name, Any), required, default)
+                kind_of_value = hints.get(attribute.name, Any)
+                yield _Field(attribute.alias, kind_of_value, required, default, attribute.metadata)
     else:
         for field in dataclasses.fields(kind):
             if field.init:
                 default = _NONE if field.default is dataclasses.MISSING else field.default
                 required = default is _NONE and field.default_factory is dataclasses.MISSING
-                yield _Field(field.name, hints[field.name], required, default)
+                yield _Field(field.name, hints[field.name], required, default, field.metadata)
 
 
 def _is_made(default: Any) -> bool:

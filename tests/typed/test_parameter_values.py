@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omni_connector.actions.schema import UndeclarableTypeError, schema_of
-from omni_connector.actions.values import converted, require_convertible, value_problems
+from omni_connector.typed.schema import UndeclarableTypeError, schema_of
+from omni_connector.typed.values import converted, require_convertible, value_problems
 
 
 class Colour(enum.Enum):
