@@ -72,11 +72,14 @@ class Sockets:
             try:
                 # A copy, of whatever family it is.
                 with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as copy:
-                    port = copy.getsockname()[1]
+                    name = copy.getsockname()
             except OSError:  # Closed meanwhile: of several addresses of a host, another was faster.
                 self._unnamed.discard(fd)
                 continue
-            if port:  # 0 before it is connected.
+            host, port = name[:2] if isinstance(name, tuple) else (None, 0)
+            if not isinstance(host, str):  # Closed, and its number belongs to a socket of another family now.
+                self._unnamed.discard(fd)
+            elif port:  # 0 before it is connected.
                 self._unnamed.discard(fd)
                 self._unused.add(port)
                 self._ports[fd] = port

@@ -5,7 +5,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -19,14 +19,12 @@ from gunicorn.workers.sync import SyncWorker
 from omni_connector.config import LogSettings
 from omni_connector.runtime.requests import ServerLimits
 from omni_connector.serving.gunicorn_logs import show_as_ours
+from omni_connector.serving.lingering import linger
 from omni_connector.serving.processes import outwards
+from omni_connector.serving.thread_guard import ThreadGuard
 from omni_connector.telemetry.logs import set_up_logging
-from omni_connector.web.unfinished import ENVIRON_KEY, Unfinished, UnfinishedRequests
 
 log = logging.getLogger(__name__)
-
-SWEEP_SECONDS = 0.1
-"""Between two looks at requests that are not there yet; there is none while there are no requests."""
 
 TIMEOUT_SHARE = 0.8
 """Of the time after which gunicorn kills a ``sync`` worker; an action may take so long."""
@@ -139,7 +137,9 @@ class _Attendant:
                 signal.signal(number, _Handler(self._asked, before, is_quick=number in QUICK_SIGNALS))
         signal.siginterrupt(signal.SIGTERM, False)  # noqa: FBT003 - as gunicorn does.
         if isinstance(worker, ThreadWorker):
-            _ThreadGuard(worker, self._asked).begin()
+            ThreadGuard(worker, self._asked).begin()
+        elif isinstance(worker, SyncWorker):
+            worker.cfg.set("post_request", _LingeringHook(worker.cfg.post_request))
 
     def _serve(self) -> None:
         while True:
@@ -163,76 +163,12 @@ class _Handler:
         self.before(number, frame)
 
 
-class _ThreadGuard:
-    """Notes, in a worker with threads, which of them wait for a request to arrive, and ends those that wait too long.
+@frozen
+class _LingeringHook:
+    """gunicorn's hook ``post_request``, in a worker that closes each connection after its answer."""
 
-    gunicorn itself waits without limit for the rest of headers and bodies.
-    """
+    before: Callable[[Worker, Any, dict[str, Any], Any], object]
 
-    def __init__(self, worker: ThreadWorker, asked: "queue.SimpleQueue[bool]") -> None:
-        self._worker: Any = worker
-        self._asked = asked
-        self._has_asked = False
-        self._requests = UnfinishedRequests(max(1, worker.cfg.threads // 4))
-        self._current = threading.local()
-        self._lock = threading.Lock()  # Protects _queued.
-        self._queued = 0  # Connections that wait for a thread.
-        self._is_needed = threading.Event()
-        self._enqueue = worker.enqueue_req
-        self._handle = worker.handle
-        self._notify = worker.notify
-        self._application = worker.wsgi
-
-    def begin(self) -> None:
-        """Stand before the methods of the worker."""
-        self._worker.enqueue_req = self.enqueue
-        self._worker.handle = self.handle
-        self._worker.notify = self.notify
-        self._worker.wsgi = self.answer
-        threading.Thread(target=self._sweep, name="omni-unfinished", daemon=True).start()
-
-    def enqueue(self, connection: Any) -> None:
-        """Let a thread read from a connection."""
-        self._count(1)
-        self._enqueue(connection)
-
-    def handle(self, connection: Any) -> Any:
-        """Read and answer a request, in one of the threads."""
-        self._count(-1)
-        request = self._current.request = self._requests.begin(connection)
-        self._is_needed.set()
-        try:
-            return self._handle(connection)
-        finally:
-            self._requests.finish(request)
-
-    def answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer a request whose headers are there; the application's side of ``handle``."""
-        request: Unfinished = self._current.request
-        self._requests.finish(request)
-        environ[ENVIRON_KEY] = self._requests
-        found: Iterable[bytes] = self._application(environ, start_response)
-        return found
-
-    def notify(self) -> None:
-        """Tell the master that the worker is alive; called by the main loop at least once a second."""
-        self._notify()
-        if (
-            not self._worker.alive and not self._has_asked
-        ):  # Perhaps without a signal: --max-requests, --reload.
-            self._has_asked = True
-            self._asked.put(False)  # noqa: FBT003 - not quick.
-
-    def _sweep(self) -> None:
-        pause = threading.Event()
-        while True:
-            self._is_needed.wait()
-            self._is_needed.clear()
-            pause.wait(SWEEP_SECONDS)
-            self._requests.sweep(all_silent=self._queued > 0 or not self._worker.alive)
-            if len(self._requests):
-                self._is_needed.set()
-
-    def _count(self, more: int) -> None:
-        with self._lock:
-            self._queued += more
+    def __call__(self, worker: Worker, request: Any, environ: dict[str, Any], answer: Any) -> None:
+        linger(environ["gunicorn.socket"])
+        self.before(worker, request, environ, answer)

@@ -6,6 +6,7 @@ asgiref's runs all requests of a process in one thread, so that ``/health`` woul
 deprecated in its favour.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.codec import encode
 from omni_connector.pool import WorkerPool
 from omni_connector.web.bodies import FREE_BYTES, SILENCE_SECONDS
-from omni_connector.web.unfinished import BODY_SECONDS
+from omni_connector.web.unfinished import BODY_SECONDS, LINGER_SECONDS
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -59,7 +60,8 @@ class AsgiApplication:
             except TimeoutError:
                 await _refuse_unfinished(send)
                 return
-            receive = _Replay(arrived, receive)
+            exchange = _Exchange(arrived, receive, send)
+            receive, send = exchange.receive, exchange.send
         await self._serving()(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -141,15 +143,33 @@ async def _beginning(receive: Receive) -> list[Any]:
     return arrived
 
 
-class _Replay:
-    """Receives what has arrived, and then what is yet to come."""
+class _Exchange:
+    """One request and its answer: what has arrived is received first, and a client that still sends gets the answer."""
 
-    def __init__(self, arrived: list[Any], receive: Receive) -> None:
+    def __init__(self, arrived: list[Any], receive: Receive, send: Send) -> None:
         self._arrived = deque(arrived)
         self._receive = receive
+        self._send = send
+        self._is_received = False
 
-    async def __call__(self) -> Any:
-        return self._arrived.popleft() if self._arrived else await self._receive()
+    async def receive(self) -> Any:
+        message = self._arrived.popleft() if self._arrived else await self._receive()
+        self._is_received = message["type"] != "http.request" or not message.get("more_body")
+        return message
+
+    async def send(self, message: Any) -> None:
+        is_end = message["type"] == "http.response.body" and not message.get("more_body")
+        if is_end and not self._is_received:
+            # A server that closes with bytes of a body unread resets the connection, and the answer may be lost.
+            await self._send({**message, "more_body": True})
+            with contextlib.suppress(TimeoutError):
+                await within(LINGER_SECONDS, self._receive_rest())
+            message = {"type": message["type"]}
+        await self._send(message)
+
+    async def _receive_rest(self) -> None:
+        while not self._is_received:
+            await self.receive()
 
 
 async def _refuse_unfinished(send: Send) -> None:

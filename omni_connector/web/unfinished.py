@@ -27,6 +27,9 @@ BODY_SECONDS = 60.0
 
 BODY_BYTES_A_SECOND = 64 * 1024
 
+LINGER_SECONDS = 2.0
+"""How long a client may go on sending after its answer, and keep the connection open: as long as gunicorn itself waits."""
+
 
 class Connection(Protocol):
     """What a server knows of a client's connection."""

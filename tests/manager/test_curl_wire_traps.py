@@ -620,3 +620,13 @@ def test_certificates_of_the_machine_are_not_trusted_beside_the_sessions(
     with RawServer(answering(ok()), tls=authority.server()) as server:
         error = failure(make_wire(server.url, session))
     assert "certificate" in str(error)
+
+
+def test_a_number_of_a_closed_socket_that_another_kind_of_socket_has_now_is_passed_over():
+    """A connection that failed is closed by libcurl, and another thread may make a pair of sockets at once."""
+    sockets = curl_wire.Sockets()
+    first, second = socket.socketpair()
+    with first, second:
+        sockets.made(first.fileno(), 0)
+        assert sockets.is_clean(12345, fresh=True)
+        assert not sockets.is_clean(12345, fresh=False)

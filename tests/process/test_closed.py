@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 import requests
 from support.certificates import Authority
-from support.processes import ROOT, Process, start_gunicorn
+from support.processes import ROOT, Process, start_gunicorn, start_uvicorn
 
 TOKEN = "a-token-of-this-test-0123456789"
 PAGE = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
@@ -95,6 +95,36 @@ def test_the_manager_syncs_through_the_proxy_of_the_page_and_others_are_refused(
         large = requests.post(f"{nginx}/sync", json="x" * 3_000_000, timeout=60)
         assert (large.status_code, large.json()["field"]) == (400, "body")
         assert not any(TOKEN in line for line in process.lines)
+
+
+SERVERS = {
+    "gthread": lambda address, **env: start_gunicorn(address, COUNTING, env=env),
+    "sync": lambda address, **env: start_gunicorn(address, COUNTING, env=env, bare=True),
+    "uvicorn": lambda address, **env: start_uvicorn(
+        address, CONNECTOR_URL=address.url, OMNI_CONNECTOR=COUNTING, **env
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "server", ["gthread", *(pytest.param(each, marks=pytest.mark.slow) for each in ("sync", "uvicorn"))]
+)
+def test_answers_to_bodies_that_are_not_read_pass_the_proxy(manager, address, nginx, server):
+    """A connection that is reset while nginx still sends would be a 502."""
+    env = {"CONNECTOR_MANAGER_URL": manager.url, "CONNECTOR_MAX_BODY_BYTES": "1000000"}
+    with SERVERS[server](address, **env):
+        assert requests.get(f"{nginx}/health", timeout=60).status_code == 200
+        for content_type, size, status in (
+            ("text/plain", 900_000, 415),
+            ("application/json", 8_000_000, 413),
+        ):
+            found = [
+                requests.post(
+                    f"{nginx}/sync", data=b"x" * size, headers={"Content-Type": content_type}, timeout=60
+                ).status_code
+                for _ in range(5)
+            ]
+            assert found == [status] * 5
 
 
 @pytest.mark.slow

@@ -119,6 +119,7 @@ UNFINISHED = {
     "chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n50\r\n{",
     "headers": HEAD,
     "nothing": b"",
+    "closing": b"GET /health HTTP/1.0\r\n\r\n",  # The server closes after its answer, and waits for the client to do so.
 }
 
 

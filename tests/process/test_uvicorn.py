@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 from support.pausing import meet
-from support.processes import WAIT_SECONDS, Process
+from support.processes import WAIT_SECONDS, Process, start_uvicorn
 
 from omni_connector.local.contents import normalised
 from omni_connector.web.asgi import THREADS
@@ -35,13 +35,6 @@ def tree(tmp_path):
     for number in range(FILES):
         (root / f"{number:03}.md").write_text(f"# File {number}\n\nSome text of the file {number}.\n")
     return root, {path.name: normalised(path.read_text()) for path in root.iterdir()}
-
-
-def start_uvicorn(address, *options, app="omni_connector.asgi:app", **env) -> Process:
-    command = ("-m", "uvicorn", "--fd", str(address.fd), *options, app)
-    return Process(
-        sys.executable, *command, env={"CONNECTOR_URL": address.url, **env}, pass_fds=(address.fd,)
-    )
 
 
 def connector(address, manager, target, **env) -> Process:

@@ -139,6 +139,16 @@ def start_gunicorn(
     )
 
 
+def start_uvicorn(
+    address: ListeningSocket, *options: str, app: str = "omni_connector.asgi:app", **env: str
+) -> Process:
+    """Start uvicorn; its address answers once it has loaded the application."""
+    command = ("-m", "uvicorn", "--fd", str(address.fd), *options, app)
+    return Process(
+        sys.executable, *command, env={"CONNECTOR_URL": address.url, **env}, pass_fds=(address.fd,)
+    )
+
+
 def start_application(address: ListeningSocket, application: str, *, env: dict[str, str]) -> Process:
     """Start gunicorn with an application of the examples, as their docstrings say."""
     command = [sys.executable, "-m", "gunicorn", "-c", "python:omni_connector.gunicorn_conf"]
