@@ -50,7 +50,8 @@ def declared_actions(kind: type) -> DeclaredActions:
         place = f"{owner.__name__}.{attribute}"
         options = options_of(member)
         try:
-            actions.append(_declared(attribute, owner, member, options or ActionOptions(), place))
+            action = _declared(kind, attribute, owner, member, options or ActionOptions())
+            actions.append(action)
         except (UndeclarableParameterError, InvalidValueError) as error:
             problems.append(f"action {attribute} ({place}): {error}")
     names = Counter(action.definition.name for action in actions)
@@ -75,7 +76,7 @@ def _decorated(kind: type) -> Iterator[tuple[str, type, Any]]:
                 break
 
 
-def _declared(attribute: str, owner: type, member: Any, options: ActionOptions, place: str) -> DeclaredAction:
+def _declared(kind: type, attribute: str, owner: type, member: Any, options: ActionOptions) -> DeclaredAction:
     function: Callable[..., Any] = getattr(member, "__func__", member)
     innermost = inspect.unwrap(function)
     if inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost):
@@ -87,7 +88,7 @@ def _declared(attribute: str, owner: type, member: Any, options: ActionOptions, 
             'nothing says what it does; give the method a docstring, or @action(description="...")'
         )
     parameters = read_parameters(
-        function, owner=owner, bound=not isinstance(member, staticmethod), described=described
+        function, kind=kind, owner=owner, bound=not isinstance(member, staticmethod), described=described
     )
     announced = attrs.asdict(options, recurse=False) | {
         "name": attribute if options.name is None else options.name,
@@ -96,4 +97,4 @@ def _declared(attribute: str, owner: type, member: Any, options: ActionOptions, 
         "required_scopes": None if options.required_scopes is None else list(options.required_scopes),
     }
     definition = ActionDefinition(**announced)
-    return DeclaredAction(definition, attribute, place, parameters)
+    return DeclaredAction(definition, attribute, f"{owner.__name__}.{attribute}", parameters)

@@ -55,7 +55,8 @@ def action(  # noqa: D417 - the options are described one by one.
     ``Annotated`` or from ``Args`` in the docstring. These parameters are not
     part of the schema; the SDK fills them in where the method has them:
 
-    - ``credentials``: the secrets, a dict as in ``sync()``; empty when there are none.
+    - ``credentials``: the secrets, as in ``sync()``; an empty dict when there are none.
+    - ``config`` (or ``source_config``): the source's settings, in a connector that declares a class for them.
     - ``credential``: the whole row, a ``Credential`` with ``auth_type``, ``principal_email``, ``config`` and so on, whose
       ``credentials`` are the secrets; None when there is none.
     - ``source``: the source's row, a ``Source``; None before a source exists.

@@ -25,6 +25,15 @@ from omni_connector.typed.values import converted, member_problems, require_conv
 SPECIAL = frozenset({"credentials", "credential", "source", "actor_email"})
 """Names of parameters that the SDK fills in; they are not part of the schema."""
 
+CONFIG = ("config", "source_config")
+"""The same, in connectors that declare a class for their settings."""
+
+
+def special_names(kind: type) -> frozenset[str]:
+    """Return the names of the parameters that the SDK fills in for the actions of a class."""
+    declared = getattr(kind, "declared_types", None)
+    return SPECIAL if declared is None or declared.config is None else SPECIAL.union(CONFIG)
+
 
 class UndeclarableParameterError(Exception):
     """A parameter cannot be one of an action; the text says which, and what to do."""
@@ -72,13 +81,14 @@ class Parameters:
 
 
 def read_parameters(
-    function: Callable[..., Any], *, owner: type, bound: bool, described: Described
+    function: Callable[..., Any], *, kind: type, owner: type, bound: bool, described: Described
 ) -> Parameters:
-    """Return the parameters of a method, which may use types that are declared in its class, the ``owner``.
+    """Return the parameters of a method of ``kind``, which may use types that are declared in its own class, the ``owner``.
 
     Raises:
         UndeclarableParameterError: the first parameter that cannot be one of an action.
     """
+    filled_in = special_names(kind)
     listed = list(inspect.signature(function).parameters.values())
     if bound and not listed:
         raise UndeclarableParameterError("it takes no self; declare it as a method")
@@ -94,7 +104,7 @@ def read_parameters(
             raise UndeclarableParameterError(
                 f"parameter {each}: it has no name to be given by; declare it by name"
             )
-        elif each.name in SPECIAL:
+        elif each.name in filled_in:
             special.add(each.name)
         else:
             kind = _annotation(each, function, owner)

@@ -255,6 +255,23 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
         """
         return None
 
+    @hook
+    def check_connection(self, config: Config, credentials: Credentials, /) -> MayAwait[str | None]:
+        """Say whether the source can be reached and read with these settings and credentials.
+
+        Called by ``omni-connector check`` and by the action ``check_connection``, which is offered where a connector overrides
+        this. Read little: an action has 28 s.
+
+        Args:
+            config: the source's settings.
+            credentials: the source's secrets.
+
+        Returns:
+            None when all is well, else what is wrong and what to do about it, for people. Raising says the same.
+        """
+        del config, credentials
+        return None
+
     @blocking_hook
     def execute_action(
         self,

@@ -8,6 +8,7 @@ from omni_connector.actions import declared_actions
 from omni_connector.awaitables import MayBeAwaited, plain
 from omni_connector.exceptions import ConfigurationError, InvalidValueError
 from omni_connector.models import ActionDefinition, ConnectorManifest
+from omni_connector.models.manifest import READ
 from omni_connector.models.manifest_rules import manifest_problems
 
 PROPERTIES = (
@@ -25,6 +26,9 @@ PROPERTIES = (
     "skills",
 )
 """Of a connector and of its manifest alike."""
+
+CHECK_CONNECTION = "check_connection"
+"""A hook, and the action that calls it where a connector overrides it."""
 
 _VALID = {"name": "name", "version": "1", "display_name": "name", "sync_modes": []}
 """Stands in for the rest of a manifest while one value is looked at."""
@@ -79,7 +83,8 @@ def _with_declared(actions: Any, kind: type, base: type) -> tuple[Any, list[str]
         return actions, problems
     handmade = {action.name for action in actions if isinstance(action, ActionDefinition)}
     for name, action in declared.by_name.items():
-        if action.attribute == "serve" or hasattr(base, action.attribute):
+        is_member = action.attribute == "serve" or hasattr(base, action.attribute)
+        if is_member and action.attribute != CHECK_CONNECTION:
             problems.append(
                 f"action {name}: {action.attribute} is a member of every connector; give {action.place} another name, and "
                 f'the action its own with @action(name="{name}")'
@@ -88,14 +93,19 @@ def _with_declared(actions: Any, kind: type, base: type) -> tuple[Any, list[str]
             problems.append(
                 f"action {name}: it is declared by {action.place} and in actions as well; remove one"
             )
-    return [
-        *actions,
-        *(
-            copy.deepcopy(action.definition)
-            for name, action in declared.by_name.items()
-            if name not in handmade
-        ),
-    ], problems
+    added = [
+        copy.deepcopy(action.definition) for name, action in declared.by_name.items() if name not in handmade
+    ]
+    offers_check = getattr(kind, CHECK_CONNECTION) is not getattr(base, CHECK_CONNECTION)
+    if offers_check and CHECK_CONNECTION not in handmade | declared.by_name.keys():
+        added.append(
+            ActionDefinition(
+                name=CHECK_CONNECTION,
+                description="Check whether the source can be reached with its settings and credentials.",
+                mode=READ,
+            )
+        )
+    return [*actions, *added], problems
 
 
 def _at_once(value: Any) -> Any:

@@ -7,8 +7,10 @@ from typing import Any
 from attrs import evolve
 
 from omni_connector.actions import DeclaredAction, declared_actions
+from omni_connector.actions.parameters import CONFIG
+from omni_connector.connector_base.declared_manifest import CHECK_CONNECTION
 from omni_connector.connector_base.mcp_calls import McpPort
-from omni_connector.exceptions import MalformedRequestError
+from omni_connector.exceptions import ConfigurationError, MalformedRequestError
 from omni_connector.masking import (
     mask,
     mask_json,
@@ -21,6 +23,7 @@ from omni_connector.models.action import ERROR, SUCCESS
 from omni_connector.models.json_values import plain_json
 from omni_connector.models.records import ActionCredentials, Credential, secrets_and_row
 from omni_connector.runtime.action_answers import from_other_framework, is_response, is_unsupported
+from omni_connector.runtime.connection import offers_connection_check, run_connection_check, settings_of
 from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
 
@@ -53,12 +56,18 @@ def _run(hooks: HookCaller, request: ActionRequest, mcp: McpPort | None) -> Any:
     source = Source.model_validate(request.source) if isinstance(request.source, dict) else request.source
     declared = declared_actions(type(hooks.connector)).by_name.get(request.action)
     try:
-        arguments = {} if declared is None else _arguments(declared, request, source)
+        arguments = {} if declared is None else _arguments(hooks, declared, request, source)
     except MalformedRequestError as error:
         text = mask(str(error))
         log.info("Action %s was not run: %s", request.action, text)
         return ActionResponse.failure(text)
     try:
+        if (
+            declared is None
+            and request.action == CHECK_CONNECTION
+            and offers_connection_check(hooks.connector)
+        ):
+            return run_connection_check(hooks, request)
         if declared is None:
             result = _execute(hooks, request, source)
         else:
@@ -84,15 +93,26 @@ def _without_secrets(result: Any) -> Any:
     return result
 
 
-def _arguments(action: DeclaredAction, request: ActionRequest, source: Any) -> dict[str, Any]:
+def _arguments(
+    hooks: HookCaller, action: DeclaredAction, request: ActionRequest, source: Any
+) -> dict[str, Any]:
     """Return the arguments for a declared action's method.
 
     Raises:
-        MalformedRequestError: a parameter is missing or mistyped.
+        MalformedRequestError: a parameter, or what the action is given of the source, is missing or mistyped.
     """
+    asked_for = action.parameters.special
+    types = hooks.connector.declared_types
     secrets, row = secrets_and_row(request.credentials)
+    try:
+        config, credentials = types.only(
+            config=not asked_for.isdisjoint(CONFIG), credentials="credentials" in asked_for
+        ).made_of(settings_of(request, row), secrets)
+    except ConfigurationError as error:
+        raise MalformedRequestError(str(error), field="source") from error
     special = {
-        "credentials": ActionCredentials(secrets, row),
+        **dict.fromkeys(CONFIG, config),
+        "credentials": ActionCredentials(secrets, row) if types.credentials is None else credentials,
         "credential": row or (Credential(credentials=secrets) if secrets else None),
         "source": source,
         "actor_email": request.actor_email,

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.json_values import JsonValue
@@ -49,6 +49,14 @@ class DeclaredTypes:
             None
             if state is None
             else StateClass(TypedClass(state, f"{place}.state", name="state", prefix="state.")),
+        )
+
+    def only(self, *, config: bool, credentials: bool) -> "DeclaredTypes":
+        """Return those of them that are wanted, so that nothing is said about the others."""
+        return evolve(
+            self,
+            config=self.config if config else None,
+            credentials=self.credentials if credentials else None,
         )
 
     def require_usable(self) -> None:
