@@ -8,35 +8,65 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from attrs import frozen
+
 from omni_connector.code_location import author_location
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
 
 
 def load_connector(target: str) -> ConnectorBase:
-    """Return an instance of the connector that ``target`` names.
+    """Return an instance of the connector that ``target`` names; arguments and errors as for ``find_connector``."""
+    return find_connector(target).make()
+
+
+def find_connector(target: str) -> "FoundConnector":
+    """Return the connector that ``target`` names, to be made as often as it is needed.
 
     Args:
         target: ``package.module:Class``, ``package.module`` or ``path/to/file.py`` when it holds one connector,
             ``path/to/file.py:Class``; in place of a class also an instance.
 
     Raises:
-        ConfigurationError: there is no such module or class, it is not a connector, or it cannot be made.
+        ConfigurationError: there is no such module or class, or it is not a connector.
     """
     where, name = _split(target)
     module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where, target)
     found = _named(module, name, target) if name else _only_one(module, target)
     if isinstance(found, ConnectorBase):
-        return found
+        return FoundConnector(target, found)
     if not (inspect.isclass(found) and issubclass(found, ConnectorBase)):
         raise ConfigurationError(f"{target} is not a Connector: name a subclass of omni_connector.Connector.")
     if inspect.isabstract(found):
         raise ConfigurationError(f"{target}: {_unfinished(found)}")
-    try:
-        return found()
-    except Exception as error:
-        remedy = " Its __init__ must work without arguments." if isinstance(error, TypeError) else ""
-        raise ConfigurationError(f"{target} cannot be made: {_described(error)}{remedy}") from error
+    return FoundConnector(target, found)
+
+
+@frozen
+class FoundConnector:
+    """What a target names.
+
+    Attributes:
+        target: the text that names it.
+        found: a class of connectors, or an instance.
+    """
+
+    target: str
+    found: ConnectorBase | type[ConnectorBase]
+
+    def make(self) -> ConnectorBase:
+        """Return a new connector; always the same where the target names an instance.
+
+        Raises:
+            ConfigurationError: it cannot be made.
+        """
+        if isinstance(self.found, ConnectorBase):
+            return self.found
+        try:
+            return self.found()
+        except Exception as error:
+            remedy = " Its __init__ must work without arguments." if isinstance(error, TypeError) else ""
+            raise ConfigurationError(f"{self.target} cannot be made: {_described(error)}{remedy}") from error
 
 
 def _split(target: str) -> tuple[str, str]:

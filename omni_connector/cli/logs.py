@@ -35,6 +35,13 @@ def brief_log(output: Output) -> Iterator["BriefLog"]:
 
 
 @contextmanager
+def no_log() -> Iterator[None]:
+    """Show nothing for the length of a block."""
+    with _logging(logging.NullHandler(), logging.WARNING):
+        yield
+
+
+@contextmanager
 def full_log(output: Output) -> Iterator[None]:
     """Show the package's whole log for the length of a block, tracebacks included."""
     with _logging(_Full(output), logging.DEBUG):

@@ -15,9 +15,9 @@ from omni_connector.cli.options import target_argument, verbose_option
 def manifest(*, target: str, verbose: bool) -> None:
     """Print the manifest of the connector TARGET as JSON, after checking that a manager accepts it."""
     # Loaded here, so that --help need not wait for all of it.
-    from omni_connector.cli.announcement import checked_manifest  # noqa: PLC0415
     from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_source_types  # noqa: PLC0415
     from omni_connector.target import load_connector  # noqa: PLC0415
+    from omni_connector.testing.announcement import checked_manifest  # noqa: PLC0415
 
     del verbose  # Concerns errors only.
     with contextlib.redirect_stdout(sys.stderr):  # What the connector prints is no part of it.

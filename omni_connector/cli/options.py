@@ -30,6 +30,13 @@ def data_option(function: _Function) -> _Function:
     )(function)
 
 
+def source_options(function: _Function) -> _Function:
+    """Add ``--config``, ``--set``, ``--credentials`` and ``--source-type``: the source of a connector."""
+    for option in reversed(_SOURCE_OPTIONS):
+        function = option(function)
+    return function
+
+
 def json_option(function: _Function) -> _Function:
     """Add ``--json``."""
     return click.option(
@@ -63,3 +70,43 @@ def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], bool
         return value
 
     return note
+
+
+def _assignments(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> list[tuple[str, str]]:
+    """Split ``key=value``."""
+    pairs = []
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals or not all(key.split(".")):
+            raise click.BadParameter(f"{value!r} is not key=value.", context, parameter)
+        pairs.append((key, text))
+    return pairs
+
+
+_SOURCE_OPTIONS = (
+    click.option(
+        "--config",
+        metavar="FILE|JSON",
+        help="The source's configuration: a JSON or TOML file, or JSON text that starts with {.",
+    ),
+    click.option(
+        "--set",
+        "assignments",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_assignments,
+        help="One value of the configuration, on top of --config. JSON where it is JSON (5, true, [1, 2]), else text;"
+        " a.b=1 makes nested objects. Can be repeated.",
+    ),
+    click.option(
+        "--credentials",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The source's secrets: a JSON or TOML file. Kept in the data directory, never printed.",
+    ),
+    click.option(
+        "--source-type", metavar="TYPE", help="Type of the source. Default: the first of the connector's."
+    ),
+)

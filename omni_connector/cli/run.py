@@ -8,44 +8,18 @@ from typing import Any
 import click
 
 from omni_connector.cli import exit_codes
-from omni_connector.cli.options import data_option, json_option, target_argument, verbose_option
-
-
-def _assignments(
-    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> list[tuple[str, str]]:
-    """Split ``key=value``."""
-    pairs = []
-    for value in values:
-        key, equals, text = value.partition("=")
-        if not equals or not all(key.split(".")):
-            raise click.BadParameter(f"{value!r} is not key=value.", context, parameter)
-        pairs.append((key, text))
-    return pairs
+from omni_connector.cli.options import (
+    data_option,
+    json_option,
+    source_options,
+    target_argument,
+    verbose_option,
+)
 
 
 @click.command(short_help="Sync a source once, into an embedded manager.", epilog=exit_codes.EXPLAINED)
 @target_argument
-@click.option(
-    "--config",
-    metavar="FILE|JSON",
-    help="The source's configuration: a JSON or TOML file, or JSON text that starts with {.",
-)
-@click.option(
-    "--set",
-    "assignments",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=_assignments,
-    help="One value of the configuration, on top of --config. JSON where it is JSON (5, true, [1, 2]), else text;"
-    " a.b=1 makes nested objects. Can be repeated.",
-)
-@click.option(
-    "--credentials",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The source's secrets: a JSON or TOML file. Kept in the data directory, never printed.",
-)
+@source_options
 @click.option(
     "--mode",
     type=click.Choice(["full", "incremental", "realtime"]),
@@ -58,9 +32,6 @@ def _assignments(
     "source_name",
     metavar="NAME",
     help="Name of the source, to keep several of one connector apart. Default: the connector's name.",
-)
-@click.option(
-    "--source-type", metavar="TYPE", help="Type of the source. Default: the first of the connector's."
 )
 @click.option(
     "--timeout",

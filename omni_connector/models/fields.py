@@ -8,7 +8,8 @@ set. What a manifest as it is sent must be (``manifest_rules``) is derived from 
 import datetime as dt
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -170,9 +171,24 @@ def to_moment(value: dt.datetime | dt.date | str | None) -> Any:
     return _with_offset(given) if isinstance(given, dt.datetime) else given
 
 
+_naive_listeners: list[Callable[[dt.datetime], object]] = []
+
+
+@contextmanager
+def noticing_naive_moments(listener: Callable[[dt.datetime], object]) -> Iterator[None]:
+    """Call ``listener`` with each moment without an offset that is made UTC in this block, in whatever thread."""
+    _naive_listeners.append(listener)
+    try:
+        yield
+    finally:
+        _naive_listeners.remove(listener)
+
+
 def _with_offset(value: dt.datetime) -> dt.datetime:
     offset = value.utcoffset()
     if offset is None:
+        for listener in _naive_listeners:
+            listener(value)
         return value.replace(tzinfo=dt.UTC)
     if offset % dt.timedelta(minutes=1):
         try:

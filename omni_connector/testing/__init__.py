@@ -13,6 +13,8 @@ served for whatever else is to be tried, ``MemoryManager`` is for unit tests of 
 ``faulty_manager`` breaks chosen calls on their way to ``omni_manager`` (docs/testing-with-faults.md).
 ``OmniTestHarness`` and what belongs to it are for test suites that were written for containers.
 
+``ConnectorStandardTests`` makes tests of all that every connector must get right (docs/checking.md).
+
 Names are imported when they are first used: the pytest plugin is loaded in every pytest run wherever the
 package is installed.
 """
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omni_connector.testing.actions import ActionAnswer
+    from omni_connector.testing.checks.standard_tests import ConnectorStandardTests
     from omni_connector.testing.faults import (
         Answer,
         Delay,
@@ -53,6 +56,7 @@ __all__ = [
     "Answer",
     "ArrivedDocument",
     "Call",
+    "ConnectorStandardTests",
     "Delay",
     "Do",
     "FaultPlan",
@@ -83,6 +87,7 @@ _HOMES = {
     "Answer": "faults",
     "ArrivedDocument": "results",
     "Call": "memory",
+    "ConnectorStandardTests": "checks.standard_tests",
     "Delay": "faults",
     "Do": "faults",
     "FaultPlan": "faults",

@@ -1,0 +1,306 @@
+"""Runs syncs of the connector that is checked, at an embedded manager, through the real protocol."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from attrs import field, frozen
+
+from omni_connector.connector_base import ConnectorBase
+from omni_connector.local import LocalManager, LocalManagerError, LocalSettings
+from omni_connector.manager import Policies, RetryPolicy
+from omni_connector.models import SyncMode
+from omni_connector.partitions.merger import SavePace
+from omni_connector.runtime.options import RuntimeOptions
+from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
+from omni_connector.runtime.runs import RunReport
+from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.testing.checks.finding import BrokenRunError, Finding, NotApplicableError
+from omni_connector.testing.checks.interruptions import Interruption
+from omni_connector.testing.checks.subject import Subject
+from omni_connector.testing.faults import QUICK, FaultPlan, FaultyManager
+from omni_connector.testing.faults.connection import ProxiedCall
+from omni_connector.testing.results import SyncResult, collect_result
+from omni_connector.testing.served import ServedConnector, serve_connector
+
+UNLIMITED = 10_000
+"""Runs at a time: interrupted ones must not keep others from starting."""
+
+BATCHES = 50
+"""A sync is sent in about so many batches, so that there are moments between its documents to interrupt it."""
+
+SHORT = Policies(
+    bulk=RetryPolicy(attempts=2, first_delay_seconds=0.01, total_seconds=1.0),
+    counters=RetryPolicy(attempts=1),
+)
+"""Of a run whose manager is gone for good."""
+
+QUICK_SAVES = SavePace(least_seconds=0.05, bytes_per_second=1024 * 1024)
+
+
+@frozen(kw_only=True)
+class ObservedRun:
+    """A run, and what passed between it and the manager.
+
+    Attributes:
+        result: what arrived.
+        calls: every call to the manager, in order.
+    """
+
+    result: SyncResult
+    calls: list[ProxiedCall] = field(repr=False)
+
+    def count(self, endpoint: str) -> int:
+        """Return how often an endpoint was called, by its name in ``ENDPOINTS``."""
+        return sum(call.endpoint == endpoint for call in self.calls)
+
+
+@frozen(kw_only=True)
+class RunOrder:
+    """What run is wanted.
+
+    Attributes:
+        source_id: of the source; it is made where there is none.
+        mode: full or incremental.
+        config: other settings than the subject's.
+        plan: what goes wrong between the connector and the manager.
+        interruption: when the manager goes away for good.
+        policies: how patient the connector is with the manager.
+        may_fail: the run need not complete.
+    """
+
+    source_id: str
+    mode: str = SyncMode.FULL
+    config: dict[str, Any] | None = None
+    plan: FaultPlan = field(factory=FaultPlan)
+    interruption: Interruption | None = None
+    policies: Policies = QUICK
+    may_fail: bool = False
+
+
+class Bench:
+    """One connector under check. A context manager: it owns the embedded manager.
+
+    Args:
+        subject: the connector and its source.
+        folder: where the manager keeps its data.
+
+    Attributes:
+        subject: the same.
+        manager: the embedded manager.
+        results: of all runs so far.
+    """
+
+    def __init__(self, subject: Subject, folder: Path) -> None:
+        self.subject = subject
+        settings = LocalSettings(max_concurrent_syncs=UNLIMITED, max_concurrent_syncs_per_type=UNLIMITED)
+        self.manager = LocalManager(folder, settings=settings, schedule=False)
+        self.results: list[SyncResult] = []
+        self._numbers = itertools.count(1)
+        self._batch_events = DeliveryLimits().batch_events
+
+    def __enter__(self) -> Self:
+        self.manager.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.manager.close()
+
+    # -- what is known about the connector ---------------------------------------------------------------------
+
+    @cached_property
+    def connector(self) -> ConnectorBase:
+        """One instance, for what is the same in all."""
+        return self.subject.make()
+
+    @cached_property
+    def modes(self) -> frozenset[str]:
+        """The connector's sync modes, as texts."""
+        return frozenset(map(str, self.connector.sync_modes))
+
+    def require_scheduled_runs(self) -> None:
+        """Raise NotApplicableError for a connector that runs in realtime only."""
+        if self.modes <= {SyncMode.REALTIME}:
+            raise NotApplicableError("it syncs in realtime only, and such runs have no end of their own")
+
+    def require_incremental(self) -> None:
+        """Raise NotApplicableError for a connector without incremental runs."""
+        self.require_scheduled_runs()
+        if SyncMode.INCREMENTAL not in self.modes:
+            listed = ", ".join(sorted(self.modes)) or "nothing"
+            raise NotApplicableError(f"it has no incremental runs: its sync_modes are {listed}")
+
+    @cached_property
+    def first(self) -> SyncResult:
+        """An undisturbed full run of a source that is new; all others have smaller batches, by its size."""
+        self.require_scheduled_runs()
+        first = self.sync()
+        self._batch_events = max(1, len(first.events) // BATCHES)
+        return first
+
+    @cached_property
+    def second(self) -> ObservedRun:
+        """The same once more, of another source with the same settings."""
+        _ = self.first  # Says how large the batches are.
+        return self.run(RunOrder(source_id=self.new_source_id()))
+
+    def new_source_id(self) -> str:
+        """Return an id that no source has."""
+        return f"check-{next(self._numbers)}"
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    def sync(self, source_id: str | None = None, mode: str = SyncMode.FULL) -> SyncResult:
+        """Run one sync that completes, undisturbed; of a new source unless one is named."""
+        return self.run(RunOrder(source_id=source_id or self.new_source_id(), mode=mode)).result
+
+    def run(self, order: RunOrder, connector: ConnectorBase | None = None) -> ObservedRun:
+        """Run one sync; of a new instance of the connector unless one is given.
+
+        Raises:
+            BrokenRunError: it does not end, or does not complete although it has to.
+        """
+        with self.proxied(order, connector) as (proxy, served):
+            run_id = self.start(served, order)
+            self.wait(served, run_id)
+        observed = ObservedRun(result=self.collect(served, run_id), calls=proxy.calls)
+        if not order.may_fail:
+            require_completed(observed.result, order.mode)
+        return observed
+
+    @contextmanager
+    def proxied(
+        self, order: RunOrder, connector: ConnectorBase | None = None
+    ) -> Iterator[tuple[FaultyManager, ServedConnector]]:
+        """Serve the connector behind a proxy to the manager."""
+        limits = DeliveryLimits(
+            flush_events=self._batch_events, batch_events=self._batch_events, flush_seconds=0.05
+        )
+        options = RuntimeOptions(limits=_Always(limits), save_pace=QUICK_SAVES)
+        with FaultyManager(self.manager, plan=order.plan) as proxy:
+            if order.interruption is not None:
+                order.interruption.add_to(proxy)
+            client = proxy.client(order.policies)
+            with serve_connector(
+                connector or self.subject.make(), self.manager, client=client, options=options
+            ) as served:
+                yield proxy, served
+
+    def start(self, served: ServedConnector, order: RunOrder) -> str:
+        """Start a run and return its id.
+
+        Raises:
+            BrokenRunError: the connector refuses it.
+        """
+        served.put_source(
+            source_id=order.source_id,
+            config=self.subject.config if order.config is None else order.config,
+            credentials=self.subject.credentials,
+            source_type=self.subject.source_type,
+        )
+        try:
+            return self.manager.trigger(order.source_id, order.mode)
+        except LocalManagerError as error:
+            raise BrokenRunError(
+                Finding(
+                    what=f"The {order.mode} sync is not accepted: {error}",
+                    where=f"{order.mode} sync",
+                    why="No document of such a source is ever indexed.",
+                    remedy="Check the settings and credentials that were given, and validate_sync_request.",
+                )
+            ) from error
+
+    def wait(self, served: ServedConnector, run_id: str) -> None:
+        """Wait until the thread of a run has ended.
+
+        Raises:
+            BrokenRunError: it goes on for longer than the subject's time-out.
+        """
+        thread = thread_of_run(run_id)
+        if thread is None:
+            return
+        thread.join(self.subject.timeout_seconds)
+        if thread.is_alive():
+            place = stack_of_run(served.connector, thread)
+            with suppress(LocalManagerError):  # It may end at this very moment.
+                self.manager.cancel(run_id)
+            raise BrokenRunError(
+                Finding(
+                    what=f"The sync has not ended within {self.subject.timeout_seconds:g} s.",
+                    where=place,
+                    why="The source stays as it is, and no other run of it can start.",
+                    remedy="Give every wait a time-out. If the source is large, check a smaller one, or allow more time.",
+                )
+            )
+
+    def wait_for_thread(self, thread: threading.Thread | None, seconds: float) -> bool:
+        """Wait for the thread of a run; say whether it has ended."""
+        if thread is not None:
+            thread.join(seconds)
+        return thread is None or not thread.is_alive()
+
+    def collect(self, served: ServedConnector, run_id: str) -> SyncResult:
+        """Return what a run brought, after its service was closed."""
+        report = served.service.report(run_id) or RunReport(sync_run_id=run_id, outcome="unknown")
+        result = collect_result(self.manager, self.manager.run(run_id), report)
+        self.results.append(result)
+        return result
+
+    def interrupted(self, interruption: Interruption) -> SyncResult:
+        """Run a full sync of a new source up to a certain moment, then have the manager resume it; return its end."""
+        source_id = self.new_source_id()
+        order = RunOrder(source_id=source_id, interruption=interruption, policies=SHORT)
+        with self.proxied(order) as (_, served):
+            run_id = self.start(served, order)
+            self.wait(served, run_id)
+        if not self.manager.run(run_id).is_running:  # It had ended before.
+            return self.collect(served, run_id)
+        return self.resume(RunOrder(source_id=source_id), run_id)
+
+    def resume(self, order: RunOrder, run_id: str) -> SyncResult:
+        """Have the manager find a run lost and send it to the connector again; return what came of it.
+
+        Raises:
+            BrokenRunError: the resumed run does not complete.
+        """
+        with self.proxied(order) as (_, served):
+            self.manager.probe(run_id)
+            self.wait(served, run_id)
+        result = self.collect(served, run_id)
+        require_completed(result, "resumed")
+        return result
+
+
+@frozen
+class _Always:
+    """The same limits for every mode."""
+
+    limits: DeliveryLimits
+
+    def __call__(self, mode: SyncMode) -> DeliveryLimits:
+        del mode
+        return self.limits
+
+
+def require_completed(result: SyncResult, kind: str) -> None:
+    """Raise BrokenRunError for a run that did not complete."""
+    if result.status != "completed":
+        raise BrokenRunError(
+            Finding(
+                what=f"The {kind} sync ends as {result.status}: {result.error or 'without a reason'}",
+                where=f"{kind} sync",
+                why="What it has not sent by then is not found by any search.",
+                remedy="Run it with omni-connector run -v, which shows the traceback.",
+            )
+        )
+
+
+def moments(number: int, wanted: int) -> list[int]:
+    """Return at most ``wanted`` of the numbers from 1 to ``number``, evenly spread, the first and the last among them."""
+    if number <= wanted:
+        return list(range(1, number + 1))
+    return sorted({1 + round(index * (number - 1) / (wanted - 1)) for index in range(wanted)})

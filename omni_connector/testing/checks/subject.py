@@ -1,0 +1,37 @@
+"""The connector that is checked, and what only its author knows about it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import field, frozen
+
+from omni_connector.connector_base import ConnectorBase
+
+
+@frozen(kw_only=True)
+class Subject:
+    """A connector with a source to try it on.
+
+    Attributes:
+        make: returns the connector; a new one at each call where possible, as a new process would have.
+        config: the source's settings.
+        credentials: the source's secrets.
+        source_type: the connector's first, if None.
+        is_public: the source is open to everybody, so that its documents may be public.
+        known_groups: groups that documents may name although this connector does not emit their members.
+        remove_document: removes one document at the source and returns its id, or None where it does not know the id.
+        large_config: settings of a large source, for the check of memory; None takes ``config``.
+        timeout_seconds: how long one sync may take.
+        interruptions: at so many moments, evenly spread, a run is interrupted.
+    """
+
+    make: Callable[[], ConnectorBase]
+    config: dict[str, Any] = field(factory=dict)
+    credentials: dict[str, Any] = field(factory=dict)
+    source_type: str | None = None
+    is_public: bool = False
+    known_groups: frozenset[str] = frozenset()
+    remove_document: Callable[[], str | None] | None = None
+    large_config: dict[str, Any] | None = None
+    timeout_seconds: float = 60.0
+    interruptions: int = 6
