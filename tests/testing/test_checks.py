@@ -127,7 +127,7 @@ def test_every_check_has_a_fault_that_it_finds_a_standard_test_and_a_paragraph()
 @pytest.mark.slow
 def test_the_standard_tests_of_the_documentation_pass(pytester):
     pytester.makepyfile(CODE)
-    ended = pytester.runpytest_subprocess("-q", "-rs", "-p", "no:cacheprovider")
+    ended = pytester.runpytest_inprocess("-q", "-rs", "-p", "no:cacheprovider")
     ended.assert_outcomes(passed=11, skipped=5)
 
 
@@ -136,6 +136,6 @@ def test_a_standard_test_fails_with_the_finding(pytester):
     pytester.makepyfile(
         CODE.replace('DocumentPermissions(users=["ann@example.com"])', "DocumentPermissions(public=True)")
     )
-    ended = pytester.runpytest_subprocess("-q", "-k", "permissions or sync", "-p", "no:cacheprovider")
+    ended = pytester.runpytest_inprocess("-q", "-k", "permissions or sync", "-p", "no:cacheprovider")
     ended.assert_outcomes(passed=1, failed=1)
     ended.stdout.fnmatch_lines(["*3 documents of 3 can be found by everybody.", "*mend:*--public*"])
