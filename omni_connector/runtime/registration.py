@@ -1,175 +1,126 @@
-"""Announces the connector to the manager, again and again (PROTOCOL, section 2)."""
+"""How a connector becomes known to the manager: the address at which it is mounted, who registers it, and how that went."""
 
 import logging
 import threading
 from collections.abc import Callable
-from http import HTTPStatus
 
-from omni_connector.exceptions import (
-    ConfigurationError,
-    ConnectorError,
-    ManagerUnreachableError,
-    UnsupportedByManagerError,
-)
+from omni_connector.config import Settings
+from omni_connector.exceptions import ConfigurationError, ConnectorError
+from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
-from omni_connector.manager.sessions import without_secrets
-from omni_connector.models.json_values import JsonValue
+from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.turns import Turn
-from omni_connector.runtime.hooks import ENDS_A_PROCESS
+from omni_connector.runtime.manifest import Announcement
+from omni_connector.runtime.registrar import Registrar
 from omni_connector.runtime.registration_notes import RegistrationNotes
 
 log = logging.getLogger(__name__)
 
-FIRST_RETRY_SECONDS = 0.25
-UNSET_RETRY_SECONDS = 1.0
-"""Between two looks whether the address of the manager has been set meanwhile."""
+ADDRESS_UNKNOWN = "its own address is unknown. Set CONNECTOR_HOST_NAME (with PORT) or CONNECTOR_URL to turn registration on."
 
-TURN_SECONDS = 5.0
-"""Between two looks whether the process that registers has ended; its lease lasts 15 s, the interval is 30 s."""
-
-CLOSE_SECONDS = 2.0
-"""How long ``close`` waits for a call in progress; its thread is a daemon, and runs wait to be delivered."""
-
-UNREACHED = "health check failed"
-"""What the manager says when its ``GET {connector_url}/health`` failed (manager.openapi.yaml, ``/sdk/register``)."""
+REGISTRATIONS_KEPT = 3
+"""For so many intervals a registration counts that is not renewed."""
 
 
-class Registrar:
-    """Registers every 30 s, in a thread of its own, until it is closed.
-
-    The first attempts follow each other faster: the server may not listen yet, or the manager may just be starting. A
-    manager that is down or refuses is logged once, and so is its return. ``again`` registers at once: the manifest has
-    changed.
+class Registration:
+    """Registers a connector from its start to its close. Safe to use from many threads.
 
     Args:
-        manager: the manager.
-        manifest: makes the manifest, anew for each registration.
-        interval_seconds: between two registrations.
-        turn: says whether it is this process that registers, of several that serve the connector; left out, it is.
-        notes: tell all processes how it went.
-        is_idle_process: says whether this process never answers a request, so that another registers; asked each time.
+        announcement: what is registered.
+        manager: where.
+        settings: the connector's own address, and how often.
+        shared: what the processes that serve it share; one of them registers.
     """
 
     def __init__(
-        self,
-        manager: ManagerApi,
-        manifest: Callable[[], dict[str, JsonValue]],
-        interval_seconds: float,
-        *,
-        turn: Turn | None = None,
-        notes: RegistrationNotes | None = None,
-        is_idle_process: Callable[[], bool] | None = None,
+        self, announcement: Announcement, manager: ManagerApi, settings: Settings, shared: SharedRuns
     ) -> None:
-        self._stopped = threading.Event()
-        self._wake = threading.Event()  # Set to end a wait: the manifest has changed, or it is closed.
+        self._announcement = announcement
         self._manager = manager
-        self._manifest = manifest
-        self._interval_seconds = interval_seconds
-        self._turn = turn
-        self._notes = notes
-        self._is_idle_process = is_idle_process
-        self._is_changed = False  # The manifest: this process registers it once, whoever's turn it is.
-        self._registered = False
-        self._refused = False
-        self._is_unset = False  # The address of the manager is not known yet.
-        self._logged: tuple[type[ConnectorError], int | None] | None = None  # The last kind of failure.
-        self._thread = threading.Thread(target=self._run, name="omni-register", daemon=True)
+        self._settings = settings
+        self._shared = shared
+        self._lock = threading.Lock()  # Protects everything below.
+        self._prefix: str | None = None  # None until it was started.
+        self._registrar: Registrar | None = None
+        self._notes: RegistrationNotes | None = None
+        self._is_closed = False
+        begins_anew(self)
 
-    def start(self) -> None:
-        """Start registering."""
-        self._thread.start()
+    def after_fork(self) -> None:
+        """Leave registering to the process that began it."""
+        self._lock = threading.Lock()
+        self._registrar = None
 
-    def again(self) -> None:
-        """Register at once, or right after the call in progress; the manifest has changed."""
-        self._is_changed = True
-        self._wake.set()
+    def start(self, url_prefix: str, is_idle_process: Callable[[], bool] | None) -> bool:
+        """Begin to register, once; False when that was done before, or it is closed.
 
-    def close(self) -> None:
-        """Stop registering; the manager forgets the connector after 300 s."""
-        self._stopped.set()
-        self._wake.set()
-        self._thread.join(CLOSE_SECONDS)
-        if self._turn is not None:
-            self._turn.end()
+        Args:
+            url_prefix: where the connector is mounted.
+            is_idle_process: see ``Registrar``.
 
-    def _run(self) -> None:
-        delay = FIRST_RETRY_SECONDS
-        while not self._stopped.is_set():
-            if self._is_idle_process is not None and self._is_idle_process():
-                log.debug(
-                    "This process does not serve the connector, and leaves registering to the one that does"
+        Raises:
+            ConfigurationError: the manager would refuse the manifest, lists everything; or it is mounted elsewhere.
+        """
+        name = self._announcement.hooks.connector.name
+        prefix = url_prefix.rstrip("/")
+        with self._lock:
+            if self._prefix not in {None, prefix}:
+                raise ConfigurationError(
+                    f"{name} is mounted at {self._prefix or '/'!r} already: make another blueprint for "
+                    f"{prefix or '/'!r}, with create_blueprint(..., name=...)."
                 )
-                return
-            is_changed, self._is_changed = self._is_changed, False
-            if self._turn is not None and not self._turn.is_mine() and not is_changed:
-                self._wake.wait(TURN_SECONDS)
-                self._wake.clear()
-                continue
-            if self._register() or self._registered:
-                delay = self._interval_seconds
-            self._wake.wait(delay)
-            self._wake.clear()
-            delay = min(delay * 2, UNSET_RETRY_SECONDS if self._is_unset else self._interval_seconds)
-
-    def _register(self) -> bool:
-        try:
-            manifest = self._manifest()
-            # Not before: the address of the manager may be set after the connector was made.
-            self._manager.for_run(self._stopped).register(manifest)
-        except ConnectorError as error:
-            self._is_unset = isinstance(error, ConfigurationError)
-            self._log_failure(error)
-            self._note_failure(error)
-            return False
-        except (
-            Exception,
-            *ENDS_A_PROCESS,
-        ):  # The thread must survive a manifest that an override gets wrong.
-            log.exception("The manifest could not be made")
-            self._note_failure(ConnectorError("the manifest could not be made; see the log"))
-            return False
-        if not self._registered or self._logged is not None:
-            log.info(
-                "Registered at %s as %s, reached at %s",
-                without_secrets(getattr(self._manager, "manager_url", "")) or "the manager",
-                manifest.get("name"),
-                manifest.get("connector_url"),
-            )
-        self._registered, self._logged = True, None
-        if self._notes is not None:
-            self._notes.registered()
+            if self._prefix is not None or self._is_closed:
+                return False
+            address = self._settings.connector_url
+            if address is not None:
+                self._announcement.url = address + prefix
+            self._announcement.warn_of_undispatchable(self._announcement.checked())
+            self._prefix = prefix
+            if address is None:
+                log.warning("%s is not registered with the manager: %s", name, ADDRESS_UNKNOWN)
+            else:
+                self._begin(self._announcement.url, is_idle_process)
         return True
 
-    def _note_failure(self, error: ConnectorError) -> None:
+    def again(self) -> None:
+        """Register at once: the MCP server offers something else than before, and its lists are known now."""
+        self._announcement.warn_of_undispatchable(self._announcement.manifest())
+        with self._lock:
+            registrar = self._registrar
+        if registrar is not None:
+            registrar.again()
+
+    def state(self) -> str:
+        """Say how the connector is registered.
+
+        Raises:
+            ConnectorError: it is not, or that cannot be known now; says why.
+        """
+        if self._is_closed:
+            raise ConnectorError("the process ends")
+        if self._prefix is None:
+            return "off: nothing has asked for it"
         if self._notes is None:
-            return
-        if isinstance(error, UnsupportedByManagerError):
-            self._notes.registered(f"not needed: {error}")
-        else:
-            self._notes.failed(str(error))
+            raise ConnectorError(ADDRESS_UNKNOWN)
+        return self._notes.state()
 
-    def _log_failure(self, error: ConnectorError) -> None:
-        if self._stopped.is_set():
-            return
-        status = getattr(error, "status", None)
-        is_unreached = status == HTTPStatus.BAD_REQUEST and UNREACHED in str(error)
-        if is_unreached and not self._registered and not self._refused:
-            self._refused = True  # Under some servers the first attempt is made a moment before they listen.
-            log.info("The manager does not reach the connector yet; registration is repeated: %s", error)
-            return
-        kind = type(error), status
-        if self._registered and isinstance(error, ManagerUnreachableError):  # Said once, by the client.
-            log.debug("Not registered again: %s", error)
-            return
-        level = logging.DEBUG if kind == self._logged else logging.WARNING
-        remedy = REACHABLE if is_unreached else ""
-        log.log(level, "Not registered with the manager; registration is repeated: %s%s", error, remedy)
-        self._logged = kind
+    def close(self) -> None:
+        """Stop registering, for good; may be called again."""
+        with self._lock:
+            self._is_closed = True
+            registrar, self._registrar = self._registrar, None
+        if registrar is not None:
+            registrar.close()
 
-
-REACHABLE = (
-    " The manager calls the connector at this address. Set CONNECTOR_HOST_NAME to a host name that the manager's machine "
-    "resolves (with containers, the name of the connector's service), PORT to the port at which it reaches the connector, "
-    "or CONNECTOR_URL to the whole address, and check that nothing blocks the port"
-)
-"""Follows the manager's own text, which names the address."""
+    def _begin(self, url: str, is_idle_process: Callable[[], bool] | None) -> None:
+        interval = self._settings.registration_interval_seconds
+        self._notes = RegistrationNotes(self._shared, url, REGISTRATIONS_KEPT * interval)
+        self._registrar = Registrar(
+            self._manager,
+            self._announcement.manifest,
+            interval,
+            turn=Turn(self._shared.keeper, f"register/{url}"),
+            notes=self._notes,
+            is_idle_process=is_idle_process,
+        )
+        self._registrar.start()

@@ -14,7 +14,7 @@ from omni_connector.config import Settings
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.sync_signature import require_reader
 from omni_connector.event_loop import EventLoop
-from omni_connector.exceptions import ConfigurationError, ConnectorError, McpDisabledError
+from omni_connector.exceptions import ConfigurationError, McpDisabledError
 from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import SecretScope, protect_process
@@ -33,7 +33,6 @@ from omni_connector.pool import WorkerPool
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.partitions import SharedPartitions
 from omni_connector.runstore.runs import SharedRuns
-from omni_connector.runstore.turns import Turn
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller
 from omni_connector.runtime.manifest import Announcement
@@ -45,8 +44,7 @@ from omni_connector.runtime.partition_readings import PartitionReadings
 from omni_connector.runtime.partition_runner import RunResources
 from omni_connector.runtime.queueing import RunSender
 from omni_connector.runtime.readiness import Readiness, ReadinessReport
-from omni_connector.runtime.registration import Registrar
-from omni_connector.runtime.registration_notes import RegistrationNotes
+from omni_connector.runtime.registration import Registration
 from omni_connector.runtime.requests import USUAL_LIMIT, ActionThreads, ServerLimits, SlowRequests
 from omni_connector.runtime.run import QueuedRun, RunReport
 from omni_connector.runtime.runs import RunRegistry
@@ -63,14 +61,8 @@ from omni_connector.telemetry.run_log import RunLog
 
 log = logging.getLogger(__name__)
 
-ADDRESS_UNKNOWN = "its own address is unknown. Set CONNECTOR_HOST_NAME (with PORT) or CONNECTOR_URL to turn registration on."
-
 CANCEL_HOOK_SECONDS = 2.0
 """How long the answer to ``/cancel`` waits for the connector's own ``cancel``."""
-
-
-REGISTRATIONS_KEPT = 3
-"""For so many intervals a registration counts that is not renewed."""
 
 
 class ConnectorService:
@@ -120,11 +112,8 @@ class ConnectorService:
             self._hooks, settings, self._shared, on_change=self._announce_again, limits=options.mcp
         )
         self._announcement = Announcement(self._hooks, self.mirror, settings.connector_url or "")
-        self._prefix: str | None = None  # None until it was started.
-        self._lock = threading.Lock()  # Protects _registrar and _closed.
-        self._registrar: Registrar | None = None
-        self._registration: RegistrationNotes | None = None
-        self._is_ending = False
+        self._registration = Registration(self._announcement, manager, settings, self._shared)
+        self._lock = threading.Lock()  # Protects _closed.
         self._closed = False
         self._readings = PartitionReadings(
             RunResources(hooks=self._hooks, manager=manager, options=options), SharedPartitions(self._shared)
@@ -146,7 +135,7 @@ class ConnectorService:
             self._runs, watch_times, connector=connector, observers=observers, names=factory.names
         )
         checks = {
-            "registration": self._check_registration,
+            "registration": self._registration.state,
             "manager": self._check_manager,
             "run store": self._check_run_store,
         }
@@ -159,7 +148,6 @@ class ConnectorService:
     def after_fork(self) -> None:
         """Serve on in a process that was forked; registering is left to the one that began it."""
         self._lock = threading.Lock()
-        self._registrar = None
         self._shutdown = Shutdown(self._alive)
 
     # -- its own life -------------------------------------------------------------------------------------------
@@ -181,38 +169,10 @@ class ConnectorService:
         Raises:
             ConfigurationError: the manager would refuse the manifest, lists everything; or it is mounted elsewhere.
         """
-        prefix = url_prefix.rstrip("/")
-        with self._lock:
-            if self._prefix not in {None, prefix}:
-                raise ConfigurationError(
-                    f"{self.connector.name} is mounted at {self._prefix or '/'!r} already: make another blueprint for "
-                    f"{prefix or '/'!r}, with create_blueprint(..., name=...)."
-                )
-            if self._prefix is not None or self._closed:
-                return
-            self.heed(limits or ServerLimits())
-            if self.settings.connector_url is not None:
-                self._announcement.url = self.settings.connector_url + prefix
-            self._announcement.warn_of_undispatchable(self._announcement.checked())
-            self._prefix = prefix
-            atexit.register(self.close)
-            if self.settings.connector_url is None:
-                log.warning("%s is not registered with the manager: %s", self.connector.name, ADDRESS_UNKNOWN)
-            else:
-                interval = self.settings.registration_interval_seconds
-                turn = Turn(self._shared.keeper, f"register/{self._announcement.url}")
-                notes = self._registration = RegistrationNotes(
-                    self._shared, self._announcement.url, REGISTRATIONS_KEPT * interval
-                )
-                self._registrar = Registrar(
-                    self.manager,
-                    self.manifest,
-                    interval,
-                    turn=turn,
-                    notes=notes,
-                    is_idle_process=is_idle_process,
-                )
-                self._registrar.start()
+        if not self._registration.start(url_prefix, is_idle_process):
+            return
+        self.heed(limits or ServerLimits())
+        atexit.register(self.close)
         self._shared.keeper.start()
         self.instruments.begin()
         if not self._starter.is_sending:
@@ -238,13 +198,9 @@ class ConnectorService:
         Args:
             quick: wait for no checkpoint; ends such a wait of another thread, too.
         """
-        with self._lock:
-            self._is_ending = True
-            self._starter.refuse_more()
-            self._readings.refuse_more()
-            registrar, self._registrar = self._registrar, None
-        if registrar is not None:
-            registrar.close()
+        self._starter.refuse_more()
+        self._readings.refuse_more()
+        self._registration.close()
         self._offers.close()
         self._shutdown.run(self.shutdown_seconds, quick=quick)
 
@@ -387,15 +343,6 @@ class ConnectorService:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _check_registration(self) -> str:
-        if self._is_ending:
-            raise ConnectorError("the process ends")
-        if self._prefix is None:
-            return "off: nothing has asked for it"
-        if self._registration is None:
-            raise ConnectorError(ADDRESS_UNKNOWN)
-        return self._registration.state()
-
     def _check_manager(self) -> str:
         self.manager.ping()
         return "answers"
@@ -417,12 +364,7 @@ class ConnectorService:
         return self.mirror
 
     def _announce_again(self) -> None:
-        """The MCP server offers something else than before; its lists are known now."""
-        self._announcement.warn_of_undispatchable(self.manifest())
-        with self._lock:
-            registrar = self._registrar
-        if registrar is not None:
-            registrar.again()
+        self._registration.again()
 
 
 def _require_name(connector: ConnectorBase) -> None:

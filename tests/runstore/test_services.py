@@ -427,7 +427,7 @@ def test_another_takes_over_when_the_process_that_registers_dies(process, manage
     eventually(lambda: manager.registrations)
     other.start()
     die(one)
-    one._registrar._stopped.set()
+    one._registration._registrar._stopped.set()
     assert "other" not in registrants(manager)
     clock.let_pass(LEASE)
     eventually(lambda: "other" in registrants(manager))
@@ -439,9 +439,9 @@ def test_a_changed_manifest_is_registered_at_once_by_the_process_that_knows_it(p
     eventually(lambda: manager.registrations)
     other.start()
     assert "other" not in registrants(manager)
-    other._registrar.again()
+    other._registration._registrar.again()
     eventually(lambda: "other" in registrants(manager))
-    assert one._registrar._turn.is_mine(), "it goes on to be the one that registers"
+    assert one._registration._registrar._turn.is_mine(), "it goes on to be the one that registers"
 
 
 def test_each_process_registers_while_the_store_is_away(process, manager, often):
