@@ -5,7 +5,6 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -14,17 +13,11 @@ from omni_connector.config import Settings
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.sync_signature import require_reader
 from omni_connector.event_loop import EventLoop
-from omni_connector.exceptions import ConfigurationError, McpDisabledError
+from omni_connector.exceptions import ConfigurationError
 from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import SecretScope, protect_process
 from omni_connector.models import (
-    ActionRequest,
-    CredentialReadyRequest,
-    PromptRequest,
-    ResourceRequest,
-    SkillRequest,
-    SkillResponse,
     SyncRequest,
 )
 from omni_connector.models.json_values import JsonValue
@@ -33,7 +26,7 @@ from omni_connector.pool import WorkerPool
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.partitions import SharedPartitions
 from omni_connector.runstore.runs import SharedRuns
-from omni_connector.runtime.actions import run_action
+from omni_connector.runtime.connector_calls import ConnectorCalls
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller
 from omni_connector.runtime.manifest import Announcement
 from omni_connector.runtime.mirror import Mirror
@@ -45,11 +38,10 @@ from omni_connector.runtime.partition_runner import RunResources
 from omni_connector.runtime.queueing import RunSender
 from omni_connector.runtime.readiness import Readiness, ReadinessReport
 from omni_connector.runtime.registration import Registration
-from omni_connector.runtime.requests import USUAL_LIMIT, ActionThreads, ServerLimits, SlowRequests
+from omni_connector.runtime.requests import USUAL_LIMIT, ServerLimits, SlowRequests
 from omni_connector.runtime.run import QueuedRun, RunReport
 from omni_connector.runtime.runs import RunRegistry
 from omni_connector.runtime.shutdown import Shutdown, Stoppable
-from omni_connector.runtime.skills import load_skill
 from omni_connector.runtime.starting import SyncStarter
 from omni_connector.runtime.turns import Turns
 from omni_connector.runtime.watch import Watch, WatchTimes
@@ -77,7 +69,7 @@ class ConnectorService:
 
     Attributes:
         shutdown_seconds: how long the process has from the request to end until it is killed.
-        slow_requests: how many actions and the like may be in progress.
+        calls: answers what the manager asks of the connector outside of its runs.
         instruments: metrics and traces.
     """
 
@@ -119,9 +111,12 @@ class ConnectorService:
             RunResources(hooks=self._hooks, manager=manager, options=options), SharedPartitions(self._shared)
         )
         self._shutdown = Shutdown(self._alive)
-        self._actions = ActionThreads(connector.name)
-        self._action_seconds = settings.action_seconds
-        self.slow_requests = SlowRequests(settings.max_concurrent_actions or USUAL_LIMIT)
+        self.calls = ConnectorCalls(
+            self._announcement,
+            self.mirror,
+            SlowRequests(settings.max_concurrent_actions or USUAL_LIMIT),
+            settings.action_seconds,
+        )
         begins_anew(self)
         if options.partition_queue is not None:
             executor = PartitionOffers(
@@ -183,9 +178,9 @@ class ConnectorService:
     def heed(self, limits: ServerLimits) -> None:
         """Stay within what the server allows."""
         if self.settings.max_concurrent_actions is None:
-            self.slow_requests.limit = limits.slow_requests
+            self.calls.slow_requests.limit = limits.slow_requests
         if limits.request_seconds is not None:
-            self._action_seconds = min(self._action_seconds, limits.request_seconds)
+            self.calls.action_seconds = min(self.calls.action_seconds, limits.request_seconds)
         if limits.shutdown_seconds is not None:
             self.shutdown_seconds = min(self.shutdown_seconds, limits.shutdown_seconds)
 
@@ -219,7 +214,7 @@ class ConnectorService:
         if self.mirror is not None:  # After the runs have stopped: a call that fails now fails none of them.
             self.mirror.close()
         self._hook_threads.close()
-        self._actions.close()
+        self.calls.close()
         self._starter.close()
         self._hooks.loop.close()
         if self.connector.manager_port is self.manager:  # Another service may serve it, too.
@@ -308,39 +303,6 @@ class ConnectorService:
             log.exception("%s.cancel failed", self.connector.name, extra={"sync_run_id": sync_run_id})
         return known
 
-    def execute_action(self, request: ActionRequest) -> Any:
-        """Run an action; return what ``runtime.actions.run_action`` does."""
-        mcp = None if self.mirror is None else self.mirror.bridge
-        call = partial(run_action, self._hooks, request, mcp=mcp)
-        return self._actions.run(request.action, call, self.slow_requests, self._action_seconds)
-
-    def read_resource(self, request: ResourceRequest) -> dict[str, JsonValue]:
-        """Read a resource of the connector's MCP server.
-
-        Raises:
-            McpDisabledError: it has none.
-            McpError: the server does not know it, or failed.
-        """
-        return self._mirrored().bridge.read_resource(request.uri, request.credentials)
-
-    def get_prompt(self, request: PromptRequest) -> dict[str, JsonValue]:
-        """Fetch a prompt of the connector's MCP server.
-
-        Raises:
-            McpDisabledError: it has none.
-            McpError: the server does not know it or its arguments, or failed.
-        """
-        return self._mirrored().bridge.get_prompt(request.name, request.arguments, request.credentials)
-
-    def load_skill(self, request: SkillRequest) -> SkillResponse:
-        """Return a skill; see ``runtime.skills.load_skill``."""
-        definitions = self.manifest().get("skills") or ()
-        return load_skill(self._hooks, request, definitions=definitions, prompts=self.mirror)
-
-    def credential_ready(self, request: CredentialReadyRequest) -> dict[str, JsonValue] | None:
-        """Return the manifest if it has changed by a new account; see ``Announcement.credential_ready``."""
-        return self._announcement.credential_ready(request)
-
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _check_manager(self) -> str:
@@ -357,11 +319,6 @@ class ConnectorService:
     def _call_cancel(self, sync_run_id: str) -> "Future[Any]":
         given = {"sync_run_id": sync_run_id}
         return self._hook_threads.submit(self._hooks.call, self.connector.cancel, given)
-
-    def _mirrored(self) -> Mirror:
-        if self.mirror is None:
-            raise McpDisabledError
-        return self.mirror
 
     def _announce_again(self) -> None:
         self._registration.again()

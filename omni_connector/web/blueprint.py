@@ -53,7 +53,9 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
         name = f"{state.name_prefix}.{state.name}".lstrip(".")  # As request.blueprint says it, nested or not.
         mounted: dict[str, ConnectorService] = state.app.extensions.setdefault(EXTENSION, {})
         for other in mounted.values():
-            service.slow_requests = other.slow_requests  # The threads are those of the application.
+            service.calls.slow_requests = (
+                other.calls.slow_requests
+            )  # The threads are those of the application.
         mounted[name] = service
         if auth is not None and isinstance(state.app, Application):
             # That application is all ours: addresses that do not exist are closed, too.
@@ -134,35 +136,31 @@ def cancel() -> Response:
 
 def action() -> WerkzeugResponse:
     """``POST /action``: run an action and answer what it answers."""
-    return action_response(_service().execute_action(json_body(ActionRequest)))
+    return action_response(_service().calls.execute_action(json_body(ActionRequest)))
 
 
 def resource() -> Response:
     """``POST /resource``: read a resource of the MCP server that the connector mirrors."""
     body = json_body(ResourceRequest, CREDENTIALS_BYTES)
-    with _service().slow_requests:
-        return json_response(_service().read_resource(body))
+    return json_response(_service().calls.read_resource(body))
 
 
 def prompt() -> Response:
     """``POST /prompt``: fetch a prompt of that server."""
     body = json_body(PromptRequest, CREDENTIALS_BYTES)
-    with _service().slow_requests:
-        return json_response(_service().get_prompt(body))
+    return json_response(_service().calls.get_prompt(body))
 
 
 def skill() -> Response:
     """``POST /skill``: the text of a skill that has no static content in the manifest."""
     body = json_body(SkillRequest, CREDENTIALS_BYTES)
-    with _service().slow_requests:
-        return json_response(_service().load_skill(body).to_wire())
+    return json_response(_service().calls.load_skill(body).to_wire())
 
 
 def credential_ready() -> Response:
     """``POST /oauth/credential-ready``: an account was connected; answers the manifest if it has changed by that."""
     body = json_body(CredentialReadyRequest, CREDENTIALS_BYTES)
-    with _service().slow_requests:
-        changed = _service().credential_ready(body)
+    changed = _service().calls.credential_ready(body)
     return Response(status=204) if changed is None else json_response(changed)
 
 

@@ -10,6 +10,7 @@ from support.scripted import WAIT, Holding, Scripted, sync_request
 
 from omni_connector import ManagerUnreachableError, SdkClientError, Settings
 from omni_connector.models.sync import Slot
+from omni_connector.runtime import registrar as registrar_module
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registrar import Registrar
 from omni_connector.runtime.runs import RunRegistry
@@ -26,7 +27,7 @@ GONE = ManagerUnreachableError("POST /sdk/register: no answer")
 @pytest.fixture
 def register(manager, monkeypatch):
     """Register again and again, almost without waiting; stop after the test."""
-    monkeypatch.setattr(registrar, "FIRST_RETRY_SECONDS", QUICK)
+    monkeypatch.setattr(registrar_module, "FIRST_RETRY_SECONDS", QUICK)
     made = []
 
     def start(manifest=lambda: MANIFEST, interval_seconds=QUICK, **options):
@@ -187,7 +188,7 @@ def test_closing_ends_the_wait_at_once(register, manager):
 
 
 def test_closing_does_not_wait_for_a_manager_that_hangs(register, manager, monkeypatch):
-    monkeypatch.setattr(registrar, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(registrar_module, "CLOSE_SECONDS", 0.05)
     release = threading.Event()
     manager.on("register", lambda _: release.wait(WAIT))
     registrar = register()

@@ -166,7 +166,7 @@ def post(serve):
 
     def post(body, connector=None, prompts=None):
         service = serve(connector or Skilled())
-        service.mirror = prompts
+        service.calls.mirror = prompts
         app = Flask("test")
         app.register_blueprint(build_blueprint(service))
         response = app.test_client().post("/skill", json=body)
