@@ -17,7 +17,7 @@ from omni_connector.models import SyncConfig
 from omni_connector.models.sync import RunProgress
 from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
 from omni_connector.runstore.runs import SharedRuns
-from omni_connector.runtime import offers, registration, runs
+from omni_connector.runtime import offers, registrar, runs
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.runtime.watch import WatchTimes
@@ -394,8 +394,8 @@ def test_an_own_run_is_refused_while_the_store_is_away(process):
 @pytest.fixture
 def often(monkeypatch):
     """Register, and look whose turn it is, often."""
-    monkeypatch.setattr(registration, "TURN_SECONDS", 0.02)
-    monkeypatch.setattr(registration, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(registrar, "TURN_SECONDS", 0.02)
+    monkeypatch.setattr(registrar, "FIRST_RETRY_SECONDS", 0.01)
     return attrs.evolve(SETTINGS, registration_interval_seconds=0.02)
 
 
