@@ -55,7 +55,7 @@ def of(hook, **members):
 def ready(serve):
     def ready(connector, request=REQUEST):
         settings = Settings(manager_url="http://manager", connector_url=URL)
-        return serve(connector, settings=settings).credential_ready(request)
+        return serve(connector, settings=settings).calls.credential_ready(request)
 
     return ready
 
