@@ -13,6 +13,7 @@ from attrs import frozen
 
 from omni_connector.cli import exit_codes
 from omni_connector.cli.options import json_option, source_options, target_argument, verbose_option
+from omni_connector.cli.settings_help import ConnectorCommand
 from omni_connector.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Exit status:
 """
 
 
-@click.command(short_help="Check whether a connector is right.", epilog=EXIT_STATUSES)
+@click.command(cls=ConnectorCommand, short_help="Check whether a connector is right.", epilog=EXIT_STATUSES)
 @target_argument
 @source_options
 @click.option(
@@ -80,6 +81,7 @@ def check(
     from omni_connector.cli.logs import full_log, no_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.signals import StopSignals  # noqa: PLC0415
+    from omni_connector.cli.typed_inputs import typed_inputs  # noqa: PLC0415
     from omni_connector.masking import (  # noqa: PLC0415
         SecretScope,
         protect_process,
@@ -104,6 +106,10 @@ def check(
         stack.enter_context(StopSignals())
         found = find_connector(target)
         connector = found.make()
+        config, typed_secret = typed_inputs(connector, (config, secret), assignments)
+        secret = typed_secret or {}
+        names = connector.declared_types.secret_names
+        stack.enter_context(SecretScope(secrets_in_settings(config, names)))
         subject = Subject(
             make=found.make,
             config=config,

@@ -39,7 +39,7 @@ def read_config(given: str | None, assignments: Iterable[tuple[str, str]]) -> di
     else:
         config = read_object(Path(given), "--config")
     for key, text in assignments:
-        _put(config, key, _value(text))
+        put(config, key, _value(text))
     return config
 
 
@@ -126,7 +126,8 @@ def _value(text: str) -> JsonValue:
         return text
 
 
-def _put(config: dict[str, JsonValue], key: str, value: JsonValue) -> None:
+def put(config: dict[str, JsonValue], key: str, value: JsonValue) -> None:
+    """Set a value of the configuration; a key with dots makes nested objects."""
     *parents, last = key.split(".")
     if len(parents) > DEEPEST:
         raise UnclearOptionError(

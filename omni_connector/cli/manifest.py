@@ -13,7 +13,11 @@ from omni_connector.cli.options import target_argument, verbose_option
 @target_argument
 @verbose_option
 def manifest(*, target: str, verbose: bool) -> None:
-    """Print the manifest of the connector TARGET as JSON, after checking that a manager accepts it."""
+    """Print the manifest of the connector TARGET as JSON, after checking that a manager accepts it.
+
+    Where the connector declares classes for its settings and credentials, their JSON Schemas are printed as well, as
+    config_schema and credentials_schema; they are not sent to the manager.
+    """
     # Loaded here, so that --help need not wait for all of it.
     from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_source_types  # noqa: PLC0415
     from omni_connector.target import load_connector  # noqa: PLC0415
@@ -21,8 +25,10 @@ def manifest(*, target: str, verbose: bool) -> None:
 
     del verbose  # Concerns errors only.
     with contextlib.redirect_stdout(sys.stderr):  # What the connector prints is no part of it.
-        wire = checked_manifest(load_connector(target))
+        connector = load_connector(target)
+        wire = checked_manifest(connector)
     note = note_on_source_types(wire["source_types"])
     if note is not None:
         click.echo(f"Note: {note} {EVERY_TYPE}", err=True)
-    click.echo(json.dumps(wire, indent=2))
+    schemas = {f"{name}_schema": schema for name, schema in connector.declared_types.schemas.items()}
+    click.echo(json.dumps({**wire, **schemas}, indent=2))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 
 from omni_connector.cli import exit_codes
 from omni_connector.cli.options import (
@@ -15,9 +16,14 @@ from omni_connector.cli.options import (
     target_argument,
     verbose_option,
 )
+from omni_connector.cli.settings_help import ConnectorCommand
 
 
-@click.command(short_help="Sync a source once, into an embedded manager.", epilog=exit_codes.EXPLAINED)
+@click.command(
+    cls=ConnectorCommand,
+    short_help="Sync a source once, into an embedded manager.",
+    epilog=exit_codes.EXPLAINED,
+)
 @target_argument
 @source_options
 @click.option(
@@ -51,6 +57,8 @@ def run(
     that arrive are kept in the data directory, where "omni-connector search" finds them. A second run of the same
     source continues from the checkpoint of the last one that completed.
 
+    After a TARGET, --help also lists the settings that the connector declares.
+
     Ctrl-C cancels the sync in order; a second Ctrl-C ends at once.
     """
     # Loaded here, so that --help need not wait for all of it.
@@ -60,6 +68,7 @@ def run(
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.signals import StopSignals  # noqa: PLC0415
     from omni_connector.cli.source import SourceOptions  # noqa: PLC0415
+    from omni_connector.cli.typed_inputs import typed_inputs  # noqa: PLC0415
     from omni_connector.masking import (  # noqa: PLC0415
         SecretScope,
         protect_process,
@@ -78,8 +87,6 @@ def run(
     protect_process()
     secrets = SecretScope(secrets_in(source.credentials) | secrets_in_settings(source.config))
     output = Output(as_json=as_json)
-    for note in doubtful(assignments):
-        output.say(note, "yellow")
     with contextlib.ExitStack() as stack:
         stack.enter_context(secrets)
         if as_json:  # What a connector prints must not get into the JSON.
@@ -89,6 +96,12 @@ def run(
         connector = load_connector(target)
         if log is not None:
             log.show_more_of(type(connector).__module__)
+        config, secret = typed_inputs(connector, (source.config, source.credentials), assignments)
+        source = evolve(source, config=config, credentials=secret)
+        declared = connector.declared_types
+        stack.enter_context(SecretScope(secrets_in_settings(config, declared.secret_names)))
+        for note in doubtful(assignments) if declared.config is None else ():
+            output.say(note, "yellow")
         summary = LocalRun(
             connector, RunOptions(source=source, **options), output=output, signals=signals
         ).run()
