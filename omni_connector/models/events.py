@@ -34,12 +34,13 @@ class EncodedEvent:
     """One event as JSON text; not frozen, because a frozen one takes three times as long to make.
 
     ``document_id`` is the document's id in its source; of a group or a person the address. ``kind`` is the ``type`` on the
-    wire, ``body`` a JSON object as UTF-8.
+    wire, ``body`` a JSON object as UTF-8. ``mark`` is for the one that has to know what becomes of it.
     """
 
     document_id: str
     kind: str
     body: bytes
+    mark: Any = None
 
     @property
     def subject(self) -> str:
@@ -49,7 +50,7 @@ class EncodedEvent:
     def with_content_id(self, content_id: str) -> "EncodedEvent":
         """Return the event with its content id filled in."""
         body = b'%b,"content_id":%b}' % (self.body[:-1], encode_text(content_id))
-        return EncodedEvent(self.document_id, self.kind, body)
+        return EncodedEvent(self.document_id, self.kind, body, self.mark)
 
 
 def encode_upsert(kind: str, document: Document, *, sync_run_id: str, source_id: str) -> EncodedEvent:

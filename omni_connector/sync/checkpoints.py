@@ -100,6 +100,7 @@ class RunCheckpoints:
             covers_counts: what was counted lies before it; False where it says so itself, or is not new.
         """
         with self._naming_what_is_too_large("checkpoint", checkpoint) as size:
+            self._run.inventories.saving(checkpoint)
             counters = self._delivery.counters
             held, totals = counters.counted()
             if totals is not None and covers_counts:
@@ -108,6 +109,7 @@ class RunCheckpoints:
                 self._run.info.sync_run_id, checkpoint, source_id=self._run.info.source_id
             )
             self._covered.saved()
+        self._run.inventories.saved(checkpoint)
         self.last = checkpoint
         self._has_saved = True
         if covers_counts:
@@ -144,6 +146,7 @@ class RunCheckpoints:
             self.store(checkpoint, covers_counts=False)
         self._delivery.counters.release_all()
         self._report_counts()
+        self._run.inventories.completing(self.last)
 
     @contextmanager
     def _naming_what_is_too_large(self, name: str, value: JsonValue) -> Iterator[int]:

@@ -12,13 +12,13 @@ from omni_connector.awaitables import (
     AwaitableStr,
 )
 from omni_connector.exceptions import InvalidValueError
+from omni_connector.inventory.fingerprint import version_key
 from omni_connector.models.codec import checkpoint_of
 from omni_connector.models.document import Document, document_id
 from omni_connector.models.events import (
     CREATED,
     UPDATED,
     EncodedEvent,
-    encode_delete,
     encode_group,
     encode_person,
     encode_person_deletion,
@@ -27,6 +27,7 @@ from omni_connector.models.json_values import JsonValue
 from omni_connector.models.people import GroupMembership, PersonRecord, person_email, require_other_manager
 from omni_connector.sync.colours import Colour
 from omni_connector.sync.content import ContentStorage
+from omni_connector.sync.inventory import Inventory
 from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_view import RunView
@@ -158,11 +159,20 @@ class SyncContext(RunView):
             InvalidValueError: ``external_id`` is not a text of 1 to 500 characters.
         """
         name = document_id(external_id)
-        done = self._put(
-            "emit_deleted", encode_delete(name, sync_run_id=self.sync_run_id, source_id=self.source_id)
-        )
-        self._run.intake.deleted += 1
-        return done
+        rest = self._run.intake.delete(name)
+        return DONE if rest is None else self._colour.call(AwaitableNone, rest)
+
+    def inventory(self, scope: str = "", *, version: JsonValue = None) -> Inventory:
+        """Return what finds changes and deletions: which documents of a scope the manager has, and in which version.
+
+        Open it at the beginning of ``sync()``, in every run. A partition has inventories of its own.
+
+        Args:
+            scope: a part of the source that is listed by itself, such as a drive or a mailbox.
+            version: what all documents depend on, such as the permissions in the settings, or the version of your
+                conversion. When it is another, all documents count as changed.
+        """
+        return Inventory(self._run, self._colour, self._run.inventories.listing(scope, version_key(version)))
 
     # -- groups and people --------------------------------------------------------------------------------------
 

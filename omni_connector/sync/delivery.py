@@ -88,6 +88,9 @@ class Delivery:
         ledger: where refused documents are noted.
         limits: when batches are sent.
         meter: learns what time is spent on.
+
+    Attributes:
+        sender: sends batches.
     """
 
     def __init__(
@@ -109,7 +112,7 @@ class Delivery:
         self._full_events = min(limits.flush_events, limits.buffer_events // 2 + 1)
         self._full_bytes = min(limits.batch_bytes, limits.buffer_bytes // 2 + 1)
         self.counters = Counters(run, manager)
-        self._sender = Sender(run, manager, ledger)
+        self.sender = Sender(run, manager, ledger)
         self._lock = threading.Lock()  # Protects everything below.
         self._work = threading.Condition(self._lock)  # The sender waits here for something to do ...
         self._changed = threading.Condition(self._lock)  # ... and everybody else for what it has done.
@@ -274,7 +277,7 @@ class Delivery:
         try:
             events = self._resolved(batch)
             with self._meter.stage(Stage.SENDING_EVENTS):
-                self._sender.send(events, self.counters)
+                self.sender.send(events, self.counters)
                 self._ledger.check_refused()
                 if counts_asked:
                     self.counters.report_all(self._state.stopped)
@@ -351,11 +354,13 @@ class Delivery:
                     self._state.raise_if_stopped()
                     raise
                 except WithdrawnError:
+                    self.sender.refused(event)
                     continue
                 except (SdkClientError, InvalidValueError, OSError) as error:
                     status = error.status if isinstance(error, SdkClientError) else None
                     if isinstance(error, SdkClientError) and not skips_its_document(error):
                         raise
+                    self.sender.refused(event)
                     self._ledger.add(
                         DocumentError(
                             document_id=event.document_id, stage="content", reason=str(error), status=status

@@ -7,11 +7,18 @@ from functools import partial
 from typing import Any
 
 from omni_connector.exceptions import InvalidDocumentError, InvalidValueError
+from omni_connector.inventory.listing import Listing
 from omni_connector.manager.pending import Pending
 from omni_connector.masking import error_text
 from omni_connector.models.document import Document, require_one_content
-from omni_connector.models.events import EncodedEvent, encode_upsert
-from omni_connector.sync.ledger import CONNECTOR_STAGE, DECODED_STAGE, TRUNCATED_STAGE, DocumentError
+from omni_connector.models.events import EncodedEvent, encode_delete, encode_upsert
+from omni_connector.sync.ledger import (
+    CONNECTOR_STAGE,
+    DECODED_STAGE,
+    TRUNCATED_STAGE,
+    WITHHELD_STAGE,
+    DocumentError,
+)
 from omni_connector.sync.payloads import Payload, PendingContent, WithdrawnError, payload_of
 from omni_connector.sync.run_parts import RunParts
 
@@ -59,6 +66,8 @@ class Intake:
             require_one_content(document)
         info = run.info
         event = encode_upsert(kind, document, sync_run_id=info.sync_run_id, source_id=info.source_id)
+        if run.inventories:
+            event.mark = run.inventories.emitting(document.external_id)
         if document.permissions is None and PRIVATE not in run.said:
             self._mention_missing_permissions(document)
         if content is None:
@@ -80,6 +89,29 @@ class Intake:
         self._run.require_open(operation, event.document_id)
         return None if self._delivery.put(event) else self.wait_for_room
 
+    def delete(self, document_id: str, listing: Listing | None = None) -> Callable[[], None] | None:
+        """Take a deletion that a listing has found, or the connector itself; otherwise as ``put``."""
+        run, info = self._run, self._run.info
+        event = encode_delete(document_id, sync_run_id=info.sync_run_id, source_id=info.source_id)
+        if run.inventories:
+            event.mark = run.inventories.deleting(document_id, listing)
+        rest = self.put("emit_deleted", event)
+        self.deleted += 1
+        return rest
+
+    def finish(self, listing: Listing) -> None:
+        """Delete what a complete listing has not found."""
+        run = self._run
+        run.require_open("inventory.finish")
+        with run.waiting("inventory.finish"):
+            withheld = run.inventories.finish(listing, partial(self._delete_all, listing))
+        if withheld:
+            log.warning("%s", withheld, extra=run.log_extra)
+            name = listing.scope or run.info.source_id
+            run.ledger.note(
+                DocumentError(document_id=name, kind="deletions", stage=WITHHELD_STAGE, reason=withheld)
+            )
+
     def wait_for_room(self) -> None:
         """Wait until the buffer is below its limits."""
         if not self._delivery.has_room():
@@ -100,6 +132,7 @@ class Intake:
         """
         self._run.require_open("emit_error", external_id)
         self._run.note(external_id, CONNECTOR_STAGE, error_text(error))
+        self._run.inventories.note_error(external_id)
         self._run.ledger.check()
 
     def flush(self) -> list[DocumentError]:
@@ -107,7 +140,13 @@ class Intake:
         self._run.require_open("flush")
         with self._run.waiting("flush"):
             self._delivery.barrier()
+            self._run.inventories.commit()
         return self._run.ledger.take_refused()
+
+    def _delete_all(self, listing: Listing, document_ids: list[str]) -> None:
+        for document_id in document_ids:
+            if self.delete(document_id, listing) is not None:
+                self.wait_for_room()
 
     def _read_content(self, document: Document, pending: PendingContent) -> None:
         """Read a file that was given as content, and begin to send it."""

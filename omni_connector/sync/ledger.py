@@ -19,6 +19,7 @@ DECODED_STAGE = "decoded"
 UNSUPPORTED_STAGE = "unsupported"
 PARTITION_STAGE = "partition"
 ENDED_STAGE = "ended"
+WITHHELD_STAGE = "withheld"
 ARRIVED_STAGES = frozenset({TRUNCATED_STAGE, DECODED_STAGE})
 """Notes on documents that did arrive."""
 
@@ -45,10 +46,11 @@ class DocumentError:
             manager), ``truncated`` (arrived, but its text was cut), ``decoded`` (arrived; its text is not UTF-8 and was
             taken as windows-1252), ``unsupported`` (of a kind that an older manager does not know; one entry stands for
             all of them), ``partition`` (a partition of the source that failed, in a run that completed without it),
-            ``ended`` (what ``sync()`` raised after it had ended its run; it belongs to no single document).
+            ``ended`` (what ``sync()`` raised after it had ended its run; it belongs to no single document), ``withheld``
+            (documents that an inventory did not find, and that are deleted only with approval; one entry for all of them).
         reason: what happened.
         status: HTTP status of the manager's refusal, or None.
-        kind: ``document``, ``group``, ``person``, ``partition`` or ``run``.
+        kind: ``document``, ``group``, ``person``, ``partition``, ``deletions`` or ``run``.
     """
 
     document_id: str

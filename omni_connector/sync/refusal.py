@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from omni_connector.exceptions import ExtractionError, SdkClientError, SyncRunEndedError
+from omni_connector.inventory.of_run import RunInventories
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.events import UPSERTS, EncodedEvent
 from omni_connector.sync.counters import Counters
@@ -24,9 +25,14 @@ _Refused = list[tuple[EncodedEvent, SdkClientError]]
 
 
 class Sender:
-    """Sends the events of one run, in order; refused ones go into the ledger, the others arrive."""
+    """Sends the events of one run, in order; refused ones go into the ledger, the others arrive.
+
+    Attributes:
+        inventories: have to know what is sent, accepted and refused.
+    """
 
     def __init__(self, run: RunInfo, manager: ManagerApi, ledger: ErrorLedger) -> None:
+        self.inventories: RunInventories | None = None
         self._run = run
         self._manager = manager
         self._ledger = ledger
@@ -44,13 +50,22 @@ class Sender:
         """
         if not events:
             return
+        if self.inventories:
+            self.inventories.sending(events)
         error = self._refusal_of(events, patient=True)
         refused = [] if error is None else self._search(events, error)
         self._require_a_manager_that_works(events, refused)
         accepted = self._note(events, refused)
+        if self.inventories:
+            self.inventories.accepted(accepted)
         if accepted:
             self._last = accepted[-1]
         counters.updated(sum(event.kind in UPSERTS for event in accepted))
+
+    def refused(self, event: EncodedEvent) -> None:
+        """Note an event that does not arrive."""
+        if self.inventories:
+            self.inventories.refused(event)
 
     def _require_a_manager_that_works(self, events: list[EncodedEvent], refused: _Refused) -> None:
         if len(refused) < len(events):
@@ -153,6 +168,7 @@ class Sender:
                 accepted.append(event)
                 self._ledger.accepted(1)
                 continue
+            self.refused(event)
             self._ledger.add(
                 DocumentError(
                     document_id=event.document_id,

@@ -160,6 +160,7 @@ class SyncRun(RunParts):
                     updated=counters.total_updated,
                     new_state=self.checkpoints.last,
                 )
+                self.inventories.completed(self.checkpoints.last)
 
     def fail(self, error: str | BaseException) -> None:
         """Deliver what was taken as far as possible, then end the run as failed, without secrets in the text."""
@@ -246,6 +247,7 @@ class SyncRun(RunParts):
         """End the run's own thread, after its end."""
         self._forget_abort()
         self.delivery.close()
+        self.inventories.close()
         self.meter.end()
         self.secrets.close()
 

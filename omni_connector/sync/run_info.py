@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from attrs import Factory, field, frozen
 
+from omni_connector.inventory.standing import RunFacts
 from omni_connector.masking import secrets_in, secrets_in_settings
 from omni_connector.models import SyncConfig, SyncMode, SyncRequest
 from omni_connector.models.sync import ABSENT, UserFilterMode, to_filter_mode
@@ -167,3 +168,16 @@ class RunInfo:
     def state(self) -> Any:
         """Where the connector goes on: the checkpoint, or None for a run that starts from nothing."""
         return None if self.starts_from_nothing else self.checkpoint
+
+    def for_inventories(self) -> RunFacts:
+        """Return what an inventory needs to know of the run."""
+        partition = self.identity.partition
+        return RunFacts(
+            sync_run_id=self.sync_run_id,
+            source=f"{self.source_id}/{partition}" if partition else self.source_id,
+            is_partition=bool(partition),
+            is_full=self.mode is SyncMode.FULL,
+            checkpoint=self.checkpoint,
+            has_own_checkpoint=self.has_own_checkpoint,
+            config=self.config,
+        )

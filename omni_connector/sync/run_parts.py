@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from omni_connector.inventory.of_run import InventoryTerms, RunInventories
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import SecretScope
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
@@ -26,6 +27,7 @@ class RunParts:
         run_meter: ... and that of the whole run, where this is one partition of it.
         ledger: the documents that did not arrive.
         delivery: the way of the events.
+        inventories: which documents the manager has, by scope.
         secrets: are masked until the run is closed.
         said: what is logged once a run, and was.
         log_extra: what its lines in the log carry beside their text.
@@ -49,8 +51,14 @@ class RunParts:
         self.ledger = ErrorLedger(info.sync_run_id, error_limits)
         limits = limits or DeliveryLimits.for_mode(info.mode)
         self.delivery = Delivery(info, self.manager, state, self.ledger, limits, meter=self.meter)
+        self.use_inventories(InventoryTerms())
         self.said: set[str] = set()
         self.log_extra = {"sync_run_id": info.sync_run_id}
+
+    def use_inventories(self, terms: InventoryTerms) -> None:
+        """Keep the run's inventories where the connector's are; to be called before anything is emitted."""
+        self.inventories = RunInventories(self.info.for_inventories(), terms)
+        self.delivery.sender.inventories = self.inventories
 
     @contextmanager
     def waiting(self, what: str, stage: Stage = Stage.WAITING_MANAGER) -> Iterator[None]:

@@ -1,0 +1,83 @@
+"""Inventories in the memory of this process: for tests, and where no file can be had."""
+
+import copy
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from omni_connector.forking import begins_anew
+from omni_connector.inventory.storage import Changes, Entry, Note, Shelf
+
+T = TypeVar("T")
+
+
+class MemoryInventories:
+    """Keeps everything in this process; implements ``InventoryStorage``.
+
+    Args:
+        remark: what an operator should know.
+    """
+
+    label = "memory"
+
+    def __init__(self, remark: str = "") -> None:
+        self.remark = remark
+        self._lock = threading.Lock()  # Protects the following.
+        self._notes: dict[str, Note] = {}
+        self._shelves: dict[Shelf, dict[str, Entry]] = {}
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Go on with a lock of its own."""
+        self._lock = threading.Lock()
+
+    def note(self, name: str) -> Note:
+        """Return a note."""
+        with self._lock:
+            return copy.deepcopy(self._notes.get(name, {}))
+
+    def update(self, name: str, change: Callable[[Note], T]) -> T:
+        """Alter a note."""
+        with self._lock:
+            note = copy.deepcopy(self._notes.get(name, {}))
+            value = change(note)
+            self._notes[name] = note
+            return value
+
+    def find(self, shelf: Shelf, document_id: str) -> Entry | None:
+        """Return a document."""
+        with self._lock:
+            return self._shelves.get(shelf, {}).get(document_id)
+
+    def write(self, batch: Sequence[tuple[Shelf, Changes]]) -> None:
+        """Make changes."""
+        with self._lock:
+            for shelf, changes in batch:
+                self._write(self._shelves.setdefault(shelf, {}), changes)
+
+    def count(self, shelf: Shelf) -> int:
+        """Count documents."""
+        with self._lock:
+            return len(self._shelves.get(shelf, {}))
+
+    def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
+        """Return documents that were not seen."""
+        with self._lock:
+            entries = self._shelves.get(shelf, {}).items()
+            found = sorted(name for name, entry in entries if entry.seen < run and name > after)
+            return found[:limit]
+
+    def close(self) -> None:
+        """Keep everything: another service of the process may use it."""
+
+    def _write(self, entries: dict[str, Entry], changes: Changes) -> None:
+        run = changes.run
+        for name, fingerprint in changes.kept.items():
+            entries[name] = Entry(fingerprint, run if fingerprint else 0, run)
+        for name in changes.doubted & entries.keys():
+            entries[name] = Entry(b"", 0, entries[name].seen)
+        for name in changes.deleted:
+            entries.pop(name, None)
+        for name in changes.seen & entries.keys():
+            entry = entries[name]
+            entries[name] = Entry(entry.fingerprint, entry.sent, max(entry.seen, run))

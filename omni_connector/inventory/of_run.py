@@ -1,0 +1,412 @@
+"""The inventories of one run: what it finds, what it sends, and what the manager has accepted.
+
+Before an event leaves, its document's fingerprint is taken away; when the manager has accepted it, the new one is written.
+So a process that is killed in between leaves a document of which it is known that its version is not known: it is sent
+again, and it is deleted when it is gone. What a batch has brought is written together with what the next one begins with;
+the rest is written before each checkpoint and at the end.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from attrs import field, frozen
+
+from omni_connector.exceptions import ConnectorError
+from omni_connector.inventory.approvals import SETTING, ask, is_approved
+from omni_connector.inventory.fingerprint import UNKNOWN
+from omni_connector.inventory.limits import DeletionLimits
+from omni_connector.inventory.listing import Listing, Mark
+from omni_connector.inventory.memory import MemoryInventories
+from omni_connector.inventory.standing import (
+    RunFacts,
+    Standing,
+    begin,
+    scope_of,
+    set_basis,
+    set_checkpoints,
+)
+from omni_connector.inventory.storage import Changes, InventoryStorage, Note, Shelf
+from omni_connector.models.codec import digest
+from omni_connector.models.events import EncodedEvent
+from omni_connector.models.json_values import JsonValue
+
+log = logging.getLogger(__name__)
+
+STAGED = 5_000
+"""Changes that are written when so many wait."""
+
+MOST_WANTED = 100_000
+"""Changed documents that are remembered until they are emitted; the oldest beyond are sent again by the next run."""
+
+PAGE = 1_000
+
+
+@frozen(kw_only=True)
+class InventoryTerms:
+    """What the runs of one connector have in common.
+
+    Attributes:
+        storage: where inventories are kept.
+        limits: how many documents may be deleted without approval.
+        reconcile_seconds: how often a source is listed completely; None: only in full runs.
+        has_action: approvals can be given by an action.
+    """
+
+    storage: InventoryStorage = field(factory=MemoryInventories)
+    limits: DeletionLimits = field(factory=DeletionLimits)
+    reconcile_seconds: float | None = None
+    has_action: bool = False
+
+
+class RunInventories:
+    """All inventories of one run, by scope. Safe to use from many threads.
+
+    Args:
+        facts: what is known of the run.
+        terms: what all runs have in common.
+    """
+
+    def __init__(self, facts: RunFacts, terms: InventoryTerms) -> None:
+        self._facts = facts
+        self._terms = terms
+        self._storage = terms.storage
+        self._lock = threading.Lock()  # Protects the following.
+        self._listings: dict[str, Listing] = {}
+        self._wanted: dict[str, tuple[Listing, bytes]] = {}  # Changed, and not emitted yet.
+        self._pending: dict[str, Mark] = {}  # Emitted, and not written yet.
+        self._done: list[Mark] = []  # The manager has answered; written with the next changes.
+        self._standing: Standing | None = None
+        self._last_saved = digest(facts.checkpoint)
+        self._beginning = threading.RLock()  # Held while the storage is asked for the first time.
+        self._committing = threading.Lock()  # Held during writes, so that they stay in order.
+
+    def __bool__(self) -> bool:
+        return bool(self._listings)
+
+    def listing(self, scope: str, key: bytes) -> Listing:
+        """Return the listing of a scope; memory only."""
+        with self._lock:
+            found = self._listings.get(scope)
+            if found is None:
+                found = self._listings[scope] = Listing(Shelf(self._facts.source, scope), key)
+            found.key = key
+            return found
+
+    # -- what the connector finds ---------------------------------------------------------------------------------
+
+    def is_changed(self, listing: Listing, document_id: str, fingerprint: bytes) -> bool:
+        """Note that a document is there, and say whether it has to be sent."""
+        standing = self._open(listing)
+        with self._lock:
+            listing.has_listed = True
+            mark = self._pending.get(document_id)
+            if mark is not None and listing in mark.listings:
+                if mark.fingerprint == fingerprint != UNKNOWN:
+                    return False
+                self._want(document_id, listing, fingerprint)
+                return True
+            wanted = self._wanted.get(document_id)
+            if wanted is not None and wanted[0] is listing:
+                self._wanted[document_id] = (listing, fingerprint)
+                return True
+        entry = self._storage.find(listing.shelf, document_id)
+        oldest = standing.number if self._facts.is_full else standing.valid_from
+        is_changed = entry is None or entry.sent < oldest or not entry.fingerprint == fingerprint != UNKNOWN
+        with self._lock:
+            if entry is not None and entry.seen < standing.number:
+                listing.changes.seen.add(document_id)
+            if is_changed:
+                self._want(document_id, listing, fingerprint)
+            is_much = len(listing.changes) >= STAGED
+        if is_much:
+            self.commit()
+        return is_changed
+
+    def see(self, listing: Listing, document_id: str) -> bool:
+        """Note that a document is there; return whether ``commit`` is due. Memory only once the scope was used."""
+        self._open(listing)
+        with self._lock:
+            listing.has_listed = True
+            listing.changes.seen.add(document_id)
+            return len(listing.changes) >= STAGED
+
+    def is_open(self, listing: Listing) -> bool:
+        """Say whether the storage was asked for this scope already."""
+        return listing.known is not None
+
+    def leave_unread(self, listing: Listing, beginning: str) -> None:
+        """Keep what begins so, whatever the listing says."""
+        self._open(listing)
+        with self._lock:
+            listing.add_unread(beginning)
+
+    def is_due(self, listing: Listing) -> bool:
+        """Say whether this run should list all ids of the scope; the same after an interruption."""
+        self._open(listing)
+        if listing.is_due is None:
+            last = self._storage.note(self._facts.source).get("reconciled", {}).get(listing.scope)
+            every = self._terms.reconcile_seconds
+            passed = None if last is None else time.time() - last
+            is_late = every is not None and (passed is None or passed < 0 or passed >= every)
+            listing.is_due = self._facts.is_full or is_late
+            self._storage.update(self._facts.source, self._keep_listings)
+        return listing.is_due
+
+    def note_error(self, document_id: str) -> None:
+        """A document that could not be read is there nevertheless."""
+        for listing in self._all():
+            self.see(listing, document_id)
+
+    # -- what becomes of events -----------------------------------------------------------------------------------
+
+    def emitting(self, document_id: str) -> Mark | None:
+        """Return what goes with an event that is about to be taken; None where no inventory has asked for it."""
+        with self._lock:
+            found = self._wanted.pop(document_id, None)
+            if found is not None:
+                mark = Mark(document_id, found[1], (found[0],))
+            else:
+                before = self._pending.get(document_id)
+                if before is None or before.fingerprint is None:
+                    return None
+                mark = Mark(document_id, before.fingerprint, before.listings)
+            self._pending[document_id] = mark
+            return mark
+
+    def deleting(self, document_id: str, listing: Listing | None = None) -> Mark:
+        """Return what goes with a deletion that is about to be taken: in one listing, or in all."""
+        with self._lock:
+            listings = tuple(self._listings.values()) if listing is None else (listing,)
+            self._wanted.pop(document_id, None)
+            mark = self._pending[document_id] = Mark(document_id, None, listings)
+            return mark
+
+    def sending(self, events: Iterable[EncodedEvent]) -> None:
+        """Write, before a batch leaves, which documents it is about."""
+        marks = [event.mark for event in events if event.mark is not None]
+        if not marks:
+            return
+        for mark in marks:
+            for listing in mark.listings:
+                self._open(listing)
+        with self._lock:
+            for mark in marks:
+                for listing in mark.listings:
+                    if mark.fingerprint is None:
+                        listing.changes.doubt(mark.document_id)
+                    else:
+                        listing.changes.keep(mark.document_id, UNKNOWN)
+        self.commit()
+
+    def accepted(self, events: Iterable[EncodedEvent]) -> None:
+        """Note what the manager has accepted; memory only."""
+        with self._lock:
+            for mark in [event.mark for event in events if event.mark is not None]:
+                for listing in mark.listings:
+                    if mark.fingerprint is None:
+                        listing.changes.delete(mark.document_id)
+                    else:
+                        listing.changes.keep(mark.document_id, mark.fingerprint)
+                self._done.append(mark)
+
+    def refused(self, event: EncodedEvent) -> None:
+        """Note a document that the manager has refused: it is sent again by the next run. Memory only."""
+        mark = event.mark
+        if mark is not None:
+            with self._lock:
+                for listing in mark.listings:
+                    listing.changes.doubt(mark.document_id)
+                self._done.append(mark)
+
+    # -- when it is written ---------------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Write what is certain."""
+        if not self._listings:
+            return
+        with self._committing:
+            with self._lock:
+                batch, done = [], self._done
+                for listing in self._listings.values():
+                    if len(listing.changes):
+                        batch.append((listing.shelf, listing.changes))
+                        listing.changes = Changes(listing.changes.run)
+                self._done = []
+            if batch:
+                self._storage.write(batch)
+            with self._lock:
+                for mark in done:
+                    if self._pending.get(mark.document_id) is mark:
+                        del self._pending[mark.document_id]
+
+    def saving(self, checkpoint: JsonValue) -> None:
+        """Write everything before a checkpoint is saved from which the run may be resumed."""
+        if self._listings:
+            self._begin()
+            self.commit()
+            self._storage.update(self._facts.source, partial(self._keep_checkpoint, digest(checkpoint)))
+
+    def saved(self, checkpoint: JsonValue) -> None:
+        """The checkpoint was saved."""
+        if self._listings:
+            self._last_saved = digest(checkpoint)
+
+    def completing(self, checkpoint: JsonValue) -> None:
+        """Write everything before the run completes with a checkpoint."""
+        if self._listings:
+            self._begin()
+            self.commit()
+            self._storage.update(self._facts.source, partial(self._keep_end, digest(checkpoint)))
+
+    def completed(self, checkpoint: JsonValue) -> None:
+        """Forget the run: the manager has published its checkpoint. Of a partition that is not known yet."""
+        if self._listings and not self._facts.is_partition:
+            try:
+                self._storage.update(self._facts.source, partial(self._forget_run, digest(checkpoint)))
+            except ConnectorError as error:  # The next run recognises the checkpoint nevertheless.
+                log.info("The inventory of source %s was not tidied: %s", self._facts.source, error)
+
+    def close(self) -> None:
+        """Write what is certain, as far as possible; what is not written is sent again."""
+        try:
+            self.commit()
+        except ConnectorError as error:
+            log.warning("The inventory misses the end of the run, which is sent again: %s", error)
+
+    # -- the end of a listing -------------------------------------------------------------------------------------
+
+    def finish(self, listing: Listing, delete: Callable[[list[str]], None]) -> str:
+        """Delete what was not seen in a listing that is complete; return why nothing was deleted, if so.
+
+        Args:
+            listing: the scope.
+            delete: is given ids, page by page.
+        """
+        standing = self._open(listing)
+        self.commit()
+        name = (
+            f"scope {listing.scope!r} of source {self._facts.source}"
+            if listing.scope
+            else f"source {self._facts.source}"
+        )
+        if not standing.is_whole:
+            return (
+                f"Nothing was deleted in {name}: this run was begun with another inventory, so it is not known what "
+                "it had listed before it was interrupted. The next run that lists everything deletes what is gone."
+            )
+        found = sum(map(len, self._gone(listing, standing)))
+        known = listing.known or 0
+        needs_approval = self._terms.limits.needs_approval(
+            deleted=found, known=known, is_empty=not listing.has_listed
+        )
+        if needs_approval and not is_approved(self._storage, self._facts, listing.scope, found):
+            code = ask(self._storage, self._facts, listing.scope, found)
+            return self._withheld(name, found, known, code)
+        for page in self._gone(listing, standing):
+            delete(page)
+        listing.is_reconciled = not listing.unread
+        return ""
+
+    def _withheld(self, name: str, found: int, known: int, code: str) -> str:
+        action = f', or run the action {SETTING} with {{"code": "{code}"}}' if self._terms.has_action else ""
+        return (
+            f"{found} of {known} documents of {name} were not found any more. So many are deleted only with approval: "
+            f"nothing was deleted. If they are gone on purpose, set {SETTING} to {code!r} in the source's settings{action}. "
+            f"It counts once, for at most {found} documents."
+        )
+
+    def _gone(self, listing: Listing, standing: Standing) -> Iterator[list[str]]:
+        after = ""
+        unread = tuple(listing.unread)
+        while page := self._storage.unseen(listing.shelf, standing.number, after, PAGE):
+            after = page[-1]
+            with self._lock:
+                found = [name for name in page if not name.startswith(unread) and name not in self._pending]
+            if found:
+                yield found
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _all(self) -> list[Listing]:
+        with self._lock:
+            return list(self._listings.values())
+
+    def _want(self, document_id: str, listing: Listing, fingerprint: bytes) -> None:
+        """Remember a document that should be emitted; the lock is held."""
+        self._wanted.pop(document_id, None)
+        self._wanted[document_id] = (listing, fingerprint)
+        if len(self._wanted) > MOST_WANTED:
+            oldest = next(iter(self._wanted))
+            other, _ = self._wanted.pop(oldest)
+            other.changes.keep(oldest, UNKNOWN)
+
+    def _begin(self) -> Standing:
+        if self._standing is None:
+            with self._beginning:
+                if self._standing is None:
+                    standing = self._storage.update(self._facts.source, partial(begin, facts=self._facts))
+                    self._say(standing)
+                    self._standing = standing
+        return self._standing
+
+    def _open(self, listing: Listing) -> Standing:
+        if listing.known is not None and self._standing is not None:
+            return self._standing
+        with self._beginning:
+            standing = self._begin()
+            if listing.known is None:
+                listing.changes.run = standing.number
+                noted = self._storage.note(self._facts.source)
+                listing.recall(scope_of(noted, self._facts.sync_run_id, listing.scope))
+                if listing.known is None:
+                    listing.known = self._storage.count(listing.shelf)
+                    self._storage.update(self._facts.source, self._keep_listings)
+            return standing
+
+    def _say(self, standing: Standing) -> None:
+        source, place = self._facts.source, self._storage.label
+        if self._storage.remark and place not in _remarked:
+            _remarked.add(place)
+            log.warning("Inventories are kept in %s. %s", place, self._storage.remark)
+        if standing.is_trusted:
+            return
+        what = (
+            "knows nothing of it yet, although it was synced before"
+            if standing.was_empty
+            else "is not that of the checkpoint which this run was given: it was lost, or a run took place elsewhere"
+        )
+        log.warning(
+            "Source %s: the inventory in %s %s. Every document counts as changed in this run; one that was deleted "
+            "meanwhile and is not known here is not found.",
+            source,
+            place,
+            what,
+        )
+
+    def _keep_listings(self, note: Note) -> None:
+        for listing in self._all():
+            if listing.known is not None:
+                listing.keep(scope_of(note, self._facts.sync_run_id, listing.scope))
+
+    def _keep_checkpoint(self, checkpoint: str, note: Note) -> None:
+        self._keep_listings(note)
+        set_checkpoints(note, self._facts.sync_run_id, [self._last_saved, checkpoint])
+
+    def _keep_end(self, checkpoint: str, note: Note) -> None:
+        self._keep_listings(note)
+        set_basis(note, checkpoint, is_certain=False)
+        now = time.time()
+        for listing in self._all():
+            if listing.is_reconciled:
+                note.setdefault("reconciled", {})[listing.scope] = now
+
+    def _forget_run(self, checkpoint: str, note: Note) -> None:
+        set_basis(note, checkpoint, is_certain=True)
+        note["runs"].pop(self._facts.sync_run_id, None)
+
+
+_remarked: set[str] = set()
+"""Places of which the log has spoken."""

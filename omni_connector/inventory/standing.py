@@ -1,0 +1,110 @@
+"""What is noted of one source: its runs, and the checkpoint up to which the inventory is right.
+
+An inventory that is kept on one machine does not learn of a run on another, and one that is lost knows nothing. So the note
+has the digest of the checkpoint with which the last run ended. A run that is given another one sends everything again.
+
+    {"v": 1, "next": 8, "valid_from": 3, "basis": ["<digest>"], "reconciled": {"<scope>": 1764460800.0},
+     "asked": {"<scope>": "<code>"},
+     "runs": {"01J...": {"n": 7, "checkpoints": ["<digest>"], "scopes": {"<scope>": {"known": 40, "unread": [], ...}}}}}
+"""
+
+from typing import Any
+
+from attrs import frozen
+
+from omni_connector.inventory.storage import VERSION, Note
+from omni_connector.models.codec import digest
+from omni_connector.models.json_values import JsonValue
+
+KEPT_RUNS = 16
+"""A source has two runs at most at a time; what others have left behind goes."""
+
+NO_CHECKPOINT = digest(None)
+
+
+@frozen(kw_only=True)
+class RunFacts:
+    """What an inventory needs to know of a run.
+
+    Attributes:
+        sync_run_id: id of the run.
+        source: id of the source, with the key of a partition where it has one.
+        is_partition: it is one partition of a run.
+        is_full: it sends everything.
+        checkpoint: what it was given.
+        has_own_checkpoint: a process before this one has saved that in this run.
+        config: the source's settings.
+    """
+
+    sync_run_id: str
+    source: str
+    is_partition: bool = False
+    is_full: bool = True
+    checkpoint: JsonValue = None
+    has_own_checkpoint: bool = False
+    config: Any = None
+
+
+@frozen(kw_only=True)
+class Standing:
+    """How a run stands to the inventory.
+
+    Attributes:
+        number: of the run; later runs have higher ones.
+        valid_from: what was sent in runs before this number counts as changed.
+        is_trusted: no other place has a later inventory of this source.
+        is_whole: all that this run has listed is marked here, also before an interruption.
+        was_empty: there was no inventory of this source.
+    """
+
+    number: int
+    valid_from: int
+    is_trusted: bool
+    is_whole: bool
+    was_empty: bool
+
+
+def begin(note: Note, facts: RunFacts) -> Standing:
+    """Enter a run into the note of its source, or find it there."""
+    given = digest(facts.checkpoint)
+    runs: dict[str, Note] = note.setdefault("runs", {})
+    run = runs.get(facts.sync_run_id)
+    was_empty = "next" not in note
+    goes_on = run is not None and given in run["checkpoints"]
+    is_trusted = goes_on or (not facts.has_own_checkpoint and given in note.get("basis", [NO_CHECKPOINT]))
+    note.setdefault("v", VERSION)
+    if run is None or not is_trusted:
+        number = note.get("next", 1)
+        note["next"] = number + 1
+        run = runs[facts.sync_run_id] = {"n": number, "checkpoints": [given], "scopes": {}}
+        for old in sorted(runs, key=lambda run_id: int(runs[run_id]["n"]))[:-KEPT_RUNS]:
+            del runs[old]
+    if not is_trusted:
+        note["valid_from"] = run["n"]
+    return Standing(
+        number=run["n"],
+        valid_from=note.get("valid_from", 0),
+        is_trusted=is_trusted,
+        is_whole=goes_on or not facts.has_own_checkpoint,
+        was_empty=was_empty,
+    )
+
+
+def scope_of(note: Note, sync_run_id: str, scope: str) -> Note:
+    """Return what the run has noted of a scope, to be altered in place."""
+    run: Note = note["runs"].get(sync_run_id, {})
+    scopes: dict[str, Note] = run.setdefault("scopes", {})
+    return scopes.setdefault(scope, {})
+
+
+def set_checkpoints(note: Note, sync_run_id: str, checkpoints: list[str]) -> None:
+    """Note from which checkpoints the run may be resumed."""
+    run = note["runs"].get(sync_run_id)
+    if run is not None:
+        run["checkpoints"] = list(dict.fromkeys(checkpoints))
+
+
+def set_basis(note: Note, checkpoint: str, *, is_certain: bool) -> None:
+    """Note with which checkpoint the run ends, or has ended."""
+    before = [] if is_certain else note.get("basis", [NO_CHECKPOINT])
+    note["basis"] = [*(each for each in before if each != checkpoint), checkpoint][-3:]
