@@ -4,7 +4,9 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Self
+from urllib.parse import quote
 
+from attrs import evolve
 from flask import Flask
 
 from omni_connector.config import Settings
@@ -92,6 +94,9 @@ class LocalService:
     def _open(self) -> None:
         """Make the application for the address that the server got, then register it, now and every 30 s."""
         settings = Settings.beside_manager(self.manager.url, self.url, self._environ)
+        if settings.inventory is None:  # It belongs to what this manager has.
+            file = self.manager.data_dir.resolve() / "inventory.sqlite3"
+            settings = evolve(settings, inventory=f"sqlite:///{quote(file.as_posix().lstrip('/'))}")
         self.app = create_app(
             self.connector, settings=settings, manager=self._client, options=self._options, register=False
         )

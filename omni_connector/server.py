@@ -17,8 +17,10 @@ from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_source_types
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.executors.celery_app import CeleryQueue, make_celery_app
+from omni_connector.inventory.storage import InventoryStorage
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.manager.sender import PARALLEL_EXTRACTIONS
+from omni_connector.runstore.inventory_opening import beside, open_inventories, open_inventories_of_workers
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.opening import folder_of_workers, open_store, open_store_of_workers
 from omni_connector.runstore.permits import Permits
@@ -116,6 +118,8 @@ def create_blueprint(
     permits = Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS) if shared.is_shared else None
     if manager is None:
         manager = SdkClient.of(settings) if is_given else manager_of_environment(permits, instruments)
+    if options.inventory is None:
+        options = evolve(options, inventory=_inventories(connector, settings))
     if isinstance(manager, SdkClient):
         if permits is not None:
             manager.share_extractions(permits)
@@ -175,7 +179,8 @@ def create_worker_from_environ(environ: Mapping[str, str] | None = None) -> Any:
     address = None if settings.metrics_port is None else f"celery-metrics-{settings.metrics_port}"
     instruments = _instruments(connector, settings, shared_at=address)
     manager.observe(instruments.metrics, instruments.tracing)
-    options = RuntimeOptions(instruments=instruments, partition_queue=CeleryQueue(app))
+    inventories = _inventories(connector, settings)
+    options = RuntimeOptions(instruments=instruments, partition_queue=CeleryQueue(app), inventory=inventories)
     CeleryWorker(app, ConnectorService(connector, settings, manager, options=options, shared=shared))
     return app
 
@@ -273,6 +278,14 @@ def _run_store(connector: ConnectorBase, settings: Settings) -> RunStore:
     if workers is not None:  # gunicorn may have several later, by a signal.
         return open_store_of_workers(connector.name, _address(settings))
     return MemoryStore()
+
+
+def _inventories(connector: ConnectorBase, settings: Settings) -> InventoryStorage:
+    """Return where the inventories are kept: where they are set to be, or beside a run store that lasts."""
+    for url in (settings.inventory, beside(settings.run_store)):
+        if url is not None:
+            return open_inventories(url, connector.name)
+    return open_inventories_of_workers(connector.name, _address(settings))
 
 
 def _instruments(connector: ConnectorBase, settings: Settings, *, shared_at: str | None) -> Instruments:

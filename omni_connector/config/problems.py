@@ -114,11 +114,13 @@ def log_problems(environ: Mapping[str, str]) -> list[str]:
 
 
 def _run_store_problems(environ: Mapping[str, str]) -> list[str]:
-    text = text_of(environ, "OMNI_RUN_STORE")
-    if not text or (_RUN_STORE.fullmatch(text) and _can_be_split(text)):
-        return []
-    problem = "OMNI_RUN_STORE is neither memory nor the address of a SQLite file or a Redis."
-    return [f"{problem} {_HOW_TO_WRITE_IT}Type: export OMNI_RUN_STORE=redis://localhost:6379/0"]
+    problems = []
+    for name in ("OMNI_RUN_STORE", "OMNI_INVENTORY"):
+        text = text_of(environ, name)
+        if text and not (_RUN_STORE.fullmatch(text) and _can_be_split(text)):
+            problem = f"{name} is neither memory nor the address of a SQLite file or a Redis."
+            problems.append(f"{problem} {_HOW_TO_WRITE_IT}Type: export {name}=redis://localhost:6379/0")
+    return problems
 
 
 def _can_be_split(address: str) -> bool:

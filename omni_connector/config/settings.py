@@ -28,6 +28,7 @@ variable                           meaning                                      
 ``CATALOG_CACHE_DIR``              folder for what a mirrored MCP server offers                  kept in memory only
 ``CATALOG_CACHE_TTL_SECONDS``      how long that may be used; 0 is not at all                    86400
 ``OMNI_RUN_STORE``                 ``memory``, ``sqlite:///path`` or ``redis://...``: who runs what  see below
+``OMNI_INVENTORY``                 the same forms: which documents the manager has (docs/inventory.md)  beside the run store
 ``OMNI_EXECUTOR``                  ``threads`` of this process execute syncs, or ``celery`` workers   threads
 ``OMNI_BROKER_URL``                the broker that carries syncs to Celery workers                   required there
 ``OMNI_QUEUE_SECONDS``             a sync that no Celery worker takes for so long is given back      300
@@ -111,6 +112,7 @@ class Settings:
         catalog_cache_dir: None keeps it in memory only.
         catalog_cache_ttl_seconds: 0 is not at all.
         run_store: None lets the server decide.
+        inventory: None takes the place of the run store.
         executor: ``threads`` or ``celery``.
         broker_url: may have a password; None without Celery.
         auth_token: accepted bearer tokens, separated by commas; None: no token is needed.
@@ -138,6 +140,7 @@ class Settings:
     catalog_cache_dir: Path | None = None
     catalog_cache_ttl_seconds: float = 86400
     run_store: str | None = field(default=None, repr=False)
+    inventory: str | None = field(default=None, repr=False)
     executor: str = THREADS
     broker_url: str | None = field(default=None, repr=False)
     queue_seconds: float = 300
@@ -152,7 +155,7 @@ class Settings:
     @property
     def secrets(self) -> frozenset[str]:
         """What of these no text that leaves the process may show."""
-        addresses = [self.manager_url, self.run_store, self.broker_url]
+        addresses = [self.manager_url, self.run_store, self.inventory, self.broker_url]
         named = [*(self.auth_token or "").split(","), *(value for _, value in self.access.headers)]
         return secrets_in_settings(addresses) | secrets_in(named)
 
@@ -201,6 +204,7 @@ class Settings:
             connector_url=connector_url,
             catalog_cache_dir=Path(folder) if folder else None,
             run_store=text_of(environ, "OMNI_RUN_STORE") or None,
+            inventory=text_of(environ, "OMNI_INVENTORY") or None,
             executor=text_of(environ, "OMNI_EXECUTOR") or THREADS,
             broker_url=text_of(environ, "OMNI_BROKER_URL") or None,
             log=LogSettings.from_environ(environ),

@@ -1,5 +1,6 @@
 """Everything that a connector says about itself and does, each with its default."""
 
+import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any, ClassVar, Generic, NoReturn
@@ -13,6 +14,7 @@ from omni_connector.connector_base.mcp_hooks import McpHooks
 from omni_connector.connector_base.overridable import overridable
 from omni_connector.connector_base.source_states import KeepsStates
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.inventory.limits import DeletionLimits
 from omni_connector.models import (
     ActionDefinition,
     ActionResponse,
@@ -134,6 +136,23 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
     def error_limits(self) -> ErrorLimits:
         """How many documents may fail before the run does; see ``ErrorLimits`` for the defaults."""
         return ErrorLimits()
+
+    @overridable
+    def deletion_limits(self) -> DeletionLimits | None:
+        """How many documents ``inventory.finish()`` may delete without approval; a ``DeletionLimits``.
+
+        Where it is set, the connector offers the action ``approve_deletions``. None, the default, has the same limits as
+        ``DeletionLimits()``, and no action (docs/inventory.md).
+        """
+        return None
+
+    @overridable
+    def reconcile_every(self) -> dt.timedelta | None:
+        """How often a source that is asked for changes only is listed completely; see ``Inventory.reconciliation_due``.
+
+        None, the default: only in full runs, of which the manager schedules one.
+        """
+        return None
 
     @overridable
     def secret_settings(self) -> list[str]:

@@ -397,15 +397,15 @@ class RunInventories:
 
     def _keep_end(self, checkpoint: str, note: Note) -> None:
         self._keep_listings(note)
-        set_basis(note, checkpoint, is_certain=False)
+        set_basis(note, self._facts.sync_run_id, checkpoint, is_certain=False)
         now = time.time()
         for listing in self._all():
             if listing.is_reconciled:
                 note.setdefault("reconciled", {})[listing.scope] = now
 
     def _forget_run(self, checkpoint: str, note: Note) -> None:
-        set_basis(note, checkpoint, is_certain=True)
-        note["runs"].pop(self._facts.sync_run_id, None)
+        set_basis(note, self._facts.sync_run_id, checkpoint, is_certain=True)
+        note.get("runs", {}).pop(self._facts.sync_run_id, None)
 
 
 _remarked: set[str] = set()

@@ -92,19 +92,21 @@ def begin(note: Note, facts: RunFacts) -> Standing:
 
 def scope_of(note: Note, sync_run_id: str, scope: str) -> Note:
     """Return what the run has noted of a scope, to be altered in place."""
-    run: Note = note["runs"].get(sync_run_id, {})
+    run: Note = note.get("runs", {}).get(sync_run_id, {})
     scopes: dict[str, Note] = run.setdefault("scopes", {})
     return scopes.setdefault(scope, {})
 
 
 def set_checkpoints(note: Note, sync_run_id: str, checkpoints: list[str]) -> None:
     """Note from which checkpoints the run may be resumed."""
-    run = note["runs"].get(sync_run_id)
+    run = note.get("runs", {}).get(sync_run_id)
     if run is not None:
         run["checkpoints"] = list(dict.fromkeys(checkpoints))
 
 
-def set_basis(note: Note, checkpoint: str, *, is_certain: bool) -> None:
-    """Note with which checkpoint the run ends, or has ended."""
+def set_basis(note: Note, sync_run_id: str, checkpoint: str, *, is_certain: bool) -> None:
+    """Note with which checkpoint the run ends, or has ended; not where the note was lost meanwhile."""
+    if sync_run_id not in note.get("runs", {}):
+        return
     before = [] if is_certain else note.get("basis", [NO_CHECKPOINT])
     note["basis"] = [*(each for each in before if each != checkpoint), checkpoint][-3:]

@@ -91,12 +91,14 @@ class InventoryStorage(Protocol):
     Every method raises ``RunStoreError`` when the storage cannot be used now.
 
     Attributes:
-        label: for messages; without credentials.
         remark: what an operator should know about this place; empty for one that lasts.
     """
 
-    label: str
     remark: str
+
+    @property
+    def label(self) -> str:
+        """For messages; without credentials."""
 
     def note(self, name: str) -> Note:
         """Return a note; an empty one where there is none."""

@@ -67,6 +67,7 @@ class LocalManager:
         self.settings = settings
         self._schedule = schedule
         self._services = build_services(data_dir, settings, clock or SystemClock())
+        self.data_dir = Path(data_dir)
         self._closed = False
         self.app: Flask = create_app(self._services)
         self._server = HttpServer(self.app, host=host, port=port, name="local-manager")

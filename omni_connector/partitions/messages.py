@@ -42,6 +42,7 @@ class Assignment:
         attempt: how often the partition was begun in this run; what earlier attempts report is ignored.
         checkpoint: the last state that was saved for it, by whichever run; None when there is none.
         starts_from_nothing: it is to be read as if there were no checkpoint.
+        is_own: this run has saved it.
         before: what was counted until that state was saved, by this run.
         sync_mode: of the run.
         is_resume: of the run.
@@ -53,6 +54,7 @@ class Assignment:
     attempt: int = 1
     checkpoint: Any = None
     starts_from_nothing: bool = False
+    is_own: bool = False
     before: Figures = field(factory=Figures)
     sync_mode: str = "full"
     is_resume: bool = False

@@ -137,6 +137,7 @@ class PartitionTable:
             attempt=entry.attempt,
             checkpoint=deepcopy(entry.state),
             starts_from_nothing=self._run.is_fresh and not entry.is_saved,
+            is_own=entry.is_saved,
             before=Figures(scanned=entry.at_state.scanned, updated=entry.at_state.updated),
         )
         return assignment, less

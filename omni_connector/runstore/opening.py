@@ -29,7 +29,7 @@ def open_store(url: str, connector_name: str) -> RunStore:
     if url == "memory":
         return MemoryStore()
     if url.startswith("sqlite:"):
-        return SqliteStore(_usable(sqlite_path(url)), connector_name)
+        return SqliteStore(usable(sqlite_path(url)), connector_name)
     return RedisStore(url, connector_name)
 
 
@@ -71,7 +71,12 @@ def sqlite_path(url: str) -> Path:
     return Path(path[1:] if re.match(r"/[A-Za-z]:", path) else path)
 
 
-def _usable(path: Path) -> Path:
+def usable(path: Path, variable: str = "OMNI_RUN_STORE", remedy: str = _REMEDY) -> Path:
+    """Return a path where a file can be, or is.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
     problem = ""
     if not path.parent.is_dir():
         problem = f"there is no folder {path.parent}"
@@ -82,7 +87,7 @@ def _usable(path: Path) -> Path:
     elif not _may_write(path if path.exists() else path.parent):
         problem = f"this account may not write {path}"
     if problem:
-        raise ConfigurationError(f"OMNI_RUN_STORE cannot be used: {problem}. {_REMEDY}")
+        raise ConfigurationError(f"{variable} cannot be used: {problem}. {remedy}")
     return path
 
 

@@ -1,18 +1,16 @@
 """The run store of one machine: a SQLite file in WAL mode that all processes of a connector open."""
 
 import contextlib
-import importlib.resources
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from omni_connector.exceptions import RunStoreError
-from omni_connector.forking import begins_anew
-from omni_connector.private_files import make_private_file
+from omni_connector.runstore.sqlite_file import FileKind, SqliteFile
 from omni_connector.runstore.store import VERSION, Claim, Held, Rate
+
+RUN_STORE = FileKind(name="run store", schema="schema.sql", last_table="budgets", synchronous="NORMAL")
 
 BUSY_SECONDS = 2.0
 """How long a call waits for another process that writes; transactions take less than a millisecond."""
@@ -44,8 +42,8 @@ class SqliteStore:
         self._prefix = f"{VERSION}/{namespace}/"
         self._clock = clock
         # Readers never wait for writers in WAL mode, and so have a connection of their own.
-        self._reader = _Connection(path, busy_seconds)
-        self._writer = _Connection(path, busy_seconds)
+        self._reader = SqliteFile(path, RUN_STORE, busy_seconds)
+        self._writer = SqliteFile(path, RUN_STORE, busy_seconds)
 
     def take(self, claim: Claim, seconds: float) -> Held | None:
         """Hold all names, or none."""
@@ -127,15 +125,8 @@ class SqliteStore:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[tuple[sqlite3.Connection, float]]:
         """One transaction, in which no other process writes, and its moment."""
-        with self._writer.opened() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection, self._clock()
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        with self._writer.writing() as connection:
+            yield connection, self._clock()
 
     def _held_names(self, connection: sqlite3.Connection, claim: Claim) -> list[str]:
         found = ((name, _lease(connection, self._prefix + name, self._clock)) for name in claim.names)
@@ -146,86 +137,6 @@ class SqliteStore:
             "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)",
             [(self._prefix + name, claim.token, claim.value, seconds, now + seconds) for name in claim.names],
         )
-
-
-class _Connection:
-    """One connection, used by one thread at a time, and opened anew where the file was replaced or the process forked."""
-
-    def __init__(self, path: Path, busy_seconds: float) -> None:
-        self._path = path
-        self._busy_seconds = busy_seconds
-        self._lock = threading.Lock()  # Held while the connection is used.
-        self._connection: sqlite3.Connection | None = None
-        self._inode = 0
-        begins_anew(self)
-
-    def after_fork(self) -> None:
-        """Open one of its own: SQLite's connections must not be used, nor closed, in a forked child."""
-        if self._connection is not None:
-            _of_the_parent.append(self._connection)
-        self._lock = threading.Lock()
-        self._connection = None
-
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[sqlite3.Connection]:
-        """Have the connection to oneself.
-
-        Raises:
-            RunStoreError: the file cannot be used now: locked for long, its disk full, gone.
-        """
-        try:
-            with self._lock:
-                yield self._current()
-        except (sqlite3.Error, OSError) as error:
-            raise RunStoreError(f"The run store {self._path} cannot be used now: {error}") from error
-
-    def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-    def _current(self) -> sqlite3.Connection:
-        # Programs that tidy temporary folders delete old files: the others would be in a new one.
-        if self._connection is not None and _inode(self._path) != self._inode:
-            self._connection.close()
-            self._connection = None
-        if self._connection is None:
-            self._connection = self._open()
-            self._inode = _inode(self._path)
-        return self._connection
-
-    def _open(self) -> sqlite3.Connection:
-        make_private_file(self._path)  # A dispatch that waits for a Celery worker has a checkpoint in it.
-        connection = sqlite3.connect(
-            self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._set_up(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _set_up(self, connection: sqlite3.Connection) -> None:
-        # SQLite does not wait by itself when several processes switch a new file to WAL mode at once.
-        deadline = time.monotonic() + self._busy_seconds
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-        # With WAL: no waiting for the disk, and the file stays whole when the machine loses power.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'budgets'").fetchone() is None:
-            connection.executescript(f"BEGIN IMMEDIATE; {_schema()} COMMIT;")
-
-
-_of_the_parent: list[sqlite3.Connection] = []
-"""Connections of processes from which this one was forked: dropping one would close it."""
 
 
 def _lease(connection: sqlite3.Connection, key: str, clock: Callable[[], float]) -> tuple[str, bytes] | None:
@@ -246,14 +157,3 @@ def _live_row(connection: sqlite3.Connection, query: str, key: str, clock: Calla
         return None
     *values, seconds, expires = row
     return tuple(values) if before < expires <= clock() + seconds else None
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return -1
-
-
-def _schema() -> str:
-    return (importlib.resources.files(__package__) / "schema.sql").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
+from omni_connector.inventory.storage import InventoryStorage
 from omni_connector.models import SyncMode
 from omni_connector.models.mcp_servers import SessionLimits
 from omni_connector.partitions.executor import ExecutorFactory, PartitionQueue, ThreadExecutor
@@ -36,6 +37,7 @@ class RuntimeOptions:
         mcp: how many sessions with the connector's MCP server are kept, and for how long.
         observers: learn of runs, beside the log.
         instruments: metrics and traces; None leaves it to what is installed and set.
+        inventory: where inventories are kept; None is the memory of the process.
     """
 
     limits: Callable[[SyncMode], DeliveryLimits] = field(default=DeliveryLimits.for_mode)
@@ -50,3 +52,4 @@ class RuntimeOptions:
     mcp: SessionLimits = field(factory=SessionLimits)
     observers: tuple[RunObserver, ...] = ()
     instruments: Instruments | None = None
+    inventory: InventoryStorage | None = None

@@ -28,6 +28,7 @@ from omni_connector.partitions.table import LISTING
 from omni_connector.runtime.author_calls import AuthorCalls
 from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import HookCaller
+from omni_connector.runtime.inventories import inventory_terms
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.run import SyncRun
@@ -149,6 +150,7 @@ class PartitionRunner:
             self.run.info,
             shown_state=connector.declared_types.state_of if is_partition else self.run.info.shown_state,
             checkpoint=assignment.checkpoint,
+            has_own_checkpoint=assignment.is_own,
             starts_from_nothing=assignment.starts_from_nothing,
             may_have_begun=False,
             documents_scanned=assignment.before.scanned,
@@ -163,6 +165,7 @@ class PartitionRunner:
             limits=limits,
             error_limits=connector.error_limits,
         )
+        sync.use_inventories(inventory_terms(self.resources.hooks.connector, self.resources.options))
         sync.pulse, sync.said, sync.run_meter = Pulse(assignment.key), self.run.said, self.run.meter
         return sync
 

@@ -15,6 +15,7 @@ from omni_connector.connector_base.sync_signature import require_reader
 from omni_connector.event_loop import EventLoop
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.forking import begins_anew
+from omni_connector.inventory.memory import MemoryInventories
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import SecretScope, protect_process
 from omni_connector.models import (
@@ -96,6 +97,8 @@ class ConnectorService:
         self._runs = RunRegistry(self._shared)
         self._runs.cancelled_elsewhere = self._call_cancel
         options = options or RuntimeOptions()
+        self._inventories = options.inventory or MemoryInventories()
+        options = evolve(options, inventory=self._inventories)
         watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self.instruments = options.instruments or Instruments()
         run_log = RunLog(settings.log, settings.progress_seconds)
@@ -221,6 +224,7 @@ class ConnectorService:
             self.connector.manager_port = None
         self.manager.close()
         self._shared.close()
+        self._inventories.close()
         self._secrets.close()
         self.instruments.close()
 

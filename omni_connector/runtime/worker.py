@@ -16,6 +16,7 @@ from omni_connector.partitions.reporter import StatesKept
 from omni_connector.runtime.author_calls import AuthorCalls
 from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import HookCaller
+from omni_connector.runtime.inventories import inventory_terms
 from omni_connector.runtime.migration import migrated
 from omni_connector.runtime.offers import RunOffers
 from omni_connector.runtime.options import RuntimeOptions
@@ -106,6 +107,7 @@ class RunFactory:
             run.sync = SyncRun(
                 info, manager, run.state, limits=limits, error_limits=error_limits, covered=covered
             )
+            run.sync.use_inventories(inventory_terms(connector, self.options))
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
             self.offers.turns.take(run.thread)

@@ -22,6 +22,7 @@ OPERATIONS = {
     "emit_error": lambda ctx: ctx.emit_error("1", "no"),
     "increment_scanned": lambda ctx: ctx.increment_scanned(),
     "content_storage": lambda ctx: ctx.content_storage.save("x"),
+    "inventory": lambda ctx: ctx.inventory().changed("1", "v1"),
     "flush": lambda ctx: ctx.flush(),
     "save_state": lambda ctx: ctx.save_state({}),
     "save_checkpoint": lambda ctx: ctx.save_checkpoint({}),

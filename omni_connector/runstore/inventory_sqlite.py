@@ -1,0 +1,146 @@
+"""The inventories of one machine: a SQLite file."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from omni_connector.inventory.storage import VERSION, Changes, Entry, Note, Shelf
+from omni_connector.models.codec import decode, encode
+from omni_connector.runstore.sqlite_file import FileKind, SqliteFile
+
+T = TypeVar("T")
+
+# A full transaction waits for the disk: seen marks that a power failure took back would be taken for deletions.
+INVENTORY = FileKind(name="inventory", schema="inventory.sql", last_table="documents", synchronous="FULL")
+
+BUSY_SECONDS = 30.0
+"""How long a call waits for another process that writes; a batch takes some milliseconds."""
+
+FIND = "SELECT fingerprint, sent, seen FROM documents WHERE shelf = ? AND id = ?"
+KEEP = "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)"
+DOUBT = "UPDATE documents SET fingerprint = x'', sent = 0 WHERE shelf = ? AND id = ?"
+DELETE = "DELETE FROM documents WHERE shelf = ? AND id = ?"
+SEE = "UPDATE documents SET seen = ? WHERE shelf = ? AND id = ? AND seen < ?"
+UNSEEN = "SELECT id FROM documents WHERE shelf = ? AND id > ? AND seen < ? ORDER BY id LIMIT ?"
+
+
+class SqliteInventories:
+    """Keeps everything in one file; implements ``InventoryStorage``. Nothing is opened before the first call.
+
+    Args:
+        path: returns the path of the file; its folder exists then.
+        namespace: name of the connector; several may share a file.
+        remark: what an operator should know of this place.
+        busy_seconds: how long a call waits for another process that writes.
+    """
+
+    def __init__(
+        self,
+        path: Callable[[], Path],
+        namespace: str,
+        *,
+        remark: str = "",
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        self.remark = remark
+        self._make_path = path
+        self._namespace = f"{VERSION}/{namespace}/"
+        self._busy_seconds = busy_seconds
+        self._opening = threading.Lock()  # Protects the following.
+        self._files: tuple[SqliteFile, SqliteFile] | None = None
+        self._path: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        return f"the SQLite file {self._path or self._make_path()}"
+
+    def note(self, name: str) -> Note:
+        """Return a note."""
+        with self._reader.opened() as connection:
+            row = connection.execute(
+                "SELECT value FROM notes WHERE name = ?", (self._namespace + name,)
+            ).fetchone()
+        return {} if row is None else dict(decode(row[0]))
+
+    def update(self, name: str, change: Callable[[Note], T]) -> T:
+        """Alter a note."""
+        key = self._namespace + name
+        with self._writer.writing() as connection:
+            row = connection.execute("SELECT value FROM notes WHERE name = ?", (key,)).fetchone()
+            note: Note = {} if row is None else dict(decode(row[0]))
+            value = change(note)
+            connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, encode(note)))
+        return value
+
+    def find(self, shelf: Shelf, document_id: str) -> Entry | None:
+        """Return a document."""
+        number = _number(self._namespace, shelf)
+        with self._reader.opened() as connection:
+            row = connection.execute(FIND, (number, document_id)).fetchone()
+        return None if row is None else Entry._make(row)
+
+    def write(self, batch: Sequence[tuple[Shelf, Changes]]) -> None:
+        """Make changes in one transaction."""
+        numbered = [(_number(self._namespace, shelf), changes) for shelf, changes in batch]
+        with self._writer.writing() as connection:
+            for shelf, changes in numbered:
+                run = changes.run
+                # Sorted, because neighbours share a page.
+                kept = sorted(changes.kept.items())
+                connection.executemany(
+                    KEEP, [(shelf, name, version, run if version else 0, run) for name, version in kept]
+                )
+                connection.executemany(DOUBT, [(shelf, name) for name in sorted(changes.doubted)])
+                connection.executemany(DELETE, [(shelf, name) for name in sorted(changes.deleted)])
+                connection.executemany(
+                    SEE, [(run, shelf, name, run) for name in sorted(changes.seen - changes.kept.keys())]
+                )
+
+    def count(self, shelf: Shelf) -> int:
+        """Count documents."""
+        number = _number(self._namespace, shelf)
+        with self._reader.opened() as connection:
+            row = connection.execute("SELECT COUNT(*) FROM documents WHERE shelf = ?", (number,)).fetchone()
+        return int(row[0])
+
+    def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
+        """Return documents that were not seen."""
+        number = _number(self._namespace, shelf)
+        with self._reader.opened() as connection:
+            return [row[0] for row in connection.execute(UNSEEN, (number, after, run, limit))]
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._opening:
+            files, self._files = self._files, None
+        for file in files or ():
+            file.close()
+
+    @property
+    def _reader(self) -> SqliteFile:
+        # Readers never wait for writers in WAL mode, and so have a connection of their own.
+        return self._opened()[0]
+
+    @property
+    def _writer(self) -> SqliteFile:
+        return self._opened()[1]
+
+    def _opened(self) -> tuple[SqliteFile, SqliteFile]:
+        files = self._files
+        if files is None:
+            with self._opening:
+                if self._files is None:
+                    self._path = self._make_path()
+                    one, other = (SqliteFile(self._path, INVENTORY, self._busy_seconds) for _ in range(2))
+                    self._files = (one, other)
+                files = self._files
+        return files
+
+
+def _number(namespace: str, shelf: Shelf) -> int:
+    """Return what stands for a shelf in its rows: not handed out by the file, which can be another one tomorrow."""
+    name = encode([namespace, shelf.source, shelf.scope])
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), signed=True)

@@ -1,0 +1,191 @@
+"""What ``ctx.inventory()`` says has changed, and what it deletes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+import pytest
+from support.inventory_source import document, lister
+
+from omni_connector.exceptions import InvalidValueError, SdkClientError
+from omni_connector.inventory.limits import DeletionLimits
+from omni_connector.inventory.of_run import InventoryTerms
+
+
+def many(count, version=1):
+    return {f"d{number}": version for number in range(count)}
+
+
+def test_an_incremental_run_sends_what_is_new_or_changed_and_deletes_what_is_gone(either):
+    assert either.sync({"a": 1, "b": 1, "c": 1}, mode="full") == [("created", name) for name in "abc"]
+    assert either.sync({"a": 1, "b": 1, "c": 1}) == []
+    assert either.sync({"a": 1, "b": 2, "d": 1}) == [("created", "b"), ("created", "d"), ("deleted", "c")]
+    assert either.sync({"a": 1, "b": 2, "d": 1}) == []
+
+
+def test_a_full_run_sends_everything_once(source):
+    source.sync({"a": 1, "b": 1}, mode="full")
+    twice = lister({"a": 1, "b": 1}, finish=False)
+    assert source.run(twice, twice, mode="full") == [("created", "a"), ("created", "b")]
+
+
+def test_what_the_manager_rejects_is_sent_again_also_when_it_was_known_before(source):
+    source.sync({"a": 1, "b": 1}, mode="full")
+    refuse(source, "b")
+    assert source.sync({"a": 2, "b": 2, "c": 1}) == [("created", "a"), ("created", "c")]
+    source.manager.on("send_events", None)
+    assert source.sync({"a": 2, "b": 2, "c": 1}) == [("created", "b")]
+    refuse(source, "b")
+    source.sync({"a": 2, "b": 2, "c": 1}, mode="full")
+    source.manager.on("send_events", None)
+    assert source.sync({"a": 2, "b": 2, "c": 1}) == [("created", "b")]
+
+
+def test_a_rejected_document_that_is_gone_is_deleted(source):
+    refuse(source, "b")
+    source.sync({"a": 1, "b": 1}, mode="full")
+    source.manager.on("send_events", None)
+    assert source.sync({"a": 1}) == [("deleted", "b")]
+
+
+def test_what_was_not_emitted_counts_as_not_sent(source):
+    source.run(lambda _, inventory: inventory.changed("a", 1), mode="full")
+    assert source.sync({"a": 1}) == [("created", "a")]
+
+
+def test_a_document_that_cannot_be_read_is_kept(source):
+    source.sync({"a": 1, "b": 1}, mode="full")
+
+    def step(ctx, inventory):
+        inventory.changed("a", 1)
+        ctx.emit_error("b", "no")
+        inventory.finish()
+
+    assert source.run(step) == []
+    assert source.sync({"a": 1, "b": 1}) == []
+
+
+def test_what_the_connector_deletes_itself_is_forgotten(source):
+    source.sync({"a": 1, "b": 1}, mode="full")
+    assert source.run(lambda ctx, inventory: (inventory.seen("a"), ctx.emit_deleted("b"))) == [
+        ("deleted", "b")
+    ]
+    assert source.sync({"a": 1, "b": 1}) == [("created", "b")]
+
+
+def test_nothing_is_deleted_without_a_complete_listing_or_in_an_unread_part(source):
+    source.sync({"x/a": 1, "x/b": 1, "y/a": 1}, mode="full")
+    incomplete = [
+        lambda _, inventory: inventory.seen("x/a"),
+        lambda _, inventory: inventory.finish(complete=False),
+    ]
+    assert source.run(*incomplete) == []
+    partly = [lambda _, inventory: inventory.unread("x/"), lister({"z": 1})]
+    assert source.run(*partly) == [("created", "z"), ("deleted", "y/a")]
+    assert source.run(lambda _, inventory: inventory.seen("x/a")) == []  # Not finished.
+
+
+def test_scopes_are_listed_each_for_itself(source):
+    def both(ctx, _):
+        for scope in ("one", "two"):
+            inventory = ctx.inventory(scope)
+            if inventory.changed(f"{scope}-a", 1):
+                ctx.emit(document(f"{scope}-a"))
+
+    source.run(both, mode="full")
+    assert source.run(
+        lambda ctx, _: (ctx.inventory("one").changed("one-b", 1), ctx.inventory("one").finish())
+    ) == [("deleted", "one-a")]
+    assert source.run(both) == [("created", "one-a")]
+
+
+def test_another_version_of_what_all_depend_on_sends_everything(source):
+    def step(version):
+        return lambda ctx, _: ctx.inventory(version=version).changed("a", 1) and ctx.emit(document("a"))
+
+    assert [
+        bool(source.run(step(version), mode=mode))
+        for version, mode in [(1, "full"), (1, "incremental"), ({"public": True}, "incremental")]
+    ] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("1", 1), (b"1", "1"), (dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 1, 2, tzinfo=dt.UTC)), ([1, "a"], ["1", "a"]), ({"a": 1}, {"a": 2}), (None, None)],
+)  # fmt: skip
+def test_fingerprints_may_have_many_forms(source, one, other):
+    source.sync({"a": one}, mode="full")
+    assert source.sync({"a": other}) == [("created", "a")]
+
+
+def test_equal_objects_have_equal_fingerprints_and_others_are_refused(source):
+    source.sync({"a": {"x": 1, "y": [2]}}, mode="full")
+    assert source.sync({"a": {"y": [2], "x": 1}}) == []
+    with pytest.raises(InvalidValueError, match=r"inventory\.fingerprint"):
+        source.sync({"a": object()})
+
+
+def test_a_resumed_run_goes_on_where_it_was_and_remembers_what_it_has_seen(source):
+    source.sync(many(4), mode="full")
+    ctx, sync = source.open(mode="full", sync_run_id="long")
+    lister({"d0": 1, "d1": 2}, finish=False)(ctx, ctx.inventory())
+    ctx.save_state({"page": 1})
+    lister({"d2": 2}, finish=False)(ctx, ctx.inventory())
+    ctx.flush()
+    sync.close()
+    rest = source.sync({"d1": 2, "d2": 2}, mode="full", sync_run_id="long", own={"page": 1})
+    assert rest == [("deleted", "d3")]
+
+
+def test_a_run_that_is_resumed_with_another_inventory_deletes_nothing_and_sends_all(source, caplog):
+    source.sync(many(3), mode="full")
+    assert source.sync({"d2": 1}, sync_run_id="elsewhere", own={"page": 7}) == [("created", "d2")]
+    assert "is not that of the checkpoint" in caplog.text
+    assert "Nothing was deleted in source source-1" in caplog.text
+    assert source.sync({"d0": 1, "d2": 1}) == [("created", "d0"), ("deleted", "d1")]
+
+
+@pytest.mark.parametrize("loss", ["reset", "lost"])
+def test_where_the_inventory_does_not_belong_to_the_checkpoint_everything_counts_as_changed(
+    source, caplog, loss
+):
+    source.sync({"a": 1, "b": 1}, mode="full")
+    if loss == "reset":
+        source.published = {"run": "on another machine"}
+    else:
+        source.terms = InventoryTerms()
+    caplog.set_level(logging.WARNING)
+    assert source.sync({"a": 1}) == [("created", "a"), *([("deleted", "b")] if loss == "reset" else [])]
+    assert len([line for line in caplog.messages if "counts as changed" in line]) == 1
+    assert source.sync({"a": 1}) == []
+
+
+def test_a_run_whose_end_did_not_arrive_leaves_an_inventory_for_either_checkpoint(source):
+    source.sync({"a": 1}, mode="full")
+    for is_published in (False, True):
+        source.manager.on("complete", SdkClientError("gone"))
+        before = source.published
+        with pytest.raises(SdkClientError, match="gone"):
+            source.sync({"a": 1}, sync_run_id=f"failing-{is_published}")
+        source.manager.on("complete", None)
+        source.published = {"run": f"failing-{is_published}"} if is_published else before
+        assert source.sync({"a": 1}) == []
+
+
+def refuse(source, name):
+    def hook(args):
+        if any(name == event.get("document_id") for event in map(loads, args["events"])):
+            raise SdkClientError("no", status=400)
+
+    source.manager.on("send_events", hook)
+
+
+def loads(event):
+    import json
+
+    return json.loads(event) if isinstance(event, (bytes, str)) else event
+
+
+def limited(source, **limits):
+    source.terms = InventoryTerms(storage=source.terms.storage, limits=DeletionLimits(**limits))
