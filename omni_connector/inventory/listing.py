@@ -2,10 +2,14 @@
 
 from attrs import define, field
 
-from omni_connector.inventory.storage import Changes, Note, Shelf
+from omni_connector.inventory.storage import Changes, Note, Shelf, ShelfReader
 
 MOST_UNREAD = 10_000
 """Unread parts that are kept apart; with more, the whole scope counts as unread."""
+
+
+def _nothing() -> Changes:
+    return Changes(0)
 
 
 @define(eq=False)
@@ -16,6 +20,7 @@ class Listing:
         shelf: where its documents are kept.
         key: what its fingerprints are made with.
         changes: not written yet.
+        reader: finds its documents; None before the run first looked.
         known: documents that were known when the run first looked; None before that.
         unread: beginnings of the ids that it could not read.
         has_listed: something was seen.
@@ -25,7 +30,8 @@ class Listing:
 
     shelf: Shelf
     key: bytes
-    changes: Changes = field(factory=lambda: Changes(0))
+    changes: Changes = field(factory=_nothing)
+    reader: ShelfReader | None = None
     known: int | None = None
     unread: set[str] = field(factory=set)
     has_listed: bool = False

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from attrs import frozen
+
 from omni_connector.forking import begins_anew
 from omni_connector.inventory.storage import Changes, Entry, Note, Shelf
 
@@ -44,6 +46,10 @@ class MemoryInventories:
             self._notes[name] = note
             return value
 
+    def reader(self, shelf: Shelf) -> "MemoryReader":
+        """Return what finds documents of a shelf."""
+        return MemoryReader(self, shelf)
+
     def find(self, shelf: Shelf, document_id: str) -> Entry | None:
         """Return a document."""
         with self._lock:
@@ -81,3 +87,18 @@ class MemoryInventories:
         for name in changes.seen & entries.keys():
             entry = entries[name]
             entries[name] = Entry(entry.fingerprint, entry.sent, max(entry.seen, run))
+
+
+@frozen
+class MemoryReader:
+    """Finds documents of one shelf; implements ``ShelfReader``."""
+
+    storage: MemoryInventories
+    shelf: Shelf
+
+    def find(self, document_id: str) -> Entry | None:
+        """Return a document."""
+        return self.storage.find(self.shelf, document_id)
+
+    def written(self, changes: Changes) -> None:
+        """Nothing is kept that could be out of date."""

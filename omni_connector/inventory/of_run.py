@@ -28,7 +28,7 @@ from omni_connector.inventory.standing import (
     set_basis,
     set_checkpoints,
 )
-from omni_connector.inventory.storage import Changes, InventoryStorage, Note, Shelf
+from omni_connector.inventory.storage import Changes, InventoryStorage, Note, Shelf, ShelfReader
 from omni_connector.models.codec import digest
 from omni_connector.models.events import EncodedEvent
 from omni_connector.models.json_values import JsonValue
@@ -112,7 +112,7 @@ class RunInventories:
             if wanted is not None and wanted[0] is listing:
                 self._wanted[document_id] = (listing, fingerprint)
                 return True
-        entry = self._storage.find(listing.shelf, document_id)
+        entry = self._reader(listing).find(document_id)
         oldest = standing.number if self._facts.is_full else standing.valid_from
         is_changed = entry is None or entry.sent < oldest or not entry.fingerprint == fingerprint != UNKNOWN
         with self._lock:
@@ -232,11 +232,13 @@ class RunInventories:
                 batch, done = [], self._done
                 for listing in self._listings.values():
                     if len(listing.changes):
-                        batch.append((listing.shelf, listing.changes))
+                        batch.append((listing, listing.changes))
                         listing.changes = Changes(listing.changes.run)
                 self._done = []
             if batch:
-                self._storage.write(batch)
+                self._storage.write([(listing.shelf, changes) for listing, changes in batch])
+                for listing, changes in batch:
+                    self._reader(listing).written(changes)
             with self._lock:
                 for mark in done:
                     if self._pending.get(mark.document_id) is mark:
@@ -342,6 +344,12 @@ class RunInventories:
             oldest = next(iter(self._wanted))
             other, _ = self._wanted.pop(oldest)
             other.changes.keep(oldest, UNKNOWN)
+
+    def _reader(self, listing: Listing) -> ShelfReader:
+        if listing.reader is None:
+            with self._beginning:
+                listing.reader = listing.reader or self._storage.reader(listing.shelf)
+        return listing.reader
 
     def _begin(self) -> Standing:
         if self._standing is None:

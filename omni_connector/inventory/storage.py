@@ -85,6 +85,16 @@ class Changes:
         self.deleted.add(document_id)
 
 
+class ShelfReader(Protocol):
+    """Finds documents of one shelf for one run."""
+
+    def find(self, document_id: str) -> Entry | None:
+        """Return a document, None when it is not known."""
+
+    def written(self, changes: Changes) -> None:
+        """Learn what this run has written."""
+
+
 class InventoryStorage(Protocol):
     """Keeps the inventories of one connector. ``close`` it. Safe to use from many threads, and after a fork.
 
@@ -106,8 +116,8 @@ class InventoryStorage(Protocol):
     def update(self, name: str, change: Callable[[Note], T]) -> T:
         """Let ``change`` alter a note in place, in one step with reading it; it may be called again. Return its value."""
 
-    def find(self, shelf: Shelf, document_id: str) -> Entry | None:
-        """Return a document, None when it is not known."""
+    def reader(self, shelf: Shelf) -> ShelfReader:
+        """Return what finds documents of a shelf for one run; it may keep what it has read."""
 
     def write(self, batch: Sequence[tuple[Shelf, Changes]]) -> None:
         """Make changes; they outlive the process when this returns."""

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from omni_connector.exceptions import ConfigurationError
 from omni_connector.inventory.memory import MemoryInventories
 from omni_connector.inventory.storage import InventoryStorage
+from omni_connector.runstore.inventory_redis import RedisInventories
 from omni_connector.runstore.inventory_sqlite import SqliteInventories
 from omni_connector.runstore.opening import folder_of_workers, sqlite_path, usable
 
@@ -28,7 +28,7 @@ def open_inventories(url: str, connector_name: str) -> InventoryStorage:
     if url.startswith("sqlite:"):
         path = usable(sqlite_path(url), "OMNI_INVENTORY", _REMEDY)
         return SqliteInventories(path.absolute, connector_name)
-    raise ConfigurationError("OMNI_INVENTORY: Redis is not supported yet. " + _REMEDY)
+    return RedisInventories(url, connector_name)
 
 
 def open_inventories_of_workers(connector_name: str, address: str) -> InventoryStorage:
@@ -46,7 +46,7 @@ def beside(run_store: str | None) -> str | None:
     if run_store is None or run_store == "memory":
         return None
     if not run_store.startswith("sqlite:"):
-        return None
+        return run_store
     path = sqlite_path(run_store)
     file = path.with_name(f"{path.stem}-inventory.sqlite3")
     return f"sqlite:///{quote(file.as_posix().lstrip('/'))}"

@@ -1,13 +1,15 @@
 """The inventories of one machine: a SQLite file."""
 
-import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from attrs import frozen
+
 from omni_connector.inventory.storage import VERSION, Changes, Entry, Note, Shelf
 from omni_connector.models.codec import decode, encode
+from omni_connector.runstore.shelf_names import number_of
 from omni_connector.runstore.sqlite_file import FileKind, SqliteFile
 
 T = TypeVar("T")
@@ -75,16 +77,13 @@ class SqliteInventories:
             connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, encode(note)))
         return value
 
-    def find(self, shelf: Shelf, document_id: str) -> Entry | None:
-        """Return a document."""
-        number = _number(self._namespace, shelf)
-        with self._reader.opened() as connection:
-            row = connection.execute(FIND, (number, document_id)).fetchone()
-        return None if row is None else Entry._make(row)
+    def reader(self, shelf: Shelf) -> "SqliteReader":
+        """Return what finds documents of a shelf."""
+        return SqliteReader(self._reader, number_of(self._namespace, shelf))
 
     def write(self, batch: Sequence[tuple[Shelf, Changes]]) -> None:
         """Make changes in one transaction."""
-        numbered = [(_number(self._namespace, shelf), changes) for shelf, changes in batch]
+        numbered = [(number_of(self._namespace, shelf), changes) for shelf, changes in batch]
         with self._writer.writing() as connection:
             for shelf, changes in numbered:
                 run = changes.run
@@ -101,14 +100,14 @@ class SqliteInventories:
 
     def count(self, shelf: Shelf) -> int:
         """Count documents."""
-        number = _number(self._namespace, shelf)
+        number = number_of(self._namespace, shelf)
         with self._reader.opened() as connection:
             row = connection.execute("SELECT COUNT(*) FROM documents WHERE shelf = ?", (number,)).fetchone()
         return int(row[0])
 
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
         """Return documents that were not seen."""
-        number = _number(self._namespace, shelf)
+        number = number_of(self._namespace, shelf)
         with self._reader.opened() as connection:
             return [row[0] for row in connection.execute(UNSEEN, (number, after, run, limit))]
 
@@ -140,7 +139,18 @@ class SqliteInventories:
         return files
 
 
-def _number(namespace: str, shelf: Shelf) -> int:
-    """Return what stands for a shelf in its rows: not handed out by the file, which can be another one tomorrow."""
-    name = encode([namespace, shelf.source, shelf.scope])
-    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), signed=True)
+@frozen
+class SqliteReader:
+    """Finds documents of one shelf; implements ``ShelfReader``."""
+
+    file: SqliteFile
+    shelf: int
+
+    def find(self, document_id: str) -> Entry | None:
+        """Return a document."""
+        with self.file.opened() as connection:
+            row = connection.execute(FIND, (self.shelf, document_id)).fetchone()
+        return None if row is None else Entry._make(row)
+
+    def written(self, changes: Changes) -> None:
+        """Nothing is kept that could be out of date."""

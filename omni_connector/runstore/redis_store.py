@@ -1,15 +1,12 @@
 """The run store of several machines: Redis, by the extra ``[redis]``."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
-from omni_connector.exceptions import ConfigurationError, RunStoreError
+from omni_connector.runstore.redis_client import make_client, reached
 from omni_connector.runstore.store import VERSION, Claim, Held, Rate
-
-if TYPE_CHECKING:
-    import redis
 
 CALL_SECONDS = 1.0
 """How long a call waits for Redis, which answers within a millisecond."""
@@ -79,7 +76,7 @@ class RedisStore:
         parts = urlsplit(url)
         self.label = f"Redis at {parts.netloc.rpartition('@')[2] or parts.path}"
         self._prefix = f"omni/{VERSION}/{{{namespace}}}/"
-        self._redis = _client(url)
+        self._redis = make_client(url, "OMNI_RUN_STORE", seconds=CALL_SECONDS, attempts=1)
         self._take = self._redis.register_script(TAKE)
         self._renew = self._redis.register_script(RENEW)
         self._hand_over = self._redis.register_script(HAND_OVER)
@@ -146,36 +143,8 @@ class RedisStore:
             found: Any = self._redis.get(self._prefix + key)
         return None if found is None else bytes(found)
 
-    @contextlib.contextmanager
-    def _reached(self) -> Iterator[None]:
-        import redis  # noqa: PLC0415 - an extra.
-
-        try:
-            yield
-        except (redis.RedisError, OSError) as error:
-            raise RunStoreError(f"The run store, {self.label}, cannot be used now: {error}") from error
-
-
-def _client(url: str) -> "redis.Redis":
-    try:
-        import redis  # noqa: PLC0415 - an extra.
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-        from redis.retry import Retry  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigurationError(
-            "OMNI_RUN_STORE names Redis, and the package for it is missing. Type: pip install 'omni-connector[redis]'"
-        ) from error
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=CALL_SECONDS,
-            socket_connect_timeout=CALL_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # Once, on a new connection: a kept one may have died.
-        )
-    except ValueError as error:
-        raise ConfigurationError(
-            "OMNI_RUN_STORE is no address of a Redis. Type: export OMNI_RUN_STORE=redis://localhost:6379/0"
-        ) from error
+    def _reached(self) -> contextlib.AbstractContextManager[None]:
+        return reached("run store", self.label)
 
 
 def _ms(seconds: float) -> int:

@@ -1,0 +1,273 @@
+"""The inventories of several machines: Redis, by the extra ``[redis]``.
+
+A shelf is spread over 8,192 hashes by a checksum of the id, so that Redis keeps each of them packed, as it does with small
+hashes: a million documents take a fifth of what they would in one. A run reads such a hash as a whole when it first needs one
+of its documents, and keeps what it needs of it: so asking costs a round trip for a hundred documents, not for each.
+"""
+
+import hashlib
+import struct
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from omni_connector.inventory.storage import VERSION, Changes, Entry, Note, Shelf
+from omni_connector.models.codec import decode, encode
+from omni_connector.runstore.redis_client import make_client, reached
+from omni_connector.runstore.shelf_names import number_of
+
+T = TypeVar("T")
+
+CALL_SECONDS = 10.0
+ATTEMPTS = 6
+"""A run waits some seconds for a Redis that is started anew."""
+
+BUCKETS = 8192
+"""Never to be changed: it says where a document is. Up to four million documents, Redis keeps such hashes packed."""
+
+CHUNK = 500
+"""Documents in one script, which takes less than a millisecond: Redis does nothing else meanwhile."""
+
+BUCKETS_AT_ONCE = 64
+
+CACHED_BYTES = 64 * 1024 * 1024
+
+# A value is the number of the run that has seen the document, of the one that has sent it, and the fingerprint.
+VALUE = struct.Struct(">II")
+UNKNOWN = bytes(12)
+RECORD = struct.Struct(">8sII12s")
+
+WRITE = """
+local run, number = ARGV[1], #KEYS
+local numbered = struct.unpack('>I4', run)
+for i, key in ipairs(KEYS) do
+  local kind, id, version = string.sub(ARGV[i + 1], 1, 1), string.sub(ARGV[i + 1], 2), ARGV[i + 1 + number]
+  if kind == 'k' then redis.call('HSET', key, id, version)
+  elseif kind == 'x' then redis.call('HDEL', key, id)
+  else
+    local value = redis.call('HGET', key, id)
+    if value and kind == 's' then
+      if struct.unpack('>I4', value) < numbered then redis.call('HSET', key, id, run .. string.sub(value, 5)) end
+    elseif value then redis.call('HSET', key, id, string.sub(value, 1, 4) .. '\\0\\0\\0\\0') end
+  end
+end
+"""
+
+UNSEEN = """
+local found, run = {}, tonumber(ARGV[1])
+for _, key in ipairs(KEYS) do
+  local fields = redis.call('HGETALL', key)
+  for i = 1, #fields, 2 do
+    if struct.unpack('>I4', fields[i + 1]) < run then table.insert(found, fields[i]) end
+  end
+end
+return found
+"""
+
+COUNT = """
+local count = 0
+for _, key in ipairs(KEYS) do count = count + redis.call('HLEN', key) end
+return count
+"""
+
+REPLACE = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+
+
+class RedisInventories:
+    """Keeps everything in Redis; implements ``InventoryStorage``.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``.
+        namespace: name of the connector; it is a hash tag, so that the scripts work in a cluster, too.
+
+    Raises:
+        ConfigurationError: the extra ``[redis]`` is not installed, or the address is none.
+    """
+
+    remark = ""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        parts = urlsplit(url)
+        self.label = f"Redis at {parts.netloc.rpartition('@')[2] or parts.path}"
+        self._namespace = namespace
+        self._prefix = f"omni/{VERSION}/{{{namespace}}}/inventory/"
+        self._redis = make_client(url, "OMNI_INVENTORY", seconds=CALL_SECONDS, attempts=ATTEMPTS)
+        self._write = self._redis.register_script(WRITE)
+        self._unseen = self._redis.register_script(UNSEEN)
+        self._count = self._redis.register_script(COUNT)
+        self._replace = self._redis.register_script(REPLACE)
+
+    def note(self, name: str) -> Note:
+        """Return a note."""
+        return self._note(name)[1]
+
+    def update(self, name: str, change: Callable[[Note], T]) -> T:
+        """Alter a note."""
+        while True:
+            before, note = self._note(name)
+            value = change(note)
+            with reached("inventory", self.label):
+                if self._replace([f"{self._prefix}note/{name}"], [before, encode(note)]):
+                    return value
+
+    def reader(self, shelf: Shelf) -> "RedisReader":
+        """Return what finds documents of a shelf."""
+        return RedisReader(self, shelf)
+
+    def write(self, batch: Sequence[tuple[Shelf, Changes]]) -> None:
+        """Make changes, some hundred at a time."""
+        for shelf, changes in batch:
+            run = changes.run.to_bytes(4, "big")
+            operations = _operations(changes)
+            while chunk := list(islice(operations, CHUNK)):
+                keys = [self._key(shelf, bucket_of(name)) for _, name, _ in chunk]
+                names = [kind + name.encode() for kind, name, _ in chunk]
+                with reached("inventory", self.label):
+                    self._write(keys, [run, *names, *(value for *_, value in chunk)])
+
+    def count(self, shelf: Shelf) -> int:
+        """Count documents."""
+        with reached("inventory", self.label):
+            return sum(
+                int(self._count([self._key(shelf, bucket) for bucket in range(first, first + 1024)]))
+                for first in range(0, BUCKETS, 1024)
+            )
+
+    def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
+        """Return documents that were not seen: those of whole buckets, in their order."""
+        found: list[str] = []
+        first = bucket_of(after) + 1 if after else 0
+        while first < BUCKETS and len(found) < limit:
+            last = min(first + BUCKETS_AT_ONCE, BUCKETS)
+            keys = [self._key(shelf, bucket) for bucket in range(first, last)]
+            with reached("inventory", self.label):
+                names: Any = self._unseen(keys, [run])
+            found += [name.decode() for name in names]
+            first = last
+        return found
+
+    def bucket(self, shelf: Shelf, bucket: int) -> dict[bytes, bytes]:
+        """Return ids and values of one bucket."""
+        with reached("inventory", self.label):
+            found: Any = self._redis.hgetall(self._key(shelf, bucket))
+        return dict(found)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _note(self, name: str) -> tuple[bytes, Note]:
+        with reached("inventory", self.label):
+            found: Any = self._redis.get(f"{self._prefix}note/{name}")
+        return (b"", {}) if found is None else (found, dict(decode(found)))
+
+    def _key(self, shelf: Shelf, bucket: int) -> str:
+        return f"{self._prefix}{number_of(self._namespace, shelf):x}/{bucket:x}"
+
+
+class RedisReader:
+    """Finds documents of one shelf for one run; implements ``ShelfReader``.
+
+    Of each document that it has read it keeps 28 bytes: a hash of the id, and the value.
+    """
+
+    def __init__(self, storage: RedisInventories, shelf: Shelf) -> None:
+        self._storage = storage
+        self._shelf = shelf
+        self._lock = (
+            threading.Lock()
+        )  # Held while a bucket is read, so that what is written meanwhile comes after it.
+        self._buckets: OrderedDict[int, bytearray] = OrderedDict()
+        self._size = 0
+
+    def find(self, document_id: str) -> Entry | None:
+        """Return a document."""
+        digest = _hash(document_id.encode())
+        with self._lock:
+            records = self._records(bucket_of(document_id))
+            at = _position(records, digest)
+            if at < 0:
+                return None
+            _, seen, sent, version = RECORD.unpack_from(records, at)
+        return Entry(b"" if version == UNKNOWN else version, sent, seen)
+
+    def written(self, changes: Changes) -> None:
+        """Learn what this run has written."""
+        with self._lock:
+            for kind, name, value in _operations(changes):
+                records = self._buckets.get(bucket_of(name))
+                if records is not None:
+                    self._size += _alter(
+                        records, kind, _hash(name.encode()), value or changes.run.to_bytes(4, "big")
+                    )
+
+    def _records(self, bucket: int) -> bytearray:
+        records = self._buckets.get(bucket)
+        if records is None:
+            found = self._storage.bucket(self._shelf, bucket)
+            records = bytearray().join(_hash(name) + _padded(value) for name, value in found.items())
+            self._buckets[bucket] = records
+            self._size += len(records)
+            while self._size > CACHED_BYTES and len(self._buckets) > 1:
+                self._size -= len(self._buckets.popitem(last=False)[1])
+        else:
+            self._buckets.move_to_end(bucket)
+        return records
+
+
+def bucket_of(document_id: str) -> int:
+    """Return the bucket in which a document is kept."""
+    return zlib.crc32(document_id.encode()) % BUCKETS
+
+
+def _operations(changes: Changes) -> Iterator[tuple[bytes, str, bytes]]:
+    """Yield what is done, to which document, and the value that it is given."""
+    run = changes.run
+    for name, version in changes.kept.items():
+        yield b"k", name, VALUE.pack(run, run if version else 0) + version
+    for kind, names in ((b"d", changes.doubted), (b"x", changes.deleted), (b"s", changes.seen)):
+        for name in names:
+            yield kind, name, b""
+
+
+def _alter(records: bytearray, kind: bytes, digest: bytes, value: bytes) -> int:
+    """Make one change in what is kept of a bucket; return by how many bytes it has grown."""
+    at = _position(records, digest)
+    if at < 0:
+        if kind == b"k":
+            records += digest + _padded(value)
+            return RECORD.size
+        return 0
+    if kind == b"k":
+        records[at : at + RECORD.size] = digest + _padded(value)
+    elif kind == b"x":
+        del records[at : at + RECORD.size]
+        return -RECORD.size
+    elif kind == b"s":
+        records[at + 8 : at + 12] = max(value, bytes(records[at + 8 : at + 12]))
+    else:
+        records[at + 12 : at + RECORD.size] = bytes(16)
+    return 0
+
+
+def _position(records: bytearray, digest: bytes) -> int:
+    at = records.find(digest)
+    while at >= 0 and at % RECORD.size:
+        at = records.find(digest, at + 1)
+    return at
+
+
+def _hash(name: bytes) -> bytes:
+    return hashlib.blake2b(name, digest_size=8).digest()
+
+
+def _padded(value: bytes) -> bytes:
+    return value.ljust(20, b"\0")
