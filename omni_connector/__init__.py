@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         TooManyErrorsError,
         UnsupportedByManagerError,
     )
+    from omni_connector.inventory.limits import DeletionLimits
     from omni_connector.manager import RetryPolicy, SdkClient
     from omni_connector.masking import register_secret
     from omni_connector.models import (
@@ -98,7 +99,7 @@ __all__ = [
     "ActionDefinition", "ActionParameter", "ActionRequest", "ActionResponse", "CancelRequest",
     "CancelResponse", "ConfigurationError", "Connector", "ConnectorError", "ConnectorEvent",
     "ConnectorManifest", "ConnectorSkillDefinition", "ContentStorage", "ContentTooLargeError",
-    "Credential", "CredentialReadyRequest", "Document", "DocumentEvent", "DocumentMetadata",
+    "Credential", "CredentialReadyRequest", "DeletionLimits", "Document", "DocumentEvent", "DocumentMetadata",
     "DocumentPermissions", "ErrorLimits", "EventType", "ExtractionError", "GroupMembershipSyncEvent",
     "HttpMcpServer", "InvalidDocumentError", "InvalidValueError", "MalformedAnswerError",
     "ManagerUnreachableError", "McpError", "McpPrompt", "McpPromptArgument", "McpPromptDefinition",
@@ -118,6 +119,7 @@ _HOMES = {
     "action": "actions",
     "Connector": "connector",
     "ContentStorage": "sync.content",
+    "DeletionLimits": "inventory.limits",
     "RetryPolicy": "manager",
     "SdkClient": "manager",
     "Settings": "config",

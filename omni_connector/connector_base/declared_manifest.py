@@ -7,6 +7,7 @@ from typing import Any
 from omni_connector.actions import declared_actions
 from omni_connector.awaitables import MayBeAwaited, plain
 from omni_connector.exceptions import ConfigurationError, InvalidValueError
+from omni_connector.inventory.approvals import APPROVE_DELETIONS
 from omni_connector.models import ActionDefinition, ConnectorManifest
 from omni_connector.models.manifest import READ
 from omni_connector.models.manifest_rules import manifest_problems
@@ -56,6 +57,7 @@ def read_manifest(connector: Any, *, base: type, connector_url: str) -> Connecto
             problems.append(str(error))
     values["actions"], found = _with_declared(values.get("actions", []), type(connector), base)
     problems += found
+    values["actions"] = _with_approval(values["actions"], connector.deletion_limits)
     for name, value in list(values.items()):
         try:  # Each value alone: making the whole manifest would stop at the first that is wrong.
             ConnectorManifest(**{**_VALID, name: value})
@@ -106,6 +108,25 @@ def _with_declared(actions: Any, kind: type, base: type) -> tuple[Any, list[str]
             )
         )
     return [*actions, *added], problems
+
+
+def _with_approval(actions: Any, limits: Any) -> Any:
+    """Add the action that approves deletions, where a connector limits them and has none of that name."""
+    if limits is None or not isinstance(actions, list):
+        return actions
+    if any(isinstance(action, ActionDefinition) and action.name == APPROVE_DELETIONS for action in actions):
+        return actions
+    what = "The code that the warning of a sync has named, such as 137-a1b2c3"
+    approval = {"type": "string", "description": what}
+    return [
+        *actions,
+        ActionDefinition(
+            name=APPROVE_DELETIONS,
+            description="Approve that the next sync deletes the documents that it does not find any more.",
+            input_schema={"type": "object", "properties": {"approval": approval}, "required": ["approval"]},
+            admin_only=True,
+        ),
+    ]
 
 
 def _at_once(value: Any) -> Any:

@@ -12,7 +12,7 @@ from omni_connector.exceptions import ConfigurationError
 from omni_connector.inventory.standing import RunFacts
 from omni_connector.inventory.storage import VERSION, InventoryStorage, Note
 
-SETTING = "approve_deletions"
+APPROVE_DELETIONS = "approve_deletions"
 """Key of the source's settings, and name of the action."""
 
 
@@ -27,7 +27,7 @@ def approve(storage: InventoryStorage, code: str) -> int:
     if count is None:
         raise ConfigurationError(
             f"{code!r} is not a code that a sync has asked for and that is still open. Copy it from the latest "
-            f'warning of the source, such as {SETTING}="137-a1b2c3".'
+            f'warning of the source, such as {APPROVE_DELETIONS}="137-a1b2c3".'
         )
     return count
 
@@ -61,7 +61,7 @@ def _asked(storage: InventoryStorage, facts: RunFacts, scope: str) -> str:
 
 
 def _codes(config: Any) -> set[str]:
-    given = config.get(SETTING) if isinstance(config, dict) else None
+    given = config.get(APPROVE_DELETIONS) if isinstance(config, dict) else None
     texts = given if isinstance(given, list) else [given]
     return {code for text in texts if isinstance(text, str) for code in text.replace(",", " ").split()}
 

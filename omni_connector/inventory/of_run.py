@@ -15,7 +15,7 @@ from functools import partial
 from attrs import field, frozen
 
 from omni_connector.exceptions import ConnectorError
-from omni_connector.inventory.approvals import SETTING, ask, is_approved
+from omni_connector.inventory.approvals import APPROVE_DELETIONS, ask, is_approved
 from omni_connector.inventory.fingerprint import UNKNOWN
 from omni_connector.inventory.limits import DeletionLimits
 from omni_connector.inventory.listing import Listing, Mark
@@ -313,10 +313,14 @@ class RunInventories:
         return ""
 
     def _withheld(self, name: str, found: int, known: int, code: str) -> str:
-        action = f', or run the action {SETTING} with {{"code": "{code}"}}' if self._terms.has_action else ""
+        action = (
+            f', or run the action {APPROVE_DELETIONS} with {{"approval": "{code}"}}'
+            if self._terms.has_action
+            else ""
+        )
         return (
             f"{found} of {known} documents of {name} were not found any more. So many are deleted only with approval: "
-            f"nothing was deleted. If they are gone on purpose, set {SETTING} to {code!r} in the source's settings{action}. "
+            f"nothing was deleted. If they are gone on purpose, set {APPROVE_DELETIONS} to {code!r} in the source's settings{action}. "
             f"It counts once, for at most {found} documents."
         )
 

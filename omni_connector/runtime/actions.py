@@ -11,6 +11,7 @@ from omni_connector.actions.parameters import CONFIG
 from omni_connector.connector_base.declared_manifest import CHECK_CONNECTION
 from omni_connector.connector_base.mcp_calls import McpPort
 from omni_connector.exceptions import ConfigurationError, MalformedRequestError
+from omni_connector.inventory.storage import InventoryStorage
 from omni_connector.masking import (
     mask,
     mask_json,
@@ -26,20 +27,29 @@ from omni_connector.runtime.action_answers import from_other_framework, is_respo
 from omni_connector.runtime.connection import offers_connection_check, run_connection_check, settings_of
 from omni_connector.runtime.failure_text import failure_text
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller, reason_of
+from omni_connector.runtime.inventories import offers_approval, run_approval
 
 log = logging.getLogger(__name__)
 
 _RESPONSE_KEYS = {"status", "result", "error"}
 
 
-def run_action(hooks: HookCaller, request: ActionRequest, *, mcp: McpPort | None = None) -> Any:
+def run_action(
+    hooks: HookCaller,
+    request: ActionRequest,
+    *,
+    mcp: McpPort | None = None,
+    inventories: InventoryStorage | None = None,
+) -> Any:
     """Run the action and return what the connector returned; responses of ASGI frameworks become RawResponse.
 
     An action that a method declares is run by it, every other by ``execute_action``. Unusable parameters of a declared
     action are answered 400; an action that raises is answered 500 with the error's type and message. Secrets are
     removed from both, and from the error that an action reports itself. What ``execute_action`` does not support, and the
-    MCP server does, is run there.
+    MCP server does, is run there. Deletions are approved in ``inventories``.
     """
+    if inventories is not None and offers_approval(hooks.connector, request.action):
+        return run_approval(inventories, request.params)
     with owning(_secrets_of(hooks, request)):
         return _run(hooks, request, mcp)
 

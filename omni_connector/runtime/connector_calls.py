@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from omni_connector.exceptions import McpDisabledError
+from omni_connector.inventory.storage import InventoryStorage
 from omni_connector.models import (
     ActionRequest,
     CredentialReadyRequest,
@@ -28,6 +29,9 @@ class ConnectorCalls:
         mirror: its MCP server, or None.
         slow_requests: how many may be in progress.
         action_seconds: that an action may take.
+
+    Attributes:
+        inventories: where deletions are approved, or None.
     """
 
     def __init__(
@@ -42,12 +46,13 @@ class ConnectorCalls:
         self.mirror = mirror
         self.slow_requests = slow_requests
         self.action_seconds = action_seconds
+        self.inventories: InventoryStorage | None = None
         self._actions = ActionThreads(self._hooks.connector.name)
 
     def execute_action(self, request: ActionRequest) -> Any:
         """Run an action; return what ``runtime.actions.run_action`` does."""
         mcp = None if self.mirror is None else self.mirror.bridge
-        call = partial(run_action, self._hooks, request, mcp=mcp)
+        call = partial(run_action, self._hooks, request, mcp=mcp, inventories=self.inventories)
         return self._actions.run(request.action, call, self.slow_requests, self.action_seconds)
 
     def read_resource(self, request: ResourceRequest) -> dict[str, JsonValue]:

@@ -120,6 +120,7 @@ class ConnectorService:
             SlowRequests(settings.max_concurrent_actions or USUAL_LIMIT),
             settings.action_seconds,
         )
+        self.calls.inventories = self._inventories
         begins_anew(self)
         if options.partition_queue is not None:
             executor = PartitionOffers(
