@@ -230,7 +230,7 @@ class HoldsAll(Right):
 
 class Streams(HoldsAll):
     def sync(self, config, credentials, state, ctx):
-        for n in range(60):
+        for n in range(config["documents"] if credentials else 0):
             ctx.emit(self.document(str(n), f"{n} " * 100_000, config, credentials))
 
 

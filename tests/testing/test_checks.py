@@ -114,7 +114,7 @@ def test_nothing_is_found_in_a_connector_that_is_right(bench):
 
 @pytest.mark.slow
 def test_a_large_source_that_is_streamed_is_right(bench):
-    assert BY_NAME["memory"].run(bench(faulty.Streams)).outcome == "passed"
+    assert BY_NAME["memory"].run(bench(faulty.Streams, large_config={"documents": 60})).outcome == "passed"
 
 
 def test_every_check_has_a_fault_that_it_finds_a_standard_test_and_a_paragraph():

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from omni_connector.code_location import innermost_author_frame
 from omni_connector.manager.pending import Pending
+from omni_connector.models import SyncConfig
 from omni_connector.testing.checks.bench import Bench, RunOrder
 from omni_connector.testing.checks.finding import Finding, NotApplicableError
 from omni_connector.testing.memory import MemoryManager
@@ -26,9 +27,11 @@ ALLOWED_BYTES = 2 * MIB
 def find(bench: Bench) -> Iterator[Finding]:
     """Sync once without keeping what arrives, and compare the memory that was used with what was read."""
     bench.require_scheduled_runs()
-    drain = _Drain()
-    order = RunOrder(source_id=bench.new_source_id(), config=bench.subject.large_config, may_fail=True)
-    with _traced(), serve_connector(bench.subject.make(), bench.manager, client=drain) as served:
+    subject = bench.subject
+    config = subject.config if subject.large_config is None else subject.large_config
+    drain = _Drain(config=SyncConfig(config=config, credentials=subject.credentials))
+    order = RunOrder(source_id=bench.new_source_id(), config=config, may_fail=True)
+    with _traced(), serve_connector(subject.make(), bench.manager, client=drain) as served:
         start, _ = tracemalloc.get_traced_memory()
         run_id = bench.start(served, order)
         bench.wait(served, run_id)
