@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import attrs
 from attrs import define, field
@@ -25,6 +25,13 @@ _OBJECT = fields.optional(fields.json_object)
 
 _place = object.__setattr__
 """Sets all fields of a new instance at once: setting them one by one goes through ``__setattr__``."""
+
+
+class Readable(Protocol):
+    """Gives bytes: a file opened with ``"rb"``, or the body of an answer that is still arriving."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return the next bytes, at most ``size``; empty at the end."""
 
 
 def _is_clean(value: Any) -> bool:
@@ -182,7 +189,7 @@ class Document(fields.QuickModel):
 
     external_id: str = field(converter=fields.to_id, validator=_ID)
     title: str = field(converter=fields.clean, validator=fields.text())
-    content: str | bytes | PathLike[str] | BinaryIO | None = field(
+    content: str | bytes | PathLike[str] | Readable | None = field(
         default=None, repr=False, validator=fields.optional(fields.content)
     )
     mime_type: str | None = field(default=None, converter=fields.clean, validator=_TYPE)
@@ -203,7 +210,7 @@ class Document(fields.QuickModel):
         *,
         external_id: str | int,
         title: str,
-        content: str | bytes | PathLike[str] | BinaryIO | None = None,
+        content: str | bytes | PathLike[str] | Readable | None = None,
         mime_type: str | None = None,
         filename: str | None = None,
         content_id: str | None = None,
