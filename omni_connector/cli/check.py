@@ -108,8 +108,7 @@ def check(
         connector = found.make()
         config, typed_secret = typed_inputs(connector, (config, secret), assignments)
         secret = typed_secret or {}
-        names = connector.declared_types.secret_names
-        stack.enter_context(SecretScope(secrets_in_settings(config, names)))
+        stack.enter_context(SecretScope(secrets_in_settings(config, connector.masked_settings)))
         subject = Subject(
             make=found.make,
             config=config,

@@ -98,9 +98,8 @@ def run(
             log.show_more_of(type(connector).__module__)
         config, secret = typed_inputs(connector, (source.config, source.credentials), assignments)
         source = evolve(source, config=config, credentials=secret)
-        declared = connector.declared_types
-        stack.enter_context(SecretScope(secrets_in_settings(config, declared.secret_names)))
-        for note in doubtful(assignments) if declared.config is None else ():
+        stack.enter_context(SecretScope(secrets_in_settings(config, connector.masked_settings)))
+        for note in doubtful(assignments) if connector.declared_types.config is None else ():
             output.say(note, "yellow")
         summary = LocalRun(
             connector, RunOptions(source=source, **options), output=output, signals=signals

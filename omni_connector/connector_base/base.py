@@ -162,6 +162,11 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
         """
         return []
 
+    @property
+    def masked_settings(self) -> frozenset[str]:
+        """``secret_settings``, and the settings that their class declares as secret."""
+        return self.declared_types.secret_names.union(self.secret_settings)
+
     @overridable
     def partition_workers(self) -> int:
         """Partitions of one run that a process reads at once, each in a thread of its own; 4 by default."""

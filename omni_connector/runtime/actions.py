@@ -56,8 +56,7 @@ def run_action(
 
 def _secrets_of(hooks: HookCaller, request: ActionRequest) -> frozenset[str]:
     """Return the secrets of the credentials, of the source, and of the parameters, which the source's settings are part of."""
-    connector = hooks.connector
-    declared = [*connector.secret_settings, *connector.declared_types.secret_names]
+    declared = hooks.connector.masked_settings
     settings = [request.params, request.source]
     return secrets_in(request.credentials).union(*(secrets_in_settings(each, declared) for each in settings))
 

@@ -32,8 +32,8 @@ def connection_problem(hooks: HookCaller, config: JsonValue, credentials: JsonVa
         credentials: the source's secrets, as they are stored.
     """
     declared = hooks.connector.declared_types
-    names = [*hooks.connector.secret_settings, *declared.secret_names]
-    with owning(secrets_in(credentials) | secrets_in_settings(config, names)):
+    masked = hooks.connector.masked_settings
+    with owning(secrets_in(credentials) | secrets_in_settings(config, masked)):
         try:
             given = dict(zip(("config", "credentials"), declared.made_of(config, credentials), strict=True))
             said = hooks.call(hooks.connector.check_connection, given)

@@ -10,6 +10,7 @@ from omni_connector.models.json_values import JsonValue
 from omni_connector.partitions.layout import PartitionCheckpoint, is_partitioned
 from omni_connector.runtime.hooks import HookCaller
 from omni_connector.sync.run_info import RunInfo
+from omni_connector.typed.state_class import plain_state
 
 
 def migrated(hooks: HookCaller, state: JsonValue) -> dict[str, Any] | None:
@@ -27,6 +28,9 @@ def migrated(hooks: HookCaller, state: JsonValue) -> dict[str, Any] | None:
     new = hooks.call(connector.migrate_state, {"state": given})
     if new is None:
         return None
+    new = plain_state(new)
+    if isinstance(new, dict) and connector.reads_partitions:
+        new = {key: plain_state(each) for key, each in new.items()}
     wanted = "the partitions' states by key" if connector.reads_partitions else "the state for sync()"
     name = f"{type(connector).__name__}.migrate_state"
     states = new.values() if isinstance(new, dict) and connector.reads_partitions else ()

@@ -67,7 +67,7 @@ class Declaring(Protocol):
         """Its modes."""
 
     @property
-    def secret_settings(self) -> list[str]:
+    def masked_settings(self) -> frozenset[str]:
         """Its settings that are secret."""
 
     @property
@@ -158,9 +158,7 @@ class RunInfo:
             if connector.reads_partitions
             else connector.declared_types.state_of,
             secrets=secrets_in(source.credentials)
-            | secrets_in_settings(
-                source.config, [*connector.secret_settings, *connector.declared_types.secret_names]
-            )
+            | secrets_in_settings(source.config, connector.masked_settings)
             | secrets_in_settings(source.connector_state),
         )
 

@@ -64,7 +64,8 @@ def run_sync(
 
     Args:
         connector: the connector.
-        config: the source's settings; None leaves those of an existing source as they are.
+        config: the source's settings, a dict or an instance of the connector's class, as ``credentials`` and ``state``; None
+            leaves those of an existing source as they are.
         credentials: the source's secrets; the same.
         mode: ``full``, ``incremental`` or ``realtime``. As the real manager does, the embedded one makes the first
             incremental run of a source a full one, unless ``state`` says where an earlier one left off.

@@ -8,6 +8,7 @@ from omni_connector.local import LocalManager, LocalManagerError, SourceRow
 from omni_connector.local.keywords import check_keywords
 from omni_connector.manager import SdkClient
 from omni_connector.models.json_values import JsonValue
+from omni_connector.typed.state_class import plain_state
 
 
 class SourceOptions(TypedDict, total=False):
@@ -15,7 +16,8 @@ class SourceOptions(TypedDict, total=False):
 
     Attributes:
         source_id: one made of the connector's name, unless given.
-        config: the source's settings; None leaves those of an existing source as they are.
+        config: the source's settings, a dict or an instance of the connector's class; None leaves those of an existing source
+            as they are.
         credentials: its secrets; the same.
         source_type: the connector's first, unless given.
     """
@@ -33,7 +35,7 @@ def put_source(manager: LocalManager, connector: ConnectorBase, **options: Unpac
     """
     check_keywords("put_source", options, SourceOptions)
     source_id = options.get("source_id") or f"source-of-{connector.name}"
-    config, credentials = options.get("config"), options.get("credentials")
+    config, credentials = plain_state(options.get("config")), plain_state(options.get("credentials"))
     found = _find(manager, source_id)
     if found is None:
         manager.add_source(
@@ -66,8 +68,9 @@ def publish_state(manager: LocalManager, source_id: str, state: JsonValue) -> No
         raise LocalManagerError(answer.status_code, answer.get_data(as_text=True))
     run_id = answer.get_json()["sync_run_id"]
     with SdkClient(manager.url) as client:
-        client.save_checkpoint(run_id, state, source_id=source_id)
-        client.complete(run_id, scanned=0, updated=0, new_state=state)
+        saved = plain_state(state)
+        client.save_checkpoint(run_id, saved, source_id=source_id)
+        client.complete(run_id, scanned=0, updated=0, new_state=saved)
 
 
 def _find(manager: LocalManager, source_id: str) -> SourceRow | None:

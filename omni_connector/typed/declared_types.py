@@ -45,7 +45,7 @@ class DeclaredTypes:
         place = kind.__name__
         config, credentials, state = (_declared(each) for each in given.values())
         return cls(
-            None if config is None else TypedClass(config, f"{place}.config"),
+            None if config is None else _of_config(config, place),
             None if credentials is None else _of_credentials(credentials, place),
             None
             if state is None
@@ -128,6 +128,10 @@ def _declared(given: Any) -> Any:
     """Return the class that was given; None for what leaves dicts as they are."""
     is_class = isinstance(given, (type, typing.ForwardRef)) and typing.get_origin(given) is None
     return given if is_class and given not in {Any, object, dict} else None
+
+
+def _of_config(kind: Any, place: str) -> TypedClass:
+    return TypedClass(kind, f"{place}.config", takes_more=getattr(kind, "takes_other_keys", False) is True)
 
 
 def _of_credentials(kind: Any, place: str) -> TypedClass:

@@ -7,10 +7,11 @@ from typing import Any
 from attrs import frozen
 
 from omni_connector.exceptions import ConfigurationError, InvalidValueError
-from omni_connector.models.json_values import JsonValue, require_lasting
+from omni_connector.models.codec import checkpoint_of
+from omni_connector.models.json_values import JsonValue
 from omni_connector.typed.schema import has_fields
 from omni_connector.typed.typed_class import TypedClass
-from omni_connector.typed.values import plain_value
+from omni_connector.typed.values import unstructured
 
 VERSION_KEY = "state_version"
 """Where a saved state says of which version of its class it is, if that has versions."""
@@ -97,10 +98,13 @@ def plain_state(state: Any) -> Any:
     kind: Any = type(state)
     if isinstance(state, Mapping) or not has_fields(kind):
         return state
-    require_lasting(state, path=kind.__name__)
-    fields = plain_value(state)
-    problems: list[str] = []
-    _for_saving(kind).made_of(fields, problems)
+    try:
+        plain = unstructured(state)
+    except (AttributeError, TypeError, ValueError) as error:
+        remedy = f"give each field a value of the type that it declares ({error})"
+        raise InvalidValueError(model=kind.__name__, field="state", value=kind, remedy=remedy) from error
+    fields = checkpoint_of(plain, name=kind.__name__)
+    problems = _for_saving(kind).mismatches(fields)
     if problems:
         path, _, remedy = problems[0].partition(": ")
         raise InvalidValueError(model=kind.__name__, field=path, value=kind, remedy=remedy)

@@ -1,7 +1,7 @@
 """A class of an author's from which the SDK makes instances: its schema, its secrets, and what is wrong with a value."""
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from attrs import frozen
@@ -64,19 +64,21 @@ class TypedClass:
 
     def made_of(self, value: JsonValue, problems: list[str]) -> Any:
         """Return an instance made of a JSON object; add what is wrong with it to ``problems``, one line each."""
-        if not isinstance(value, Mapping):
-            problems.append(f"{self.name}: an object by name is required")
-            return None
-        given = dict(value)
-        found = list(member_problems(given, self._strict, self.prefix))
+        found = self.mismatches(value)
         if not found:
             try:
-                return converted(given, self.kind, self.name)
+                return converted(value, self.kind, self.name)
             except UnusableValueError as error:
-                secrets = self._secrets_of(given)
+                secrets = self._secrets_of(value)
                 found = [_without(self._with_prefix(each), secrets) for each in error.problems]
         problems += found
         return None
+
+    def mismatches(self, value: JsonValue) -> list[str]:
+        """Return what in ``value`` does not fit the schema, one line each."""
+        if not isinstance(value, dict):
+            return [f"{self.name}: an object by name is required"]
+        return list(member_problems(value, self._strict, self.prefix))
 
     @functools.cached_property
     def _strict(self) -> Schema:
@@ -87,9 +89,9 @@ class TypedClass:
         inside = problem.removeprefix(f"{self.name}.")
         return problem if inside == problem else f"{self.prefix}{inside}"
 
-    def _secrets_of(self, value: Mapping[str, JsonValue]) -> list[str]:
+    def _secrets_of(self, value: JsonValue) -> list[str]:
         """Return the texts in it that no message may show, the longest first; also those that are too short to be masked."""
-        found = set(_secret_texts(dict(value), self._strict))
+        found = set(_secret_texts(value, self._strict))
         return sorted(found, key=len, reverse=True)
 
 

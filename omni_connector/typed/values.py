@@ -20,7 +20,7 @@ from typing import Any
 import cattrs
 
 from omni_connector.models.codec import structuring_problems
-from omni_connector.models.json_values import JsonValue, plain_json
+from omni_connector.models.json_values import JsonValue
 from omni_connector.typed.schema import Schema, UndeclarableTypeError, described_type, schema_of
 
 LONGEST_SHOWN = 60
@@ -105,9 +105,9 @@ def converted(value: JsonValue, kind: Any, path: str) -> Any:
         raise UnusableValueError(problems) from error
 
 
-def plain_value(value: Any) -> JsonValue:
-    """Return the JSON value that ``converted`` would make an equal ``value`` of."""
-    return plain_json(_converter.unstructure(value))
+def unstructured(value: Any) -> Any:
+    """Return the value that becomes the JSON of which ``converted`` makes an equal ``value``."""
+    return _converter.unstructure(value)
 
 
 def require_convertible(kind: Any) -> None:
@@ -246,4 +246,13 @@ for _kind, _read in (
 ):
     _converter.register_structure_hook(_kind, lambda value, _, read=_read: read(value))
 _converter.register_structure_hook_func(_is_union, _alternative)
+
+
+def _moment_text(moment: dt.datetime) -> Any:
+    """Return its text; what has no offset, or is something else, stays as it is, so that it is refused with its path."""
+    is_lasting = isinstance(moment, dt.datetime) and moment.utcoffset() is not None
+    return moment.isoformat() if is_lasting else moment
+
+
+_converter.register_unstructure_hook(dt.datetime, _moment_text)
 _converter.register_unstructure_hook(bytes, lambda value: base64.b64encode(value).decode())
