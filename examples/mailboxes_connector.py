@@ -8,14 +8,14 @@ Settings of the source:
 ``users``   who may find the messages, by e-mail address.
 ``public``  true: all users find them.
 
-The state of each mailbox is the number of messages that were read; an incremental run reads those that were added since. A
-mailbox that has become smaller was rewritten, and is read from its beginning. The messages of one that is gone are deleted.
+The state of each mailbox is the number of messages that were read, and which of them the manager refused; an incremental run reads
+those again, and what was added since. A mailbox that has become smaller was rewritten, and is read from its beginning. The messages
+of one that is gone are deleted.
 """
 
 import mailbox
 from collections.abc import Iterator
 from email.message import Message
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,8 @@ class MailboxConnector(Connector):
         del credentials
         path = Path(source_config["path"], partition.key)
         size = path.stat().st_size
-        start = state["messages"] if state and state["size"] <= size else 0
+        is_same = state is not None and state["size"] <= size
+        start, again = (state["messages"], state.get("refused", [])) if state and is_same else (0, [])
         known = ctx.checkpoint["messages"] if ctx.checkpoint else 0
         permissions = DocumentPermissions(
             public=source_config.get("public") is True, users=source_config.get("users")
@@ -86,22 +87,29 @@ class MailboxConnector(Connector):
         box = mailbox.mbox(path, create=False)
         try:
             count = len(box)
-            for number, message in islice(enumerate(box), start, None):
+            refused: list[int] = []
+            for number in (*again, *range(start, count)):
                 ctx.increment_scanned()
                 name = f"{partition.key}/{number}"
                 try:
-                    ctx.emit(document(name, message, permissions))
+                    ctx.emit(document(name, box[number], permissions))
                 except (
                     InvalidDocumentError
                 ) as error:  # Its bytes are not in the charset that it declares, say.
                     ctx.emit_error(name, error)
-                if number % PAGE == PAGE - 1:
-                    ctx.save_state({"messages": number + 1, "size": size})
+                if number >= start and number % PAGE == PAGE - 1:
+                    refused += refused_now(ctx)
+                    ctx.save_state({"messages": number + 1, "size": size, "refused": refused})
         finally:
             box.close()
         for number in range(count, known):
             ctx.emit_deleted(f"{partition.key}/{number}")
-        ctx.save_state({"messages": count, "size": size})
+        ctx.save_state({"messages": count, "size": size, "refused": refused + refused_now(ctx)})
+
+
+def refused_now(ctx: SyncContext) -> list[int]:
+    """Return the numbers of the messages that the manager has refused since the last call."""
+    return [int(error.document_id.rpartition("/")[2]) for error in ctx.flush()]
 
 
 def document(name: str, message: Message, permissions: DocumentPermissions) -> Document:

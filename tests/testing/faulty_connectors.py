@@ -32,6 +32,9 @@ class Right(Connector):
         self.delete(ctx, known)
         ctx.complete(new_state=self.after(ctx, known))
 
+    def check_connection(self, config, credentials):
+        return None
+
     def known(self, state):
         return dict(state["known"]) if state else {}
 
@@ -69,6 +72,11 @@ class Right(Connector):
 
 class BadMode(Right):
     sync_modes = ["full", "sometimes"]
+
+
+class CannotConnect(Right):
+    def check_connection(self, config, credentials):
+        return "The server does not answer."
 
 
 class Breaks(Right):

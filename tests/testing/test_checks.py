@@ -18,6 +18,7 @@ TOKEN = "t0p-s3cret-0815"
 
 FAULTS = [
     ("manifest", faulty.BadMode, "'sometimes'"),
+    ("connection", faulty.CannotConnect, "check_connection says: The server does not answer."),
     ("sync", faulty.Breaks, "ends as failed"),
     ("repeatable", faulty.OtherIds, "6 documents missing, 6 documents too many"),
     ("repeatable", faulty.TimeInText, "6 documents different in content"),
@@ -79,7 +80,7 @@ def bench(tmp_path, monkeypatch):
         each.__exit__()
 
 
-QUICK = {faulty.BadMode, faulty.UnknownGroup, faulty.CannotReadItsState}
+QUICK = {faulty.BadMode, faulty.CannotConnect, faulty.UnknownGroup, faulty.CannotReadItsState}
 """Tried in every run of the suite; the others take a second or more each."""
 
 
@@ -109,7 +110,7 @@ def test_a_fault_is_found(bench, name, connector, text):
 def test_nothing_is_found_in_a_connector_that_is_right(bench):
     results = {result.name: result for result in run_checks(bench(faulty.Right))}
     assert [str(finding) for result in results.values() for finding in result.findings] == []
-    assert {name for name, result in results.items() if result.reason} == {"connection", "memory"}
+    assert {name for name, result in results.items() if result.reason} == {"memory"}
 
 
 @pytest.mark.slow
@@ -118,7 +119,7 @@ def test_a_large_source_that_is_streamed_is_right(bench):
 
 
 def test_every_check_has_a_fault_that_it_finds_a_standard_test_and_a_paragraph():
-    found = {name for name, _, _ in FAULTS} | {"connection"}
+    found = {name for name, _, _ in FAULTS}
     tests = {name.removeprefix("test_") for name in vars(ConnectorStandardTests) if name.startswith("test_")}
     paragraphs = set(re.findall(r"^\*\*`(\w+)`\*\*", PAGE, re.MULTILINE))
     assert found == tests == paragraphs == set(BY_NAME)

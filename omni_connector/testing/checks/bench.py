@@ -20,7 +20,7 @@ from omni_connector.runtime.run import RunReport
 from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
 from omni_connector.sync.delivery import DeliveryLimits
 from omni_connector.testing.checks.finding import BrokenRunError, Finding, NotApplicableError
-from omni_connector.testing.checks.interruptions import Interruption
+from omni_connector.testing.checks.interruptions import Interruption, wait_for_either
 from omni_connector.testing.checks.subject import Subject
 from omni_connector.testing.faults import QUICK, FaultPlan, FaultyManager
 from omni_connector.testing.faults.connection import ProxiedCall
@@ -35,6 +35,7 @@ BATCHES = 50
 
 SHORT = Policies(
     bulk=RetryPolicy(attempts=2, first_delay_seconds=0.01, total_seconds=1.0),
+    answering=RetryPolicy(attempts=1),
     counters=RetryPolicy(attempts=1),
 )
 """Of a run whose manager is gone for good."""
@@ -68,7 +69,6 @@ class RunOrder:
         mode: full or incremental.
         config: other settings than the subject's.
         plan: what goes wrong between the connector and the manager.
-        interruption: when the manager goes away for good.
         policies: how patient the connector is with the manager.
         may_fail: the run need not complete.
     """
@@ -77,7 +77,6 @@ class RunOrder:
     mode: str = SyncMode.FULL
     config: dict[str, Any] | None = None
     plan: FaultPlan = field(factory=FaultPlan)
-    interruption: Interruption | None = None
     policies: Policies = QUICK
     may_fail: bool = False
 
@@ -182,8 +181,6 @@ class Bench:
         )
         options = RuntimeOptions(limits=_Always(limits), save_pace=QUICK_SAVES)
         with FaultyManager(self.manager, plan=order.plan) as proxy:
-            if order.interruption is not None:
-                order.interruption.add_to(proxy)
             client = proxy.client(order.policies)
             with serve_connector(
                 connector or self.subject.make(), self.manager, client=client, options=options
@@ -253,23 +250,32 @@ class Bench:
     def interrupted(self, interruption: Interruption) -> SyncResult:
         """Run a full sync of a new source up to a certain moment, then have the manager resume it; return its end."""
         source_id = self.new_source_id()
-        order = RunOrder(source_id=source_id, interruption=interruption, policies=SHORT)
-        with self.proxied(order) as (_, served):
-            run_id = self.start(served, order)
-            self.wait(served, run_id)
-        if not self.manager.run(run_id).is_running:  # It had ended before.
-            return self.collect(served, run_id)
+        run_id = self.broken_off(source_id, interruption, self.subject.make())
         return self.resume(RunOrder(source_id=source_id), run_id)
+
+    def broken_off(self, source_id: str, interruption: Interruption, connector: ConnectorBase) -> str:
+        """Run a full sync up to a certain moment, at which manager and process are gone; return the run's id."""
+        order = RunOrder(source_id=source_id, policies=SHORT)
+        with self.proxied(order, connector) as (proxy, served):
+            interruption.add_to(proxy)
+            run_id = self.start(served, order)
+            thread = thread_of_run(run_id)
+            wait_for_either(interruption.reached, thread, self.subject.timeout_seconds)
+        self.wait_for_thread(thread, self.subject.timeout_seconds)  # The service is closed.
+        return run_id
 
     def resume(self, order: RunOrder, run_id: str) -> SyncResult:
         """Have the manager find a run lost and send it to the connector again; return what came of it.
+
+        One that has ended before is left as it is.
 
         Raises:
             BrokenRunError: the resumed run does not complete.
         """
         with self.proxied(order) as (_, served):
-            self.manager.probe(run_id)
-            self.wait(served, run_id)
+            if self.manager.run(run_id).is_running:
+                self.manager.probe(run_id)
+                self.wait(served, run_id)
         result = self.collect(served, run_id)
         require_completed(result, "resumed")
         return result
@@ -289,14 +295,17 @@ class _Always:
 def require_completed(result: SyncResult, kind: str) -> None:
     """Raise BrokenRunError for a run that did not complete."""
     if result.status != "completed":
-        raise BrokenRunError(
-            Finding(
-                what=f"The {kind} sync ends as {result.status}: {result.error or 'without a reason'}",
-                where=f"{kind} sync",
-                why="What it has not sent by then is not found by any search.",
-                remedy="Run it with omni-connector run -v, which shows the traceback.",
-            )
-        )
+        raise BrokenRunError(broken_run(kind, result.status, result.error))
+
+
+def broken_run(kind: str, outcome: str, error: str | None) -> Finding:
+    """Return what is said of a run that ends as something else than completed."""
+    return Finding(
+        what=f"The {kind} sync ends as {outcome}: {error or 'without a reason'}",
+        where=f"{kind} sync",
+        why="What it has not sent by then is not found by any search.",
+        remedy="Run it with omni-connector run -v, which shows the traceback.",
+    )
 
 
 def moments(number: int, wanted: int) -> list[int]:

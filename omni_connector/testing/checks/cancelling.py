@@ -17,6 +17,7 @@ from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
 from omni_connector.testing.checks.bench import Bench, RunOrder
 from omni_connector.testing.checks.comparing import compare
 from omni_connector.testing.checks.finding import Finding
+from omni_connector.testing.checks.interruptions import wait_for_either
 from omni_connector.testing.faults import Do
 
 WITHIN_SECONDS = 2.0
@@ -85,8 +86,8 @@ def _cancelled(bench: Bench, connector: ConnectorBase, call: Call | None) -> Fin
         if call is None:
             bench.wait_for_thread(thread, REALTIME_SECONDS)
             cancel()
-        elif thread is not None:
-            _either(cancel.done, thread, bench.subject.timeout_seconds)
+        else:
+            wait_for_either(cancel.done, thread, bench.subject.timeout_seconds)
         if not cancel.done.is_set():
             cancel()
         ended = bench.wait_for_thread(thread, max(0.0, cancel.at + WITHIN_SECONDS - time.monotonic()))
@@ -127,13 +128,6 @@ def _next_run(bench: Bench, connector: ConnectorBase) -> Finding | None:
         why="The documents that the cancelled run had read, and not sent, are missing.",
         remedy="Keep what was sent in the state, not in attributes of the connector, which outlive a run.",
     )
-
-
-def _either(event: threading.Event, thread: threading.Thread, seconds: float) -> None:
-    """Wait until one of the two has happened."""
-    deadline = time.monotonic() + seconds
-    while not event.wait(0.02) and thread.is_alive() and time.monotonic() < deadline:
-        pass
 
 
 def _still_working(connector: ConnectorBase, before: set[threading.Thread]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from omni_connector.models.events import CREATED, UPDATED
-from omni_connector.testing.checks.bench import SHORT, Bench, RunOrder
+from omni_connector.testing.checks.bench import Bench, RunOrder
 from omni_connector.testing.checks.comparing import compare, counted, named
 from omni_connector.testing.checks.finding import BrokenRunError, Finding
 from omni_connector.testing.checks.interruptions import Interruption
@@ -57,13 +57,8 @@ def _after_outage(bench: Bench) -> Finding | None:
     connector = bench.subject.make()
     source_id = bench.new_source_id()
     middle = max(1, bench.second.count("events") // 2)
-    broken = RunOrder(
-        source_id=source_id,
-        interruption=Interruption(endpoint="events", number=middle, is_done=False),
-        policies=SHORT,
-        may_fail=True,
-    )
-    lost_run = bench.run(broken, connector).result.sync_run_id
+    interruption = Interruption(endpoint="events", number=middle, is_done=False)
+    lost_run = bench.broken_off(source_id, interruption, connector)
     if bench.manager.run(lost_run).is_running:
         bench.manager.cancel(lost_run)
     result = bench.run(RunOrder(source_id=source_id), connector).result

@@ -10,8 +10,8 @@ from attrs import define, field
 from omni_connector.code_location import innermost_author_frame
 from omni_connector.manager.pending import Pending
 from omni_connector.models import SyncConfig
-from omni_connector.testing.checks.bench import Bench, RunOrder
-from omni_connector.testing.checks.finding import Finding, NotApplicableError
+from omni_connector.testing.checks.bench import Bench, RunOrder, broken_run
+from omni_connector.testing.checks.finding import BrokenRunError, Finding, NotApplicableError
 from omni_connector.testing.memory import MemoryManager
 from omni_connector.testing.served import serve_connector
 
@@ -36,6 +36,11 @@ def find(bench: Bench) -> Iterator[Finding]:
         run_id = bench.start(served, order)
         bench.wait(served, run_id)
         _, peak = tracemalloc.get_traced_memory()
+    report = served.service.report(run_id)
+    if report is None or report.outcome != "completed":
+        raise BrokenRunError(
+            broken_run("measured", "failed" if report is None else report.outcome, drain.error)
+        )
     if bench.manager.run(run_id).is_running:
         bench.manager.cancel(run_id)
     used = max(0, peak - start - drain.largest * 4)

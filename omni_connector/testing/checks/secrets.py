@@ -14,9 +14,8 @@ from omni_connector.testing.results import SyncResult
 
 def find(bench: Bench) -> Iterator[Finding]:
     """Look for the subject's secrets in everything that the runs so far have put out, and in two more runs."""
-    secrets = SecretFinder(
-        bench.subject.credentials, bench.subject.config, list(bench.connector.secret_settings)
-    )
+    names = [*bench.connector.secret_settings, *bench.connector.declared_types.secret_names]
+    secrets = SecretFinder(bench.subject.credentials, bench.subject.config, names)
     if not secrets:
         raise NotApplicableError("neither the credentials nor the settings that were given hold a secret")
     recording = Recording(secrets)
@@ -33,7 +32,7 @@ def find(bench: Bench) -> Iterator[Finding]:
             what=f"The value of {name} appears in {output}.",
             where=where,
             why="Whoever can read it can use the account.",
-            remedy="Leave it out. If it is a secret that only you know as one, declare its name in secret_settings or call "
+            remedy="Leave it out. If it is a secret that only you know as one, declare it with secret(), or call "
             "ctx.add_secret(), so that logs and errors are masked.",
         )
 
