@@ -93,12 +93,18 @@ def user_agent(session: requests.Session) -> dict[str, str]:
 def close_pools(session: requests.Session) -> None:
     """Close every connection now: a session only drops its pools, and an error that somebody keeps holds on to them."""
     for adapter in session.adapters.values():
-        pools = adapter.poolmanager.pools if isinstance(adapter, HTTPAdapter) else {}
-        for key in list(pools.keys()):
-            pool = pools.get(key)
+        if isinstance(adapter, HTTPAdapter):
+            close_connections(adapter)
+    session.close()
+
+
+def close_connections(adapter: HTTPAdapter) -> None:
+    """Close the connections that an adapter keeps."""
+    for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+        for key in list(manager.pools.keys()):
+            pool = manager.pools.get(key)
             if pool is not None:
                 pool.close()
-    session.close()
 
 
 def without_secrets(url: str) -> str:

@@ -1,7 +1,7 @@
 """What a connector's ``sync()`` is given: the run, and how to report to it."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from omni_connector.awaitables import (
     DONE,
@@ -31,8 +31,12 @@ from omni_connector.sync.inventory import Inventory
 from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_view import RunView
+from omni_connector.sync.source_run import RunOfSource
 from omni_connector.telemetry.log_context import carried, in_run
 from omni_connector.typed.state_class import plain_state
+
+if TYPE_CHECKING:  # Loads requests, which a run may do without.
+    from omni_connector.sources.session import Auth, HttpSession, RateOption, Retries, TimeOutOption
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -133,6 +137,31 @@ class SyncContext(RunView):
         What is in the credentials is masked anyway. A text that is short or a common word is not masked (docs/secrets.md).
         """
         self._run.secrets.name(text)
+
+    # -- the source ---------------------------------------------------------------------------------------------
+
+    def http(
+        self,
+        base_url: str = "",
+        *,
+        auth: "Auth" = None,
+        rate: "RateOption" = None,
+        retries: "Retries" = 5,
+        timeout_seconds: "TimeOutOption" = None,
+    ) -> "HttpSession":
+        """Return a ``requests`` session that reads the source, closed at the end of the run; see ``sources.http_session``.
+
+        In an ``async def sync`` its calls are awaited: ``await ctx.http().get(url)``.
+        """
+        from omni_connector.sources import http_session  # noqa: PLC0415 - loads requests.
+
+        return http_session(
+            self, base_url=base_url, auth=auth, rate=rate, retries=retries, timeout_seconds=timeout_seconds
+        )
+
+    def source_run(self) -> RunOfSource:
+        """Return the run as the tools of ``omni_connector.sources`` know it."""
+        return RunOfSource(self._run, self._colour)
 
     # -- documents ----------------------------------------------------------------------------------------------
 

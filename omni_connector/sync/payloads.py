@@ -21,7 +21,7 @@ from omni_connector.manager.multipart import KeptOpen
 from omni_connector.manager.pending import Pending
 from omni_connector.models.codec import decode, encode_text
 from omni_connector.models.document import Document
-from omni_connector.sync.charset import (
+from omni_connector.sources.charset import (
     HEAD_BYTES,
     TEXT_LIMIT_BYTES,
     Text,

@@ -19,6 +19,7 @@ from omni_connector.exceptions import (
 )
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import error_text, protect_process, secrets_in
+from omni_connector.sources.source_run import LocalSources, SharedSources
 from omni_connector.sync.checkpoints import RunCheckpoints
 from omni_connector.sync.covered import CoveredCounts
 from omni_connector.sync.delivery import DeliveryLimits
@@ -54,6 +55,8 @@ class SyncRun(RunParts):
     Attributes:
         intake: takes what the connector emits.
         checkpoints: saves where it is.
+        sources: what other threads and processes that read the source have in common with the run.
+        closers: called at its end.
         failure: why it was reported as failed.
     """
 
@@ -72,6 +75,8 @@ class SyncRun(RunParts):
         self.intake = Intake(self)
         self.checkpoints = RunCheckpoints(self, covered)
         self.failure: str | None = None
+        self.sources: SharedSources = LocalSources()
+        self.closers: list[Callable[[], None]] = []
         self._credentials: Any = info.credentials
         self._user_email: str | None = None
         self._asking = threading.Lock()  # Held while the address is asked for, so that it is asked for once.
@@ -215,9 +220,9 @@ class SyncRun(RunParts):
             level = logging.DEBUG if isinstance(error, ManagerUnreachableError) else logging.WARNING
             log.log(level, "A heartbeat failed: %s", error, extra=self.log_extra)
 
-    def sleep(self, seconds: float) -> bool:
+    def sleep(self, seconds: float, why: str = "sleep") -> bool:
         """Wait, but no longer than until the run is stopped; return True when the time is over."""
-        with self.waiting("sleep", Stage.WAITING_RATE_LIMIT):
+        with self.waiting(why, Stage.WAITING_RATE_LIMIT):
             return not self.state.stopped.wait(seconds)
 
     # -- for the runtime ------------------------------------------------------------------------------------------
@@ -246,6 +251,8 @@ class SyncRun(RunParts):
     def close(self) -> None:
         """End the run's own thread, after its end."""
         self._forget_abort()
+        for close in self.closers:
+            close()
         self.delivery.close()
         self.inventories.close()
         self.meter.end()

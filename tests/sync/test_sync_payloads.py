@@ -24,7 +24,7 @@ from omni_connector import (
 from omni_connector.local.contents import normalised
 from omni_connector.models.codec import decode
 from omni_connector.runtime.service import ConnectorService
-from omni_connector.sync.charset import TEXT_LIMIT_BYTES
+from omni_connector.sources.charset import TEXT_LIMIT_BYTES
 from omni_connector.sync.payloads import SPOOLED_BYTES, TextPayload, payload_of
 from omni_connector.testing import MemoryManager, run_sync
 

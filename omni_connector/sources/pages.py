@@ -1,0 +1,304 @@
+"""Reads what an interface gives page by page, in the five ways that interfaces have."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import urljoin
+
+from attrs import evolve, field, frozen
+
+from omni_connector.exceptions import InvalidValueError
+from omni_connector.masking import mask
+from omni_connector.sources.errors import RepeatedPageError
+from omni_connector.sources.responses import SourceResponse
+from omni_connector.sources.session import HttpSession
+
+Position = Any
+"""Where a page begins: a JSON value, to be kept in a checkpoint."""
+
+Where = str | Callable[[SourceResponse], Any]
+"""Where something is in an answer: a path of keys such as ``meta.next``, or a function of the answer."""
+
+
+@frozen(kw_only=True)
+class Page:
+    """One page.
+
+    Attributes:
+        items: what is on it.
+        position: where it begins: the same page again.
+        next: where the next page begins; None on the last one.
+        response: the answer, for everything else.
+    """
+
+    items: list[Any]
+    position: Position
+    next: Position = None
+    response: SourceResponse = field(repr=False)
+
+    @property
+    def body(self) -> Any:
+        """The answer's JSON."""
+        return self.response.json()
+
+
+class Way(Protocol):
+    """How pages follow each other."""
+
+    def first(self) -> Position:
+        """Return where the first page begins."""
+
+    def request(self, position: Position) -> tuple[str, dict[str, Any]]:
+        """Return the address and the parameters of a page."""
+
+    def after(self, page: Page) -> Position:
+        """Return where the page after this one begins; None when it was the last."""
+
+
+class Pages:
+    """Iterates over pages, with ``for``, or with ``async for`` in a session of an ``async def sync``.
+
+    Each page is fetched when it is asked for; an error is raised as by ``raise_for_status``.
+
+    Attributes:
+        position: where the next page begins, to be saved when the current page was emitted; None before the first and
+            after the last.
+    """
+
+    def __init__(
+        self, session: HttpSession, way: Way, *, items: Where, start: Position = None, options: dict[str, Any]
+    ) -> None:
+        self.position: Position = start
+        self._session = session
+        self._way = way
+        self._items = items
+        self._options = options
+        self._params: Mapping[str, Any] = options.pop("params", None) or {}
+        self._seen: set[str] = set()  # Positions.
+        self._first: list[Any] = []  # What was on the first page, and on the last one.
+        self._last: list[Any] = []
+
+    def __iter__(self) -> Iterator[Page]:
+        position = self._begin()
+        while position is not None:
+            page = self._page(position, self._get(position))
+            yield page
+            position = page.next
+
+    async def __aiter__(self) -> AsyncIterator[Page]:
+        position = self._begin()
+        while position is not None:
+            page = self._page(position, await self._get(position))
+            yield page
+            position = page.next
+
+    def _begin(self) -> Position:
+        self._seen.clear()
+        self._first, self._last = [], []
+        return self._way.first() if self.position is None else self.position
+
+    def _get(self, position: Position) -> SourceResponse:
+        key = repr(position)
+        if key in self._seen:
+            raise _repeated(position)
+        self._seen.add(key)
+        url, params = self._way.request(position)
+        return self._session.get(url, params={**self._params, **params}, **self._options)
+
+    def _page(self, position: Position, response: SourceResponse) -> Page:
+        response.raise_for_status()
+        items = _found(response, self._items)
+        if not isinstance(items, list):
+            raise InvalidValueError(
+                model="pages",
+                field="items",
+                value=items,
+                remedy="name the list in the answer, such as items='data.items', or give a function of the answer",
+            )
+        if items and items in (
+            self._first,
+            self._last,
+        ):  # As a source sends them that does not know the parameter.
+            raise _repeated(position)
+        self._first, self._last = self._first or items, items
+        page = Page(items=items, position=position, response=response)
+        self.position = self._way.after(page)
+        return evolve(page, next=self.position)
+
+
+def _repeated(position: Position) -> RepeatedPageError:
+    return RepeatedPageError(
+        f"The page at {mask(repr(position))[:200]} was read before: the source sends the same pages again, and reading on "
+        "would never end"
+    )
+
+
+def link_pages(
+    session: HttpSession, url: str, *, items: Where = "", start: Position = None, **options: Any
+) -> Pages:
+    """Return pages that name the next one in the header ``Link`` (RFC 8288, ``rel="next"``), as GitHub's do.
+
+    Args:
+        session: fetches them.
+        url: of the first page.
+        items: where the list is in each answer; left out, the answer is the list.
+        start: a ``position`` that was saved.
+        options: of ``session.get``: ``params``, ``headers``, ...
+    """
+    return Pages(session, _ByAddress(url, _next_link), items=items, start=start, options=options)
+
+
+def next_url_pages(
+    session: HttpSession,
+    url: str,
+    *,
+    next_url: Where,
+    items: Where = "",
+    start: Position = None,
+    **options: Any,
+) -> Pages:
+    """Return pages that have the address of the next one in their JSON; otherwise as ``link_pages``.
+
+    Args:
+        session: fetches them.
+        url: of the first page.
+        next_url: where the address is; nothing there ends it.
+        items: where the list is in each answer.
+        start: a ``position`` that was saved.
+        options: of ``session.get``.
+    """
+    return Pages(session, _ByAddress(url, next_url), items=items, start=start, options=options)
+
+
+def cursor_pages(
+    session: HttpSession,
+    url: str,
+    *,
+    cursor: Where,
+    parameter: str = "cursor",
+    items: Where = "",
+    start: Position = None,
+    **options: Any,
+) -> Pages:
+    """Return pages that have a cursor for the next one in their JSON; no cursor ends it.
+
+    Args:
+        session: fetches them.
+        url: of all pages.
+        cursor: where the cursor is.
+        parameter: in which it is sent.
+        items: where the list is in each answer.
+        start: a ``position`` that was saved, or a cursor from elsewhere.
+        options: of ``session.get``.
+    """
+    return Pages(session, _ByCursor(url, cursor, parameter), items=items, start=start, options=options)
+
+
+def offset_pages(
+    session: HttpSession, url: str, *, size: int, items: Where = "", start: Position = None, **options: Any
+) -> Pages:
+    """Return pages by ``offset`` and ``limit``; a page with fewer than ``size`` items is the last.
+
+    Args:
+        session: fetches them.
+        url: of all pages.
+        size: items of a page. Sent as ``limit``; ``names=("skip", "top")`` renames both parameters.
+        items: where the list is in each answer.
+        start: a ``position`` that was saved.
+        options: of ``session.get``, and ``names``.
+    """
+    names = options.pop("names", ("offset", "limit"))
+    return Pages(session, _Counted(url, names, size, by=size), items=items, start=start, options=options)
+
+
+def numbered_pages(
+    session: HttpSession,
+    url: str,
+    *,
+    size: int,
+    first: int = 1,
+    items: Where = "",
+    start: Position = None,
+    **options: Any,
+) -> Pages:
+    """Return pages by ``page`` and ``per_page``; a page with fewer than ``size`` items is the last.
+
+    Args:
+        session: fetches them.
+        url: of all pages.
+        size: items of a page. ``names=("page", "pageSize")`` renames both parameters.
+        first: number of the first page.
+        items: where the list is in each answer.
+        start: a ``position`` that was saved.
+        options: of ``session.get``, and ``names``.
+    """
+    names = options.pop("names", ("page", "per_page"))
+    return Pages(
+        session, _Counted(url, names, size, by=1, begin=first), items=items, start=start, options=options
+    )
+
+
+# -- the ways ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class _ByAddress:
+    url: str
+    next_url: Where
+
+    def first(self) -> Position:
+        return self.url
+
+    def request(self, position: Position) -> tuple[str, dict[str, Any]]:
+        return str(position), {}
+
+    def after(self, page: Page) -> Position:
+        found = _found(page.response, self.next_url)
+        return urljoin(page.response.url, str(found)) if found else None
+
+
+@frozen
+class _ByCursor:
+    url: str
+    cursor: Where
+    parameter: str
+
+    def first(self) -> Position:
+        return ""
+
+    def request(self, position: Position) -> tuple[str, dict[str, Any]]:
+        return self.url, {} if position == "" else {self.parameter: position}
+
+    def after(self, page: Page) -> Position:
+        return _found(page.response, self.cursor) or None
+
+
+@frozen
+class _Counted:
+    url: str
+    names: tuple[str, str]
+    size: int
+    by: int
+    begin: int = 0
+
+    def first(self) -> Position:
+        return self.begin
+
+    def request(self, position: Position) -> tuple[str, dict[str, Any]]:
+        return self.url, dict(zip(self.names, (position, self.size), strict=True))
+
+    def after(self, page: Page) -> Position:
+        return page.position + self.by if len(page.items) >= self.size else None
+
+
+def _next_link(response: SourceResponse) -> str | None:
+    return response.links.get("next", {}).get("url")
+
+
+def _found(response: SourceResponse, where: Where) -> Any:
+    """Return what is at a path of keys in an answer's JSON; None where there is nothing."""
+    if callable(where):
+        return where(response)
+    found = response.json()
+    for key in filter(None, where.split(".")):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found

@@ -1,0 +1,60 @@
+"""The answer to a request."""
+
+from http import HTTPStatus
+from typing import Any
+
+import requests
+
+from omni_connector.awaitables import AwaitableValue
+from omni_connector.sources.errors import RateLimitedError, SourceHttpError
+from omni_connector.sources.rates import RateLimit
+
+RATE_LIMITED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+class SourceResponse(requests.Response, AwaitableValue):
+    """An answer of ``requests``, whose errors say more. In a blocking session awaiting it yields itself.
+
+    Attributes:
+        note: what the session knows of it, for error messages.
+    """
+
+    note = ""
+
+    @classmethod
+    def of(cls, response: requests.Response) -> "SourceResponse":
+        """Return the same answer as one of this class."""
+        answer = cls()
+        vars(answer).update(vars(response))
+        return answer
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """What its headers say of further requests."""
+        return RateLimit.of(self.headers)
+
+    @property
+    def is_rate_limited(self) -> bool:
+        """The source refuses for now: 429, or, as some say it, 403 or 503 with headers that say when to come back."""
+        status = self.status_code
+        return status == HTTPStatus.TOO_MANY_REQUESTS or (
+            status in RATE_LIMITED and self.rate_limit.wait is not None
+        )
+
+    def raise_for_status(self) -> None:
+        """Raise when the status is 400 or more.
+
+        Raises:
+            RateLimitedError: the source allows no more requests for a while.
+            SourceHttpError: any other.
+        """
+        if self.status_code < HTTPStatus.BAD_REQUEST:
+            return
+        if self.is_rate_limited:
+            wait = self.rate_limit.wait
+            when = "" if wait is None else f"; it allows requests again in {wait:.0f} s"
+            raise RateLimitedError(self, note=f"a rate limit{when}", retry_after=wait)
+        raise SourceHttpError(self, note=self.note)
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)  # type: ignore[misc]  # Not in the stubs.

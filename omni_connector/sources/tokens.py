@@ -1,0 +1,339 @@
+"""OAuth tokens that are fetched and renewed, as ``auth`` objects of ``requests``.
+
+One token is fetched at a time, however many threads, actions and processes need it: each first looks whether another has
+fetched it. A refresh token that the provider replaces is kept before the new access token is used (docs/sources.md).
+"""
+
+import hashlib
+import time
+from typing import Any
+
+import requests
+from attrs import define
+
+from omni_connector.exceptions import ConfigurationError
+from omni_connector.masking import mask
+from omni_connector.sources.adapter import rewind
+from omni_connector.sources.authentication import SourceAuth
+from omni_connector.sources.errors import TokenError
+from omni_connector.sources.session import HttpSession, http_session
+from omni_connector.sources.source_run import NoRun, SourceRun, TokenPlace
+
+EARLY_SECONDS = 60.0
+"""A token is replaced so long before it expires, or after three quarters of a short life."""
+
+Token = dict[str, Any]
+"""``access_token``, ``expires_at`` (when to replace it, in seconds since 1970, or None), ``serial``, ``origin``; and ``refresh_token`` where there is one."""
+
+
+class OAuthToken(SourceAuth):
+    """Base: sends an access token, fetches one where there is none, and another after a 401, once."""
+
+    def __init__(self) -> None:
+        self._run: SourceRun = NoRun()
+        self._session: requests.Session | None = None
+        self._current: Token = {}
+
+    def bound(self, run: SourceRun, session: requests.Session) -> "OAuthToken":
+        """Return one of its own for each session: they share tokens by the places where these are kept."""
+        copy = type(self).__new__(type(self))
+        vars(copy).update(vars(self), _run=run, _session=session, _current={})
+        return copy
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add a token to a request."""
+        token = self.token()
+        request.headers["Authorization"] = f"Bearer {token}"
+        request.register_hook("response", _Renewal(self, token))  # type: ignore[no-untyped-call]
+        return request
+
+    def token(self, *, stale: str = "") -> str:
+        """Return an access token.
+
+        Args:
+            stale: one that the source does not accept any more; another is fetched, unless another thread has done so.
+
+        Raises:
+            TokenError: there is none.
+        """
+        if not _is_usable(self._current, stale):
+            with self._run.shared.lock(self._run.source_id, f"token/{self._name}"):
+                found = self._current if _is_usable(self._current, stale) else self._kept()
+                self._current = found if _is_usable(found, stale) else self._renewed(found)
+        token: str = self._current["access_token"]
+        self._run.add_secret(token)
+        return token
+
+    @property
+    def _name(self) -> str:
+        """Under which its tokens are kept."""
+        raise NotImplementedError
+
+    @property
+    def _origin(self) -> str:
+        """Identifies the credentials of which its tokens were made: others of the same name are out of date."""
+        raise NotImplementedError
+
+    @property
+    def _place(self) -> TokenPlace:
+        return self._run.shared.cached_tokens(self._run.source_id)
+
+    def _kept(self) -> Token:
+        found = self._place.read(self._name) or {}
+        return found if found.get("origin") == self._origin else {}
+
+    def _renewed(self, before: Token) -> Token:
+        """Fetch a token and keep it."""
+        token = {**self._fetched(before), "origin": self._origin, "serial": before.get("serial", 0) + 1}
+        self._place.save(self._name, token)
+        return token
+
+    def _fetched(self, before: Token) -> Token:
+        raise NotImplementedError
+
+
+@define(eq=False)
+class _Renewal:
+    """Repeats a request that was answered 401 with another token, once."""
+
+    auth: OAuthToken
+    used: str
+
+    def __call__(self, response: requests.Response, **kwargs: Any) -> requests.Response:
+        request = response.request
+        is_ours = (
+            request.headers.get("Authorization") == f"Bearer {self.used}"
+        )  # Not after a redirection elsewhere.
+        if response.status_code != requests.codes.unauthorized or not is_ours or not rewind(request):
+            return response
+        token = self.auth.token(stale=self.used)
+        if token == self.used:
+            return response
+        response.content  # noqa: B018 - reads it to its end, so that the connection is free.
+        response.close()
+        again = request.copy()
+        again.headers["Authorization"] = f"Bearer {token}"
+        again.hooks = {
+            **again.hooks,
+            "response": [each for each in again.hooks["response"] if each is not self],
+        }
+        answer: requests.Response = response.connection.send(again, **kwargs)
+        answer.history.append(response)
+        answer.request = again
+        return answer
+
+
+class _Endpoint(OAuthToken):
+    """A token of a token endpoint."""
+
+    def __init__(
+        self, token_url: str, client_id: str, client_secret: str = "", *, scope: str = "", **more: str
+    ) -> None:
+        super().__init__()
+        self._token_url = token_url
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._more = {**({"scope": scope} if scope else {}), **more}
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the client's secret."""
+        return (self._client_secret,)
+
+    def _asked(self, grant: dict[str, str]) -> Token:
+        """Send a token request. It is not broken off by a cancelled run: a token that was replaced meanwhile would be lost."""
+        form = {**grant, **self._more, "client_id": self._client_id, "client_secret": self._client_secret}
+        for secret in (*self.secrets(), *(grant.get(name, "") for name in ("refresh_token",))):
+            self._run.add_secret(secret)
+        with _session_like(self._session) as session:
+            answer = session.post(
+                self._token_url,
+                data={name: value for name, value in form.items() if value},
+                headers={"Accept": "application/json"},
+                repeat=True,
+            )
+        return _parsed(answer, self._run)
+
+
+class ClientCredentials(_Endpoint):
+    """The client credentials grant (RFC 6749, section 4.4).
+
+    Args:
+        token_url: of the token endpoint.
+        client_id: of the client.
+        client_secret: of the client, sent in the form.
+        scope: what is asked for, separated by blanks.
+        more: other fields of the form, such as ``audience``.
+    """
+
+    @property
+    def _name(self) -> str:
+        return f"client/{self._origin}"
+
+    @property
+    def _origin(self) -> str:
+        return _digest(
+            self._token_url, self._client_id, self._client_secret, repr(sorted(self._more.items()))
+        )
+
+    def _fetched(self, before: Token) -> Token:
+        del before
+        return self._asked({"grant_type": "client_credentials"})
+
+
+class RefreshToken(_Endpoint):
+    """The refresh token grant (RFC 6749, section 6), also where the provider replaces the refresh token with each use.
+
+    The new refresh token is kept in the connector state of the source before the new access token is used, and read there by runs,
+    actions and processes alike. One in the credentials that somebody has renewed by connecting the account again is preferred to
+    what was kept.
+
+    Args:
+        token_url: of the token endpoint.
+        client_id: of the client.
+        refresh_token: as it is in the credentials.
+        client_secret: of the client, sent in the form.
+        scope: what is asked for.
+        more: other fields of the form.
+    """
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        refresh_token: str,
+        client_secret: str = "",
+        *,
+        scope: str = "",
+        **more: str,
+    ) -> None:
+        super().__init__(token_url, client_id, client_secret, scope=scope, **more)
+        self._refresh_token = refresh_token
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the client's secret and the token."""
+        return (self._client_secret, self._refresh_token)
+
+    @property
+    def _name(self) -> str:
+        return _digest(self._token_url, self._client_id)[:12]
+
+    @property
+    def _origin(self) -> str:
+        return _digest(self._refresh_token)
+
+    @property
+    def _place(self) -> TokenPlace:
+        return self._run.shared.kept_tokens(self._run.source_id)
+
+    def _fetched(self, before: Token) -> Token:
+        candidates = dict.fromkeys([before.get("refresh_token") or self._refresh_token, self._refresh_token])
+        rejected: TokenError | None = None
+        for refresh_token in candidates:
+            try:
+                found = self._asked({"grant_type": "refresh_token", "refresh_token": refresh_token})
+            except TokenError as error:
+                if error.code != "invalid_grant":
+                    raise
+                rejected = rejected or error
+            else:
+                return {"refresh_token": refresh_token, **found}
+        assert rejected is not None  # noqa: S101 - there is at least one candidate.
+        raise rejected
+
+
+class ManagerCredentials(OAuthToken):
+    """The source's OAuth token, which the manager stores and refreshes; asked for anew after a 401.
+
+    Args:
+        field: of the credentials that is the access token.
+    """
+
+    def __init__(self, field: str = "access_token") -> None:
+        super().__init__()
+        self._field = field
+
+    @property
+    def _name(self) -> str:
+        return f"manager/{self._field}"
+
+    @property
+    def _origin(self) -> str:
+        return "manager"
+
+    def token(self, *, stale: str = "") -> str:
+        """Return the token of the credentials, or, where that is stale, what the manager has now."""
+        if not stale and not self._current:
+            given = self._run.credentials(False).get(self._field)  # noqa: FBT003
+            if isinstance(given, str) and given:
+                self._current = {"access_token": given}
+        return super().token(stale=stale)
+
+    def _kept(self) -> Token:
+        return {}
+
+    def _renewed(self, before: Token) -> Token:
+        del before
+        found = self._run.credentials(True).get(self._field)  # noqa: FBT003
+        if not isinstance(found, str) or not found:
+            raise TokenError(f"The source's credentials have no {self._field!r}: connect its account again")
+        return {"access_token": found}
+
+
+def _session_like(session: requests.Session | None) -> HttpSession:
+    """Return a session for the token endpoint that reaches it as ``session`` reaches the source."""
+    own = http_session(NoRun(), retries=3, timeout_seconds=30)
+    if session is not None:
+        own.verify, own.cert, own.proxies, own.trust_env = (
+            session.verify,
+            session.cert,
+            session.proxies,
+            session.trust_env,
+        )
+    return own
+
+
+def _parsed(answer: requests.Response, run: SourceRun) -> Token:
+    """Read the answer of a token endpoint.
+
+    Raises:
+        TokenError: it is an error, or no token.
+        SourceHttpError: the endpoint is out of order.
+    """
+    try:
+        from oauthlib.oauth2 import OAuth2Error  # noqa: PLC0415 - an extra.
+        from oauthlib.oauth2.rfc6749.parameters import parse_token_response  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigurationError(
+            'Tokens of a token endpoint need the extra sources: pip install "omni-connector[sources]"'
+        ) from error
+    if (
+        answer.status_code >= requests.codes.server_error
+        or answer.status_code == requests.codes.too_many_requests
+    ):
+        answer.raise_for_status()
+    try:
+        found = dict(parse_token_response(answer.text))
+    except OAuth2Error as error:
+        remedy = ". Connect the account again" if error.error == "invalid_grant" else ""
+        text = f"{mask(answer.url)} gives no token ({answer.status_code} {error.error}): {mask(error.description or '')}"
+        raise TokenError(text.rstrip(": ") + remedy, error.error or "") from error
+    except ValueError as error:
+        raise TokenError(f"{mask(answer.url)} gives no token: {mask(str(error))}") from error
+    token: Token = {"access_token": str(found["access_token"]), "expires_at": None}
+    if found.get("expires_in") is not None:
+        seconds = float(found["expires_in"])
+        token["expires_at"] = time.time() + seconds - min(EARLY_SECONDS, seconds / 4)
+    if found.get("refresh_token"):
+        token["refresh_token"] = str(found["refresh_token"])
+        run.add_secret(token["refresh_token"])
+    run.add_secret(token["access_token"])
+    return token
+
+
+def _is_usable(token: Token, stale: str) -> bool:
+    access, expires_at = token.get("access_token"), token.get("expires_at")
+    return bool(access) and access != stale and (expires_at is None or expires_at > time.time())
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()

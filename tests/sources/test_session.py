@@ -1,0 +1,258 @@
+"""Sessions that read a source: they wait, repeat and end as their run needs it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import requests
+from support.raw_server import RawServer, read_request
+from support.scripted import Scripted
+from support.source_server import BREAK, Answer, AsyncScripted, SourceServer, reading
+
+from omni_connector import Document, DocumentPermissions
+from omni_connector.sources import (
+    BasicAuth,
+    HeaderAuth,
+    QueryAuth,
+    RateLimitedError,
+    RequestRate,
+    ResponseTooLargeError,
+    SourceHttpError,
+    SourceTimeoutError,
+    SourceUnreachableError,
+    TimeOuts,
+    http_session,
+)
+from omni_connector.telemetry.figures import Stage
+from omni_connector.testing import run_sync
+
+
+def emit(ctx, text):
+    return ctx.emit(
+        Document(external_id="1", title="T", content=text, permissions=DocumentPermissions(public=True))
+    )
+
+
+def test_a_blocking_run_reads_addresses_relative_to_the_base():
+    with SourceServer(lambda seen: Answer({"path": seen.path})) as server:
+        result = run_sync(
+            Scripted(lambda ctx: emit(ctx, ctx.http(server.url + "/v1").get("/items").json()["path"]))
+        )
+    assert result.status == "completed"
+    assert result.documents["1"].content == "/v1/items"
+    assert server.seen[0].headers["User-Agent"].startswith("omni-connector-python/")
+
+
+def test_an_async_run_awaits_the_same_calls_and_its_loop_goes_on():
+    ticks = []
+    both = threading.Barrier(2, timeout=20)
+
+    def answer(seen):
+        both.wait()  # Both requests are in the air at once.
+        return Answer({"path": seen.path})
+
+    async def script(ctx):
+        import asyncio
+
+        with ctx.http(server.url) as session:
+            first, second = session.get("/a"), session.get("/b")
+            ticks.append(asyncio.get_running_loop().time())
+            paths = [(await each).json()["path"] for each in (first, second)]
+        await emit(ctx, " ".join(paths))
+
+    with SourceServer(answer) as server:
+        result = run_sync(AsyncScripted(script))
+    assert result.documents["1"].content == "/a /b"
+    assert ticks
+
+
+def test_what_the_source_refuses_for_a_while_is_asked_for_again():
+    refusals = [
+        Answer(status=429, headers={"Retry-After": "0"}),
+        Answer(status=503),
+        Answer(status=403, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}),
+        BREAK,
+        Answer({"ok": True}),
+    ]
+    with SourceServer(refusals) as server, http_session(base_url=server.url) as session:
+        assert session.get("/x").json() == {"ok": True}
+    assert len(server.seen) == 5
+
+
+def test_a_post_is_repeated_only_if_it_was_not_carried_out_or_may_be():
+    with (
+        SourceServer([Answer(status=429), Answer(), BREAK, BREAK, Answer()]) as server,
+        http_session(base_url=server.url) as session,
+    ):
+        assert session.post("/x", json={}).status_code == 200
+        with pytest.raises(
+            SourceUnreachableError, match=r"not repeated, because a POST .* repeat=True"
+        ) as caught:
+            session.post("/x", json={})
+        assert caught.value.was_sent
+        assert session.post("/x", json={"a": 1}, repeat=True).status_code == 200
+    assert [seen.body for seen in server.seen[-2:]] == [b'{"a": 1}'] * 2
+
+
+def test_an_answer_that_breaks_off_is_read_again():
+    def broken(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+
+    def whole(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1234567890")
+
+    with RawServer(broken, whole) as server, http_session() as session:
+        assert session.get(server.url).text == "1234567890"
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"]
+)
+def test_a_byte_now_and_then_does_not_defer_the_deadline(head):
+    over = threading.Event()
+
+    def drip(connection):
+        read_request(connection)
+        connection.sendall(head)
+        while not over.wait(0.05):
+            connection.sendall(b"x")
+
+    with RawServer(drip) as server:
+        with http_session(retries=0, timeout_seconds=TimeOuts(read=5, total=0.5)) as session:
+            began = time.monotonic()
+            with pytest.raises(SourceTimeoutError):
+                session.get(server.url)
+            assert time.monotonic() - began < 4
+        over.set()
+
+
+@pytest.mark.parametrize(("colour", "in_body"), [("blocking", False), ("blocking", True), ("async", True)])
+def test_a_cancellation_ends_a_request_that_is_under_way(colour, in_body, cancelled_after):
+    began, over = threading.Event(), threading.Event()
+
+    def hang(connection):
+        read_request(connection)
+        if in_body:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+        began.set()
+        over.wait(20)
+
+    with RawServer(hang) as server:
+        seconds, _ = cancelled_after(reading(colour, server.url), lambda _: began.is_set())
+        over.set()
+    assert seconds < 2
+
+
+@pytest.mark.parametrize("colour", ["blocking", "async"])
+def test_a_cancellation_ends_a_wait_of_an_hour_which_counts_as_alive_and_as_a_rate_limit(
+    colour, cancelled_after
+):
+    why = "waiting for the rate limit of its source"
+    with SourceServer([Answer(status=429, headers={"Retry-After": "3600"})]) as server:
+        seconds, sync = cancelled_after(reading(colour, server.url), lambda sync: sync.pulse.last == why)
+    assert seconds < 2
+    assert sync.run_figures.stages[Stage.WAITING_RATE_LIMIT] > 0
+    assert len(server.seen) == 1
+
+
+def test_the_wait_that_one_thread_is_asked_for_holds_for_all():
+    with (
+        SourceServer([Answer(headers={"RateLimit": '"default";r=0;t=1'}), Answer(), Answer()]) as server,
+        http_session(base_url=server.url) as session,
+    ):
+        session.get("/a")
+        began = time.monotonic()
+        threads = [threading.Thread(target=session.get, args=("/b",)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - began >= 0.9
+
+
+def test_a_wait_longer_than_a_request_waits_is_an_error_and_no_more_requests_are_sent():
+    with (
+        SourceServer([Answer(status=429, headers={"Retry-After": "90"})]) as server,
+        http_session(base_url=server.url) as session,
+    ):
+        session.patience_seconds = 30
+        with pytest.raises(RateLimitedError, match="allows requests again in 90 s") as caught:
+            session.get("/a").raise_for_status()
+        assert caught.value.retry_after == 90
+        session.patience_seconds = 1
+        with pytest.raises(RateLimitedError, match="not sent"):
+            session.get("/a")
+    assert len(server.seen) == 1
+
+
+def test_a_rate_is_kept_by_all_threads():
+    with (
+        SourceServer(lambda seen: Answer()) as server,
+        http_session(base_url=server.url, rate=RequestRate(20, burst=2)) as session,
+    ):
+        began = time.monotonic()
+        threads = [threading.Thread(target=session.get, args=("/",)) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert time.monotonic() - began >= 0.49  # Two at once, then twenty a second.
+
+
+def test_an_error_says_what_was_asked_and_answered_without_secrets():
+    body = {"error": "no such item", "key": "sekrit-key-1234"}
+    with (
+        SourceServer([Answer(body, status=404)]) as server,
+        http_session(base_url=server.url, auth=QueryAuth("k", "sekrit-key-1234")) as session,
+        pytest.raises(SourceHttpError) as caught,
+    ):
+        session.get("/items/7", params={"a": 1}).raise_for_status()
+    error = caught.value
+    assert isinstance(error, requests.HTTPError)
+    assert (error.status, error.method) == (404, "GET")
+    assert f'GET {server.url}/items/7?a=1&k=*** was answered 404 Not Found: {{"error": "no such item"' in str(
+        error
+    )
+    assert "sekrit" not in str(error) + error.url + error.body_start
+
+
+@pytest.mark.parametrize(
+    "auth", [HeaderAuth("X-Key", "sekrit-key-1234"), BasicAuth("ada", "sekrit-key-1234")]
+)
+def test_secrets_go_to_the_host_of_the_base_only(auth):
+    with SourceServer(lambda seen: Answer()) as other:
+        elsewhere = other.url.replace("127.0.0.1", "localhost")
+        with (
+            SourceServer([Answer(), Answer(status=302, headers={"Location": elsewhere})]) as server,
+            http_session(base_url=server.url, auth=auth) as session,
+        ):
+            session.get("/a")
+            session.get("/moved")
+            session.get(elsewhere)
+            session.auth_hosts.add("localhost")
+            session.get(elsewhere)
+    name = auth.headers[0]
+    assert [name in seen.headers for seen in server.seen] == [True, True]
+    assert [name in seen.headers for seen in other.seen] == [False, False, True]
+
+
+def test_a_body_that_is_too_large_is_an_error():
+    with SourceServer([Answer(b"x" * 100)]) as server, http_session(base_url=server.url) as session:
+        session.max_bytes = 50
+        with pytest.raises(ResponseTooLargeError, match="larger than 50 bytes"):
+            session.get("/")
+
+
+def test_a_connection_that_cannot_be_made_is_tried_again_also_for_a_post():
+    with RawServer(lambda connection: connection.close()) as server:
+        url = server.url
+    with (
+        http_session(retries=1) as session,
+        pytest.raises(SourceUnreachableError, match="after 2 attempts") as caught,
+    ):
+        session.post(url)
+    assert not caught.value.was_sent
