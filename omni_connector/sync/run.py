@@ -6,7 +6,7 @@ Everything here blocks and belongs to the thread of the run; ``SyncContext`` is 
 import copy
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import evolve
