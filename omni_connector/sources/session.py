@@ -55,15 +55,15 @@ Retries: TypeAlias = int | Retry
 TimeOutOption: TypeAlias = float | TimeOuts | None
 
 
-class HasSource(Protocol):
-    """A context: it knows the run."""
+class MakesSessions(Protocol):
+    """The context of a run."""
 
-    def source_run(self) -> SourceRun:
-        """Return what reads its source."""
+    def http(self, base_url: str = "", **options: Any) -> "HttpSession":
+        """Return a session that belongs to the run."""
 
 
 def http_session(
-    ctx: HasSource | SourceRun | None = None,
+    ctx: "MakesSessions | SourceRun | None" = None,
     *,
     base_url: str = "",
     auth: Auth = None,
@@ -81,7 +81,10 @@ def http_session(
         retries: how often a request is repeated that failed; or a ``urllib3.Retry`` with counts, methods and statuses.
         timeout_seconds: for each attempt as a whole, or ``TimeOuts``.
     """
-    run = NoRun() if ctx is None else ctx.source_run() if hasattr(ctx, "source_run") else ctx
+    if ctx is not None and hasattr(ctx, "http"):
+        return cast("MakesSessions", ctx).http(
+            base_url, auth=auth, rate=rate, retries=retries, timeout_seconds=timeout_seconds
+        )
     options = _Options(
         base_url=base_url,
         auth=auth,
@@ -89,7 +92,7 @@ def http_session(
         retries=retries,
         timeouts=TimeOuts.of(timeout_seconds),
     )
-    return HttpSession(cast("SourceRun", run), options)
+    return HttpSession(cast("SourceRun", ctx or NoRun()), options)
 
 
 @frozen(kw_only=True)

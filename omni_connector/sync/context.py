@@ -156,12 +156,13 @@ class SyncContext(RunView):
         from omni_connector.sources import http_session  # noqa: PLC0415 - loads requests.
 
         return http_session(
-            self, base_url=base_url, auth=auth, rate=rate, retries=retries, timeout_seconds=timeout_seconds
+            RunOfSource(self._run, self._colour),
+            base_url=base_url,
+            auth=auth,
+            rate=rate,
+            retries=retries,
+            timeout_seconds=timeout_seconds,
         )
-
-    def source_run(self) -> RunOfSource:
-        """Return the run as the tools of ``omni_connector.sources`` know it."""
-        return RunOfSource(self._run, self._colour)
 
     # -- documents ----------------------------------------------------------------------------------------------
 

@@ -38,7 +38,11 @@ def emit(ctx, text):
 def test_a_blocking_run_reads_addresses_relative_to_the_base():
     with SourceServer(lambda seen: Answer({"path": seen.path})) as server:
         result = run_sync(
-            Scripted(lambda ctx: emit(ctx, ctx.http(server.url + "/v1").get("/items").json()["path"]))
+            Scripted(
+                lambda ctx: emit(
+                    ctx, http_session(ctx, base_url=server.url + "/v1").get("/items").json()["path"]
+                )
+            )
         )
     assert result.status == "completed"
     assert result.documents["1"].content == "/v1/items"
