@@ -92,7 +92,7 @@ def http_session(
         retries=retries,
         timeouts=TimeOuts.of(timeout_seconds),
     )
-    return HttpSession(cast("SourceRun", ctx or NoRun()), options)
+    return HttpSession(ctx or NoRun(), options)
 
 
 @frozen(kw_only=True)
