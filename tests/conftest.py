@@ -20,18 +20,40 @@ LONG_ROOMS = ["process", "faults", "examples", "mcp", "contract", "cli"]
 """Tested first, so that in the end no worker waits for another that began a long module last."""
 
 
+SPREAD = [
+    "process/test_servers_and_signals.py", "faults/test_crashes.py", "process/test_celery.py", "process/test_celery_partitions.py",
+    "process/test_several_workers.py", "process/test_gunicorn.py", "faults/test_fault_storms.py", "faults/test_fault_matrix.py",
+]  # fmt: skip
+"""The longest modules, whose tests share nothing that takes long to make: each goes to whichever worker is free."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the tests of a module together, as ``--dist loadscope`` does, except those of ``SPREAD``."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Spreading(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            module = nodeid.partition("::")[0]
+            return nodeid if module.removeprefix("tests/") in SPREAD else super()._split_scope(nodeid)
+
+    return Spreading(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
 def pytest_xdist_auto_num_workers():
     """One more than there are processors: many tests wait for a process, a lease or a time-out."""
     return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items):
-    """Put the long rooms first; each keeps its own order. Refuse names that are not the same in each worker."""
+    """Put the long modules and rooms first; each keeps its own order. Refuse names that are not the same in each worker."""
     tests = Path(__file__).parent
 
     def rank(item):
-        room = item.path.relative_to(tests).parts[0]
-        return LONG_ROOMS.index(room) if room in LONG_ROOMS else len(LONG_ROOMS)
+        path = item.path.relative_to(tests)
+        room, module = path.parts[0], path.as_posix()
+        first = SPREAD.index(module) if module in SPREAD else len(SPREAD)
+        return first, LONG_ROOMS.index(room) if room in LONG_ROOMS else len(LONG_ROOMS)
 
     items.sort(key=rank)
     unstable = [item.nodeid for item in items if re.search(r"0x[0-9a-f]{6,}", item.nodeid)]

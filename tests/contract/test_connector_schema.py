@@ -35,7 +35,7 @@ from omni_connector.local import HttpServer
 from omni_connector.server import create_app, services
 from omni_connector.testing import MemoryManager
 
-EXAMPLES = [8, pytest.param(100, marks=pytest.mark.slow)]
+EXAMPLES = [8, pytest.param(40, marks=pytest.mark.slow)]
 NOT_SERVED = {"/resource", "/prompt"}
 MALFORMED = {
     "400": "Not JSON, or a field is missing or mistyped.",

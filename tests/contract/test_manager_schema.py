@@ -35,7 +35,7 @@ from schemathesis.specs.openapi.checks import (
 from omni_connector.local import HttpServer, LocalManager, LocalSettings
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "protocol" / "manager.openapi.yaml"
-EXAMPLES = [4, pytest.param(60, marks=pytest.mark.slow)]
+EXAMPLES = [4, pytest.param(25, marks=pytest.mark.slow)]
 PROGRESS = "/sync/{sync_run_id}/progress"
 
 CHECKS = [

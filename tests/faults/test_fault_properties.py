@@ -118,7 +118,7 @@ class Observed(Scripted):
             self.problems.append(f"after step {done} the checkpoint is {run.checkpoint}")
 
 
-@pytest.mark.parametrize("examples", [25, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [25, pytest.param(80, marks=pytest.mark.slow)])
 def test_when_a_barrier_returns_everything_before_it_is_at_the_manager_in_order(
     omni_manager, faulty_manager, examples
 ):
