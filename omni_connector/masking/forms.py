@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from urllib.parse import quote, quote_plus
 
 from attrs import frozen
@@ -53,16 +54,15 @@ def pieces_of(secret: str) -> tuple[Piece, ...]:
     pieces: dict[str, Piece] = {}
     stride = LONG_STRIDE if len(secret) > LONG else STRIDE
     for text in _texts_of(secret):
-        first = set(_written(text))
-        forms = first if len(text) > LONG else first.union(*map(_written, first))
-        _add(pieces, forms, stride=stride)
-        encoded = {text} if "\n" in text else first
-        _add(
-            pieces,
-            {each for form in encoded for each in _in_base64(form)},
-            stride=LONG_STRIDE,
-            is_base64=True,
+        # Dictionaries, not sets: the same pieces in the same order in each process.
+        first = dict.fromkeys(_written(text))
+        forms = (
+            first if len(text) > LONG else first | dict.fromkeys(chain.from_iterable(map(_written, first)))
         )
+        _add(pieces, forms, stride=stride)
+        encoded = [text] if "\n" in text else first
+        in_base64 = dict.fromkeys(chain.from_iterable(map(_in_base64, encoded)))
+        _add(pieces, in_base64, stride=LONG_STRIDE, is_base64=True)
     return tuple(pieces.values())
 
 

@@ -85,6 +85,9 @@ ENDPOINTS = [
     "sync-config", "content", "extract-content", "events", "scanned", "updated", "heartbeat", "checkpoint", "complete",
 ]  # fmt: skip
 
+DELICATE = {"content", "events", "checkpoint"}
+"""What carries documents, or says that they have arrived."""
+
 OVER = ("running", "cancelled", 0)
 """As far as anybody here can tell, the manager has ended the run."""
 
@@ -92,13 +95,16 @@ Calls = dict[str, int]
 
 
 def places(calls: Calls, kind: str, *, full: bool) -> Iterator[tuple[str, int]]:
-    """Endpoints, each with the first, the middle and the last of its calls; or one call of every fifth endpoint."""
-    for number, endpoint in enumerate(calls):
+    """One call of every endpoint, of those in ``DELICATE`` the first, the middle and the last; or one of every fifth endpoint."""
+    # Another place with each kind.
+    for number, endpoint in enumerate(calls, [*PASSING, *REFUSALS].index(kind)):
         total = calls[endpoint]
         found = sorted({1, (total + 1) // 2, total})
-        turn, rest = divmod([*PASSING, *REFUSALS].index(kind) + number, 5)
-        if full:
+        turn, rest = divmod(number, 5)
+        if full and endpoint in DELICATE:
             yield from ((endpoint, place) for place in found)
+        elif full:
+            yield endpoint, found[number % len(found)]
         elif rest == 0:
             yield endpoint, found[turn % len(found)]
 

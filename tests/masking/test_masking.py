@@ -70,7 +70,8 @@ WAYS = {
     "base64 in Latin-1": lambda text: base64.b64encode(text.encode("latin-1", errors="replace")).decode(),
     "base64, quoted": lambda text: quote(base64.b64encode(f"x{text}".encode()).decode(), safe=""),
     "base64 of JSON": lambda text: base64.b64encode(json.dumps({"k": text}).encode()).decode(),
-    "lines of base64": lambda text: base64.encodebytes(f"ada:{text}".encode()).decode(),
+    # Without the break at the end: the letter behind it could belong to the secret, and is masked with it.
+    "lines of base64": lambda text: base64.encodebytes(f"ada:{text}".encode()).decode().rstrip(),
     "wrapped by pprint": wrapped_in_bytes,
     "in the middle of a word": lambda text: f"abc{text}xyz",
 }  # fmt: skip

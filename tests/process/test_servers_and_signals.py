@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -186,7 +185,7 @@ def stop_workers(server):
 def sleep(seconds):
     def fall_asleep(server):
         os.killpg(server.process.popen.pid, signal.SIGSTOP)
-        time.sleep(seconds)  # The machine sleeps, not the test.
+        threading.Event().wait(seconds)  # The machine sleeps, not the test.
         os.killpg(server.process.popen.pid, signal.SIGCONT)
 
     return fall_asleep
