@@ -1,12 +1,7 @@
 """Index a folder of mailboxes, several at once: every ``*.mbox`` file in it is a partition.
 
-    omni-connector run examples/mailboxes_connector.py --set path=archive --set 'users=["ann@example.com"]'
-
-Settings of the source:
-
-``path``    the folder.
-``users``   who may find the messages, by e-mail address.
-``public``  true: all users find them.
+    omni-connector run examples/mailboxes_connector.py --set path=archive --set users=ann@example.com
+    omni-connector run examples/mailboxes_connector.py --help  # Lists the settings.
 
 The state of each mailbox is the number of messages that were read, and which of them the manager refused; an incremental run reads
 those again, and what was added since. A mailbox that has become smaller was rewritten, and is read from its beginning. The messages
@@ -19,6 +14,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+from attrs import define, field
+
 from omni_connector import (
     ConfigurationError,
     Connector,
@@ -29,13 +26,32 @@ from omni_connector import (
     InvalidDocumentError,
     Partition,
     SyncContext,
+    setting,
 )
 
 PAGE = 100
 """Messages between two saved states."""
 
 
-class MailboxConnector(Connector):
+@define
+class Settings:
+    """What is read, and for whom."""
+
+    path: Path = setting("Folder with the mailboxes.")
+    users: list[str] = setting("Who may find the messages, by e-mail address.", factory=list)
+    public: bool = setting("All users find them.", default=False)
+
+
+@define
+class Progress:
+    """How far a mailbox was read: the state of its partition."""
+
+    messages: int
+    size: int
+    refused: list[int] = field(factory=list)
+
+
+class MailboxConnector(Connector[Settings, Any, Progress]):
     """Reads the ``*.mbox`` files of a folder."""
 
     name = "mailboxes"
@@ -47,21 +63,16 @@ class MailboxConnector(Connector):
     error_limits = ErrorLimits(partitions=3)  # A few damaged files do not keep the others from being indexed.
 
     def partitions(
-        self,
-        source_config: dict[str, Any],
-        credentials: dict[str, Any],
-        state: dict[str, Any] | None,
-        ctx: SyncContext,
+        self, config: Settings, _credentials: Any, _state: dict[str, Progress] | None, ctx: SyncContext
     ) -> Iterator[Partition]:
         """Yield the mailboxes; delete the messages of those that are gone."""
-        del credentials, state
-        folder = Path(source_config.get("path") or "")
-        if not folder.is_dir():
-            raise ConfigurationError(f"path={str(folder)!r}: there is no such folder.")
-        found = sorted(folder.glob("*.mbox"))
+        problem = self.check_connection(config, None)
+        if problem:
+            raise ConfigurationError(problem)
+        found = sorted(config.path.glob("*.mbox"))
         for name, known in (ctx.checkpoint or {}).items():
-            if folder / name not in found:
-                for number in range(known["messages"]):
+            if config.path / name not in found:
+                for number in range(known.messages):
                     ctx.emit_deleted(f"{name}/{number}")
         for path in found:
             yield Partition(key=path.name)
@@ -69,21 +80,17 @@ class MailboxConnector(Connector):
     def sync_partition(
         self,
         partition: Partition,
-        source_config: dict[str, Any],
-        credentials: dict[str, Any],
-        state: dict[str, Any] | None,
+        config: Settings,
+        _credentials: Any,
+        state: Progress | None,
         ctx: SyncContext,
     ) -> None:
         """Read the messages of one mailbox that were not read before."""
-        del credentials
-        path = Path(source_config["path"], partition.key)
+        path = config.path / partition.key
         size = path.stat().st_size
-        is_same = state is not None and state["size"] <= size
-        start, again = (state["messages"], state.get("refused", [])) if state and is_same else (0, [])
-        known = ctx.checkpoint["messages"] if ctx.checkpoint else 0
-        permissions = DocumentPermissions(
-            public=source_config.get("public") is True, users=source_config.get("users")
-        )
+        start, again = (state.messages, state.refused) if state and state.size <= size else (0, [])
+        known = ctx.checkpoint.messages if ctx.checkpoint else 0
+        permissions = DocumentPermissions(public=config.public, users=config.users)
         box = mailbox.mbox(path, create=False)
         try:
             count = len(box)
@@ -99,12 +106,16 @@ class MailboxConnector(Connector):
                     ctx.emit_error(name, error)
                 if number >= start and number % PAGE == PAGE - 1:
                     refused += refused_now(ctx)
-                    ctx.save_state({"messages": number + 1, "size": size, "refused": refused})
+                    ctx.save_state(Progress(messages=number + 1, size=size, refused=refused))
         finally:
             box.close()
         for number in range(count, known):
             ctx.emit_deleted(f"{partition.key}/{number}")
-        ctx.save_state({"messages": count, "size": size, "refused": refused + refused_now(ctx)})
+        ctx.save_state(Progress(messages=count, size=size, refused=refused + refused_now(ctx)))
+
+    def check_connection(self, config: Settings, _credentials: Any) -> str | None:
+        """Say whether the folder is there."""
+        return None if config.path.is_dir() else f"path={str(config.path)!r}: there is no such folder."
 
 
 def refused_now(ctx: SyncContext) -> list[int]:

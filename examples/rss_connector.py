@@ -1,14 +1,9 @@
 """Index the entries of RSS and Atom feeds.
 
-    omni-connector run examples/rss_connector.py --set 'feeds=["https://planetpython.org/rss20.xml"]'
+    omni-connector run examples/rss_connector.py --set feeds=https://planetpython.org/rss20.xml
     omni-connector search asyncio
 
-Settings of the source:
-
-``feeds``            addresses of the feeds.
-``public``           true by default: all users find the entries.
-``users``            or only these, by e-mail address.
-``timeout_seconds``  limit for fetching one feed, from connecting to the last byte. Default: 30.
+    omni-connector run examples/rss_connector.py --help  # Lists the settings.
 
 The state holds, for each feed, its ETag and Last-Modified headers and a fingerprint of every entry. An incremental run
 asks each server only for a newer version, and emits only entries that are new or changed; a full run reads and emits
@@ -29,11 +24,10 @@ from typing import Any
 
 import feedparser  # type: ignore[import-untyped]
 import httpx
+from attrs import define, field, validators
 
 from omni_connector import (
-    ActionDefinition,
     ActionResponse,
-    ConfigurationError,
     Connector,
     ConnectorError,
     Document,
@@ -43,12 +37,13 @@ from omni_connector import (
     InvalidValueError,
     SearchOperator,
     SyncContext,
+    action,
+    setting,
 )
 
 log = logging.getLogger(__name__)
 
 USER_AGENT = "omni-rss-connector/1.0 (+https://github.com/getomnico/omni)"
-TIMEOUT_SECONDS = 30.0
 MAX_FEED_SIZE = 16 * 1024 * 1024
 LONGEST_ID = 500
 NOT_MODIFIED = 304
@@ -67,7 +62,19 @@ class FeedError(ConnectorError):
     """A feed cannot be read."""
 
 
-class RssConnector(Connector):
+@define
+class Settings:
+    """Which feeds are read, and for whom."""
+
+    feeds: list[str] = field(
+        validator=validators.min_len(1), metadata={"description": "Addresses of the feeds."}
+    )
+    public: bool = setting("All users find the entries.", default=True)
+    users: list[str] | None = setting("Or only these, by e-mail address.", default=None)
+    timeout_seconds: float = setting("For fetching one feed, to its last byte.", default=30.0)
+
+
+class RssConnector(Connector[Settings]):
     """Reads feeds."""
 
     name = "rss"
@@ -79,25 +86,12 @@ class RssConnector(Connector):
     # However many feeds and entries fail, the others are indexed, and the next run tries again.
     error_limits = ErrorLimits(share=None)
     search_operators = [SearchOperator(operator="tag", attribute_key="tags")]
-    actions = [
-        ActionDefinition(
-            name="validate_feed",
-            description="Say whether an address is that of a feed, and what is in it",
-            mode="read",
-            input_schema={
-                "type": "object",
-                "properties": {"url": {"type": "string", "description": "Address of the feed"}},
-                "required": ["url"],
-            },
-        )
-    ]
 
-    def sync(self, source_config: State, _credentials: State, state: State | None, ctx: SyncContext) -> None:
+    def sync(self, config: Settings, _credentials: State, state: State | None, ctx: SyncContext) -> None:
         """Read one feed after the other; save the state after each."""
-        urls = feed_urls(source_config)
-        audience = {"public": source_config.get("public", True), "users": source_config.get("users")}
-        permissions = DocumentPermissions(**audience)
-        timeout = float(source_config.get("timeout_seconds", TIMEOUT_SECONDS))
+        urls = list(dict.fromkeys(config.feeds))
+        audience = {"public": config.public, "users": config.users}
+        permissions = DocumentPermissions(public=config.public, users=config.users)
         # With another audience, everything must be emitted again. A fresh full run has no state at all.
         noted: State = state["feeds"] if state and state.get("audience") == audience else {}
         feeds = {url: noted[url] for url in urls if url in noted}
@@ -106,7 +100,7 @@ class RssConnector(Connector):
             ctx.raise_if_cancelled()
             before = feeds.get(url, {}) if ctx.sync_mode == "incremental" else {}
             try:
-                feed = fetch(url, before, timeout)
+                feed = fetch(url, before, config.timeout_seconds)
             except FeedError as error:
                 ctx.emit_error(url, error)
                 failed.append(f"{url}: {error}")
@@ -119,24 +113,24 @@ class RssConnector(Connector):
             raise FeedError(f"None of the feeds could be read. {'; '.join(failed)}")
         ctx.complete()
 
-    def execute_action(self, action: str, params: State, credentials: State) -> ActionResponse:  # noqa: ARG002 - none needed.
-        """Run ``validate_feed``."""
-        if action != "validate_feed":
-            return ActionResponse.not_supported(action)
+    @action(mode="read")
+    def validate_feed(self, url: str) -> ActionResponse | State:
+        """Say whether an address is that of a feed, and what is in it.
+
+        Args:
+            url: Address of the feed.
+        """
         try:
-            [url] = feed_urls({"feeds": [params.get("url")]})
-            feed = fetch(url, {}, TIMEOUT_SECONDS)
-        except ConnectorError as error:
+            feed = fetch(url, {}, Settings(feeds=[url]).timeout_seconds)
+        except FeedError as error:
             return ActionResponse.failure(str(error))
         assert feed is not None  # noqa: S101 - only a conditional request can be answered by "not modified".
-        return ActionResponse.success(
-            {
-                "title": feed.title,
-                "entries": len(feed.entries),
-                "format": feed.format,
-                "warning": feed.warning,
-            }
-        )
+        return {
+            "title": feed.title,
+            "entries": len(feed.entries),
+            "format": feed.format,
+            "warning": feed.warning,
+        }
 
 
 class Feed:
@@ -166,19 +160,6 @@ class Feed:
         # Many feeds are not well-formed; most of their entries can be read nevertheless.
         trouble = parsed.get("bozo_exception")
         self.warning = None if trouble is None or isinstance(trouble, HARMLESS) else str(trouble)
-
-
-def feed_urls(config: State) -> list[str]:
-    """Return the addresses in the settings, each once.
-
-    Raises:
-        ConfigurationError: there are none, or one is no text.
-    """
-    urls = config.get("feeds")
-    urls = [urls] if isinstance(urls, str) else urls
-    if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
-        raise ConfigurationError('feeds: give a list of addresses, such as ["https://example.com/feed.xml"].')
-    return list(dict.fromkeys(urls))
 
 
 def fetch(url: str, before: State, timeout_seconds: float) -> Feed | None:

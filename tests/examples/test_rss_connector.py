@@ -1,4 +1,5 @@
 import contextlib
+import re
 import socket
 import threading
 
@@ -8,7 +9,7 @@ from flask import Flask, Response, request
 from rss_connector import RssConnector, plain_text
 from support.refusing import refusing
 
-from omni_connector.local import HttpServer
+from omni_connector.local import HttpServer, LocalManagerError
 from omni_connector.testing import call_action
 
 ENTRY = """
@@ -98,7 +99,7 @@ def test_the_time_of_the_last_change_serves_where_there_is_no_etag(run_sync):
         return Response(rss(("1", "a")), 304 if asked[-1] == when else 200, headers={"Last-Modified": when})
 
     with HttpServer(app, threads=2) as server:
-        run_sync(RssConnector(), config={"feeds": server.url})
+        run_sync(RssConnector(), config={"feeds": [server.url]})
         assert run_sync(RssConnector(), mode="incremental").events == []
     assert asked == [None, "Tue, 04 Aug 2026 12:00:00 GMT"]
 
@@ -341,11 +342,17 @@ def test_an_entry_with_an_impossible_date_has_none(sync, newspaper, date):
     assert document.metadata["created_at"] is None
 
 
-@pytest.mark.parametrize("feeds", [None, [], [1]])
-def test_wrong_settings_fail_the_run_with_a_reason(run_sync, feeds):
-    result = run_sync(RssConnector(), config={"feeds": feeds})
-    assert result.status == "failed"
-    assert "ConfigurationError: feeds: " in result.error
+@pytest.mark.parametrize(
+    ("feeds", "said"),
+    [
+        (None, "feeds: an array is required, not null"),
+        ([], "Length of 'feeds' must be >= 1"),
+        ([1], "feeds[0]: text is required, not a whole number"),
+    ],
+)
+def test_a_run_with_wrong_settings_is_refused_with_a_reason(run_sync, feeds, said):
+    with pytest.raises(LocalManagerError, match=re.escape(said)):
+        run_sync(RssConnector(), config={"feeds": feeds})
 
 
 def test_a_feed_can_be_validated(newspaper, omni_manager):
