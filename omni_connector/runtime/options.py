@@ -11,6 +11,7 @@ from omni_connector.partitions.executor import ExecutorFactory, PartitionQueue, 
 from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.queueing import RunQueue
 from omni_connector.runtime.watch import WatchTimes
+from omni_connector.sources.source_run import SharedSources
 from omni_connector.sync.delivery import DeliveryLimits
 from omni_connector.telemetry.instruments import Instruments
 from omni_connector.telemetry.observer import RunObserver
@@ -38,6 +39,7 @@ class RuntimeOptions:
         observers: learn of runs, beside the log.
         instruments: metrics and traces; None leaves it to what is installed and set.
         inventory: where inventories are kept; None is the memory of the process.
+        sources: what all that read the same sources have in common; None takes the run store and the manager.
     """
 
     limits: Callable[[SyncMode], DeliveryLimits] = field(default=DeliveryLimits.for_mode)
@@ -53,3 +55,4 @@ class RuntimeOptions:
     observers: tuple[RunObserver, ...] = ()
     instruments: Instruments | None = None
     inventory: InventoryStorage | None = None
+    sources: SharedSources | None = None

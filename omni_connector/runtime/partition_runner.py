@@ -166,6 +166,7 @@ class PartitionRunner:
             error_limits=connector.error_limits,
         )
         sync.use_inventories(inventory_terms(self.resources.hooks.connector, self.resources.options))
+        sync.sources = self.resources.options.sources or sync.sources
         sync.pulse, sync.said, sync.run_meter = Pulse(assignment.key), self.run.said, self.run.meter
         return sync
 

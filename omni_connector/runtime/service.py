@@ -27,6 +27,7 @@ from omni_connector.pool import WorkerPool
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.partitions import SharedPartitions
 from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runstore.sources import StoredSources
 from omni_connector.runtime.connector_calls import ConnectorCalls
 from omni_connector.runtime.hooks import ENDS_A_PROCESS, HookCaller
 from omni_connector.runtime.manifest import Announcement
@@ -98,7 +99,9 @@ class ConnectorService:
         self._runs.cancelled_elsewhere = self._call_cancel
         options = options or RuntimeOptions()
         self._inventories = options.inventory or MemoryInventories()
-        options = evolve(options, inventory=self._inventories)
+        sources = options.sources or StoredSources(self._shared, manager)
+        connector.sources_port = sources
+        options = evolve(options, inventory=self._inventories, sources=sources)
         watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self.instruments = options.instruments or Instruments()
         run_log = RunLog(settings.log, settings.progress_seconds)
@@ -222,7 +225,7 @@ class ConnectorService:
         self._starter.close()
         self._hooks.loop.close()
         if self.connector.manager_port is self.manager:  # Another service may serve it, too.
-            self.connector.manager_port = None
+            self.connector.manager_port = self.connector.sources_port = None
         self.manager.close()
         self._shared.close()
         self._inventories.close()

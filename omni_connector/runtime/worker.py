@@ -108,6 +108,7 @@ class RunFactory:
                 info, manager, run.state, limits=limits, error_limits=error_limits, covered=covered
             )
             run.sync.use_inventories(inventory_terms(connector, self.options))
+            run.sync.sources = self.options.sources or run.sync.sources
         run.thread = SyncWorker(self, run, run.sync, work, arguments)
         try:
             self.offers.turns.take(run.thread)

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 RUN_PATIENCE_SECONDS = 7200.0
 """How long one request of a run waits for a rate limit: hourly quotas come back; a daily one is an error."""
+LOOK_SECONDS = 0.5
+"""Between two looks whether a run that waits for another thread was asked to stop."""
 CALL_PATIENCE_SECONDS = 30.0
 """The same in an action, whose caller waits for the answer."""
 
@@ -37,14 +39,29 @@ class SharedSources(Protocol):
     def spend(self, source_id: str, rate: RequestRate) -> float:
         """Pay for a request; return for how many seconds to wait before it is sent."""
 
-    def lock(self, source_id: str, name: str) -> AbstractContextManager[None]:
-        """Hold a name that one thread of one process at a time holds."""
+    def lock(self, run: "SourceRun", name: str) -> AbstractContextManager[None]:
+        """Hold a name of a run's source that one thread of one process at a time holds.
+
+        Raises:
+            SyncCancelledError: the run was asked to stop while it waits.
+        """
 
     def kept_tokens(self, source_id: str) -> TokenPlace:
         """Return where rotating refresh tokens are kept; durable."""
 
     def cached_tokens(self, source_id: str) -> TokenPlace:
         """Return where access tokens are kept that can be had again."""
+
+    def beside_tokens(
+        self, source_id: str, notes: dict[str, Any], known: Any
+    ) -> AbstractContextManager[dict[str, Any]]:
+        """Yield a connector's notes as they are to be saved as the connector state: with the tokens that are kept there.
+
+        Args:
+            source_id: of the source.
+            notes: the connector's own.
+            known: the connector state as far as the caller knows it.
+        """
 
 
 class SourceRun(Protocol):
@@ -121,16 +138,27 @@ class LocalSources:
             return max(0.0, paid_until - now - rate.burst / rate.per_second)
 
     @contextmanager
-    def lock(self, source_id: str, name: str) -> Iterator[None]:
+    def lock(self, run: "SourceRun", name: str) -> Iterator[None]:
         """Hold a name against the other threads of this process."""
         with self._guard:
-            lock = self._locks.setdefault((source_id, name), threading.Lock())
-        with lock:
+            lock = self._locks.setdefault((run.source_id, name), threading.Lock())
+        while not lock.acquire(timeout=LOOK_SECONDS):
+            run.raise_if_stopped()
+        try:
             yield
+        finally:
+            lock.release()
 
     def kept_tokens(self, source_id: str) -> TokenPlace:
         """Return a place in memory."""
         return self.cached_tokens(source_id)
+
+    def beside_tokens(
+        self, source_id: str, notes: dict[str, Any], known: Any
+    ) -> AbstractContextManager[dict[str, Any]]:
+        """Yield the notes: no tokens are kept there."""
+        del source_id, known
+        return nullcontext(notes)
 
     def cached_tokens(self, source_id: str) -> TokenPlace:
         """Return a place in memory."""

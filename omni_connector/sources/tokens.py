@@ -57,7 +57,7 @@ class OAuthToken(SourceAuth):
             TokenError: there is none.
         """
         if not _is_usable(self._current, stale):
-            with self._run.shared.lock(self._run.source_id, f"token/{self._name}"):
+            with self._run.shared.lock(self._run, f"token/{self._name}"):
                 found = self._current if _is_usable(self._current, stale) else self._kept()
                 self._current = found if _is_usable(found, stale) else self._renewed(found)
         token: str = self._current["access_token"]
@@ -84,7 +84,14 @@ class OAuthToken(SourceAuth):
 
     def _renewed(self, before: Token) -> Token:
         """Fetch a token and keep it."""
-        token = {**self._fetched(before), "origin": self._origin, "serial": before.get("serial", 0) + 1}
+        try:
+            fetched = self._fetched(before)
+        except TokenError:
+            now = self._kept()  # A process that has no lock in common with this one may have been quicker.
+            if now.get("serial", 0) > before.get("serial", 0) and _is_usable(now, ""):
+                return now
+            raise
+        token = {**fetched, "origin": self._origin, "serial": before.get("serial", 0) + 1}
         self._place.save(self._name, token)
         return token
 

@@ -127,8 +127,13 @@ class RunCheckpoints:
         self._run.state.raise_if_stopped()
         self._run.secrets.add(secrets_in_settings(notes))
         what = "connector state"
-        with self._run.waiting("save_connector_state"), self._naming_what_is_too_large(what, notes):
-            self._run.manager.save_connector_state(self._run.info.source_id, notes)
+        source_id = self._run.info.source_id
+        with (
+            self._run.waiting("save_connector_state"),
+            self._run.sources.beside_tokens(source_id, notes, self.connector_state) as whole,
+            self._naming_what_is_too_large(what, whole),
+        ):
+            self._run.manager.save_connector_state(source_id, whole)
         self.connector_state = notes
 
     def wish(self, checkpoint: JsonValue) -> None:

@@ -19,7 +19,6 @@ from omni_connector.exceptions import (
 )
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import error_text, protect_process, secrets_in
-from omni_connector.sources.source_run import LocalSources, SharedSources
 from omni_connector.sync.checkpoints import RunCheckpoints
 from omni_connector.sync.covered import CoveredCounts
 from omni_connector.sync.delivery import DeliveryLimits
@@ -55,7 +54,6 @@ class SyncRun(RunParts):
     Attributes:
         intake: takes what the connector emits.
         checkpoints: saves where it is.
-        sources: what other threads and processes that read the source have in common with the run.
         closers: called at its end.
         failure: why it was reported as failed.
     """
@@ -75,7 +73,6 @@ class SyncRun(RunParts):
         self.intake = Intake(self)
         self.checkpoints = RunCheckpoints(self, covered)
         self.failure: str | None = None
-        self.sources: SharedSources = LocalSources()
         self.closers: list[Callable[[], None]] = []
         self._credentials: Any = info.credentials
         self._user_email: str | None = None

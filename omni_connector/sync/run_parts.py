@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from omni_connector.inventory.of_run import InventoryTerms, RunInventories
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import SecretScope
+from omni_connector.sources.source_run import LocalSources, SharedSources
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ledger import DocumentError, ErrorLedger, ErrorLimits
 from omni_connector.sync.pulse import Pulse
@@ -29,6 +30,7 @@ class RunParts:
         delivery: the way of the events.
         inventories: which documents the manager has, by scope.
         secrets: are masked until the run is closed.
+        sources: what other threads and processes that read the source have in common with the run.
         said: what is logged once a run, and was.
         log_extra: what its lines in the log carry beside their text.
     """
@@ -52,6 +54,7 @@ class RunParts:
         limits = limits or DeliveryLimits.for_mode(info.mode)
         self.delivery = Delivery(info, self.manager, state, self.ledger, limits, meter=self.meter)
         self.use_inventories(InventoryTerms())
+        self.sources: SharedSources = LocalSources()
         self.said: set[str] = set()
         self.log_extra = {"sync_run_id": info.sync_run_id}
 

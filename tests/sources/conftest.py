@@ -24,10 +24,10 @@ def _short_waits(monkeypatch):
 def cancelled_after():
     """Start a run of a connector, cancel it when it has got so far, and return seconds until it ended, and its service's view."""
 
-    def run(connector, has_begun):
+    def run(connector, has_begun, manager=None):
         settings = Settings(manager_url="http://manager")
         service = ConnectorService(
-            connector, settings, MemoryManager(), options=RuntimeOptions(dispatch_seconds=0.0)
+            connector, settings, manager or MemoryManager(), options=RuntimeOptions(dispatch_seconds=0.0)
         )
         try:
             service.start_sync(sync_request())

@@ -1,0 +1,88 @@
+"""What all processes that read the same sources have in common: budgets, locks, and where tokens are kept."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
+
+from omni_connector.exceptions import RunStoreError
+from omni_connector.manager.api import ManagerApi
+from omni_connector.runstore.keeper import Lease
+from omni_connector.runstore.permits import Budget
+from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runstore.store import Claim, Rate
+from omni_connector.sources.kept_tokens import KEY, KeptTokens
+from omni_connector.sources.rates import RequestRate
+from omni_connector.sources.source_run import LocalSources, NoRun, SourceRun, TokenPlace
+
+LOOK_SECONDS = 0.1
+"""Between two looks whether another process has given a name back; a token takes as long to be fetched."""
+STATE = "connector-state"
+
+
+class StoredSources(LocalSources):
+    """Implements ``SharedSources`` over the run store: over all machines with Redis, over the workers of one with SQLite.
+
+    Args:
+        runs: the run store, and what holds its leases.
+        manager: keeps the connector states; not a run's, whose waits end with it.
+    """
+
+    def __init__(self, runs: SharedRuns, manager: ManagerApi) -> None:
+        self._runs = runs
+        self._manager = manager
+        super().__init__()
+
+    def after_fork(self) -> None:
+        """Forget the parent's threads."""
+        super().after_fork()
+        self._kept: dict[str, KeptTokens] = {}
+
+    def spend(self, source_id: str, rate: RequestRate) -> float:
+        """Pay for a request; without the store each process keeps the rate alone."""
+        name = f"budget/{rate.budget}" if rate.budget else f"source/{source_id}"
+        return Budget(self._runs.store, name, Rate(rate.per_second, rate.burst)).spend()
+
+    @contextmanager
+    def lock(self, run: SourceRun, name: str) -> Iterator[None]:
+        """Hold a name against all other threads and processes; without the store, against those of this process."""
+        with super().lock(run, name):
+            lease = self._lease(run, f"source-lock/{run.source_id}/{name}")
+            try:
+                yield
+            finally:
+                if lease is not None:
+                    self._runs.keeper.release(lease)
+
+    def kept_tokens(self, source_id: str) -> TokenPlace:
+        """Return the place in the connector state."""
+        return self._place(source_id) if source_id else super().kept_tokens(source_id)
+
+    def beside_tokens(
+        self, source_id: str, notes: dict[str, Any], known: Any
+    ) -> AbstractContextManager[dict[str, Any]]:
+        """Yield notes as they are to be saved; see ``SharedSources``."""
+        place = self._place(source_id)
+        if place.is_used or (isinstance(known, dict) and KEY in known):
+            return place.beside(notes)
+        return super().beside_tokens(source_id, notes, known)
+
+    def _place(self, source_id: str) -> KeptTokens:
+        # Not a run's lock: a token that was replaced is kept also when the run was cancelled.
+        lock = partial(self.lock, NoRun(source_id, shared=self), STATE)
+        with self._guard:
+            return self._kept.setdefault(source_id, KeptTokens(self._manager, source_id, lock))
+
+    def _lease(self, run: SourceRun, name: str) -> Lease | None:
+        pause = threading.Event()
+        while self._runs.is_shared:
+            try:
+                found = self._runs.keeper.take(Claim.of(name))
+            except RunStoreError:
+                return None
+            if isinstance(found, Lease):
+                return found
+            run.raise_if_stopped()
+            pause.wait(LOOK_SECONDS)
+        return None
