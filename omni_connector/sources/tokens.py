@@ -108,9 +108,8 @@ class _Renewal:
 
     def __call__(self, response: requests.Response, **kwargs: Any) -> requests.Response:
         request = response.request
-        is_ours = (
-            request.headers.get("Authorization") == f"Bearer {self.used}"
-        )  # Not after a redirection elsewhere.
+        # Not after a redirection elsewhere.
+        is_ours = request.headers.get("Authorization") == f"Bearer {self.used}"
         if response.status_code != requests.codes.unauthorized or not is_ours or not rewind(request):
             return response
         token = self.auth.token(stale=self.used)

@@ -282,8 +282,8 @@ def test_the_defaults_can_be_awaited_by_a_connectors_own_tests():
     assert answer == ActionResponse.not_supported("x")
 
 
-EXEMPT = {"sync", "partitions", "sync_partition", "serve"}
-"""The first have no default, the last is no hook."""
+EXEMPT = {"sync", "partitions", "sync_partition", "serve", "http"}
+"""The first have no default, the last two are no hooks."""
 
 HOOKS = {
     name: member
