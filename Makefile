@@ -28,8 +28,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-dev  ## mypy over the package; mypy and pyright over the examples and the programs of README and guides
+types: $(VENV)/.installed-dev  ## mypy and pyright over the package, the examples, and the programs of README and guides
 	$(BIN)/mypy omni_connector examples
+	$(BIN)/pyright --pythonpath $(BIN)/python omni_connector
 	$(PYTEST) -m types
 
 contract: $(VENV)/.installed-dev

@@ -187,12 +187,13 @@ def create_worker_from_environ(environ: Mapping[str, str] | None = None) -> Any:
 
 def _connector_of(environ: Mapping[str, str] | None) -> ConnectorBase:
     target, problems = wsgi_target(environ)
+    connector = None
     if target:
         try:
             connector = load_connector(target)
         except ConfigurationError as error:
             problems += [f"OMNI_CONNECTOR={target}: {problem}" for problem in error.problems]
-    if problems:
+    if connector is None or problems:
         raise ConfigurationError(problems)
     return connector
 

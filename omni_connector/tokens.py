@@ -25,6 +25,7 @@ class AcceptedTokens(Protocol):
 
     def current(self) -> tuple[bytes, ...]:
         """Return those of now."""
+        ...
 
 
 def accepted_tokens(token: str | None, file: Path | None) -> AcceptedTokens | None:

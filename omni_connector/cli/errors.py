@@ -28,7 +28,7 @@ class CommandError(click.ClickException):
     def __init__(self, problems: str | Sequence[str], *, exit_code: int = exit_codes.CONFIGURATION) -> None:
         self.problems = [mask(each) for each in ([problems] if isinstance(problems, str) else problems)]
         super().__init__("\n".join(self.problems))
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # pyright: ignore[reportIncompatibleVariableOverride]  # As above.
         context = click.get_current_context(silent=True)
         self._meta = {} if context is None else context.meta
 

@@ -113,7 +113,8 @@ class WaitingSources:
 
     def __init__(self, manager: LocalManager, sources: Sequence[dict[str, Any]]) -> None:
         self._manager = manager
-        self.sources = [manager.add_source(**{**source, "sync_interval_seconds": None}) for source in sources]
+        unscheduled: dict[str, Any] = {"sync_interval_seconds": None}
+        self.sources = [manager.add_source(**(source | unscheduled)) for source in sources]
         intervals = [source["sync_interval_seconds"] for source in sources]
         self._waiting = list(zip(self.sources, intervals, strict=True))
 

@@ -165,9 +165,10 @@ def _said(report: RunReport) -> dict[str, Text]:
 def _fitting(head: list[Text], cells: dict[str, Text], width: int) -> Text:
     """Return one line of at most ``width`` columns, if leaving out the figures in ``LEFT_OUT_FIRST`` is enough."""
     shown = dict(cells)
-    for name in (*LEFT_OUT_FIRST, None):
-        line = Text("  ").join([*head, *shown.values()])
-        if line.cell_len <= width or name is None:
+    line = Text("  ").join([*head, *shown.values()])
+    for name in LEFT_OUT_FIRST:
+        if line.cell_len <= width:
             break
         shown.pop(name, None)
+        line = Text("  ").join([*head, *shown.values()])
     return line

@@ -14,25 +14,31 @@ class McpPort(Protocol):
 
     def offers(self, action: str, credentials: Any = None) -> bool:
         """Say whether the server has a tool of that name; it is asked if its lists are not known yet."""
+        ...
 
     def run_tool(
         self, action: str, params: Any, credentials: Any = None, source: Any = None
     ) -> ActionResponse:
         """Run a tool as an action; a failure is reported in the response."""
+        ...
 
     def bootstrap(self, credentials: Any = None) -> bool:
         """Ask the server what it offers, and say whether that has changed; a failure is logged."""
+        ...
 
     def call_tool(self, name: str, arguments: dict[str, JsonValue], credentials: Any = None) -> ToolResult:
         """Call a tool."""
+        ...
 
     def read_resource(self, uri: str, credentials: Any = None) -> dict[str, JsonValue]:
         """Read a resource."""
+        ...
 
     def get_prompt(
         self, name: str, arguments: dict[str, str] | None = None, credentials: Any = None
     ) -> dict[str, JsonValue]:
         """Fetch a prompt."""
+        ...
 
 
 class McpCalls:

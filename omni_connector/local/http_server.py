@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from waitress import create_server, wasyncore
+from waitress import wasyncore
+from waitress.server import create_server
 from waitress.task import ThreadedTaskDispatcher
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -113,7 +114,7 @@ class _Serving:
     def __init__(self, app: WSGI, listener: socket.socket, *, threads: int, name: str) -> None:
         self._sockets: dict[int, Any] = {}  # By file descriptor; the thread of the loop changes it.
         self._workers = _Workers(name)
-        self._server = create_server(
+        self._server: Any = create_server(
             _PathAsSent(app),
             map=self._sockets,
             _dispatcher=self._workers,
@@ -168,7 +169,9 @@ class _Workers(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no
         self._name = name
         self._started: list[threading.Thread] = []
 
-    def start_new_thread(self, target: Callable[[int], None], thread_no: int) -> None:
+    def start_new_thread(  # pyright: ignore[reportIncompatibleMethodOverride]  # Its third argument is an int, not a tuple.
+        self, target: Callable[[int], None], thread_no: int
+    ) -> None:
         """Start a worker."""
         thread = threading.Thread(
             target=target, args=(thread_no,), name=f"{self._name}-{thread_no}", daemon=True

@@ -52,8 +52,8 @@ class SourceRow:
     created_at: datetime
     updated_at: datetime
     created_by: str
-    _created_at_microseconds: int
-    _updated_at_microseconds: int
+    created_at_microseconds: int
+    updated_at_microseconds: int
 
     @classmethod
     def read(cls, row: sqlite3.Row) -> SourceRow:
@@ -103,8 +103,8 @@ class SourceRow:
             "connector_state": self.connector_state if with_state else None,
             "checkpoint": self.checkpoint if with_state else None,
             "sync_interval_seconds": self.sync_interval_seconds,
-            "created_at": long_timestamp(self._created_at_microseconds),
-            "updated_at": long_timestamp(self._updated_at_microseconds),
+            "created_at": long_timestamp(self.created_at_microseconds),
+            "updated_at": long_timestamp(self.updated_at_microseconds),
             "created_by": self.created_by,
         }
 
@@ -180,7 +180,7 @@ class SyncRunRow:
     last_activity_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    _moments: dict[str, int | None]
+    moments: dict[str, int | None]
 
     @classmethod
     def read(cls, row: sqlite3.Row) -> SyncRunRow:
@@ -203,8 +203,8 @@ class SyncRunRow:
             "id": self.id,
             "source_id": self.source_id,
             "sync_type": self.sync_type,
-            "started_at": _long_or_none(self._moments["started_at"]),
-            "completed_at": _long_or_none(self._moments["completed_at"]),
+            "started_at": _long_or_none(self.moments["started_at"]),
+            "completed_at": _long_or_none(self.moments["completed_at"]),
             "status": self.status,
             "trigger_type": self.trigger_type,
             "documents_scanned": self.documents_scanned,
@@ -212,8 +212,8 @@ class SyncRunRow:
             "documents_updated": self.documents_updated,
             "error_message": self.error_message,
             "checkpoint": None,
-            "created_at": _long_or_none(self._moments["created_at"]),
-            "updated_at": _long_or_none(self._moments["updated_at"]),
+            "created_at": _long_or_none(self.moments["created_at"]),
+            "updated_at": _long_or_none(self.moments["updated_at"]),
         }
 
     def to_progress(self) -> dict[str, JSON]:
@@ -229,7 +229,7 @@ class SyncRunRow:
         if self.error_message is not None:
             progress["error_message"] = self.error_message
         for name in ("started_at", "completed_at"):
-            moment = self._moments[name]
+            moment = self.moments[name]
             if moment is not None:
                 progress[name] = shown_timestamp(moment)
         return progress

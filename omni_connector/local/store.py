@@ -188,7 +188,7 @@ def _prepare(connection: sqlite3.Connection, directory: Path) -> None:
         version = _check_version(connection, directory)
         connection.executescript(_SETTINGS)
         if version == 0:
-            schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+            schema = resources.files("omni_connector.local").joinpath("schema.sql").read_text("utf-8")
             connection.executescript(
                 f"BEGIN IMMEDIATE;{schema};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
             )

@@ -15,9 +15,11 @@ class ManagerApi(Protocol):
     @property
     def parallel_uploads(self) -> int:
         """How many contents are being uploaded now, of all runs."""
+        ...
 
     def for_run(self, stop: threading.Event) -> "ManagerApi":
         """Return the same manager for one run, whose calls ``abort`` ends; nothing is sent once ``stop`` is set."""
+        ...
 
     def abort(self) -> None:
         """End the calls of the run at once, under way or waiting; to be used after its ``stop`` was set."""
@@ -30,9 +32,11 @@ class ManagerApi(Protocol):
 
     def sync_config(self, source_id: str) -> SyncConfig:
         """Return what a run needs to know about its source."""
+        ...
 
     def user_email(self, source_id: str) -> str:
         """Return the e-mail address of the user who made the source."""
+        ...
 
     def source(self, source_id: str) -> SourceRow:
         """Return the source's row.
@@ -40,6 +44,7 @@ class ManagerApi(Protocol):
         Raises:
             NotFoundError: there is no such source.
         """
+        ...
 
     def credentials(self, source_id: str) -> ServiceCredential:
         """Return the credential of the source's owner, its OAuth token fresh.
@@ -47,9 +52,11 @@ class ManagerApi(Protocol):
         Raises:
             NotFoundError: there is no such source, or it has none.
         """
+        ...
 
     def sources_by_type(self, source_type: str) -> list[SourceRow]:
         """Return the active sources of a type, newest first."""
+        ...
 
     def connector_config(self, provider: str) -> JsonValue:
         """Return what an administrator has set for a provider; empty when nothing."""
@@ -61,6 +68,7 @@ class ManagerApi(Protocol):
             NotFoundError: there is no such source.
             RunConflictError: a sync of it is in progress, or a limit is reached.
         """
+        ...
 
     def create_run(self, source_id: str, sync_mode: str = "incremental") -> str:
         """Open a run that the connector drives by itself; return its id.
@@ -69,6 +77,7 @@ class ManagerApi(Protocol):
             NotFoundError: there is no such source.
             RunConflictError: its slot is taken, or a limit is reached.
         """
+        ...
 
     def cancel_run(self, sync_run_id: str) -> None:
         """Mark a run cancelled, without notifying the connector."""
@@ -90,11 +99,13 @@ class ManagerApi(Protocol):
         Raises:
             SyncRunEndedError: the manager takes no more events for this run.
         """
+        ...
 
     def send_event(
         self, sync_run_id: str, source_id: str, event: bytes, *, patient: bool = True
     ) -> Sequence[int]:
         """As ``send_events``, with one."""
+        ...
 
     def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
         """Store text; return its content id.
@@ -102,9 +113,11 @@ class ManagerApi(Protocol):
         Raises:
             ContentTooLargeError: an older manager takes no text of that size.
         """
+        ...
 
     def store_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> str:
         """As ``upload_text``, in this thread; return the content id."""
+        ...
 
     def upload_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> Pending[str]:
         """Store a text that is a JSON string already (``models.codec.encode_text``); never blocks.
@@ -115,6 +128,7 @@ class ManagerApi(Protocol):
             Its content id to come, or the SdkClientError after the last attempt; ContentTooLargeError where an older manager
             takes no text of that size.
         """
+        ...
 
     def upload_file(
         self, sync_run_id: str, open_file: Callable[[], BinaryIO], mime_type: str, filename: str | None
@@ -130,16 +144,19 @@ class ManagerApi(Protocol):
         Returns:
             Its content id to come, or the SdkClientError after the last attempt, or the OSError of ``open_file``.
         """
+        ...
 
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
     ) -> str:
         """Store the text that the manager extracts from a file; return its content id. ``file`` is seekable."""
+        ...
 
     def extract_text(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
     ) -> str:
         """Return the text that the manager extracts from a file, which is not stored. ``file`` is seekable."""
+        ...
 
     def heartbeat(self, sync_run_id: str) -> None:
         """Say that the run is alive; tried once."""

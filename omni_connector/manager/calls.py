@@ -95,7 +95,8 @@ class Call(Generic[T]):
 _ID = re.compile(r"/(sync|source|credentials|by-type|connector-configs)/(?!create$|cancel$)[^/]+")
 
 
-@functools.lru_cache(maxsize=1024)
+# A few: most requests of a run go to the same three paths, and those of other runs never come again.
+@functools.lru_cache(maxsize=64)
 def _endpoint(path: str) -> str:
     return _ID.sub(r"/\1/{id}", path)
 

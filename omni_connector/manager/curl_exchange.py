@@ -243,7 +243,8 @@ class Carrier(Exchange):
             try:
                 self.curl.perform()
             except pycurl.error as error:
-                code, text = error.args  # type: ignore[misc]  # The stubs know less.
+                number, text = error.args  # type: ignore[misc]  # The stubs know less.
+                code = int(number)
             outcome = self.outcome(code, text)
         if self.is_aborted and isinstance(outcome, WireError):
             raise WireAbortedError("aborted", was_sent=self.was_sent)

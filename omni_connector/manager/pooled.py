@@ -191,11 +191,11 @@ class _SecureConnection(_Connection, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _Connection  # pyright: ignore[reportAssignmentType]  # The stubs want what urllib3 itself has.
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    ConnectionCls = _SecureConnection  # pyright: ignore[reportAssignmentType]  # As above.
 
     def _validate_conn(self, conn: Any) -> None:
         if conn.is_closed:

@@ -20,9 +20,11 @@ class Readable(Protocol):
 
     def __len__(self) -> int:
         """Return its length in bytes."""
+        ...
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes; empty at the end."""
+        ...
 
 
 Body = tuple[bytes, ...] | Readable | None
@@ -96,6 +98,7 @@ class Wire(Protocol):
             The answer to come, whatever its status, or a ``WireError``. Callbacks may run in a thread of the wire: they
             must not block.
         """
+        ...
 
     def carry(self, request: WireRequest) -> WireAnswer:
         """Send a request from the calling thread, and wait for its answer: no change of threads, which cost more than HTTP.
@@ -103,6 +106,7 @@ class Wire(Protocol):
         Raises:
             WireError: there is none.
         """
+        ...
 
     def abort(self, owner: object) -> None:
         """End every request of ``owner`` that is under way or waiting, with ``WireAbortedError``."""

@@ -47,7 +47,7 @@ class _OfThread:
     def __call__(self, args: Any) -> None:
         error = args.exc_value
         shown = error if error is None or args.exc_type is SystemExit else _masked(error)
-        if shown is error:
+        if error is None or shown is error:
             self.before(args)
         elif self.before is threading.__excepthook__:
             name = args.thread.name if args.thread is not None else threading.get_ident()

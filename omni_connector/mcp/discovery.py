@@ -31,7 +31,8 @@ async def discover(connection: "McpConnection") -> McpCatalogue:
     Raises:
         McpError: the server failed, or refuses to list its tools.
     """
-    tools = resources = templates = prompts = ()  # type: tuple[Any, ...]
+    nothing: tuple[Any, ...] = ()
+    tools = resources = templates = prompts = nothing
     if connection.offers("tools"):
         tools = tuple([each async for each in _pages(connection, "tools")])
     if connection.offers("resources"):

@@ -109,7 +109,7 @@ class Lines(asyncio.Protocol):
             self._on_line(self._rest)
             self._rest = b""
 
-    def connection_lost(self, _: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - its name is asyncio's.
         """Hand on what has no end of line."""
         if self._rest:
             self._on_line(self._rest)

@@ -7,7 +7,7 @@ import enum
 import io
 from typing import Any, Self
 
-from attrs import define, field
+from attrs import NOTHING, define, field
 
 from omni_connector.awaitables import MayAwait
 from omni_connector.blocking_hooks import blocking_hook
@@ -33,11 +33,15 @@ class EventType(enum.StrEnum):
     PERSON_DELETED = events.PERSON_DELETED
 
 
+def _kind(usual: Any = NOTHING) -> Any:
+    return field(default=usual, converter=str, validator=fields.one_of(*EventType))
+
+
 @define(kw_only=True)
 class ConnectorEvent(Model):
     """What every event has; ``SyncContext`` makes and sends events by itself. ``type`` is an ``EventType``."""
 
-    type: str = field(converter=str, validator=fields.one_of(*EventType))
+    type: str = _kind()
     sync_run_id: str
     source_id: str
 
@@ -71,7 +75,7 @@ class DocumentEvent(ConnectorEvent):
 class GroupMembershipSyncEvent(ConnectorEvent):
     """The whole membership of a group."""
 
-    type: str = EventType.GROUP_MEMBERSHIP_SYNC
+    type: str = _kind(EventType.GROUP_MEMBERSHIP_SYNC)
     group_email: str
     group_name: str | None = None
     member_emails: list[str] = field(factory=list)
@@ -81,7 +85,7 @@ class GroupMembershipSyncEvent(ConnectorEvent):
 class PersonSyncEvent(ConnectorEvent):
     """A person's record in the source."""
 
-    type: str = EventType.PERSON_SYNC
+    type: str = _kind(EventType.PERSON_SYNC)
     person: PersonRecord
 
 
@@ -89,7 +93,7 @@ class PersonSyncEvent(ConnectorEvent):
 class PersonDeletedEvent(ConnectorEvent):
     """A person is not in the source any more."""
 
-    type: str = EventType.PERSON_DELETED
+    type: str = _kind(EventType.PERSON_DELETED)
     email: str
 
 

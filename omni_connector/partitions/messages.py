@@ -98,6 +98,7 @@ class PartitionDesk(Protocol):
         Raises:
             ConnectorError: it has ended.
         """
+        ...
 
     def receive(self, report: PartitionReport) -> None:
         """Take a report.

@@ -94,12 +94,14 @@ class RunStore(Protocol):
 
     def renew(self, claims: Sequence[Claim], seconds: float) -> list[Claim]:
         """Prolong claims that are held; return those that have lost at least one of their names."""
+        ...
 
     def hand_over(self, claim: Claim, to: Claim, seconds: float) -> bool:
         """Give the names of ``claim`` to the owner of ``to``, which has the same names; False when ``claim`` is not held.
 
         Only the first of several that try succeeds: a task that a broker delivers twice runs once.
         """
+        ...
 
     def release(self, claim: Claim) -> None:
         """Give up the names of ``claim`` that its token still holds."""
@@ -115,6 +117,7 @@ class RunStore(Protocol):
 
     def spend(self, name: str, units: float, rate: Rate) -> float:
         """Spend from a budget, and return for how many seconds to wait before what was paid for is done."""
+        ...
 
     def close(self) -> None:
         """Release connections; leases stay. Repeatable."""

@@ -35,7 +35,8 @@ def connection_problem(hooks: HookCaller, config: JsonValue, credentials: JsonVa
     masked = hooks.connector.masked_settings
     with owning(secrets_in(credentials) | secrets_in_settings(config, masked)):
         try:
-            given = dict(zip(("config", "credentials"), declared.made_of(config, credentials), strict=True))
+            settings, secrets = declared.made_of(config, credentials)
+            given = {"config": settings, "credentials": secrets}
             said = hooks.call(hooks.connector.check_connection, given)
         except ConfigurationError as error:
             return mask(str(error))

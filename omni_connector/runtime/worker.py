@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from omni_connector.exceptions import ConnectorError, ManagerUnreachableError, SyncStartError
 from omni_connector.manager.api import ManagerApi
@@ -47,6 +47,10 @@ NONE = Instruments()
 Work = Callable[..., Any] | PartitionedWork
 
 
+def _names(factory: "RunFactory") -> SourceNames:
+    return SourceNames(factory.manager)
+
+
 @frozen
 class RunFactory:
     """What all runs of one connector have in common; starts them.
@@ -67,11 +71,7 @@ class RunFactory:
     options: RuntimeOptions
     offers: RunOffers
     observers: RunObservers
-    names: SourceNames = field(init=False)
-
-    @names.default
-    def _names(self) -> SourceNames:
-        return SourceNames(self.manager)
+    names: SourceNames = field(init=False, default=Factory(_names, takes_self=True))
 
     @property
     def instruments(self) -> Instruments:

@@ -26,9 +26,11 @@ class Storing(Protocol):
 
     def store(self) -> str:
         """Store it in this thread; return its content id."""
+        ...
 
     def upload(self) -> Pending[str]:
         """Begin to store it; return its content id to come."""
+        ...
 
 
 class Colour(Protocol):
@@ -36,12 +38,15 @@ class Colour(Protocol):
 
     def call(self, kind: type[T], work: Callable[..., Any], *args: Any) -> T:
         """Do ``work``; return its value, or an awaitable of it, in the place of a ``kind``."""
+        ...
 
     def text_of(self, kind: type[T], run: SyncRun, storing: Storing) -> T:
         """Store a text, and return its content id like ``call``."""
+        ...
 
     def sleep(self, run: SyncRun, seconds: float) -> AwaitableBool:
         """Wait, but no longer than until the run is stopped."""
+        ...
 
 
 class Blocking:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 REPEAT_DELAYS_SECONDS = (0.1, 0.5, 2.0)
 """Before a count that did not arrive is reported again at a barrier."""
 
-NAMES = ("scanned", "updated")
+NAMES: tuple[str, ...] = ("scanned", "updated")
 
 
 class Counters:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from attrs import Factory, field, frozen
 
@@ -60,23 +60,28 @@ def _as_it_is(state: Any) -> Any:
 
 
 class Declaring(Protocol):
-    """What a connector declares about its sources."""
+    """What a connector declares about its sources.
+
+    Attributes:
+        declared_types: the classes of its settings, credentials and states.
+    """
+
+    declared_types: ClassVar[DeclaredTypes]
 
     @property
     def sync_modes(self) -> list[str]:
         """Its modes."""
+        ...
 
     @property
     def masked_settings(self) -> frozenset[str]:
         """Its settings that are secret."""
+        ...
 
     @property
     def reads_partitions(self) -> bool:
         """Whether its states are those of partitions."""
-
-    @property
-    def declared_types(self) -> DeclaredTypes:
-        """The classes of its settings, credentials and states."""
+        ...
 
 
 @frozen(kw_only=True)

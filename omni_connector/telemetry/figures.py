@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Self
 
-from attrs import astuple, field, frozen
+from attrs import astuple, field, fields, frozen
 
 
 @frozen(kw_only=True)
@@ -39,7 +39,7 @@ class Figures:
         return self._joined(operator.sub, other)
 
     def _joined(self, join: Callable[[int, int], int], other: Self) -> Self:
-        names = (attribute.name for attribute in type(self).__attrs_attrs__)
+        names = (attribute.name for attribute in fields(type(self)))
         return type(self)(**dict(zip(names, map(join, astuple(self), astuple(other)), strict=True)))
 
 

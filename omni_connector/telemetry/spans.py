@@ -18,6 +18,7 @@ class RunSpan(Protocol):
 
     def active(self) -> AbstractContextManager[object]:
         """Around what is done for the run in this thread: calls and spans in it belong to the run."""
+        ...
 
     def end(self, outcome: str, documents: int) -> None:
         """The run is over; so many of its documents were accepted."""

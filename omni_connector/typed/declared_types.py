@@ -153,7 +153,8 @@ def type_arguments(kind: type, base: type) -> tuple[Any, ...]:
     for parent in vars(kind).get("__orig_bases__", kind.__bases__):
         origin = typing.get_origin(parent) or parent
         if isinstance(origin, type) and issubclass(origin, base):
-            given = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(parent), strict=False))
+            names: tuple[object, ...] = getattr(origin, "__parameters__", ())
+            given = dict(zip(names, typing.get_args(parent), strict=False))
             return tuple(
                 given.get(each, each) if isinstance(each, typing.TypeVar) else each
                 for each in type_arguments(origin, base)

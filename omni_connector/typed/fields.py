@@ -25,7 +25,7 @@ class DeclaredField(_AttrsField):  # type: ignore[misc]  # attrs gives its class
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         default = {} if self._default is attrs.NOTHING else {"default": self._default}
         if isinstance(self._default, attrs.Factory):  # type: ignore[arg-type]  # Typed as a function, but is a class.
-            default = {"default_factory": self._default.factory}
+            default = {"default_factory": self._default.factory}  # pyright: ignore[reportAttributeAccessIssue]  # As above.
         return dataclasses.field(repr=self.repr, metadata=self.metadata, **default)
 
 

@@ -37,6 +37,7 @@ class Connection(Protocol):
     @property
     def sock(self) -> socket.socket:
         """What is read from; under TLS it is replaced in the meantime."""
+        ...
 
 
 @define(eq=False)

@@ -52,12 +52,15 @@ class Proxy(Protocol):
 
     def connect(self) -> HttpConnection:
         """Return a connection to the manager behind."""
+        ...
 
     def forwarded(self, head: Head) -> bytes:
         """Return a request's head as the manager behind is to see it."""
+        ...
 
     def begin(self, head: Head) -> ProxiedCall:
         """Note a call and choose its fault."""
+        ...
 
     def note(self, call: ProxiedCall, **changes: Any) -> None:
         """Write down what became of a call."""

@@ -38,6 +38,7 @@ class HasUrl(Protocol):
     @property
     def url(self) -> str:
         """Base address without a trailing slash."""
+        ...
 
 
 class FaultyManager:
