@@ -1,7 +1,6 @@
 """How a secret is written in logs, errors and requests."""
 
 import base64
-import functools
 import html
 import json
 import re
@@ -48,9 +47,8 @@ class Piece:
     is_base64: bool = False
 
 
-@functools.lru_cache(maxsize=4096)
 def pieces_of(secret: str) -> tuple[Piece, ...]:
-    """Return everything to look for where ``secret`` must not appear."""
+    """Return everything to look for where ``secret`` must not appear; takes some milliseconds."""
     pieces: dict[str, Piece] = {}
     stride = LONG_STRIDE if len(secret) > LONG else STRIDE
     for text in _texts_of(secret):

@@ -3,6 +3,7 @@
 import bisect
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
@@ -21,18 +22,24 @@ _PADDING = re.compile(r"(?:=|%3D){0,2}", re.IGNORECASE)
 class Matcher:
     """Looks for many secrets at once: the time depends on the length of the text, not on their number.
 
-    Immutable, so that threads share it.
+    Immutable, so that threads share it. What it knows goes when it goes: the pieces of a token are a hundred times its size.
+
+    Args:
+        secrets: what it looks for.
+        known: matchers in whose place this one comes, and whose work it goes on using.
 
     Attributes:
-        secrets: what it looks for.
+        secrets: what it looks for, with the pieces of each.
     """
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self.secrets = frozenset(secrets)
+    def __init__(self, secrets: Iterable[str], known: Iterable["Matcher"] = ()) -> None:
+        found = dict(chain.from_iterable(matcher.secrets.items() for matcher in known))
+        self.secrets: dict[str, tuple[Piece, ...]] = {
+            secret: found.get(secret) or pieces_of(secret) for secret in secrets
+        }
         pieces: dict[str, Piece] = {}
-        for secret in self.secrets:
-            for piece in pieces_of(secret):
-                pieces.setdefault(_searchable(piece.text), piece)
+        for piece in chain.from_iterable(self.secrets.values()):
+            pieces.setdefault(_searchable(piece.text), piece)
         self._pieces = tuple(pieces.values())
         # The default for few pieces, a DFA, takes minutes for a secret that repeats itself, and holds up all threads meanwhile.
         self._automaton = AhoCorasick(

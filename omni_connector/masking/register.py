@@ -72,13 +72,14 @@ class SecretRegister:
         with self._lock:
             while len(self._released) > KEPT_RELEASED:
                 self._released.popitem(last=False)
-            new, kept = set(self._new), list(self._matchers)
+            new, kept, joined = set(self._new), list(self._matchers), []
             live = len(self._owners) + len(self._released)
             is_stale = sum(len(matcher.secrets) for matcher in kept) > 2 * live
             while kept and (is_stale or len(kept[-1].secrets) <= 2 * len(new)):
-                new |= kept.pop().secrets
+                joined.append(kept.pop())
+                new |= joined[-1].secrets.keys()
             alive = frozenset(each for each in new if each in self._owners or each in self._released)
-            self._matchers = (*kept, Matcher(alive))
+            self._matchers = (*kept, Matcher(alive, joined))
             self._new.clear()
             return self._matchers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import html
 import json
 import pprint
@@ -25,11 +26,13 @@ from omni_connector.masking import (
     mask_json,
     masked_traceback,
     owning,
+    register,
     register_secret,
     secrets_in,
 )
+from omni_connector.masking.forms import Piece
 from omni_connector.masking.matcher import Matcher
-from omni_connector.masking.register import KEPT_REGISTERED, KEPT_RELEASED
+from omni_connector.masking.register import KEPT_REGISTERED, KEPT_RELEASED, forget_secrets
 from omni_connector.masking.rules import is_secret
 
 PEM_LINES = [base64.b64encode(random.Random(n).randbytes(48)).decode() for n in range(20)]
@@ -236,6 +239,29 @@ def test_secrets_without_an_owner_are_masked_until_enough_others_follow():
         with SecretScope(frozenset({f"other-secret-{number}"})):
             mask("x")
     assert mask("t0p-secret") == "t0p-secret"
+
+
+def test_what_was_made_of_a_forgotten_secret_is_forgotten_too(monkeypatch):
+    """The pieces of a long token take a hundred times its size, and each run may bring a fresh one."""
+    monkeypatch.setattr(register, "KEPT_RELEASED", 5)
+
+    def pieces_after(runs):
+        for number in range(runs):
+            with SecretScope(frozenset({f"{TOKEN}{number}"})):
+                mask("x")
+        gc.collect()
+        return sum(isinstance(each, Piece) for each in gc.get_objects())
+
+    few = pieces_after(20)
+    assert pieces_after(80) < 2 * few
+
+
+def test_a_secret_that_was_forgotten_can_be_registered_again():
+    register_secret("r3gistered")
+    forget_secrets()
+    assert mask("r3gistered") == "r3gistered"
+    register_secret("r3gistered")
+    assert mask("r3gistered") == "***"
 
 
 def test_a_scope_that_is_closed_takes_no_more():
