@@ -153,7 +153,7 @@ class RunInventories:
             is_late = every is not None and (passed is None or passed < 0 or passed >= every)
             listing.is_due = self._facts.is_full or is_late
             self._storage.update(self._facts.source, self._keep_listings)
-        return listing.is_due
+        return bool(listing.is_due)
 
     def note_error(self, document_id: str) -> None:
         """A document that could not be read is there nevertheless."""

@@ -109,27 +109,33 @@ class InventoryStorage(Protocol):
     @property
     def label(self) -> str:
         """For messages; without credentials."""
+        ...
 
     def note(self, name: str) -> Note:
         """Return a note; an empty one where there is none."""
+        ...
 
     def update(self, name: str, change: Callable[[Note], T]) -> T:
         """Let ``change`` alter a note in place, in one step with reading it; it may be called again. Return its value."""
+        ...
 
     def reader(self, shelf: Shelf) -> ShelfReader:
         """Return what finds documents of a shelf for one run; it may keep what it has read."""
+        ...
 
     def write(self, batch: Sequence[tuple[Shelf, Changes]]) -> None:
         """Make changes; they outlive the process when this returns."""
 
     def count(self, shelf: Shelf) -> int:
         """Return how many documents are known."""
+        ...
 
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
         """Return documents that no run from number ``run`` on has seen: the next ones after the id ``after``, empty at the end.
 
         Called page by page, with the last id of the page before.
         """
+        ...
 
     def close(self) -> None:
         """Release connections. Repeatable."""

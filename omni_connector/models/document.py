@@ -32,6 +32,7 @@ class Readable(Protocol):
 
     def read(self, size: int = ..., /) -> bytes:
         """Return the next bytes, at most ``size``; empty at the end."""
+        ...
 
 
 def _is_clean(value: Any) -> bool:

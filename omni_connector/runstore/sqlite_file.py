@@ -142,4 +142,4 @@ def _inode(path: Path) -> int:
 
 
 def _schema(name: str) -> str:
-    return (importlib.resources.files(__package__) / name).read_text(encoding="utf-8")
+    return (importlib.resources.files("omni_connector.runstore") / name).read_text(encoding="utf-8")

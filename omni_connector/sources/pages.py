@@ -49,6 +49,7 @@ class Way(Protocol):
 
     def request(self, position: Position) -> tuple[str, dict[str, Any]]:
         """Return the address and the parameters of a page."""
+        ...
 
     def after(self, page: Page) -> Position:
         """Return where the page after this one begins; None when it was the last."""

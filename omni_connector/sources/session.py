@@ -60,6 +60,7 @@ class MakesSessions(Protocol):
 
     def http(self, base_url: str = "", **options: Any) -> "HttpSession":
         """Return a session that belongs to the run."""
+        ...
 
 
 def http_session(
@@ -92,7 +93,7 @@ def http_session(
         retries=retries,
         timeouts=TimeOuts.of(timeout_seconds),
     )
-    return HttpSession(ctx or NoRun(), options)
+    return HttpSession(NoRun() if ctx is None else cast("SourceRun", ctx), options)
 
 
 @frozen(kw_only=True)
