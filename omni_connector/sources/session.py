@@ -93,7 +93,8 @@ def http_session(
         retries=retries,
         timeouts=TimeOuts.of(timeout_seconds),
     )
-    return HttpSession(NoRun() if ctx is None else cast("SourceRun", ctx), options)
+    run = ctx or NoRun()
+    return HttpSession(run, options)  # pyright: ignore[reportArgumentType]  # No context: hasattr has said so.
 
 
 @frozen(kw_only=True)
