@@ -80,6 +80,10 @@ class PartitionMerger:
         self._sync.pulse.touch("a partition", report.key)
         with self._changed:
             more = self._table.take(report)
+            if report.spent is not None:
+                self._sync.meter.spent_elsewhere(
+                    report.key, report.attempt, report.spent, is_over=bool(report.outcome)
+                )
             if more is not None:
                 self._sync.add_part(more, report.errors)
                 self._has_news = self._has_news or report.has_saved or report.outcome == DONE

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 
 from omni_connector.sync.ledger import DocumentError
-from omni_connector.telemetry.figures import Figures
+from omni_connector.telemetry.figures import Figures, Spent
 
 DONE = "done"
 FAILED = "failed"
@@ -76,6 +76,7 @@ class PartitionReport:
         outcome: ``done``, ``failed`` or ``stopped`` (with the run) when it has ended, else empty.
         error: why it failed.
         ends_run: what failed is not this partition but the way to the manager.
+        spent: what another process has spent on this attempt so far; None where it is read in the process that has the run.
     """
 
     key: str
@@ -87,6 +88,7 @@ class PartitionReport:
     outcome: str = ""
     error: str = ""
     ends_run: bool = False
+    spent: Spent | None = None
 
 
 class PartitionDesk(Protocol):

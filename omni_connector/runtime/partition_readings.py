@@ -15,6 +15,7 @@ from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.state import RunState
 from omni_connector.telemetry.log_context import RunIdentity, in_run
+from omni_connector.telemetry.meter import RunMeter
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +40,11 @@ class StoreDesk:
     Args:
         shared: the partitions of all processes.
         adopted: the partition.
+        meter: what is spent on it here.
     """
 
-    def __init__(self, shared: SharedPartitions, adopted: Adopted) -> None:
+    def __init__(self, shared: SharedPartitions, adopted: Adopted, meter: RunMeter) -> None:
+        self._meter = meter
         self._shared = shared
         self._adopted = adopted
         self._lock = threading.Lock()  # Protects the following, and keeps reports in order.
@@ -69,7 +72,14 @@ class StoreDesk:
                 self._saved = Sent(number=number, report=evolve(report, errors=[]))
             self._last = Sent(
                 number=number,
-                report=evolve(report, has_saved=False, state=None, outcome="", errors=self._errors),
+                report=evolve(
+                    report,
+                    has_saved=False,
+                    state=None,
+                    outcome="",
+                    errors=self._errors,
+                    spent=self._meter.spent(),
+                ),
                 saved=number if report.has_saved else last.saved,
                 error_count=last.error_count + len(report.errors),
             )
@@ -102,7 +112,13 @@ class StoreDesk:
         with self._lock:
             end, last = self._end, self._last
             if end is not None:
-                report = evolve(last.report, outcome=end.outcome, error=end.error, ends_run=end.ends_run)
+                report = evolve(
+                    last.report,
+                    outcome=end.outcome,
+                    error=end.error,
+                    ends_run=end.ends_run,
+                    spent=self._meter.spent(),
+                )
                 self._last = evolve(last, number=last.number + 1, report=report)
                 self._is_kept = False
 
@@ -123,7 +139,8 @@ class PartitionReading(threading.Thread):
         self.state.fence.is_assured = adopted.lease.is_assured
         self._readings = readings
         self._adopted = adopted
-        self._desk = StoreDesk(readings.shared, adopted)
+        self._meter = RunMeter()
+        self._desk = StoreDesk(readings.shared, adopted, self._meter)
         self._runner: PartitionRunner | None = None
         self._beat = time.monotonic()
 
@@ -168,7 +185,7 @@ class PartitionReading(threading.Thread):
         run = RunInParts.elsewhere(
             task, source, resources.hooks.connector, assignment, state=self.state, desk=self._desk
         )
-        run = evolve(run, info=evolve(run.info, identity=identity))
+        run = evolve(run, info=evolve(run.info, identity=identity), meter=self._meter)
         self._desk.flush()  # It has begun: if it is not heard of any more, its process has died.
         self._runner = PartitionRunner(resources, run)
         self._runner.read(assignment)

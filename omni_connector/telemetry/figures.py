@@ -63,6 +63,21 @@ class Stage(enum.StrEnum):
 
 
 @frozen(kw_only=True)
+class Spent:
+    """What reading in another process has taken so far.
+
+    Attributes:
+        seconds: by the value of the stage.
+        batches: requests with events that were answered.
+        bytes_delivered: bytes of the events in them.
+    """
+
+    seconds: dict[str, float] = field(factory=dict)
+    batches: int = 0
+    bytes_delivered: int = 0
+
+
+@frozen(kw_only=True)
 class Progress:
     """How far a run, or its current phase, is.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from attrs import define
 
-from omni_connector.telemetry.figures import Figures, Progress, Stage
+from omni_connector.telemetry.figures import Figures, Progress, Spent, Stage
 
 BLOCKING = (Stage.WAITING_MANAGER, Stage.WAITING_RATE_LIMIT)
 """Stages in which the connector stands still; the rest of its time it is reading."""
@@ -55,6 +55,9 @@ class RunMeter:
         self._parts: list[RunMeter] = []  # Of the partitions that are being read.
         self._is_in_parts = False
         self._of_parts = dict.fromkeys(Stage, 0.0)  # Of those that have ended.
+        self._elsewhere: dict[
+            tuple[str, int], Spent
+        ] = {}  # Of those that other processes read, by key and attempt.
         self._phase = ""
         self._totals: dict[str, int] = {}  # By partition; of a run that is read whole, one.
         self._phase_began = self._began
@@ -117,6 +120,20 @@ class RunMeter:
             for stage, seconds in stages.items():
                 self._of_parts[stage] += seconds
 
+    def spent(self) -> Spent:
+        """Return what the partitions were read for so far, for the process that has the run."""
+        batches, size = self.traffic()
+        seconds = {stage.value: round(seconds, 3) for stage, seconds in self.stages().items() if seconds}
+        return Spent(seconds=seconds, batches=batches, bytes_delivered=size)
+
+    def spent_elsewhere(self, key: str, attempt: int, spent: Spent, *, is_over: bool) -> None:
+        """Note what another process has spent on a partition so far; a report replaces the one before of its attempt."""
+        with self._lock:
+            self._is_in_parts = True
+            self._elsewhere[key, attempt] = spent
+            if is_over:
+                self._add_spent(self._elsewhere.pop((key, attempt)))
+
     # -- progress -----------------------------------------------------------------------------------------------
 
     def set_progress(self, done: int, *, total: int | None, phase: str | None, partition: str = "") -> None:
@@ -153,6 +170,9 @@ class RunMeter:
             is_in_parts, parts = self._is_in_parts, list(self._parts)
             reading = 0.0 if is_in_parts else max(0.0, now - self._began - self._standing.at(now))
             sums = {stage: found.get(stage, reading) + self._of_parts[stage] for stage in Stage}
+            for spent in self._elsewhere.values():
+                for stage in Stage:
+                    sums[stage] += spent.seconds.get(stage.value, 0.0)
         for part in parts:
             for stage, seconds in part.stages().items():
                 sums[stage] += seconds
@@ -168,9 +188,12 @@ class RunMeter:
 
     def traffic(self) -> tuple[int, int]:
         """Return the batches and bytes that were delivered."""
-        parts = self._live_parts()
-        batches = self.batches + sum(part.batches for part in parts)
-        return batches, self.bytes_delivered + sum(part.bytes_delivered for part in parts)
+        with self._lock:
+            parts: list[RunMeter | Spent] = [*self._parts, *self._elsewhere.values()]
+            batches, size = self.batches, self.bytes_delivered
+        return batches + sum(part.batches for part in parts), size + sum(
+            part.bytes_delivered for part in parts
+        )
 
     def progress(self, figures: Figures) -> Progress | None:
         """Return how far the run is; None when its connector says nothing of it."""
@@ -183,6 +206,12 @@ class RunMeter:
                 done=max(0, looked_at(figures) - self._done_before),
                 seconds=self._now() - self._phase_began,
             )
+
+    def _add_spent(self, spent: Spent) -> None:
+        self.batches += spent.batches
+        self.bytes_delivered += spent.bytes_delivered
+        for stage in Stage:
+            self._of_parts[stage] += spent.seconds.get(stage.value, 0.0)
 
     def _live_parts(self) -> list["RunMeter"]:
         with self._lock:

@@ -146,6 +146,23 @@ def test_other_processes_read_the_partitions_of_a_run(process, manager, kind):
     assert [each.connector.given.keys() for each in (one, two, three)] == [set(), {"b", "c"}, {"a"}]
 
 
+def test_what_other_processes_spend_on_partitions_is_in_the_figures_of_the_run(process, caplog):
+    caplog.set_level("INFO")
+    one, two = process(Drives("ab")), process(Drives("ab"))
+    one.only_offers()
+    two.connector.script = lambda ctx, partition: (ctx.sleep(0.05), two.connector.read(ctx, partition, None))
+    one.service.start_sync(sync_request())
+    two.take()
+    two.take()
+    assert one.report().outcome == "completed"
+    figures = [record for record in caplog.records if hasattr(record, "stage_seconds")][-1]
+    assert (figures.outcome, figures.batches) == ("completed", 4)
+    assert figures.stage_seconds["waiting_rate_limit"] >= 0.1
+    assert figures.stage_seconds["reading"] < figures.seconds, (
+        "the time in which the run waits is not its own"
+    )
+
+
 def test_the_process_that_has_the_run_reads_as_well(process, manager):
     gate = Gate()
     one, two = process(Drives("ab")), process(Drives("ab"))
