@@ -398,6 +398,13 @@ class SyncContext(RunView):
 
     # -- cancellation -------------------------------------------------------------------------------------------
 
+    def on_stop(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call ``callback`` when the run is asked to stop, at once if it is; return the function that forgets it.
+
+        For a connector that waits where the SDK cannot wake it: end a process, close a socket. It is called in another thread.
+        """
+        return self._run.state.on_stop(callback)
+
     def is_cancelled(self) -> bool:
         """Return whether the run should stop: cancelled, over at the manager, or the process shuts down."""
         self._run.pulse.touch("is_cancelled")

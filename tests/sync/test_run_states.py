@@ -65,7 +65,7 @@ def test_the_table_has_every_operation_and_every_state(make_context):
     operations = {operation for operation, _, _ in table()}
     assert (
         operations - {"what was taken is sent"}
-        == shown - facts - {"should_index_user", "in_run", "http"}
+        == shown - facts - {"should_index_user", "in_run", "on_stop", "http"}
         == set(OPERATIONS)
     )
     assert {state for _, state, _ in table()} == set(STATES)
