@@ -5,25 +5,12 @@ import contextlib
 import functools
 import logging
 import os
-import time
-from collections import deque
 from collections.abc import Callable
 from typing import Self, TextIO
 
-from omni_connector.masking import mask
+from omni_connector.telemetry.foreign_lines import LONGEST_LINE, ForeignLines
 
 log = logging.getLogger(__name__)
-
-LONGEST_LINE = 2000
-"""Characters of a line that are logged."""
-
-LINES_PER_MINUTE = 200
-"""Lines of one server that are logged; what a server that goes on and on says beyond that is counted."""
-
-KEPT_LINES = 10
-"""The last ones, for the message when the server fails."""
-
-MINUTE_SECONDS = 60.0
 
 
 class ServerStderr:
@@ -35,11 +22,7 @@ class ServerStderr:
     writer: TextIO
 
     def __init__(self, label: str) -> None:
-        self._label = label
-        self._kept: deque[str] = deque(maxlen=KEPT_LINES)
-        self._minute = 0.0
-        self._logged = 0
-        self._unlogged = 0
+        self._lines = ForeignLines(f"MCP server {label}", log)
 
     async def __aenter__(self) -> Self:
         reading, writing = os.pipe()
@@ -47,7 +30,9 @@ class ServerStderr:
         self.writer = os.fdopen(writing, "w")
         loop = asyncio.get_running_loop()
         try:
-            self._transport, _ = await loop.connect_read_pipe(functools.partial(Lines, self._line), reader)
+            self._transport, _ = await loop.connect_read_pipe(
+                functools.partial(Lines, self._lines.add), reader
+            )
         except BaseException:
             reader.close()
             self.writer.close()
@@ -59,38 +44,16 @@ class ServerStderr:
         self.handed_over()
         await asyncio.sleep(0)  # What was written last is read first.
         self._transport.close()
-        self._log_unlogged()
+        self._lines.close()
+
+    def said(self) -> str:
+        """Return the last lines, for a message; empty when there are none."""
+        return self._lines.said()
 
     def handed_over(self) -> None:
         """Close this process's copy of the writing end, so that the pipe ends with the server."""
         with contextlib.suppress(OSError):
             self.writer.close()
-
-    def said(self) -> str:
-        """Return the last lines, for a message; empty when there are none."""
-        return f"it said: {' | '.join(self._kept)}" if self._kept else ""
-
-    def _line(self, line: bytes) -> None:
-        text = mask(line.decode(errors="replace").rstrip())
-        if len(text) > LONGEST_LINE:
-            text = f"{text[:LONGEST_LINE]}..."
-        if not text:
-            return
-        self._kept.append(text)
-        now = time.monotonic()
-        if now - self._minute >= MINUTE_SECONDS:
-            self._log_unlogged()
-            self._minute, self._logged = now, 0
-        if self._logged >= LINES_PER_MINUTE:
-            self._unlogged += 1
-            return
-        self._logged += 1
-        log.info("MCP server %s: %s", self._label, text)
-
-    def _log_unlogged(self) -> None:
-        if self._unlogged:
-            log.info("MCP server %s: %d more lines", self._label, self._unlogged)
-        self._unlogged = 0
 
 
 class Lines(asyncio.Protocol):
