@@ -23,6 +23,9 @@ ROOT = Path(omni_connector.__file__).parent
 OPTIONAL = {"wsgi", "asgi", "worker", "gunicorn_conf"}
 """Modules that are made to act when they are imported: servers import them when they start."""
 
+FOREIGN = {"omni_connector.bridges.dlt_extraction"}
+"""Modules that import a library which reads the environment when it is imported, and that nothing else imports early."""
+
 LIBRARIES = """
 import flask, requests, gunicorn.app.base, gunicorn.arbiter, cattrs, orjson, asyncio, waitress, sqlite3
 import logging.config, importlib.metadata, mcp, mcp.client.streamable_http
@@ -59,6 +62,7 @@ def modules():
         module.name
         for module in pkgutil.walk_packages([str(ROOT)], "omni_connector.")
         if module.name.split(".")[1] not in {"cli", "local", "testing", *OPTIONAL}
+        and module.name not in FOREIGN
     )
 
 

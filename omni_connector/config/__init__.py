@@ -6,6 +6,7 @@ from omni_connector.config.settings import (
     Settings,
     ca_bundle_variable,
     manager_from_environ,
+    passed_on_environment,
     port_from_environ,
     wsgi_target,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "is_host",
     "is_http_address",
     "manager_from_environ",
+    "passed_on_environment",
     "port_from_environ",
     "wsgi_target",
 ]

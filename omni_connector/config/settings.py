@@ -61,7 +61,15 @@ from omni_connector.config.problems import (
     port_problems,
     problems_beside_manager,
 )
-from omni_connector.config.variables import DEFAULT_PORT, NUMBERS, THREADS, log_values, text_of, url_of
+from omni_connector.config.variables import (
+    DEFAULT_PORT,
+    NUMBERS,
+    PASSED_ON,
+    THREADS,
+    log_values,
+    text_of,
+    url_of,
+)
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.manager_access import CA, ManagerAccess, access_problems
 from omni_connector.masking import secrets_in, secrets_in_settings
@@ -250,6 +258,12 @@ def ca_bundle_variable(path: str, environ: Mapping[str, str] | None = None) -> s
     environ = os.environ if environ is None else environ
     names = (CA, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # requests reads the last two.
     return next((name for name in names if environ.get(name) == path), None)
+
+
+def passed_on_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a process that is not ours is given of our environment; none of our settings and secrets."""
+    environ = os.environ if environ is None else environ
+    return {name: environ[name] for name in PASSED_ON if name in environ}
 
 
 def _connector_url(environ: Mapping[str, str]) -> str | None:

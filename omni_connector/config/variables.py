@@ -11,6 +11,13 @@ LOG_FORMATS = ("text", "json")
 THREADS = "threads"
 CELERY = "celery"
 
+PASSED_ON = (
+    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
+"""What a process that is not ours is given of our environment: how to find programs and to reach the network."""
+
 NUMBERS = (
     ("max_body_bytes", "CONNECTOR_MAX_BODY_BYTES", "bytes", 1, 1024**3),
     ("max_total_body_bytes", "CONNECTOR_MAX_TOTAL_BODY_BYTES", "bytes", 1, 1024**3),

@@ -1,0 +1,306 @@
+"""Singer taps as connectors: programs from PyPI, each run as a process in an environment of its own."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import attrs
+from attrs import define, field, frozen
+
+from omni_connector.bridges.filing import Filing, Pace, documents_of, with_config
+from omni_connector.bridges.reading import read
+from omni_connector.bridges.singer_catalog import Catalog, Streams, replication_methods, selected
+from omni_connector.bridges.singer_tap import TapCommand, TapError, TapFolder, TapProcess, shown
+from omni_connector.connector import Connector
+from omni_connector.connector_base.base import Config, Credentials
+from omni_connector.models.document import Document, DocumentPermissions
+from omni_connector.sync.context import SyncContext
+
+__all__ = ["SingerConnector", "Stream", "TapError"]
+
+LINES_AHEAD = 100
+
+FULL_TABLE = "FULL_TABLE"
+
+NEEDED: dict[str, dict[str, type]] = {
+    "RECORD": {"stream": str, "record": dict},
+    "SCHEMA": {"stream": str, "schema": dict},
+    "STATE": {"value": object},
+    "ACTIVATE_VERSION": {"stream": str, "version": int},
+}
+"""What a message has by its type; unknown types are skipped."""
+
+
+@frozen
+class Stream:
+    """A stream, as its SCHEMA message says.
+
+    Attributes:
+        name: its name.
+        schema: JSON Schema of its records.
+        key_properties: the properties that identify a record.
+    """
+
+    name: str
+    schema: Mapping[str, Any] = field(repr=False)
+    key_properties: tuple[str, ...] = ()
+
+    def key(self, record: Mapping[str, Any]) -> str:
+        """Return what identifies a record in all streams, such as ``issues/17``."""
+        return "/".join([self.name, *(str(record.get(name)) for name in self.key_properties)])
+
+
+class SingerConnector(Connector[Config, Credentials]):
+    """Reads a Singer tap. A subclass has a ``name``, a ``version``, a ``tap`` and a ``document``.
+
+        class Issues(SingerConnector):
+            name = "issues"
+            version = "1.0.0"
+            tap = "/opt/tap-github/bin/tap-github"
+            streams = ["issues"]
+
+            def document(self, record, stream):
+                return Document(external_id=stream.key(record), title=record["title"], content=record["body"] or "")
+
+    The tap's ``STATE`` is kept in the checkpoint. Records that the source no longer has are found where the tap reads a whole
+    stream: in full runs, with ``ACTIVATE_VERSION``, and in streams of the replication method ``FULL_TABLE``.
+
+    Attributes:
+        tap: the program: a path, a name on ``PATH``, or a list with its first arguments.
+        streams: names of the streams that are read; a dict also gives each its replication key, or None to read the whole
+            table each time. None reads all.
+        discovers: the tap is asked for its catalogue first; False for one that has none.
+        append_only: streams whose documents stay when their records are gone.
+        tap_environment: variables of the tap. It is given none of this process's except for ``PATH``, the language, the
+            certificates and the proxies.
+        idle_minutes: a tap that writes nothing for so long is ended, and the run fails.
+    """
+
+    sync_modes = ["full", "incremental"]
+    tap: str | Sequence[str] = ()
+    streams: Streams = None
+    discovers = True
+    append_only: list[str] = []
+    tap_environment: Mapping[str, str] = {}
+    idle_minutes: float = 15
+
+    def tap_config(self, config: Config, credentials: Credentials) -> Mapping[str, Any]:
+        """Return what the tap is given as its config; by default the settings and the credentials of the source."""
+        return {**_as_dict(config), **_as_dict(credentials)}
+
+    def document(
+        self, record: dict[str, Any], stream: Stream, *_args: Any, **_kwargs: Any
+    ) -> Document | Iterable[Document] | None:
+        """Return what is indexed of a record: a document, several, or None. Ids are unique over all streams.
+
+        An override may also take ``config``, the settings of the source; so may one of ``permissions``.
+        """
+        raise NotImplementedError
+
+    def permissions(
+        self, record: dict[str, Any], stream: Stream, *_args: Any, **_kwargs: Any
+    ) -> DocumentPermissions | None:
+        """Return who finds the documents of a record that have no permissions of their own; None keeps them private."""
+        del record, stream
+        return None
+
+    def sync(self, source_config: Config, credentials: Credentials, state: Any, ctx: SyncContext, /) -> None:
+        """Run the tap from ``state`` on, and find out what is gone."""
+        command = TapCommand.of(self.tap, self.tap_environment, idle_seconds=self.idle_minutes * 60)
+        run = TapRun(self, ctx, command.name, state or {}, source_config)
+        with TapFolder() as folder:
+            arguments = [
+                "--config",
+                folder.write("config.json", dict(self.tap_config(source_config, credentials))),
+            ]
+            if self.discovers:
+                catalog = selected(discovered(ctx, command, folder, arguments), self.streams)
+                run.methods = replication_methods(catalog)
+                arguments += ["--catalog", folder.write("catalog.json", catalog)]
+            if run.tap_state:
+                arguments += ["--state", folder.write("state.json", run.tap_state)]
+            with closing(tap_lines(ctx, command, folder, arguments)) as lines:
+                for line in lines:
+                    run.take(line)
+        run.finish()
+
+
+@define(eq=False)
+class TapRun:
+    """What one run makes of the messages of its tap.
+
+    Attributes:
+        tap_state: the last STATE.
+        methods: how streams are read, by the catalogue.
+    """
+
+    _connector: SingerConnector
+    _ctx: SyncContext
+    _tap: str
+    _given: dict[str, Any]
+    _config: Any
+    tap_state: Any = field(init=False)
+    methods: dict[str, str] = field(init=False, factory=dict)
+    _pace: Pace = field(init=False, factory=Pace)
+    _streams: dict[str, Stream] = field(init=False, factory=dict)
+    _scopes: dict[str, Filing] = field(init=False, factory=dict)
+    _versions: dict[str, Any] = field(init=False, factory=dict)  # Activated in this run.
+    _document: Callable[..., Any] = field(init=False)
+    _permissions: Callable[..., DocumentPermissions | None] = field(init=False)
+    _whole: Filing = field(init=False)
+    _reads_all: bool = field(init=False)  # The tap was begun without a state in this run.
+    _line: int = field(init=False, default=0)
+    _stream: str | None = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self._document = with_config(self._connector.document, self._config)
+        self._permissions = with_config(self._connector.permissions, self._config)
+        self._whole = Filing(self._ctx, "")
+        self.tap_state = self._given.get("singer")
+        if self._given.get("run") == self._ctx.sync_run_id:
+            self._reads_all = self._given["reads_all"]
+        else:
+            self._reads_all = not self.tap_state or self._whole.is_due()
+        if self._reads_all and self._given.get("run") != self._ctx.sync_run_id:
+            self.tap_state = None
+
+    def take(self, line: bytes) -> None:
+        """Do what a line says.
+
+        Raises:
+            TapError: it is no Singer message.
+        """
+        self._line += 1
+        if not line.strip():
+            return
+        try:
+            message = parsed(line)
+        except ValueError as error:
+            raise self._error(f"{shown(line)!r} is no Singer message: {error}") from error
+        self._stream = message.get("stream", self._stream)
+        kind = message["type"]
+        if kind == "RECORD":
+            self._take_record(message)
+        elif kind == "STATE":
+            self._take_state(message["value"])
+        elif kind == "SCHEMA":
+            self._take_schema(message)
+        elif kind == "ACTIVATE_VERSION":
+            self._versions[message["stream"]] = message["version"]
+        elif kind == "BATCH":
+            raise self._error("it writes its records into files (BATCH): take batch_config out of its config")
+
+    def finish(self) -> None:
+        """End the run of a tap that has ended well: delete what is gone, and complete with its last state."""
+        for name, filing in self._scopes.items():
+            filing.finish(is_complete=name not in self._connector.append_only and self._is_whole(name))
+        self._whole.finish(is_complete=self._reads_all)
+        versions = {**self._given.get("versions", {}), **self._versions}
+        self._ctx.complete({"singer": self.tap_state, "versions": versions})
+
+    def _take_schema(self, message: dict[str, Any]) -> None:
+        name = message["stream"]
+        keys = tuple(message.get("key_properties") or ())
+        self._streams[name] = Stream(name, message["schema"], keys)
+        if name not in self._scopes:
+            self._scopes[name] = Filing(self._ctx, name)
+
+    def _take_record(self, message: dict[str, Any]) -> None:
+        stream = self._streams.get(message["stream"])
+        if stream is None:
+            raise self._error("a RECORD came before the SCHEMA of its stream")
+        record = message["record"]
+        filing = self._scopes[stream.name]
+        with filing.one(stream.key(record) if stream.key_properties else f"line {self._line}"):
+            documents = documents_of(self._document(record, stream))
+            if record.get("_sdc_deleted_at"):
+                filing.remove(documents)
+            elif documents:
+                filing.file(documents, self._permissions(record, stream))
+
+    def _take_state(self, value: Any) -> None:
+        self.tap_state = value
+        if self._pace.is_due():
+            self._ctx.save_state(
+                {
+                    "singer": value,
+                    "versions": self._given.get("versions", {}),
+                    "run": self._ctx.sync_run_id,
+                    "reads_all": self._reads_all,
+                }
+            )
+            self._pace.begin()
+
+    def _is_whole(self, stream: str) -> bool:
+        """Say whether this run has read all records of a stream.
+
+        A tap that activates a version says so of the stream, if it is another version than that of the run before. Streams
+        that belong to records of others have partitions in their state: they were read for those that changed.
+        """
+        if stream in self._versions and self._versions[stream] != self._given.get("versions", {}).get(stream):
+            return True
+        if self._reads_all:
+            return True
+        bookmarks = self.tap_state.get("bookmarks") if isinstance(self.tap_state, Mapping) else None
+        bookmark = bookmarks.get(stream) if isinstance(bookmarks, Mapping) else None
+        has_partitions = isinstance(bookmark, Mapping) and bool(bookmark.get("partitions"))
+        return self.methods.get(stream) == FULL_TABLE and stream not in self._versions and not has_partitions
+
+    def _error(self, reason: str) -> TapError:
+        return TapError(self._tap, reason, stream=self._stream, line=self._line)
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+    """Return a message as a dict that has what its type needs.
+
+    Raises:
+        ValueError: it is none; says why.
+    """
+    message = json.loads(line)  # Not orjson: taps write NaN, and whole numbers of any size.
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ValueError('it is no object with a "type"')  # noqa: TRY004 - the line is wrong, not our caller.
+    for name, kind in NEEDED.get(message["type"], {}).items():
+        if not isinstance(message.get(name), kind) or name not in message:
+            raise ValueError(f"its {name!r} is missing or of the wrong type")
+    return message
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    """Return settings as a dict, also those of a class that the connector declares."""
+    if attrs.has(type(value)):
+        return attrs.asdict(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return dict(value)
+
+
+def discovered(ctx: SyncContext, command: TapCommand, folder: TapFolder, arguments: Sequence[str]) -> Catalog:
+    """Ask a tap for its catalogue.
+
+    Raises:
+        TapError: it does not give one.
+    """
+    with closing(tap_lines(ctx, command, folder, [*arguments, "--discover"])) as lines:
+        text = b"\n".join(lines)
+    try:
+        catalog: Catalog = json.loads(text)
+        if isinstance(catalog["streams"], list):
+            return catalog
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise TapError(command.name, f"--discover wrote no catalogue, but {shown(text)!r}")
+
+
+def tap_lines(
+    ctx: SyncContext, command: TapCommand, folder: TapFolder, arguments: Sequence[str]
+) -> Generator[bytes, None, None]:
+    """Run a tap, and yield the lines of its output; close the generator. The process ends with it, and with the run."""
+    with TapProcess(command, folder, tuple(arguments)) as process:
+        forget = ctx.on_stop(process.ask_to_end)
+        try:
+            with closing(read(ctx, f"tap {command.name}", process.lines, ahead=LINES_AHEAD)) as lines:
+                yield from lines
+        finally:
+            forget()

@@ -1,0 +1,234 @@
+"""The Singer bridge with a tap that does what a test asks; real taps are in test_real_taps.py."""
+
+import json
+import logging
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define
+from support import a_tap
+from support.waiting import eventually
+
+from omni_connector import Document, DocumentPermissions, secret
+from omni_connector.bridges import singer, singer_tap
+from omni_connector.bridges.singer import SingerConnector
+from omni_connector.bridges.singer_catalog import replication_methods, selected
+from omni_connector.exceptions import ConfigurationError
+from omni_connector.runtime.run_stack import thread_of_run
+from omni_connector.testing import serve_connector
+
+
+class Issues(SingerConnector):
+    name = "issues"
+    version = "1.0.0"
+    tap = (sys.executable, a_tap.__file__)
+
+    def document(self, record, stream):
+        return Document(external_id=stream.key(record), title=record["title"], content=record.get("body", ""))
+
+    def permissions(self, record, stream):
+        return DocumentPermissions(users=["ann@example.com"])
+
+
+@pytest.fixture(autouse=True)
+def every_state_is_saved(monkeypatch):
+    monkeypatch.setattr(singer.Pace, "is_due", lambda self: True)
+
+
+SCHEMA = {"type": "SCHEMA", "stream": "issues", "schema": {"properties": {}}, "key_properties": ["id"]}
+
+
+def record(n, **more):
+    return {"type": "RECORD", "stream": "issues", "record": {"id": n, "title": f"Issue {n}"}, **more}
+
+
+def state(n):
+    return {"type": "STATE", "value": {"bookmarks": {"issues": {"id": n}}}}
+
+
+def config(*lines, **more):
+    return {"lines": [SCHEMA, *lines], "streams": [{"tap_stream_id": "issues", "stream": "issues"}], **more}
+
+
+def test_a_tap_is_read_from_its_state_on(run_sync, tmp_path):
+    report = tmp_path / "report.json"
+    first = run_sync(Issues(), config=config(record(1), record(2), state(2)))
+    assert (first.status, sorted(first.documents)) == ("completed", ["issues/1", "issues/2"])
+    assert first.documents["issues/1"].permissions["users"] == ["ann@example.com"]
+    assert first.state == {"singer": {"bookmarks": {"issues": {"id": 2}}}, "versions": {}}
+    second = run_sync(Issues(), config=config(record(3), state(3), report=str(report)), mode="incremental")
+    assert (list(second.documents), second.deletions) == (["issues/3"], [])
+    assert json.loads(report.read_text())["state"] == {"bookmarks": {"issues": {"id": 2}}}
+
+
+def test_what_a_tap_does_not_list_any_more_is_deleted_where_it_lists_everything(run_sync):
+    rows = [record(n, version=1) for n in range(12)]
+    activate = {"type": "ACTIVATE_VERSION", "stream": "issues", "version": 1}
+    run_sync(Issues(), config=config(*rows, activate, state(1)))
+    same = run_sync(Issues(), config=config(activate, rows[0], state(1)), mode="incremental")
+    assert same.deletions == []
+    new = {**activate, "version": 2}
+    after = run_sync(Issues(), config=config(new, *rows[1:], new, state(1)), mode="incremental")
+    assert (after.deletions, after.state["versions"]) == (["issues/0"], {"issues": 2})
+    gone = {
+        "type": "RECORD",
+        "stream": "issues",
+        "record": {"id": 5, "title": "", "_sdc_deleted_at": "2026-01-01"},
+    }
+    assert run_sync(Issues(), config=config(gone), mode="incremental").deletions == ["issues/5"]
+
+
+def test_the_environment_is_the_taps_own_and_its_config_is_for_the_owner_only_and_gone(
+    run_sync, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of the process")
+    report = tmp_path / "report.json"
+    result = run_sync(
+        Issues(), config=config("die", report=str(report)), credentials={"token": "t0ken-7-of-the-source"}
+    )
+    told = json.loads(report.read_text())
+    assert not told["environment"].keys() & {"AWS_SECRET_ACCESS_KEY", "CONNECTOR_MANAGER_URL"}
+    assert told["environment"]["HOME"] == told["folder"]
+    assert set(told["modes"].values()) == {"0o600", "0o700"}
+    assert not Path(told["folder"]).exists()
+    assert result.status == "failed"
+    assert "ended with signal SIGKILL" in result.error
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        ([record(1), "Traceback: no"], "in stream 'issues', line 3: 'Traceback: no' is no Singer message"),
+        ([{"type": "RECORD", "stream": "issues"}], "line 2: .* its 'record' is missing"),
+        (
+            [{"type": "RECORD", "stream": "other", "record": {}}],
+            "stream 'other', line 2: a RECORD came before the SCHEMA",
+        ),
+        ([record(1), "error no such table", "exit 3"], r"exit code 3; it said: .*no such table"),
+        ([record(1), "hang"], "wrote nothing for 0.6 s; it hangs"),
+        ([record(1), "long 300000"], "a message is longer than"),
+        ([{"type": "BATCH", "stream": "issues"}], "take batch_config out"),
+    ],
+)
+def test_a_tap_that_fails_fails_the_run_with_what_and_where_and_nothing_is_deleted(
+    run_sync, monkeypatch, lines, error
+):
+    monkeypatch.setattr(singer_tap, "LONGEST_LINE", 100_000)
+    monkeypatch.setattr(Issues, "idle_minutes", 0.01)
+    monkeypatch.setattr(Issues, "discovers", False)
+    result = run_sync(Issues(), config=config(*lines))
+    assert (result.status, result.deletions) == ("failed", [])
+    assert re.search(error, result.error), result.error
+
+
+def test_the_state_is_saved_after_the_records_before_it_only(run_sync):
+    result = run_sync(Issues(), config=config(record(1), state(1), record(2), "exit 1"))
+    assert (result.status, sorted(result.index)) == ("failed", ["issues/1", "issues/2"])
+    assert result.saved_state["singer"] == {"bookmarks": {"issues": {"id": 1}}}
+    assert result.saved_state["reads_all"] is True
+
+
+def test_a_record_of_which_no_document_can_be_made_costs_only_itself(run_sync):
+    rows = [record(1), {"type": "RECORD", "stream": "issues", "record": {"id": 2}}, record(3)]
+    result = run_sync(Issues(), config=config(*rows))
+    assert (result.status, sorted(result.documents)) == ("completed", ["issues/1", "issues/3"])
+    assert [each.document_id for each in result.errors] == ["issues issues/2"]
+
+
+def test_what_a_tap_says_is_in_the_log_without_secrets(run_sync, caplog):
+    caplog.set_level(logging.INFO)
+    secret = "t0ken-7-of-the-source"
+    run_sync(Issues(), config=config(f"error the token is {secret}"), credentials={"token": secret})
+    said = [each.getMessage() for each in caplog.records if "the token is" in each.getMessage()]
+    assert len(said) == 1
+    assert secret not in said[0]
+
+
+def test_a_cancellation_ends_the_whole_group_within_two_seconds(omni_manager, tmp_path):
+    child = tmp_path / "child"
+    with serve_connector(Issues(), omni_manager) as served:
+        source = served.put_source(config=config(record(1), f"child {child}", state(1), "hang"))
+        run_id = omni_manager.trigger(source, "full")
+        eventually(lambda: omni_manager.run(run_id).checkpoint is not None)
+        began = time.monotonic()
+        omni_manager.cancel(run_id)
+        thread = thread_of_run(run_id)
+        if thread is not None:
+            thread.join(5)
+        assert time.monotonic() - began < 2
+    assert is_gone(int(child.read_text()))
+
+
+def is_gone(pid):
+    """Say whether a process has ended; one that nobody has asked about yet counts as ended."""
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_streams_are_selected_by_name_with_their_replication():
+    catalog = {
+        "streams": [
+            {
+                "tap_stream_id": "a",
+                "stream": "a",
+                "schema": {},
+                "metadata": [{"breadcrumb": [], "metadata": {}}],
+            },
+            {"tap_stream_id": "b", "stream": "b", "schema": {}},
+            {
+                "tap_stream_id": "c",
+                "stream": "c",
+                "metadata": [{"breadcrumb": ["properties", "x"], "metadata": {}}],
+            },
+        ]
+    }
+    chosen = selected(catalog, {"a": "updated_at", "c": None})["streams"]
+    assert [each["metadata"][0]["metadata"]["selected"] for each in chosen] == [True, False, True]
+    assert (
+        chosen[0]["replication_key"]
+        == chosen[0]["metadata"][0]["metadata"]["replication-key"]
+        == "updated_at"
+    )
+    assert chosen[2]["metadata"][1]["metadata"]["selected"] is True
+    assert replication_methods({"streams": chosen}) == {"a": "INCREMENTAL", "c": "FULL_TABLE"}
+    assert "selected" not in catalog["streams"][0]
+    with pytest.raises(ConfigurationError, match="no stream 'isues'; did you mean 'issues'"):
+        selected({"streams": [{"stream": "issues"}]}, ["isues"])
+
+
+def test_a_tap_that_is_not_installed_is_an_error_that_says_what_to_do(run_sync):
+    class Missing(Issues):
+        tap = "tap-nothing"
+
+    result = run_sync(Missing(), config={})
+    assert "There is no Singer tap 'tap-nothing' on PATH" in result.error
+
+
+@define
+class Settings:
+    lines: list[dict[str, Any]]
+
+
+@define
+class Token:
+    token: str = secret()
+
+
+def test_declared_settings_become_the_config_of_the_tap(run_sync, tmp_path):
+    class Typed(SingerConnector[Settings, Token]):
+        name = "typed"
+        version = "1.0.0"
+        tap = Issues.tap
+        discovers = False
+
+        def document(self, record, stream):
+            return Document(external_id=stream.key(record), title=record["title"], content="")
+
+    credentials = {"token": "t0ken-7-of-the-source"}
+    result = run_sync(Typed(), config={"lines": [SCHEMA, record(1)]}, credentials=credentials)
+    assert (result.status, list(result.documents)) == ("completed", ["issues/1"])
+    assert Typed().tap_config(Settings([]), Token("t")) == {"lines": [], "token": "t"}
