@@ -114,7 +114,9 @@ def check(
             config=config,
             credentials=secret,
             remove_document=None if remove is None else _Command(remove),
-            large_config=None if large is None else read_config(large, ()),
+            large_config=None
+            if large is None
+            else typed_inputs(connector, (read_config(large, ()), None), ())[0],
             known_groups=frozenset(options.pop("known_groups")),
             **options,
         )

@@ -24,6 +24,10 @@ class Connector(ConnectorBase[Config, Credentials, State]):
             def sync(self, source_config, credentials, state, ctx):
                 for note in read_notes(source_config["folder"]):
                     ctx.emit(Document(external_id=note.id, title=note.title, content=note.text))
+
+    ``Connector[Settings, Token, State]``, or the attributes ``config``, ``credentials`` and ``state``, declare attrs classes or
+    dataclasses: ``sync`` is then given instances, and settings that do not fit are refused before a run is accepted
+    (docs/settings.md).
     """
 
     def serve(self, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104 - a service is to be reached.

@@ -52,8 +52,13 @@ class TypedClass:
         try:
             require_convertible(self.kind)
             schema = schema_of(self.kind)
-        except (UndeclarableTypeError, NameError) as error:
+        except UndeclarableTypeError as error:
             raise ConfigurationError(f"{self.place}: {name}: {error}") from error
+        except (NameError, TypeError) as error:
+            raise ConfigurationError(
+                f"{self.place}: an annotation of {name} cannot be read ({error}); use types that are imported or defined at the "
+                "top of the module."
+            ) from error
         made: Schema = _Strict(closed=not self.takes_more).schema(schema, "")
         return made
 
