@@ -1,0 +1,178 @@
+"""What ``omni-connector new`` makes is whole, and passes its own tests and checks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+import pytest
+from click.testing import CliRunner
+from support.processes import ROOT
+
+from omni_connector import scaffold
+from omni_connector.cli.main import cli
+from omni_connector.exceptions import ConfigurationError
+from omni_connector.scaffold import LONGEST_NAME, TEMPLATE, VARIANTS, make_project
+
+LONG_NAME = f"a{'-bcde' * 9}"[:LONGEST_NAME].rstrip("-")
+
+
+def new(*args):
+    return CliRunner().invoke(cli, ["new", *map(str, args)])
+
+
+def tool(folder, *command):
+    ended = subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_new_project_passes_its_own_tests_and_checks(variant, tmp_path):
+    folder = make_project("acme-things", variant, tmp_path)
+    tool(folder, "ruff", "check", "--no-cache", ".")
+    tool(folder, "ruff", "format", "--no-cache", "--check", ".")
+    tool(folder, "mypy", "acme_things", "tests")
+    tool(folder, "pyright", "--pythonpath", sys.executable, "acme_things", "tests")
+    said = tool(folder, "pytest", "-q", "-p", "no:cacheprovider")
+    assert "failed" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", ["xyz", LONG_NAME])
+def test_names_of_any_length_give_well_formatted_code(name, variant, tmp_path):
+    folder = make_project(name, variant, tmp_path)
+    tool(folder, "ruff", "check", "--no-cache", ".")
+    tool(folder, "ruff", "format", "--no-cache", "--check", ".")
+
+
+def test_a_project_has_all_its_files_and_no_rest_of_the_template(tmp_path):
+    ended = new("acme-notes", "--files", "--into", tmp_path)
+    assert ended.exit_code == 0, ended.output
+    folder = tmp_path / "acme-notes"
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == [
+        ".dockerignore",
+        ".github/workflows/test.yml",
+        ".gitignore",
+        "Dockerfile",
+        "README.md",
+        "acme_notes/__init__.py",
+        "acme_notes/connector.py",
+        "acme_notes/py.typed",
+        "pyproject.toml",
+        "tests/test_connector.py",
+        "vendor/README.md",
+    ]
+    for path in folder.rglob("*"):
+        assert path.is_dir() or not {"{{", "{%"} & set(path.read_text().split()), path
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert project["name"] == "acme-notes"
+    assert (
+        "class AcmeNotesConnector(Connector[Settings]):" in (folder / "acme_notes/connector.py").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Notes", "give small letters and digits"),
+        ("my_notes", "give small letters and digits"),
+        ("../notes", "give small letters and digits"),
+        ("9-notes", "give small letters and digits"),
+        ("a" * 39, "at most 38 characters"),
+        ("json", "there is a Python module json already"),
+        ("omni-connector", "there is a Python module omni_connector already"),
+        ("flask", "there is a Python module flask already"),
+        ("class", "there is a Python module class already"),
+    ],
+)
+def test_a_name_that_no_package_can_have_is_refused(name, reason, tmp_path):
+    ended = new(name, "--into", tmp_path)
+    assert (ended.exit_code, reason in ended.stderr) == (3, True), ended.stderr
+    assert list(tmp_path.glob("*notes*")) == []
+
+
+def test_a_folder_that_exists_is_left_alone(tmp_path):
+    (tmp_path / "acme-notes").mkdir()
+    ended = new("acme-notes", "--into", tmp_path)
+    assert ended.exit_code == 3
+    assert "there is such a folder already" in ended.stderr
+    assert list((tmp_path / "acme-notes").iterdir()) == []
+
+
+def test_without_the_extra_the_error_names_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "copier", None)
+    with pytest.raises(ConfigurationError, match=r"Install omni-connector\[new\]"):
+        make_project("acme-notes", "plain", tmp_path)
+    assert not (tmp_path / "acme-notes").exists()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "origin"),
+    [
+        (None, f"omni-connector=={scaffold.__version__}"),
+        ({"url": "file:///src/omni", "dir_info": {"editable": True}}, "file:///src/omni"),
+        ({"url": "file:///x/omni.whl", "archive_info": {}}, "file:///x/omni.whl"),
+        (
+            {"url": "https://git.example/omni", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
+            "git+https://git.example/omni@abc",
+        ),
+    ],
+)
+def test_the_install_line_says_where_this_package_came_from(recorded, origin, monkeypatch):
+    class Distribution:
+        def read_text(self, name):
+            return None if recorded is None else json.dumps(recorded)
+
+    monkeypatch.setattr(scaffold, "distribution", lambda _: Distribution())
+    assert scaffold.wheel_command() == f"pip wheel --no-deps --wheel-dir vendor {origin}"
+
+
+@pytest.mark.slow
+def test_the_install_lines_of_the_readme_are_true(tmp_path):
+    """Both are run as they stand, without an index: what is needed beside the wheel is installed."""
+    folder = make_project("acme-notes", "plain", tmp_path)
+    block = (folder / "README.md").read_text().split("```bash\n")[1].split("```")[0]
+    make_wheel, install = block.splitlines()
+    tool(folder, *make_wheel.split(), "--no-build-isolation")
+    assert list((folder / "vendor").glob("omni_connector-*.whl"))
+    assert install == 'pip install --find-links vendor -e ".[test]"'
+    where = tmp_path / "installed"
+    tool(
+        folder, "pip", "install", "--no-index", "--no-build-isolation", "--find-links", "vendor", "--no-deps",
+        "--target", where, "omni-connector", ".",
+    )  # fmt: skip
+    shutil.rmtree(folder / "build", ignore_errors=True)
+    code = "import acme_notes.connector as it; print(it.AcmeNotesConnector().name)"
+    environment = {"PYTHONPATH": str(where)}
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.strip() == "acme-notes"
+
+
+@pytest.mark.slow
+def test_the_templates_are_in_the_wheel(tmp_path):
+    tool(ROOT, "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, ".")
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        packed = set(opened.namelist())
+    expected = {
+        f"omni_connector/scaffold/template/{path.relative_to(TEMPLATE).as_posix()}"
+        for path in TEMPLATE.rglob("*")
+        if path.is_file()
+    }
+    assert expected <= packed, expected - packed
