@@ -87,9 +87,10 @@ class SyncValidation:
     def _ask(self, run: Run, request: SyncRequest, info: RunInfo) -> Any:
         # Parameters of other names stand for the first three, in this order.
         required = {"source_config": info.config, "credentials": info.credentials, "sync_mode": info.mode}
-        connector = self._hooks.connector
-        declared = connector.declared_types
-        state = (declared.states_of if connector.reads_partitions else declared.state_of)(info.state)
+        try:
+            state = info.shown_state(info.state)
+        except ConfigurationError as error:
+            raise SyncRefusedError(str(error)) from error
         optional = {
             "source_id": info.source_id,
             "source_type": info.source_type,
@@ -101,6 +102,6 @@ class SyncValidation:
             "last_sync_at": info.last_sync_at,
             "request": request,
         }
-        hook = connector.validate_sync_request
+        hook = self._hooks.connector.validate_sync_request
         args, kwargs = fitted(hook, required, optional)
         return self._hooks.value_of(hook(*args, **kwargs), on_stop=run.state.on_stop, grace_seconds=0)

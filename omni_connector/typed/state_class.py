@@ -60,7 +60,13 @@ class StateClass:
                 f"{self._name}: the saved state is of version {found}, and the class of version {self._version}: give it a "
                 "@classmethod migrate(cls, old, version) that returns the fields of now, or None to begin anew."
             )
-        new = migrate(fields, found)
+        try:
+            new = migrate(fields, found)
+        except Exception as error:  # Of the author's, about a state that was not expected.
+            raise ConfigurationError(
+                f"{self._name}.migrate failed on the saved state of version {found}: {type(error).__name__}: {error}. Mend it, or let "
+                "it return None to begin anew."
+            ) from error
         if new is None or isinstance(new, self.typed.kind):
             return new
         if not isinstance(new, Mapping):

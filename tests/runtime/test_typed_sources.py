@@ -192,6 +192,7 @@ def test_states_are_saved_with_their_version_and_read_again(run_sync):
     ("saved", "said"),
     [
         ({"since": "2026-01-01", "state_version": 3}, "a newer release has saved it"),
+        ({"state_version": 1}, "Cursor.migrate failed on the saved state of version 1: KeyError: 'at'"),
         (
             {"since": "soon", "state_version": 2},
             'state.since: an ISO 8601 date and time is required, not "soon"',
@@ -228,6 +229,53 @@ def test_a_state_that_could_not_be_read_again_is_not_saved(run_sync, since):
     result = run_sync(connector, config=CONFIG, credentials=CREDENTIALS)
     assert "Cursor.since" in result.error
     assert result.state is None
+
+
+def test_a_state_that_does_not_fit_is_no_failure_of_the_validation(run_sync):
+    class Asked(Typed):
+        def validate_sync_request(self, config, credentials, sync_mode, state):
+            raise AssertionError("not asked")
+
+    connector = Asked()
+    with pytest.raises(LocalManagerError, match="a newer release has saved it") as refused:
+        run_sync(
+            connector, config=CONFIG, credentials=CREDENTIALS, mode="incremental", state={"state_version": 9}
+        )
+    assert "status=400" in str(refused.value)
+
+
+def test_a_state_that_does_not_fit_fails_the_run(run_sync):
+    result = run_sync(
+        Typed(), config=CONFIG, credentials=CREDENTIALS, mode="incremental", state={"state_version": 9}
+    )
+    assert result.status == "failed"
+    assert "a newer release has saved it" in result.error
+
+
+def test_a_migration_to_partitions_may_return_instances(run_sync):
+    class Before(Typed):
+        name = "moving"
+
+    class After(Connector):
+        name = "moving"
+        version = "2"
+        source_types = ["web"]
+        sync_modes = ["full", "incremental"]
+        state = Cursor
+
+        def migrate_state(self, state):
+            return {"a": Cursor(dt.datetime.fromisoformat(state["since"]), {"moved"})}
+
+        def partitions(self, config, credentials, state, ctx):
+            return [Partition(key="a")]
+
+        def sync_partition(self, partition, config, credentials, state, ctx):
+            self.read = state
+
+    run_sync(Before(lambda ctx: ctx.save_state(Cursor(NEW_YEAR))), config=CONFIG, credentials=CREDENTIALS)
+    after = After()
+    assert run_sync(after, mode="incremental").error is None
+    assert after.read == Cursor(NEW_YEAR, {"moved"})
 
 
 def test_partitions_have_typed_states(run_sync):
