@@ -23,27 +23,22 @@ run reads those items again and continues from the cursor, a full run starts fro
 resumes from its last state.
 """
 
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
-
-import httpx
 
 from omni_connector import (
     ConfigurationError,
     Connector,
-    ConnectorError,
     Document,
     DocumentMetadata,
     DocumentPermissions,
     InvalidValueError,
     SyncContext,
 )
+from omni_connector.sources import BearerAuth, HttpSession, SourceResponse, cursor_pages
 
 PAGE_SIZE = 100
-TIMEOUT_SECONDS = 30.0
-ATTEMPTS = 5
-OVERLOADED = {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}
+NOT_FOUND = 404
 
 Json = dict[str, Any]
 
@@ -64,23 +59,22 @@ class ApiConnector(Connector):
         """Emit page after page; save the cursor behind each."""
         cursor = state["cursor"] if state else None
         refused: list[str] = state.get("refused", []) if state else []
-        async with api_client(source_config, credentials) as client:
-            for item_id in refused:
-                await emit_item(await get_item(client, item_id, ctx), ctx)
-            refused = await refused_now(ctx)
-            async for page in fetch_pages(client, cursor, source_config.get("page_size", PAGE_SIZE), ctx):
-                # In order, because an item may be on a page twice: changed, then deleted. This is no slower: emit
-                # fills a buffer, and contents are uploaded in the background, several at once.
-                for item in page["items"]:
-                    await emit_item(item, ctx)
-                sent_again = {item.get("id") for item in page["items"]}
-                refused = [name for name in refused if name not in sent_again] + await refused_now(ctx)
-                await ctx.save_state({"cursor": page["next_cursor"], "refused": refused})
+        session = api_session(source_config, credentials, ctx)
+        for item_id in refused:
+            await emit_item(await get_item(session, item_id), ctx)
+        refused = await refused_now(ctx)
+        params = {"limit": source_config.get("page_size", PAGE_SIZE)}
+        async for page in cursor_pages(
+            session, "/items", cursor=next_cursor, items="items", start=cursor, params=params
+        ):
+            # In order, because an item may be on a page twice: changed, then deleted. This is no slower: emit
+            # fills a buffer, and contents are uploaded in the background, several at once.
+            for item in page.items:
+                await emit_item(item, ctx)
+            sent_again = {item.get("id") for item in page.items}
+            refused = [name for name in refused if name not in sent_again] + await refused_now(ctx)
+            await ctx.save_state({"cursor": page.body["next_cursor"], "refused": refused})
         await ctx.complete()
-
-
-class ApiError(ConnectorError):
-    """The API answers something that makes no sense."""
 
 
 async def refused_now(ctx: SyncContext) -> list[str]:
@@ -88,8 +82,8 @@ async def refused_now(ctx: SyncContext) -> list[str]:
     return [error.document_id for error in await ctx.flush()]
 
 
-def api_client(config: Json, credentials: Json) -> httpx.AsyncClient:
-    """Return a client for the API.
+def api_session(config: Json, credentials: Json, ctx: SyncContext) -> HttpSession:
+    """Return a session for the API: it waits and asks again where the API is overloaded.
 
     Raises:
         ConfigurationError: the settings name no address.
@@ -100,57 +94,23 @@ def api_client(config: Json, credentials: Json) -> httpx.AsyncClient:
             f"url: {url!r} is not an address. Give one: --set url=https://api.example.com"
         )
     token = credentials.get("token")
-    return httpx.AsyncClient(
-        base_url=url,
-        headers={"Authorization": f"Bearer {token}"} if token else {},
-        timeout=TIMEOUT_SECONDS,
-        transport=httpx.AsyncHTTPTransport(retries=2),  # Of connecting; ``get`` repeats after some answers.
-    )
+    return ctx.http(url, auth=BearerAuth(token) if token else None)
 
 
-async def fetch_pages(
-    client: httpx.AsyncClient, cursor: str | None, page_size: int, ctx: SyncContext
-) -> AsyncIterator[Json]:
-    """Yield the pages behind ``cursor``.
-
-    Raises:
-        ApiError: a page leads back to one that was read before.
-        httpx.HTTPError: the API cannot be reached or refuses.
-        SyncCancelledError: the run is to stop.
-    """
-    seen = {cursor}
-    has_more = True
-    while has_more:
-        params = {"limit": page_size} | ({"cursor": cursor} if cursor else {})
-        page: Json = (await get(client, "/items", params, ctx)).raise_for_status().json()
-        yield page
-        cursor, has_more = page["next_cursor"], page["has_more"]
-        if has_more and cursor in seen:
-            raise ApiError(
-                f"The page behind the cursor {cursor!r} was read before: the API sends the same pages again."
-            )
-        seen.add(cursor)
+def next_cursor(response: SourceResponse) -> str | None:
+    """Return where the next page begins; None when there is none now."""
+    page: Json = response.json()
+    return page["next_cursor"] if page["has_more"] else None
 
 
-async def get_item(client: httpx.AsyncClient, item_id: str, ctx: SyncContext) -> Json:
+async def get_item(session: HttpSession, item_id: str) -> Json:
     """Return one item; one that is gone as its deletion."""
-    response = await get(client, f"/items/{quote(item_id, safe='')}", {}, ctx)
-    if response.status_code == httpx.codes.NOT_FOUND:
+    response = await session.get(f"/items/{quote(item_id, safe='')}")
+    if response.status_code == NOT_FOUND:
         return {"id": item_id, "deleted": True}
-    item: Json = response.raise_for_status().json()
+    response.raise_for_status()
+    item: Json = response.json()
     return item
-
-
-async def get(client: httpx.AsyncClient, path: str, params: Json, ctx: SyncContext) -> httpx.Response:
-    """Return an answer; wait and ask again where the API says that it is overloaded."""
-    for attempt in range(1, ATTEMPTS):
-        ctx.raise_if_cancelled()
-        response = await client.get(path, params=params)
-        if response.status_code not in OVERLOADED:
-            return response
-        wait = response.headers.get("retry-after", "")
-        await ctx.sleep(float(wait) if wait.isdecimal() else 2.0**attempt)
-    return await client.get(path, params=params)
 
 
 async def emit_item(item: Json, ctx: SyncContext) -> None:

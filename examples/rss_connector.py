@@ -13,17 +13,15 @@ A feed that cannot be read is reported as an error, and the next run tries again
 read. An entry that the manager rejects is emitted again by the next run.
 """
 
-import asyncio
 import calendar
 import datetime as dt
 import hashlib
 import io
 import logging
-from html.parser import HTMLParser
 from typing import Any
 
 import feedparser  # type: ignore[import-untyped]
-import httpx
+import requests
 from attrs import define, field, validators
 
 from omni_connector import (
@@ -40,6 +38,7 @@ from omni_connector import (
     action,
     setting,
 )
+from omni_connector.sources import HttpSession, html_to_text, http_session
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +95,12 @@ class RssConnector(Connector[Settings]):
         noted: State = state["feeds"] if state and state.get("audience") == audience else {}
         feeds = {url: noted[url] for url in urls if url in noted}
         failed = []
+        session = limited(ctx.http(retries=1, timeout_seconds=config.timeout_seconds))
         for url in urls:
             ctx.raise_if_cancelled()
             before = feeds.get(url, {}) if ctx.sync_mode == "incremental" else {}
             try:
-                feed = fetch(url, before, config.timeout_seconds)
+                feed = fetch(session, url, before)
             except FeedError as error:
                 ctx.emit_error(url, error)
                 failed.append(f"{url}: {error}")
@@ -121,7 +121,8 @@ class RssConnector(Connector[Settings]):
             url: Address of the feed.
         """
         try:
-            feed = fetch(url, {}, Settings(feeds=[url]).timeout_seconds)
+            with limited(http_session(retries=0, timeout_seconds=30)) as session:
+                feed = fetch(session, url, {})
         except FeedError as error:
             return ActionResponse.failure(str(error))
         assert feed is not None  # noqa: S101 - only a conditional request can be answered by "not modified".
@@ -140,7 +141,7 @@ class Feed:
         FeedError: it is no feed.
     """
 
-    def __init__(self, url: str, response: httpx.Response) -> None:
+    def __init__(self, url: str, response: requests.Response) -> None:
         # Relative ids and links are resolved against the address in the settings: that of a redirection may change.
         headers = {"content-type": response.headers.get("content-type", ""), "content-location": url}
         try:
@@ -162,52 +163,33 @@ class Feed:
         self.warning = None if trouble is None or isinstance(trouble, HARMLESS) else str(trouble)
 
 
-def fetch(url: str, before: State, timeout_seconds: float) -> Feed | None:
+def limited(session: HttpSession) -> HttpSession:
+    """Return a session that says who asks, and reads no more than a feed can have."""
+    session.headers["User-Agent"] = USER_AGENT
+    session.max_bytes = MAX_FEED_SIZE
+    return session
+
+
+def fetch(session: HttpSession, url: str, before: State) -> Feed | None:
     """Return the feed, or None when it has not changed since ``before``.
 
     Raises:
         FeedError: it cannot be read.
     """
-    headers = {"User-Agent": USER_AGENT}
-    if before.get("etag"):
-        headers["If-None-Match"] = before["etag"]
-    if before.get("modified"):
-        headers["If-Modified-Since"] = before["modified"]
+    known = {"If-None-Match": before.get("etag"), "If-Modified-Since": before.get("modified")}
     if not url.startswith(("http://", "https://")):
         raise FeedError(f"{url!r} is not an address that begins with http:// or https://")
     try:
-        # Time-outs of blocking clients limit each read, not the whole: a server that sends a byte at a time would
-        # never run into them. asyncio can cancel the whole.
-        response = asyncio.run(asyncio.wait_for(download(url, headers), timeout_seconds))
-    except TimeoutError as error:
-        raise FeedError(f"It could not be fetched: timed out after {timeout_seconds:g} s") from error
-    # The last two: addresses that cannot be a host name, such as http://a..b.
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        raise FeedError(f"It could not be fetched: {error or type(error).__name__}") from error
+        response = session.get(url, headers=known)
+        response.raise_for_status()
+    except requests.RequestException as error:
+        raise FeedError(f"It could not be fetched: {error}") from error
     if response.status_code == NOT_MODIFIED:
         return None
     feed = Feed(url, response)
     if feed.warning:
         log.warning("%s is not well-formed (%s); %d entries were read", url, feed.warning, len(feed.entries))
     return feed
-
-
-async def download(url: str, headers: dict[str, str]) -> httpx.Response:
-    """Return the answer, read to its end; the caller limits the time."""
-    async with (
-        httpx.AsyncClient(headers=headers, follow_redirects=True, timeout=None) as client,  # noqa: S113 - see above.
-        client.stream("GET", url) as response,
-    ):
-        if response.status_code == NOT_MODIFIED:
-            return response
-        response.raise_for_status()
-        content = bytearray()
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > MAX_FEED_SIZE:
-                raise FeedError(f"It is larger than {MAX_FEED_SIZE} bytes")
-        kept = {name: response.headers.get(name, "") for name in ("content-type", "etag", "last-modified")}
-        return httpx.Response(response.status_code, headers=kept, content=bytes(content))
 
 
 def without_rejected(ctx: SyncContext, feed: Feed, entries: dict[str, str]) -> State:
@@ -289,41 +271,6 @@ def moment(parsed: Any) -> dt.datetime | None:
         return None
 
 
-BLOCKS = """
-address article aside blockquote br caption dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5
-h6 header hr li main nav ol option p pre section summary table tbody tfoot thead tr ul
-"""
-"""Elements of HTML that begin and end a line."""
-
-
-class TextExtractor(HTMLParser):
-    """Collects the text of HTML: a line for each block, a blank between the cells of a table."""
-
-    SEPARATORS = dict.fromkeys(BLOCKS.split(), "\n") | {"td": " ", "th": " "}
-    SILENT = frozenset({"script", "style"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self.silent = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin an element."""
-        del attrs
-        self.silent += tag in self.SILENT
-        self.parts.append(self.SEPARATORS.get(tag, ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        """End an element."""
-        self.silent -= tag in self.SILENT and self.silent > 0
-        self.parts.append(self.SEPARATORS.get(tag, ""))
-
-    def handle_data(self, data: str) -> None:
-        """Take text."""
-        if not self.silent:
-            self.parts.append(data)
-
-
 def text_of(detail: Entry | None) -> str:
     """Return the text of a part of a feed: what is HTML becomes text, what is text stays as it is.
 
@@ -338,10 +285,7 @@ def text_of(detail: Entry | None) -> str:
 
 def plain_text(html: str) -> str:
     """Return the text of a piece of HTML."""
-    extractor = TextExtractor()
-    extractor.feed(html)
-    extractor.close()
-    return tidied("".join(extractor.parts))
+    return tidied(html_to_text(html))
 
 
 def tidied(text: str) -> str:

@@ -16,8 +16,8 @@ Pages: ``link_pages``, ``next_url_pages``, ``cursor_pages``, ``offset_pages``, `
 Text: ``html_to_text``, ``decode_text``, ``parse_moment``.
 
 Errors: ``SourceHttpError`` (a status, from ``raise_for_status``), ``RateLimitedError``, ``SourceUnreachableError``,
-``SourceTimeoutError``, ``ResponseTooLargeError``, ``TokenError``, ``RepeatedPageError``; all are ``ConnectorError``, and the first four are also the
-exceptions of ``requests`` with that meaning.
+``SourceTimeoutError``, ``ResponseTooLargeError``, ``TokenError``, ``RepeatedPageError``; all are ``ConnectorError``, and the first five are also
+``requests.RequestException``, each of the class with that meaning.
 
 See docs/sources.md. Names are loaded when they are first used: ``parse_moment`` does not need ``requests``.
 """

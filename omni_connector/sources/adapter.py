@@ -37,6 +37,13 @@ LONGEST_BACKOFF_SECONDS = 60.0
 RATE_LIMIT = "the rate limit of its source"
 REPEAT = "a repeated request"
 
+HOPELESS = (
+    requests.exceptions.SSLError,
+    requests.exceptions.InvalidURL,
+    urllib3.exceptions.LocationValueError,
+)
+"""Certificates do not become valid, nor addresses, by asking again."""
+
 _is_repeatable: ContextVar[bool] = ContextVar("_is_repeatable", default=False)
 
 
@@ -240,7 +247,7 @@ class _Exchange:
         """Return how long to wait before the request is repeated; None when it is not."""
         limit = answer.rate_limit
         if answer.is_rate_limited:
-            return self._wait_after_limit(answer, limit.wait)
+            return self._wait_after_limit(limit.wait)
         if limit.is_exhausted and limit.reset is not None:
             self._gate.close_for(min(limit.reset, self._settings.patience_seconds))
         if not self._retries.is_retry(
@@ -254,15 +261,16 @@ class _Exchange:
         except MaxRetryError:
             answer.note = f"after {self._attempts} attempts"
             return None
-        return max(SHORTEST_WAIT_SECONDS, self._retries.get_backoff_time()) if rewind(self._request) else None
+        wait = max(SHORTEST_WAIT_SECONDS, self._retries.get_backoff_time(), limit.retry_after or 0.0)
+        is_too_long = self._waited + wait > self._settings.patience_seconds
+        return None if is_too_long or not rewind(self._request) else wait
 
-    def _wait_after_limit(self, answer: SourceResponse, wished: float | None) -> float | None:
+    def _wait_after_limit(self, wished: float | None) -> float | None:
         """A refusal because of a rate limit was not carried out: it is repeated, whatever the method, for a while."""
         self._limited += 1
         backoff = min(LONGEST_BACKOFF_SECONDS, SHORTEST_WAIT_SECONDS * 2**self._limited)
         wait = max(wished or 0.0, backoff * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing.
-        if wished is not None or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            self._gate.close_for(min(wait, self._settings.patience_seconds))
+        self._gate.close_for(min(wait, self._settings.patience_seconds))
         is_allowed = self._retries.total is not False and self._retries.total != 0
         is_too_long = self._waited + wait > self._settings.patience_seconds
         return wait if is_allowed and not is_too_long and rewind(self._request) else None
@@ -278,8 +286,8 @@ class _Exchange:
         kind = ProtocolError("broken off") if attempt.was_sent else ConnectTimeoutError("not connected")
         note = ""
         try:
-            if isinstance(error, requests.exceptions.SSLError) and not attempt.was_sent:
-                raise kind  # A certificate does not become valid by asking again.
+            if isinstance(error, HOPELESS) and not attempt.was_sent:
+                raise kind
             self._retries = self._retries.increment(method, self._request.url, error=kind)
         except MaxRetryError:
             note = f" (after {self._attempts} attempts)" if self._attempts > 1 else ""
@@ -294,7 +302,9 @@ class _Exchange:
                 return
             note = ". It is not repeated, because its body cannot be read a second time"
         is_late = attempt.is_late or isinstance(error, requests.Timeout | ReadTimeoutError)
-        reason = "no whole answer in time" if is_late else f"{reason_of(error, self._request.url or '')}"
+        total = self._settings.total_seconds
+        late = f"timed out, no whole answer within {total:g} s" if attempt.is_late else "timed out"
+        reason = late if is_late else reason_of(error, self._request.url or "")
         kind_of_error = SourceTimeoutError if is_late else SourceUnreachableError
         raise kind_of_error(self._request, reason + note, was_sent=attempt.was_sent) from error
 

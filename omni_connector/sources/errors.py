@@ -5,7 +5,7 @@ ConnectorError
 |   |-- RateLimitedError                                       a rate limit that lasts longer than a request waits
 |-- SourceUnreachableError (also requests.ConnectionError)     no whole answer
 |   |-- SourceTimeoutError (also requests.Timeout)             not in time
-|-- ResponseTooLargeError                                      more than session.max_bytes
+|-- ResponseTooLargeError (also requests.RequestException)     more than session.max_bytes
 |-- TokenError                                                 the token endpoint gives no token
 |-- RepeatedPageError                                          a page that was read before
 """
@@ -77,7 +77,7 @@ class SourceTimeoutError(SourceUnreachableError, requests.Timeout):
     """No whole answer came in time."""
 
 
-class ResponseTooLargeError(ConnectorError):
+class ResponseTooLargeError(ConnectorError, requests.RequestException):
     """The body of an answer has more bytes than ``session.max_bytes`` allows."""
 
     def __init__(self, url: str, max_bytes: int) -> None:

@@ -1,15 +1,12 @@
 """The answer to a request."""
 
 from http import HTTPStatus
-from typing import Any
 
 import requests
 
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.sources.errors import RateLimitedError, SourceHttpError
 from omni_connector.sources.rates import RateLimit
-
-RATE_LIMITED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 class SourceResponse(requests.Response, AwaitableValue):
@@ -35,11 +32,9 @@ class SourceResponse(requests.Response, AwaitableValue):
 
     @property
     def is_rate_limited(self) -> bool:
-        """The source refuses for now: 429, or, as some say it, 403 or 503 with headers that say when to come back."""
-        status = self.status_code
-        return status == HTTPStatus.TOO_MANY_REQUESTS or (
-            status in RATE_LIMITED and self.rate_limit.wait is not None
-        )
+        """The source refuses for now: 429, or, as some say it, 403 with headers that say when to come back."""
+        is_forbidden_for_now = self.status_code == HTTPStatus.FORBIDDEN and self.rate_limit.wait is not None
+        return self.status_code == HTTPStatus.TOO_MANY_REQUESTS or is_forbidden_for_now
 
     def raise_for_status(self) -> None:
         """Raise when the status is 400 or more.
@@ -55,6 +50,3 @@ class SourceResponse(requests.Response, AwaitableValue):
             when = "" if wait is None else f"; it allows requests again in {wait:.0f} s"
             raise RateLimitedError(self, note=f"a rate limit{when}", retry_after=wait)
         raise SourceHttpError(self, note=self.note)
-
-    def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state)  # type: ignore[misc]  # Not in the stubs.

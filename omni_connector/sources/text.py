@@ -77,34 +77,37 @@ def _converter() -> tuple[frozenset[str], Any]:
     try:
         from inscriptis import get_text  # noqa: PLC0415 - an extra.
         from inscriptis.css_profiles import CSS_PROFILES  # noqa: PLC0415
+        from inscriptis.html_properties import Display  # noqa: PLC0415
         from inscriptis.model.config import ParserConfig  # noqa: PLC0415
+        from inscriptis.model.html_element import HtmlElement  # noqa: PLC0415
         from lxml.html import defs  # noqa: PLC0415
     except ImportError as error:
         raise ConfigurationError(f"html_to_text needs the extra sources: {EXTRA}") from error
-    config = ParserConfig(css=CSS_PROFILES["strict"])
+    usual = CSS_PROFILES["strict"]
+    blocks = {name: HtmlElement(display=Display.block) for name in _BLOCKS if name not in usual}
+    config = ParserConfig(css={**usual, **blocks})
 
     def convert(html: str) -> str:
         text: str = get_text(html, config)
         return text
 
-    return frozenset(defs.tags) | _NEWER, convert
+    return frozenset(defs.tags) | _BLOCKS | {"audio", "canvas", "mark", "video"}, convert
 
 
-_NEWER = frozenset(
+_BLOCKS = frozenset(
     {
+        "address",
         "article",
         "aside",
-        "audio",
-        "canvas",
+        "blockquote",
+        "caption",
+        "dd",
         "details",
+        "dl",
+        "dt",
+        "fieldset",
         "figcaption",
-        "figure",
-        "footer",
-        "header",
-        "main",
-        "mark",
-        "nav",
     }
-    | {"section", "summary", "video"}
+    | {"figure", "footer", "form", "header", "hr", "main", "nav", "option", "section", "summary"}
 )
-"""Elements that lxml does not list."""
+"""Elements that begin a line, and that inscriptis takes for parts of one."""

@@ -21,6 +21,7 @@ MOMENT = dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC)
         ("List<String> a && b < c", "List<String> a && b < c"),
         ("<p>Map<String, List<Integer>> of &lt;T&gt;</p>", "Map<String, List<Integer>> of <T>"),
         ("AT&amp;T", "AT&T"),
+        ("<dl><dt>Term<dd>Meaning</dl><details><summary>Two</summary>x</details>", "Term\nMeaning\nTwo\nx"),
         ("plain\n  text", "plain\n  text"),
         ("<o:p>Word</o:p><p>x</p>", "Word\n\nx"),
         ("<p></p>", ""),
