@@ -176,6 +176,8 @@ class _Exchange:
             self._attempts += 1
             try:
                 answer = self._attempt()
+            except ResponseTooLargeError:
+                raise
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 self._run.raise_if_stopped()  # Broken off.
                 self._count_failure(error)
