@@ -1,0 +1,117 @@
+"""A real process is killed at random points of its syncs, while its source changes: nothing is lost, nothing is left over."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+
+import pytest
+from support.forked_commands import ForkedCommands
+
+from omni_connector.local import LocalManager
+
+TARGET = "tests/support/interrupted.py:Interrupted"
+
+
+class Interrupting:
+    """Runs syncs, and kills some of them."""
+
+    def __init__(self, folder, seed):
+        self.commands = ForkedCommands(folder)
+        self.chance = random.Random(seed)
+        self.data = folder / "data"
+        self.file = folder / "source.json"
+        self.source = {}
+        self.kills = 0
+        self.resumed = 0
+
+    def change(self):
+        """Change some documents, to versions that they may have had before; add some, and remove some."""
+        chance, source = self.chance, self.source
+        for name in list(source):
+            if chance.random() < 0.1:
+                del source[name]
+            elif chance.random() < 0.3:
+                source[name] = chance.randrange(3)
+        for _ in range(20):
+            source[f"d{chance.randrange(300):03}"] = chance.randrange(3)
+        self.file.write_text(json.dumps(source))
+
+    def sync(self, mode, kill=""):
+        """Run a sync; return whether it came to its end."""
+        arguments = ["run", TARGET, "--data", str(self.data), "--set", f"file={self.file}", "--mode", mode]
+        status, output = self.commands.run(*arguments, KILL=kill)
+        self.resumed += "Resuming" in output
+        if status == -signal.SIGKILL:
+            self.kills += 1
+            return False
+        assert status == 0, output
+        return True
+
+    def steps(self):
+        """Return how many steps the last sync that came to its end took."""
+        return int(self.file.with_name(f"{self.file.name}.steps").read_text().partition(": ")[2])
+
+    def point(self):
+        """Return a point at which to kill the next process."""
+        chance = self.chance
+        return (
+            f"step:{chance.randrange(1, self.steps() + 1)}"
+            if chance.random() < 0.7
+            else f"ms:{chance.randrange(1, 400)}"
+        )
+
+    def index(self):
+        """Return the versions that the manager has."""
+        with LocalManager(self.data, schedule=False) as manager:
+            return {each.external_id: int(each.content.split()[1]) for each in manager.documents()}
+
+    def emitted(self):
+        """Return how many events the last run has sent."""
+        with LocalManager(self.data, schedule=False) as manager:
+            [source] = manager.sources()
+            return len(manager.events(manager.runs(source.id)[-1].id))
+
+
+@pytest.fixture
+def interrupting(tmp_path):
+    made = []
+
+    def make(seed):
+        made.append(Interrupting(tmp_path, seed))
+        return made[0]
+
+    yield make
+    for each in made:
+        each.commands.close()
+
+
+def interrupt(world, kills):
+    """Kill so many processes; look at the result after each sync that comes to its end."""
+    world.change()
+    world.change()
+    assert world.sync("full")
+    while world.kills < kills:
+        mode = world.chance.choice(["incremental", "incremental", "full"])
+        is_moving = world.chance.random() < 0.5
+        world.change()
+        while not world.sync(mode, world.point()):
+            if is_moving:
+                world.change()
+        if is_moving:  # What changed behind the place where it was is found by the next one.
+            assert world.sync("incremental")
+        assert world.index() == world.source, (world.kills, mode, is_moving)
+    assert world.sync("incremental")
+    assert world.emitted() == 0
+    assert world.resumed > 0
+
+
+@pytest.mark.slow
+def test_fifty_random_interruptions_leave_exactly_what_is_in_the_source(interrupting):
+    interrupt(interrupting(seed=1), kills=50)
+
+
+@pytest.mark.slow
+def test_a_few_interruptions_of_another_source(interrupting):
+    interrupt(interrupting(seed=2), kills=8)
