@@ -133,6 +133,15 @@ class RunInventories:
             listing.changes.seen.add(document_id)
             return len(listing.changes) >= STAGED
 
+    def knows(self, listing: Listing, document_id: str) -> bool:
+        """Say whether the manager may have a document."""
+        self._open(listing)
+        with self._lock:
+            mark = self._pending.get(document_id)
+            if mark is not None and listing in mark.listings:
+                return mark.fingerprint is not None
+        return self._reader(listing).find(document_id) is not None
+
     def is_open(self, listing: Listing) -> bool:
         """Say whether the storage was asked for this scope already."""
         return listing.known is not None

@@ -99,6 +99,11 @@ class Intake:
         self.deleted += 1
         return rest
 
+    def delete_known(self, listing: Listing, document_id: str) -> None:
+        """Delete a document that the manager may have, and no other."""
+        if self._run.inventories.knows(listing, document_id):
+            self._delete_all(listing, [document_id])
+
     def finish(self, listing: Listing) -> None:
         """Delete what a complete listing has not found."""
         run = self._run

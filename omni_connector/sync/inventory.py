@@ -69,6 +69,15 @@ class Inventory:
             return self._colour.call(AwaitableNone, inventories.commit)
         return DONE
 
+    def gone(self, external_id: str) -> AwaitableNone:
+        """Say that there is no such document, or none any more: it is deleted now where the manager may have it.
+
+        For what the source reports as deleted, and for what is in the source and is no document, such as a binary file.
+        """
+        name = document_id(external_id)
+        self._run.require_open("inventory.gone", name)
+        return self._colour.call(AwaitableNone, self._run.intake.delete_known, self._listing, name)
+
     def unread(self, beginning: str = "") -> AwaitableNone:
         """Say that a part of the source could not be read: ``finish`` deletes nothing in it.
 

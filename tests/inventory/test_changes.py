@@ -9,7 +9,6 @@ import pytest
 from support.inventory_source import document, lister
 
 from omni_connector.exceptions import InvalidValueError, SdkClientError
-from omni_connector.inventory.limits import DeletionLimits
 from omni_connector.inventory.of_run import InventoryTerms
 
 
@@ -72,6 +71,21 @@ def test_what_the_connector_deletes_itself_is_forgotten(source):
         ("deleted", "b")
     ]
     assert source.sync({"a": 1, "b": 1}) == [("created", "b")]
+
+
+def test_what_is_no_document_any_more_is_deleted_and_what_never_was_one_is_not(source):
+    source.sync({"a": 1, "b": 1}, mode="full")
+
+    def step(ctx, inventory):
+        for name in ("a", "b", "c"):
+            inventory.changed(name, 2)
+        inventory.gone("b")
+        inventory.gone("c")
+        ctx.emit(document("a"))
+        inventory.finish()
+
+    assert source.run(step) == [("deleted", "b"), ("created", "a")]
+    assert source.sync({"a": 2, "b": 2}) == [("created", "b")]
 
 
 def test_nothing_is_deleted_without_a_complete_listing_or_in_an_unread_part(source):
@@ -187,5 +201,27 @@ def loads(event):
     return json.loads(event) if isinstance(event, (bytes, str)) else event
 
 
-def limited(source, **limits):
-    source.terms = InventoryTerms(storage=source.terms.storage, limits=DeletionLimits(**limits))
+def test_a_source_that_is_asked_for_changes_only_is_listed_from_time_to_time(source, monkeypatch):
+    now = [1_000_000.0]
+    monkeypatch.setattr("omni_connector.inventory.of_run.time.time", lambda: now[0])
+    source.terms = InventoryTerms(storage=source.terms.storage, reconcile_seconds=3600)
+    due = []
+
+    def step(_, inventory):
+        due.append(bool(inventory.reconciliation_due()))
+        inventory.changed("a", 1)
+        if due[-1]:
+            inventory.finish()
+
+    for mode, passed in (("full", 0), ("incremental", 10), ("incremental", 3600), ("incremental", 3599)):
+        now[0] += passed
+        source.run(step, mode=mode)
+    assert due == [True, False, True, False]
+    now[0] += 3600
+    ctx, run = source.open(sync_run_id="long")
+    step(ctx, ctx.inventory())
+    run.close()  # Killed before it has completed.
+    now[0] += 10
+    source.run(step, sync_run_id="long")
+    source.run(step)
+    assert due[4:] == [True, True, False]
