@@ -106,14 +106,21 @@ def measure(kind: str, documents: int, order: str) -> None:
         tempfile.TemporaryDirectory(prefix="inventory-") as folder,
         place(kind, Path(folder)) as (storage, size),
     ):
+        show(
+            f"| {kind}, {order} | before, with the names of the documents | | | | | {peak_memory():.0f} MiB |"
+        )
         for number, (what, listed, version) in enumerate(runs):
             seconds, busy = sync(storage, listed, version, number)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             each = busy / max(1, len(listed)) * 1e6
             show(
-                f"| {kind}, {order} | {what} | {seconds:.1f} s | {busy:.1f} s | {each:.1f} µs | {size() / MEBIBYTE:.0f} MiB | {peak:.0f} MiB |"
+                f"| {kind}, {order} | {what} | {seconds:.1f} s | {busy:.1f} s | {each:.1f} µs | {size() / MEBIBYTE:.0f} MiB | {peak_memory():.0f} MiB |"
             )
         show(f"|   | documents known at the end: {storage.count(Shelf('source'))} | | | | | |")
+
+
+def peak_memory() -> float:
+    """Return the most that this process had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

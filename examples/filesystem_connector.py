@@ -13,18 +13,18 @@ Settings of the source:
 ``public``       true: all users find the documents.
 ``users``        or only these, by e-mail address: ``["ann@example.com"]``.
 ``groups``       or the members of these groups or domains. Without any of the three, no user finds the documents.
-``allow_empty``  true: an empty folder deletes all documents. Default: false, and the run fails; see below.
+``allow_empty``  true: folders that were mount points may be empty, or gone; see below. Default: false.
 
 Texts in UTF-8, and in UTF-16 or UTF-32 with a byte-order mark, are decoded; other texts are read as windows-1252.
 Binary files are skipped. Symbolic links are not followed: a link could lead in a circle, or out of the folder.
 
-The state holds the modification time and size of every file. An incremental run reads only files where one of them has
-changed; a full run reads all files. An interrupted run resumes from the last state that it saved.
+The inventory holds a fingerprint of the modification time and size of every file. An incremental run reads only files where
+one of them has changed; a full run reads all files. An interrupted run sends what it had not sent.
 
 A file or folder that cannot be read is reported as an error, its documents stay, and the next run tries again. The same
 holds for a document that the manager rejects. An empty folder where there were files is probably a disk that is not
-mounted: nothing is deleted unless ``allow_empty`` is set. This is checked for the folder itself and for every folder in
-it that was a mount point in an earlier run.
+mounted: nothing is deleted until an operator approves it (docs/inventory.md), nor when more than a fifth of the files is gone. The state
+lists the folders that were mount points: the documents in one that is empty or gone stay, unless ``allow_empty`` is set.
 """
 
 import codecs
@@ -48,6 +48,7 @@ from omni_connector import (
     DocumentMetadata,
     DocumentPermissions,
     ErrorLimits,
+    Inventory,
     SyncContext,
 )
 
@@ -67,6 +68,9 @@ BYTE_ORDER_MARKS = [
 
 FILES_PER_CHECKPOINT = 1000
 ON_PURPOSE = "If this is on purpose: --set allow_empty=true"
+OF_OPERATORS = ("allow_empty", "approve_deletions")
+"""Settings that change no document."""
+
 NOTHING = r"(?!)"
 """An expression that matches nothing."""
 
@@ -85,70 +89,24 @@ class FilesystemConnector(Connector):
     # However many files cannot be read, the others are indexed: the next run would fail at the same files.
     error_limits = ErrorLimits(share=None)
 
-    def sync(self, source_config: State, _credentials: State, state: State | None, ctx: SyncContext) -> None:
+    def sync(self, source_config: State, _credentials: State, _state: State | None, ctx: SyncContext) -> None:
         """Emit new and changed files, then delete the documents of files that are gone."""
-        # A full run starts with state=None; the source's checkpoint still says which documents the manager has.
-        index = Index.from_checkpoint(source_config, ctx.checkpoint or {}, read_all=state is None)
-        folder = Folder.from_config(source_config, index.mounts)
-        found: set[str] = set()
+        # Other settings may mean other permissions: all files are sent again.
+        settings = {name: value for name, value in source_config.items() if name not in OF_OPERATORS}
+        inventory = ctx.inventory(version=settings)
+        inventory.start_over()  # An interrupted run walks through the whole folder again.
+        folder = Folder.from_config(source_config, list((ctx.checkpoint or {}).get("mounts", [])))
         unsaved = 0
         for file in folder.files(ctx):
             ctx.increment_scanned()
-            if index.files.get(file.id) == file.signature:
-                found.add(file.id)
-            elif emit(file, folder, ctx, index.files):
-                found.add(file.id)
-                unsaved += 1
-            # The state grows with the folder. Saving it at a fixed interval would cost more with each file.
-            if unsaved >= max(FILES_PER_CHECKPOINT, len(index.files) // 10):
-                ctx.save_state(index.after_flush(ctx))
+            unsaved += emit_changed(file, folder, ctx, inventory)
+            if unsaved >= FILES_PER_CHECKPOINT:
+                ctx.save_state({"mounts": folder.mounts})
                 unsaved = 0
-
-        gone = [name for name in index.files if name not in found and not folder.is_unread(name)]
-        if gone and not folder.has_files and source_config.get("allow_empty") is not True:
-            raise ConfigurationError(
-                f"{folder.root} has no files to index, but {len(gone)} were indexed before. Nothing was deleted. "
-                f"Is a disk not mounted? {ON_PURPOSE}"
-            )
-        for file_id in gone:
-            ctx.emit_deleted(file_id)
-            del index.files[file_id]
-        ctx.complete(new_state=index.after_flush(ctx))
-
-
-@dataclass
-class Index:
-    """What the manager has: the state of the source.
-
-    Attributes:
-        config: the settings that the documents were sent with.
-        files: signatures of the files by document id; None where a file must be sent again.
-        mounts: ids of the folders that were mount points.
-    """
-
-    config: State
-    files: dict[str, str | None]
-    mounts: list[str]
-
-    @classmethod
-    def from_checkpoint(cls, config: State, checkpoint: State, *, read_all: bool) -> "Index":
-        """Return the index with the signatures that are still valid.
-
-        All ids are kept in any case: they are needed to find what is gone.
-        """
-        config = {name: value for name, value in config.items() if name != "allow_empty"}
-        files: dict[str, str | None] = checkpoint.get("files", {})
-        # Other settings may mean other permissions: all files are sent again.
-        is_outdated = read_all or checkpoint.get("config") != config
-        return cls(
-            config, dict.fromkeys(files) if is_outdated else dict(files), list(checkpoint.get("mounts", []))
-        )
-
-    def after_flush(self, ctx: SyncContext) -> State:
-        """Return the state to save: documents that the manager rejected are sent again by the next run."""
-        for refused in ctx.flush():
-            self.files[refused.document_id] = None
-        return {"config": self.config, "files": self.files, "mounts": self.mounts}
+        for name in folder.unread:
+            inventory.unread(f"{name}/")
+        inventory.finish()
+        ctx.complete({"mounts": folder.mounts})
 
 
 @dataclass(frozen=True)
@@ -173,7 +131,6 @@ class Folder:
     Attributes:
         mounts: ids of folders that are mount points, or were when they last had files.
         unread: ids of files and folders that could not be read.
-        has_files: whether any file to index was seen.
     """
 
     root: str
@@ -184,7 +141,6 @@ class Folder:
     allow_empty: bool
     mounts: list[str]
     unread: list[str] = field(default_factory=list)
-    has_files: bool = False
 
     @classmethod
     def from_config(cls, config: State, mounts: list[str]) -> "Folder":
@@ -236,10 +192,8 @@ class Folder:
                 except OSError as error:
                     self.report_unread(entry.path, error, ctx)
                     continue
-                if file is not None:
-                    self.has_files = True
-                    if file.size <= self.max_size:
-                        yield file
+                if file is not None and file.size <= self.max_size:
+                    yield file
         for mount in [mount for mount in self.mounts if mount not in seen]:
             path = os.path.join(self.root, mount)  # noqa: PTH118 - as above, paths are text here.
             if os.path.lexists(path) or self.allow_empty:  # It is excluded now.
@@ -285,7 +239,6 @@ class Folder:
 
     def report_unread(self, path: str, error: OSError, ctx: SyncContext) -> None:
         """Report an error, and keep the documents of the file, or of all files in the folder."""
-        self.has_files = True
         self.unread.append(self.id_of(path))
         ctx.emit_error(self.id_of(path), error)
 
@@ -316,30 +269,22 @@ class Folder:
             return "/".join(map(escaped, relative.split("/")))
         return relative
 
-    def is_unread(self, file_id: str) -> bool:
-        """Say whether the file may still be there: it, or a folder that it is in, could not be read."""
-        return any(file_id == name or file_id.startswith(name + "/") for name in self.unread)
 
-
-def emit(file: File, folder: Folder, ctx: SyncContext, known: dict[str, str | None]) -> bool:
-    """Emit the file and note its signature; return False when it has no document, or must not have one any more."""
-    is_known = file.id in known
+def emit_changed(file: File, folder: Folder, ctx: SyncContext, inventory: Inventory) -> bool:
+    """Emit the file if it has changed, or delete its document where it must not have one any more; say whether it had to be read."""
     try:
+        if not inventory.changed(file.id, file.signature):
+            return False
         text = read_text(file.path)
         if text is None:
-            return False
-        document = to_document(file, text, folder)
-        if is_known:
-            ctx.emit_updated(document)
+            inventory.gone(file.id)
         else:
-            ctx.emit(document)
+            ctx.emit(to_document(file, text, folder))
     except FileNotFoundError:
-        return False
+        inventory.gone(file.id)
     # ValueError: an id that is too long, or bytes that are not what the byte-order mark says.
     except (OSError, OverflowError, ValueError) as error:
-        ctx.emit_error(file.id, error)
-        return is_known  # The old document stays, with its old signature: the next run tries again.
-    known[file.id] = file.signature
+        ctx.emit_error(file.id, error)  # The old document stays; the next run tries again.
     return True
 
 

@@ -43,6 +43,13 @@ class Listing:
         """As the connector names it."""
         return self.shelf.scope
 
+    def start_over(self, marks: int) -> None:
+        """Forget what was seen, and mark what is seen from now on with this number."""
+        self.unread.clear()
+        self.has_listed = False
+        self.changes.run = marks
+        self.changes.seen.clear()
+
     def add_unread(self, beginning: str) -> None:
         """Keep what begins so."""
         self.unread.add(beginning)
@@ -52,6 +59,7 @@ class Listing:
     def recall(self, note: Note) -> None:
         """Go on from what an earlier process has noted of this run."""
         self.known = note.get("known", self.known)
+        self.changes.run = note.get("marks", self.changes.run)
         self.unread.update(note.get("unread", ()))
         self.has_listed = self.has_listed or bool(note.get("listed"))
         self.is_due = note.get("due", self.is_due)

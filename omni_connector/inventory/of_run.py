@@ -27,6 +27,7 @@ from omni_connector.inventory.standing import (
     scope_of,
     set_basis,
     set_checkpoints,
+    start_over,
 )
 from omni_connector.inventory.storage import Changes, InventoryStorage, Note, Shelf, ShelfReader
 from omni_connector.models.codec import digest
@@ -116,7 +117,7 @@ class RunInventories:
         oldest = standing.number if self._facts.is_full else standing.valid_from
         is_changed = entry is None or entry.sent < oldest or not entry.fingerprint == fingerprint != UNKNOWN
         with self._lock:
-            if entry is not None and entry.seen < standing.number:
+            if entry is not None and entry.seen < listing.changes.run:
                 listing.changes.seen.add(document_id)
             if is_changed:
                 self._want(document_id, listing, fingerprint)
@@ -152,6 +153,17 @@ class RunInventories:
         with self._lock:
             listing.add_unread(beginning)
 
+    def start_over(self, listing: Listing) -> None:
+        """Let what this run has seen in a scope, before an interruption above all, not count."""
+        self._open(listing)
+        self.commit()
+        marks = self._storage.update(
+            self._facts.source,
+            partial(start_over, sync_run_id=self._facts.sync_run_id, scope=listing.scope),
+        )
+        with self._lock:
+            listing.start_over(marks)
+
     def is_due(self, listing: Listing) -> bool:
         """Say whether this run should list all ids of the scope; the same after an interruption."""
         self._open(listing)
@@ -165,9 +177,11 @@ class RunInventories:
         return bool(listing.is_due)
 
     def note_error(self, document_id: str) -> None:
-        """A document that could not be read is there nevertheless."""
+        """A document that could not be read is there nevertheless, and the next run tries again."""
         for listing in self._all():
             self.see(listing, document_id)
+            with self._lock:
+                listing.changes.doubt(document_id)
 
     # -- what becomes of events -----------------------------------------------------------------------------------
 
@@ -308,7 +322,7 @@ class RunInventories:
                 f"Nothing was deleted in {name}: this run was begun with another inventory, so it is not known what "
                 "it had listed before it was interrupted. The next run that lists everything deletes what is gone."
             )
-        found = sum(map(len, self._gone(listing, standing)))
+        found = sum(map(len, self._gone(listing)))
         known = listing.known or 0
         needs_approval = self._terms.limits.needs_approval(
             deleted=found, known=known, is_empty=not listing.has_listed
@@ -316,7 +330,7 @@ class RunInventories:
         if needs_approval and not is_approved(self._storage, self._facts, listing.scope, found):
             code = ask(self._storage, self._facts, listing.scope, found)
             return self._withheld(name, found, known, code)
-        for page in self._gone(listing, standing):
+        for page in self._gone(listing):
             delete(page)
         listing.is_reconciled = not listing.unread
         return ""
@@ -333,10 +347,10 @@ class RunInventories:
             f"It counts once, for at most {found} documents."
         )
 
-    def _gone(self, listing: Listing, standing: Standing) -> Iterator[list[str]]:
+    def _gone(self, listing: Listing) -> Iterator[list[str]]:
         after = ""
         unread = tuple(listing.unread)
-        while page := self._storage.unseen(listing.shelf, standing.number, after, PAGE):
+        while page := self._storage.unseen(listing.shelf, listing.changes.run, after, PAGE):
             after = page[-1]
             with self._lock:
                 found = [name for name in page if not name.startswith(unread) and name not in self._pending]
@@ -379,7 +393,7 @@ class RunInventories:
         with self._beginning:
             standing = self._begin()
             if listing.known is None:
-                listing.changes.run = standing.number
+                listing.changes.run = standing.marks
                 noted = self._storage.note(self._facts.source)
                 listing.recall(scope_of(noted, self._facts.sync_run_id, listing.scope))
                 if listing.known is None:
@@ -419,6 +433,8 @@ class RunInventories:
     def _keep_end(self, checkpoint: str, note: Note) -> None:
         self._keep_listings(note)
         set_basis(note, self._facts.sync_run_id, checkpoint, is_certain=False)
+        if self._facts.is_full:  # What it could not send is sent by the next run.
+            note["valid_from"] = max(self._begin().number, note.get("valid_from", 0))
         now = time.time()
         for listing in self._all():
             if listing.is_reconciled:

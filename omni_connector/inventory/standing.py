@@ -51,6 +51,7 @@ class Standing:
 
     Attributes:
         number: of the run; later runs have higher ones.
+        marks: with which it marks what it sees: a higher one when it begins again, so that what it saw before does not count.
         valid_from: what was sent in runs before this number counts as changed.
         is_trusted: no other place has a later inventory of this source.
         is_whole: all that this run has listed is marked here, also before an interruption.
@@ -58,6 +59,7 @@ class Standing:
     """
 
     number: int
+    marks: int
     valid_from: int
     is_trusted: bool
     is_whole: bool
@@ -74,15 +76,18 @@ def begin(note: Note, facts: RunFacts) -> Standing:
     is_trusted = goes_on or (not facts.has_own_checkpoint and given in note.get("basis", [NO_CHECKPOINT]))
     note.setdefault("v", VERSION)
     if run is None or not is_trusted:
-        number = note.get("next", 1)
-        note["next"] = number + 1
-        run = runs[facts.sync_run_id] = {"n": number, "checkpoints": [given], "scopes": {}}
+        run = runs[facts.sync_run_id] = {"n": _next_number(note), "checkpoints": [given], "scopes": {}}
         for old in sorted(runs, key=lambda run_id: int(runs[run_id]["n"]))[:-KEPT_RUNS]:
             del runs[old]
+    elif not facts.has_own_checkpoint:
+        for scope in run["scopes"]:
+            start_over(note, facts.sync_run_id, scope)
+        run["marks"] = _next_number(note)
     if not is_trusted:
         note["valid_from"] = run["n"]
     return Standing(
         number=run["n"],
+        marks=int(run.get("marks") or run["n"]),
         valid_from=note.get("valid_from", 0),
         is_trusted=is_trusted,
         is_whole=goes_on or not facts.has_own_checkpoint,
@@ -95,6 +100,21 @@ def scope_of(note: Note, sync_run_id: str, scope: str) -> Note:
     run: Note = note.get("runs", {}).get(sync_run_id, {})
     scopes: dict[str, Note] = run.setdefault("scopes", {})
     return scopes.setdefault(scope, {})
+
+
+def start_over(note: Note, sync_run_id: str, scope: str) -> int:
+    """Let what the run has seen in a scope so far not count; return the number for what it sees from now on."""
+    scoped = scope_of(note, sync_run_id, scope)
+    scoped.pop("unread", None)
+    scoped.pop("listed", None)
+    scoped["marks"] = number = _next_number(note)
+    return number
+
+
+def _next_number(note: Note) -> int:
+    number: int = note.get("next", 1)
+    note["next"] = number + 1
+    return number
 
 
 def set_checkpoints(note: Note, sync_run_id: str, checkpoints: list[str]) -> None:

@@ -97,6 +97,14 @@ class Inventory:
         self._run.require_open("inventory.unread", beginning)
         return self._colour.call(AwaitableNone, self._run.inventories.leave_unread, self._listing, beginning)
 
+    def start_over(self) -> AwaitableNone:
+        """Say that the scope is listed from its beginning now: what was seen in this run before does not count.
+
+        For a source that is listed as a whole again after an interruption, wherever ``state`` says that the run was.
+        """
+        self._run.require_open("inventory.start_over")
+        return self._colour.call(AwaitableNone, self._run.inventories.start_over, self._listing)
+
     def finish(self, *, complete: bool = True) -> AwaitableNone:
         """Delete the documents that this run has not seen, interruptions included.
 

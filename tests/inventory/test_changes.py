@@ -62,7 +62,7 @@ def test_a_document_that_cannot_be_read_is_kept(source):
         inventory.finish()
 
     assert source.run(step) == []
-    assert source.sync({"a": 1, "b": 1}) == []
+    assert source.sync({"a": 1, "b": 1}) == [("created", "b")]  # The next run tries again.
 
 
 def test_what_the_connector_deletes_itself_is_forgotten(source):
@@ -150,6 +150,23 @@ def test_a_resumed_run_goes_on_where_it_was_and_remembers_what_it_has_seen(sourc
     sync.close()
     rest = source.sync({"d1": 2, "d2": 2}, mode="full", sync_run_id="long", own={"page": 1})
     assert rest == [("deleted", "d3")]
+
+
+@pytest.mark.parametrize("has_own", [False, True])
+def test_a_run_that_lists_from_the_beginning_again_forgets_what_it_has_seen_before(source, has_own):
+    source.sync(many(12), mode="full")
+    ctx, sync = source.open(mode="full", sync_run_id="long")
+    lister(many(12), finish=False)(ctx, ctx.inventory())
+    ctx.inventory().unread("d")
+    if has_own:
+        ctx.save_state({"own": 1})
+    ctx.flush()
+    sync.close()
+    again = [lambda _, inventory: inventory.start_over()] if has_own else []
+    rest = source.run(
+        *again, lister(many(11)), mode="full", sync_run_id="long", own={"own": 1} if has_own else None
+    )
+    assert rest == [("deleted", "d11")]
 
 
 def test_a_run_that_is_resumed_with_another_inventory_deletes_nothing_and_sends_all(source, caplog):
