@@ -31,6 +31,7 @@ BLOCKING, ITEMS, ASYNC, ACTION, TEST = blocks(README)
 [HANDMADE] = blocks((DOCS / "actions.md").read_text())
 [SERVER] = blocks((DOCS / "mcp.md").read_text())
 [MOUNT] = blocks((DOCS / "deploying.md").read_text())
+NOTES, TICKETS = blocks((DOCS / "inventory.md").read_text())
 ASYNC_ITEMS = ITEMS.replace("Iterator", "AsyncIterator").replace("def fetch_items", "async def fetch_items")
 
 PUBLIC_CONTRACT = """\
@@ -216,11 +217,23 @@ def programs(tmp_path_factory):
         "mount": MOUNT,
         "test_it": TEST,
         "properties": PROPERTIES,
+        "inventory": f"{NOTES}\n{LISTED}",
+        "cursor": f"{TICKETS}\n{LISTED}",
     }
     for name, text in programs.items():
         (folder / f"{name}.py").write_text(text)
     return folder
 
+
+LISTED = """
+def list_notes(credentials: dict[str, Any], after: int | None) -> list[dict[str, Any]]:
+    return []
+
+
+def query(statement: str, *values: object) -> list[dict[str, Any]]:
+    return []
+"""
+"""What the code about inventories reads."""
 
 PROPERTIES = """
 from typing import Any

@@ -1,0 +1,83 @@
+"""The code on docs/inventory.md does what the page says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import pytest
+
+NOTES, TICKETS = re.findall(
+    r"^```python\n(.*?)^```", Path("docs/inventory.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
+CONFIG = {"readers": ["ann@example.com"]}
+
+
+def load(block, name, **source):
+    namespace = {"__name__": "page", **source}
+    exec(compile(block, "docs/inventory.md", "exec"), namespace)
+    return namespace[name]()
+
+
+@pytest.fixture
+def notes():
+    return {f"n{number}": "1" for number in range(10)}
+
+
+@pytest.fixture
+def connector(notes):
+    def list_notes(credentials, after):
+        names = sorted(notes)
+        for number in range(-1 if after is None else after, len(names)):
+            page = [
+                {"id": name, "etag": notes[name], "title": name, "text": "text"}
+                for name in names[number : number + 1]
+                if number >= 0
+            ]
+            yield {"number": number, "notes": page}
+
+    return load(NOTES, "Notes", list_notes=list_notes)
+
+
+def test_the_first_connector_finds_changes_and_deletions(run_sync, connector, notes):
+    assert len(run_sync(connector, config=CONFIG).documents) == 10
+    notes["n1"] = "2"
+    del notes["n2"]
+    result = run_sync(connector, mode="incremental")
+    assert (set(result.documents), result.deletions) == ({"n1"}, ["n2"])
+    everyone = run_sync(connector, mode="incremental", config={"readers": ["bob@example.com"]})
+    assert len(everyone.documents) == 9
+
+
+def test_a_manager_of_its_own_begins_with_an_inventory_of_its_own(connector):
+    from omni_connector.testing import run_sync
+
+    assert [len(run_sync(connector, config=CONFIG, mode="incremental").documents) for _ in range(2)] == [
+        10,
+        10,
+    ]
+
+
+def test_the_second_connector_asks_for_changes_and_lists_all_ids_once_a_day(run_sync, monkeypatch):
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    rows = dict.fromkeys(range(5), now)
+    asked = []
+
+    def query(statement, since=None):
+        asked.append(since)
+        return [
+            {"id": number, "updated_at": moment, "title": "t", "text": "t"}
+            for number, moment in sorted(rows.items(), key=lambda item: item[1])
+            if since is None or moment >= since
+        ]
+
+    tickets = load(TICKETS, "Tickets", query=query)
+    assert len(run_sync(tickets).documents) == 5
+    rows[7] = now - dt.timedelta(minutes=3)  # A late row.
+    del rows[0]
+    result = run_sync(tickets, mode="incremental")
+    assert (set(result.documents), result.deletions) == ({"7"}, [])
+    assert asked[-1] == now - dt.timedelta(minutes=5)
+    tickets.reconcile_every = dt.timedelta(0)
+    assert run_sync(tickets, mode="incremental").deletions == ["0"]
