@@ -30,6 +30,7 @@ from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.serving.gunicorn_server import (
     GunicornServer,
+    readable_at_start,
     require_free_address,
     startup_message,
 )
@@ -74,6 +75,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 
+@readable_at_start()
 def create_blueprint(
     connector: ConnectorBase,
     *,
@@ -317,6 +319,7 @@ def _address(settings: Settings) -> str:
     return settings.connector_url or f"port-{port_from_environ()}"
 
 
+@readable_at_start()
 def _start(service: ConnectorService, state: BlueprintSetupState) -> None:
     """Start the service now, or, under ``gunicorn --preload``, in each worker after it was forked."""
     prefix = state.url_prefix or ""

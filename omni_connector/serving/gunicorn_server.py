@@ -1,11 +1,13 @@
 """Gunicorn, set up from Python, and what a person reads when a process cannot start."""
 
+import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import Flask
+from flask.cli import NoAppException
 from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
 
@@ -13,7 +15,7 @@ from omni_connector.config import in_address, is_host
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.masking import mask
 from omni_connector.serving import gunicorn_settings
-from omni_connector.serving.processes import is_inside_gunicorn, is_preloading
+from omni_connector.serving.processes import is_inside_gunicorn, is_loaded_by_flask, is_preloading
 
 
 def startup_message(error: ConfigurationError) -> str:
@@ -31,6 +33,34 @@ def startup_error(error: ConfigurationError) -> BaseException:
     # A worker's is reported by the master, which stops; in the master itself it would be a traceback.
     is_worker = is_inside_gunicorn() and not is_preloading()
     return AppImportError(message) if is_worker else SystemExit(message)
+
+
+class _FlaskStartError(ConfigurationError, NoAppException):
+    """Shown as one line by ``flask run``, which shows a traceback of any other."""
+
+    def __init__(self, error: ConfigurationError) -> None:
+        ConfigurationError.__init__(self, error.problems)
+        NoAppException.__init__(self, startup_message(error))
+
+
+class _GunicornStartError(ConfigurationError, AppImportError):
+    """Shown as one line by gunicorn."""
+
+    def __str__(self) -> str:
+        return startup_message(self)
+
+
+@contextlib.contextmanager
+def readable_at_start() -> Iterator[None]:
+    """Let the server that loads the application show a ``ConfigurationError`` in one line."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if is_loaded_by_flask():
+            raise _FlaskStartError(error) from None
+        if is_inside_gunicorn() and not is_preloading():
+            raise _GunicornStartError(error.problems) from None
+        raise
 
 
 def require_free_address(host: str, port: int) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from types import CodeType, FrameType
 
+from flask.cli import ScriptInfo
 from gunicorn.arbiter import Arbiter
 from werkzeug.serving import is_running_from_reloader
 
@@ -31,6 +32,11 @@ def is_inside_gunicorn() -> bool:
 def is_preloading() -> bool:
     """Say whether this is gunicorn's master process, which loads the application but never serves it."""
     return is_inside_gunicorn() and Arbiter.spawn_worker.__code__ not in set(_callers())
+
+
+def is_loaded_by_flask() -> bool:
+    """Say whether the command ``flask`` is loading the application."""
+    return ScriptInfo.load_app.__code__ in set(_callers())
 
 
 def workers_of_server() -> int | None:

@@ -99,6 +99,20 @@ def test_an_application_that_has_configured_logging_keeps_that(manager, address,
         assert not any(re.search(TIME, line) for line in process.lines)
 
 
+@pytest.mark.parametrize("server", ["flask", pytest.param("gunicorn", marks=pytest.mark.slow)])
+def test_an_application_with_a_wrong_setting_ends_with_one_line_about_it(address, server):
+    application = "support.counting_app:app"
+    command = {
+        "flask": ["flask", "--app", application, "run", "--port", "0"],
+        "gunicorn": ["gunicorn", "--bind", f"fd://{address.fd}", application],
+    }[server]
+    env = {"LOG_FORMAT": "xml", "CONNECTOR_MANAGER_URL": "http://127.0.0.1:9"}
+    with Process(sys.executable, "-m", *command, env=env, pass_fds=address.fds) as process:
+        assert process.popen.wait(60) != 0
+        process.wait_for("LOG_FORMAT='xml' is neither text nor json")
+        assert not any("Traceback" in line for line in process.lines)
+
+
 def test_flask_run_shows_the_log(manager, address):
     env = {"CONNECTOR_MANAGER_URL": manager.url, "CONNECTOR_URL": address.url}
     address.close()

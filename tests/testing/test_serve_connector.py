@@ -98,6 +98,7 @@ def test_a_manager_that_is_not_there_is_the_callers_error(tmp_path, omni_manager
     class Nowhere:
         takes_registrations = True
         url = "http://127.0.0.1:9"
+        data_dir = tmp_path
 
     with pytest.raises(SdkClientError, match="register"):
         serve_connector(Notes(), Nowhere())
