@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 
 import pytest
 import redis
 from support.canary import CREDENTIALS, IN_SETTINGS, tables_of, traces
-from support.celery_processes import start_web, start_worker
-from support.processes import ROOT, child_environ
+from support.celery_processes import content_of, start_web, start_worker
+from support.processes import ROOT, Process, child_environ
 from support.redis_server import RedisServer
+from support.waiting import eventually
 
 PASSWORD = "s3cret-password-of-settings"
 LEGITIMATE = {"credentials.credentials", "sources.config", "credentials.json"}
@@ -95,7 +97,52 @@ def test_a_run_that_fails_in_a_celery_worker_leaves_no_secret_in_redis_and_the_l
                     manager.add_source("web", {"way": way, "api_key": IN_SETTINGS}, CREDENTIALS)
                 )
                 manager.wait(run)
-            held = [(key, client.dump(key)) for key in client.keys("*")]
-        places = {"redis": repr(held), "web": "\n".join(web.lines), "worker": "\n".join(worker.lines)}
+            held = content_of(client)
+        places = {"redis": held, "web": "\n".join(web.lines), "worker": "\n".join(worker.lines)}
     assert "***" in places["worker"]
+    assert leaks(places | tables_of(tmp_path / "data")) == []
+
+
+@pytest.mark.slow
+def test_what_workers_exchange_about_partitions_has_no_secret(manager, address, environ, redis_url):
+    """Redis is searched while the notes of partitions are there: what they begin with, have saved, and could not read."""
+    target = "support.canary:CanaryInParts"
+    with (
+        redis.Redis.from_url(redis_url) as client,
+        start_web(address, environ, target) as web,
+        start_worker(target, environ, "--pool", "threads") as worker,
+    ):
+        manager.wait_for_connector(web, "web")
+        run = manager.trigger(manager.add_source("web", {"api_key": IN_SETTINGS}, CREDENTIALS))
+        held = []
+
+        def has_all():
+            held.append(content_of(client))
+            seen = "".join(held)
+            return all(note in seen for note in ("offer/part/", "saved/", "last/"))
+
+        eventually(has_all)
+        worker.wait_for("Partition 'raises' failed")
+        manager.cancel(run)
+        manager.wait(run)
+        held.append(content_of(client))
+        places = {"redis": "".join(held), "web": "\n".join(web.lines), "worker": "\n".join(worker.lines)}
+    assert "***" in places["redis"]
+    assert leaks(places) == []
+
+
+@pytest.mark.slow
+def test_serve_shows_no_secret(tmp_path, manager):
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        port = bound.getsockname()[1]
+    env = {"CONNECTOR_MANAGER_URL": manager.url, "CONNECTOR_URL": f"http://127.0.0.1:{port}"}
+    command = ["omni_connector.cli", "serve", TARGET, "--host", "127.0.0.1", "--port", str(port)]
+    with Process(sys.executable, "-m", *command, env=env) as served:
+        manager.wait_for_connector(served, "web")
+        for way in ("chains", "logs", "crashes"):
+            source = manager.add_source("web", {"way": way, "api_key": IN_SETTINGS}, CREDENTIALS)
+            manager.wait(manager.trigger(source))
+        assert served.terminate() == 0
+    places = {"output": "\n".join(served.lines)}
+    assert places["output"].count("***") > 10
     assert leaks(places | tables_of(tmp_path / "data")) == []

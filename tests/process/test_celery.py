@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import os
 import re
@@ -13,7 +12,7 @@ import time
 import pytest
 import redis
 import requests
-from support.celery_processes import celery, inspect, start_web, start_worker
+from support.celery_processes import celery, content_of, inspect, start_web, start_worker
 from support.pausing import meet
 from support.processes import Process
 from support.redis_server import RedisServer
@@ -149,10 +148,10 @@ def look_for_secrets(manager, address, env, pipe, client):
         source = manager.add_source("web", {"token": SECRET}, {"password": SECRET})
         run = manager.trigger(source)
         eventually(lambda: client.llen("omni.endless"))
-        seen = dump(client)
+        seen = content_of(client)
         with start_worker(target, env, "--pool", "threads") as worker:
             meet(pipe)
-            seen += dump(client)
+            seen += content_of(client)
             shown = "".join(
                 inspect(command, {**env, "OMNI_CONNECTOR": target})
                 for command in (
@@ -174,22 +173,6 @@ def look_for_secrets(manager, address, env, pipe, client):
         for text in (run, source, "full", "omni_connector.worker.sync", "omni.endless"):
             assert text in shown
         assert SECRET not in "\n".join(worker.lines + web.lines)
-
-
-def dump(client):
-    """Return everything that Redis holds, as text."""
-    read = {
-        b"string": client.get,
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"set": client.smembers,
-        b"zset": lambda key: client.zrange(key, 0, -1),
-        b"hash": client.hgetall,
-    }
-    keys = client.keys("*")
-    assert keys
-    text = repr([(key, read[client.type(key)](key)) for key in keys if client.type(key) in read])
-    decoded = [base64.b64decode(found) for found in re.findall(r'"body": "([A-Za-z0-9+/=]+)"', text)]
-    return text + repr(decoded)
 
 
 def test_a_run_in_a_queue_that_no_worker_reads_is_given_back(manager, address, environ):

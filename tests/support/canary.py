@@ -18,7 +18,16 @@ from urllib.parse import quote, quote_plus
 
 from werkzeug.wsgi import ClosingIterator
 
-from omni_connector import ActionResponse, Connector, Document, DocumentPermissions, action, register_secret
+from omni_connector import (
+    ActionResponse,
+    Connector,
+    Document,
+    DocumentPermissions,
+    ErrorLimits,
+    Partition,
+    action,
+    register_secret,
+)
 
 _DICE = random.Random(10)
 
@@ -363,3 +372,26 @@ def tables_of(folder: Path):
                         found[f"{name}.{column}"] = found.get(f"{name}.{column}", "") + "\n" + text
         database.close()
     return found
+
+
+class CanaryInParts(Connector):
+    """One partition notes errors, saves its state and waits to be cancelled; another raises."""
+
+    name = "canary"
+    version = "1.0.0"
+    source_types = ["web"]
+    sync_modes = ["full"]
+    secret_settings = ["pairing"]
+    error_limits = ErrorLimits(share=None)
+
+    def partitions(self, source_config, credentials, state, ctx):
+        return [Partition(key="notes errors"), Partition(key="raises")]
+
+    def sync_partition(self, partition, source_config, credentials, state, ctx):
+        text = all_ways_of_writing(credentials)
+        if partition.key == "raises":
+            raise ValueError(text)
+        for line in text.splitlines():
+            ctx.emit_error("1", line)
+        ctx.save_state({"page": 1})
+        ctx.sleep(600)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import subprocess
 import sys
+
+import redis
 
 from support.processes import ROOT, Process, child_environ, start_gunicorn
 
@@ -66,3 +70,19 @@ def inspect(command, environ):
     )
     assert found.returncode == 0, found.stderr
     return found.stdout + found.stderr
+
+
+def content_of(client: redis.Redis) -> str:
+    """Return everything that Redis holds, as text."""
+    read = {
+        b"string": client.get,
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1),
+        b"hash": client.hgetall,
+    }
+    keys = client.keys("*")
+    assert keys
+    text = repr([(key, read[client.type(key)](key)) for key in keys if client.type(key) in read])
+    decoded = [base64.b64decode(found) for found in re.findall(r'"body": "([A-Za-z0-9+/=]+)"', text)]
+    return text + repr(decoded)
