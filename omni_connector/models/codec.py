@@ -9,9 +9,11 @@ server").
 import datetime as dt
 import hashlib
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+import attrs
 import cattrs
 import orjson
 from cattrs.errors import ClassValidationError, IterableValidationError
@@ -233,12 +235,45 @@ def structuring_problems(error: BaseException, path: str) -> Iterator[tuple[str,
     if isinstance(error, (ClassValidationError, IterableValidationError)):
         for inner in error.exceptions:
             yield from structuring_problems(inner, path + _step(inner))
-    elif isinstance(error, KeyError):
+        return
+    failed = dict(_failed_validators(error))
+    for name, reason in failed.items():
+        yield f"{path}.{name}".lstrip("."), reason
+    if _reason(error) in failed.values():
+        return
+    if isinstance(error, KeyError):
         yield path.lstrip(".") or str(error.args[0]), "required field is missing"
     elif isinstance(error, InvalidValueError):
         yield f"{path}.{error.field}".lstrip("."), error.remedy
     else:
-        yield path.lstrip(".") or "body", str(error)
+        yield path.lstrip(".") or "body", _reason(error)
+
+
+def _failed_validators(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Yield the field and the reason of each validator that refuses an instance of an attrs class.
+
+    attrs raises the error of the first one, when all fields of the instance are set: it is in the frame of ``__init__``.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        instance: Any = frame.f_locals.get("self")
+        if frame.f_code.co_name != "__init__" or not attrs.has(type(instance)):
+            continue
+        for attribute in attrs.fields(type(instance)):
+            if attribute.validator is None or not hasattr(instance, attribute.name):
+                continue
+            try:
+                attribute.validator(instance, attribute, getattr(instance, attribute.name))
+            except Exception as refused:  # noqa: BLE001 - whatever an author's validator raises.
+                yield attribute.alias, _reason(refused)
+        return
+
+
+def _reason(error: BaseException) -> str:
+    """Return what an error says; those of attrs' validators have the field, the rule and the value beside the text."""
+    if isinstance(error, InvalidValueError):
+        return error.remedy
+    has_more = len(error.args) > 1 and isinstance(error.args[0], str)
+    return error.args[0] if has_more else str(error)
 
 
 def _step(error: BaseException) -> str:

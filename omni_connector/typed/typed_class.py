@@ -1,6 +1,7 @@
 """A class of an author's from which the SDK makes instances: its schema, its secrets, and what is wrong with a value."""
 
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from omni_connector.models.json_values import JsonValue
 from omni_connector.typed.schema import Schema, UndeclarableTypeError, has_fields, schema_of, with_notes
 from omni_connector.typed.values import UnusableValueError, converted, member_problems, require_convertible
 
-SHORTEST_SHOWN = 4
+SHORTEST_REPLACED = 4
 """Characters of a secret that is replaced; a message with a shorter one in it would become unreadable."""
 
 
@@ -171,6 +172,8 @@ def _without(text: str, secrets: Iterable[str]) -> str:
     """Return what an author's validator says without the secrets that it quotes."""
     path, colon, reason = text.partition(": ")
     for each in secrets:
-        if each in reason:
-            reason = reason.replace(each, "***") if len(each) >= SHORTEST_SHOWN else "its value is refused"
+        if len(each) >= SHORTEST_REPLACED:
+            reason = reason.replace(each, "***")
+        elif re.search(rf"(?<!\w){re.escape(each)}(?!\w)", reason):
+            reason = "its value is refused"
     return f"{path}{colon}{reason}"

@@ -436,9 +436,11 @@ def test_arguments_are_converted_and_undeclared_keys_left_out():
 
 def test_what_a_class_of_the_author_s_refuses_is_named_as_well():
     params = {"text": "x", "where": {"text": "x" * 21}, "order": "oldest"}
-    with pytest.raises(MalformedRequestError, match=r"^where: Length of 'text' must be <= 20: 21$") as caught:
+    with pytest.raises(
+        MalformedRequestError, match=r"^where.text: Length of 'text' must be <= 20: 21$"
+    ) as caught:
         arguments(Tickets, "find", params)
-    assert caught.value.field == "where"
+    assert caught.value.field == "where.text"
 
 
 def test_a_method_that_takes_everything_gets_undeclared_keys():

@@ -71,6 +71,19 @@ class Cursor:
         return {"since": old["at"]} if version == 1 else None
 
 
+@attrs.define
+class Part:
+    code: str = attrs.field(validator=attrs.validators.matches_re("[a-z]+"))
+
+
+@attrs.define
+class Rules:
+    many: list[str] = attrs.field(validator=attrs.validators.min_len(1))
+    key: Annotated[str, secret()] = attrs.field(validator=attrs.validators.in_(["first", "second"]))
+    count: int = attrs.field(default=1, converter=lambda value: 10 // value)
+    parts: list[Part] = attrs.field(factory=list)
+
+
 NEW_YEAR = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 CONFIG = {"folder": "notes", "api_key": "k3y-for-notes"}
 CREDENTIALS = {"token": "t0p-secret", "token_type": "bearer", "expires_in": 5}
@@ -148,10 +161,25 @@ def test_what_an_own_validator_says_is_said_without_secrets_however_short_they_a
         credentials = Keys
 
     assert problems({"pin": "12345", "checked": "x"}, {"pin": "1"}, Keyed) == [
-        "config: x does not begin with k",
+        "checked: x does not begin with k",
         "credentials: its value is refused",
     ]
     assert problems({"pin": "12345"}, {"pin": "1"}, Keyed)[0] == "config: *** is no pin"
+
+
+def test_what_the_validators_of_attrs_say_is_said_of_all_of_them_and_by_path():
+    class Strict(Scripted):
+        config = Rules
+
+    assert problems({"many": [], "key": "quoted"}, {}, Strict) == [
+        "many: Length of 'many' must be >= 1: 0",
+        "key: 'key' must be in ['first', 'second'] (got '***')",
+    ]
+    [problem] = problems({"many": ["a"], "key": "first", "parts": [{"code": "1"}]}, {}, Strict)
+    assert problem.startswith("parts[0].code: 'code' must match regex")
+    assert problems({"many": ["a"], "key": "first", "count": 0}, {}, Strict) == [
+        "config: integer division or modulo by zero"
+    ]
 
 
 def test_a_run_is_refused_before_it_is_accepted(run_sync):

@@ -150,7 +150,7 @@ def test_a_wrong_value_is_named_with_what_is_expected_and_what_came(kind, value,
 def test_what_an_author_s_validator_refuses_is_told_by_its_path():
     value = [{"city": "x"}, {"city": "y", "colours": ["red", "red", "red"]}]
     assert value_problems(value, schema_of(list[Address]), "p") == []
-    with pytest.raises(ValueError, match=r"^p\[1\]: Length of 'colours' must be <= 2: 3$"):
+    with pytest.raises(ValueError, match=r"^p\[1\].colours: Length of 'colours' must be <= 2: 3$"):
         converted(value, list[Address], "p")
 
 
