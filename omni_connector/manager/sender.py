@@ -29,6 +29,7 @@ from omni_connector.manager.refusals import LASTING
 from omni_connector.manager.retry import RETRIED_STATUSES, UNHANDLED_STATUSES, Policies, RetryPolicy
 from omni_connector.manager.wire import Body, Wire, WireAnswer, WireError, WireRequest
 from omni_connector.telemetry.call_observer import CallObserver
+from omni_connector.telemetry.log_context import current_run, enter_run, leave_run
 from omni_connector.telemetry.spans import CallSpan, CallTracer
 
 log = logging.getLogger(__name__)
@@ -197,6 +198,7 @@ class Sending(Generic[T]):
         "_failing",
         "_failing_since",
         "_form",
+        "_run",
         "_size",
         "_span",
         "_started",
@@ -222,6 +224,7 @@ class Sending(Generic[T]):
         self._failing_since = 0.0  # ... and when the first of them came.
         self._form: MultipartForm | None = None
         self._size = 0  # Bytes of the body.
+        self._run = current_run()  # Whose log lines those are that the threads of the wire write.
         tracer = sender.tracer
         self._span: CallSpan | None = None
         if tracer is not None:
@@ -324,11 +327,15 @@ class Sending(Generic[T]):
 
     def _answered(self, answered: Pending[WireAnswer]) -> None:
         """Take the outcome of an attempt, in a thread of the wire."""
-        failure = answered.exception()
-        if failure is None:
-            self._took(answered.result())
-        else:
-            self._failed(self._unreachable(failure))
+        token = enter_run(self._run)
+        try:
+            failure = answered.exception()
+            if failure is None:
+                self._took(answered.result())
+            else:
+                self._failed(self._unreachable(failure))
+        finally:
+            leave_run(token)
 
     def _took(self, answer: WireAnswer) -> None:
         try:
@@ -401,7 +408,12 @@ class Sending(Generic[T]):
         return self._failing >= policy.failing_attempts or seconds > policy.failing_seconds
 
     def _again(self) -> None:
-        self.enter(again=True)
+        """Try again, in the thread of the clock."""
+        token = enter_run(self._run)
+        try:
+            self.enter(again=True)
+        finally:
+            leave_run(token)
 
     def _ended(self) -> None:
         self.owner.calls.discard(self)

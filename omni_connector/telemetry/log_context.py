@@ -68,6 +68,16 @@ def current_run() -> RunIdentity | None:
     return _current.get()
 
 
+def enter_run(run: RunIdentity | None) -> "contextvars.Token[RunIdentity | None]":
+    """Work for a run from now on, or for none; ``leave_run`` ends it. For where ``in_run`` would cost too much."""
+    return _current.set(run)
+
+
+def leave_run(token: "contextvars.Token[RunIdentity | None]") -> None:
+    """Work for whichever run it was before ``enter_run``."""
+    _current.reset(token)
+
+
 @contextmanager
 def in_run(run: RunIdentity) -> Iterator[None]:
     """Around what is done for a run in this thread or task. Tasks, ``asyncio.to_thread`` and our own pools inherit it."""

@@ -27,6 +27,7 @@ from omni_connector.sync.context import SyncContext
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
+from omni_connector.telemetry.log_context import RunContextFilter, RunIdentity, in_run
 
 PACKAGE = str(Path(omni_connector.__file__).parent)
 STORED = Answer(200, {"content_id": "c", "text": "t", "status": "ok"})
@@ -180,9 +181,13 @@ def test_a_manager_that_comes_back_gets_everything_and_the_log_has_two_lines(man
         return STORED if time.monotonic() > away_until else Answer(503, b"", {"Retry-After": "0.1"})
 
     manager.otherwise = answer
+    caplog.handler.addFilter(RunContextFilter())
+    run = RunIdentity(connector="notes", sync_run_id="r", source_id="s", sync_mode="full")
     with SdkClient(manager.url) as client:
-        uploads = [client.upload_text("r", b'"text"') for _ in range(20)]
+        with in_run(run):
+            uploads = [client.upload_text("r", b'"text"') for _ in range(20)]
         assert [upload.result(30) for upload in uploads] == ["c"] * 20
+    assert {record.sync_run_id for record in caplog.records} == {"r"}, "threads of the wire write them"
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2, lines
     assert "answers 503" in lines[0]
