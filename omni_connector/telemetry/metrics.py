@@ -153,9 +153,7 @@ class Metrics:
 
     def attempted(self, endpoint: str, status: str, seconds: float, size: int) -> None:
         """See ``CallObserver``."""
-        self._samples.observe(of.MANAGER_REQUESTS, (endpoint, status), seconds)
-        if size:
-            self._samples.add(of.SENT_BYTES, (endpoint,), size)
+        self._samples.request(of.MANAGER_REQUESTS, (endpoint, status), seconds, of.SENT_BYTES, size)
         if status in IN_TROUBLE:
             self._last_failure = time.time()
         else:

@@ -55,6 +55,9 @@ class Samples:
         self._families = {family.name: family for family in families}
         self._lock = threading.Lock()  # Protects _values.
         self._values: dict[str, dict[Labels, list[float]]] = {name: {} for name in self._families}
+        self._requests: dict[
+            Labels, tuple[list[float], list[float]]
+        ] = {}  # Series by the labels of the first.
 
     def add(self, family: Family, labels: Labels = (), amount: float = 1.0) -> None:
         """Add to a counter."""
@@ -73,6 +76,18 @@ class Samples:
             series = self._series(family, labels)
             series[bisect_left(family.buckets, value)] += 1
             series[-1] += value
+
+    def request(self, durations: Family, labels: Labels, seconds: float, sizes: Family, size: int) -> None:
+        """Add to a histogram, and to a counter that has the first of its labels: for what happens thousands of times a second."""
+        known = self._requests.get(labels)
+        with self._lock:
+            if known is None:
+                known = self._series(durations, labels), self._series(sizes, labels[:1])
+                self._requests[labels] = known
+            series, sent = known
+            series[bisect_left(durations.buckets, seconds)] += 1
+            series[-1] += seconds
+            sent[0] += size
 
     def values(self) -> dict[str, dict[Labels, list[float]]]:
         """Return a copy."""

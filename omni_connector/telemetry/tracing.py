@@ -34,8 +34,8 @@ FLUSH_MILLISECONDS = 2000
 
 FIRST_ERROR = 500
 
-UPLOADS_AT_ONCE, UPLOADS_A_SECOND = 50, 10
-"""Spans of uploads in one process: a span costs a third of what an upload does, and a trace of a million is of no use."""
+UPLOADS_AT_ONCE, UPLOADS_A_SECOND = 10, 2
+"""Spans of uploads in one process: a span costs as much as an upload does, and a trace of a million is of no use."""
 
 
 class Tracing:
@@ -58,6 +58,9 @@ class Tracing:
         self._tracer: Tracer | None = None
         self._uploads = Budget(UPLOADS_AT_ONCE, UPLOADS_A_SECOND)
         self._unrecorded: tuple[Span, CallSpan] | None = None  # The last parent, with what its calls carry.
+        self._uploading: tuple[object, CallSpan] | None = (
+            None  # The same for uploads, by what was given as the parent.
+        )
 
     def begin(self) -> Tracer:
         """Make what sends spans, and return it; in the process that serves, because it has a thread."""
@@ -135,21 +138,28 @@ class Tracing:
         self, method: str, endpoint: str, parent: object | None, *, is_upload: bool = False
     ) -> CallSpan | None:
         """See ``CallTracer``."""
+        is_crowded = is_upload and not self._uploads.has_room()
+        if is_crowded and isinstance(parent, Context):
+            known = self._uploading
+            if known is None or known[0] is not parent:
+                unrecorded = self._unrecorded_below(trace.get_current_span(parent), parent)
+                known = self._uploading = parent, unrecorded
+            return known[1]  # Before OpenTelemetry is asked anything: there are thousands a second.
         above, context = trace.get_current_span(), None
         if above is trace.INVALID_SPAN:
             if not isinstance(parent, Context):
                 return None
             above, context = trace.get_current_span(parent), parent
-        known = self._unrecorded
-        is_known = known is not None and known[0] is above
-        if is_upload and not self._uploads.has_room():
-            if known is not None and is_known:
-                return known[1]
-        elif above.get_span_context().trace_flags.sampled:
+        if above.get_span_context().trace_flags.sampled and not is_crowded:
             return self._begun_call(method, endpoint, context or otel_context.get_current())
-        unrecorded = Unrecorded(_headers(context or otel_context.get_current()))
-        self._unrecorded = above, unrecorded
-        return unrecorded
+        return self._unrecorded_below(above, context)
+
+    def _unrecorded_below(self, above: Span, context: Context | None) -> CallSpan:
+        known = self._unrecorded
+        if known is None or known[0] is not above:
+            unrecorded = Unrecorded(_headers(context or otel_context.get_current()))
+            known = self._unrecorded = above, unrecorded
+        return known[1]
 
     def _begun_call(self, method: str, endpoint: str, context: Context) -> CallSpan:
         attributes = {"http.request.method": method, "url.template": endpoint}
@@ -192,14 +202,17 @@ class Budget:
         self._at_once = self._left = at_once
         self._a_second = a_second
         self._since = time.monotonic()
+        self._full_until = 0.0
 
     def has_room(self) -> bool:
         """Say whether there is room for one, and take it."""
         now = time.monotonic()
-        left = min(self._at_once, self._left + (now - self._since) * self._a_second)
-        has_room = left >= 1
-        self._left, self._since = left - has_room, now
-        return has_room
+        if now < self._full_until:
+            return False
+        left = min(self._at_once, self._left + (now - self._since) * self._a_second) - 1
+        self._left, self._since = left, now
+        self._full_until = now + max(0.0, 1 - left) / self._a_second
+        return True
 
 
 class RequestSpan:
