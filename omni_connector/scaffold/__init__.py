@@ -42,6 +42,10 @@ VARIANTS = {
     "plain": Variant("any source, with blocking code"),
     "async": Variant("any source, with async def"),
     "files": Variant("the files of a folder"),
+    "rest": Variant("a REST API: pages, a token, rate limits"),
+    "sql": Variant("a table of any database, with SQLAlchemy", requirements=("sqlalchemy>=2.0",)),
+    "dlt": Variant("a dlt source", extra="dlt"),
+    "singer": Variant("a Singer tap"),
 }
 
 

@@ -31,8 +31,12 @@ class SecretFinder:
         settings = secrets_in_settings(config, declared)
         self._names: dict[str, str] = {}
         for path, text in _texts("credentials", credentials):
-            if not _KNOWN_TO_ALL.fullmatch(path.rpartition(".")[2]) and not _ADDRESS.fullmatch(text):
-                self._names.update(dict.fromkeys(secrets_in(text), path))
+            name = path.rpartition(".")[2]
+            if _KNOWN_TO_ALL.fullmatch(name):  # Of an address still the password.
+                secrets = secrets_in_settings({name: text})
+            else:
+                secrets = frozenset() if _ADDRESS.fullmatch(text) else secrets_in(text)
+            self._names.update(dict.fromkeys(secrets, path))
         for path, text in _texts("config", config):
             self._names.update({secret: path for secret in settings if secret in text})
         self._matchers = [(path, Matcher([secret])) for secret, path in self._names.items()]
