@@ -59,7 +59,7 @@ class Stage(enum.StrEnum):
     WAITING_MANAGER = "waiting_manager"
     """The connector stands still in the SDK, until the manager has taken what was emitted, or has answered."""
     WAITING_RATE_LIMIT = "waiting_rate_limit"
-    """The connector waits in ``ctx.sleep``, as it does when its source allows no more requests for a while."""
+    """The connector waits in ``ctx.sleep``, or a session of its source waits for a rate limit or before a repeat."""
 
 
 @frozen(kw_only=True)
