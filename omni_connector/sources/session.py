@@ -74,6 +74,8 @@ def http_session(
 ) -> "HttpSession":
     """Return a session that reads a source. Close it, or use it in a ``with`` statement; the end of a run closes it, too.
 
+    In a run, equal options give the same session.
+
     Args:
         ctx: the run's context; left out in scripts and tests.
         base_url: relative addresses are joined to it, and authentication is sent to its host only.
@@ -93,14 +95,14 @@ def http_session(
         retries=retries,
         timeouts=TimeOuts.of(timeout_seconds),
     )
-    run = ctx or NoRun()
-    return HttpSession(run, options)  # pyright: ignore[reportArgumentType]  # No context: hasattr has said so.
+    run: SourceRun = ctx or NoRun()  # pyright: ignore[reportAssignmentType]  # No context: hasattr has said so.
+    return run.sessions.opened(options, partial(HttpSession, run, options))
 
 
 @frozen(kw_only=True)
 class _Options:
     base_url: str
-    auth: Auth
+    auth: Auth = field(eq=id)
     rate: RequestRate | None
     retries: Retries
     timeouts: TimeOuts = field(factory=TimeOuts)
@@ -123,6 +125,7 @@ class HttpSession(requests.Session):
         self.base_url = options.base_url.rstrip("/") + "/" if options.base_url else ""
         self.auth_hosts: set[str] = set()
         self._run = run
+        self.is_closed = False
         self._inside = threading.local()
         self.exchanges = Exchanges(
             run=run,
@@ -138,7 +141,6 @@ class HttpSession(requests.Session):
         self.mount("http://", adapter)
         auth = options.auth
         self.auth = auth.bound(run, self) if isinstance(auth, SourceAuth) else auth
-        run.closes(self.close)
 
     @property
     def patience_seconds(self) -> float:
@@ -157,6 +159,11 @@ class HttpSession(requests.Session):
     @max_bytes.setter
     def max_bytes(self, size: int | None) -> None:
         self.exchanges.max_bytes = size
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.is_closed = True
+        super().close()
 
     # The methods of ``requests`` return what the next two return; said again for type checkers.
 

@@ -104,8 +104,45 @@ class SourceRun(Protocol):
     def do(self, work: Callable[[], T]) -> T:
         """Do work that blocks: here and now, or in a thread, with an awaitable in the place of its value."""
 
-    def closes(self, close: Callable[[], None]) -> None:
-        """Call ``close`` when the run ends."""
+    @property
+    def sessions(self) -> "Sessions":
+        """Those that the run has open."""
+
+
+class Session(Protocol):
+    """A session, as far as its run is concerned."""
+
+    is_closed: bool
+
+    def close(self) -> None:
+        """Close its connections."""
+
+
+S = TypeVar("S", bound=Session)
+
+
+class Sessions:
+    """The sessions of one run: one for equal options, so that one which is asked for again and again is not made again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # Protects the following.
+        self._open: dict[object, Any] = {}
+
+    def opened(self, options: object, make: Callable[[], S]) -> S:
+        """Return the session with these options."""
+        with self._lock:
+            found: S | None = self._open.get(options)
+            if found is None or found.is_closed:
+                found = self._open[options] = make()
+            return found
+
+    def close(self) -> None:
+        """Close them all."""
+        with self._lock:
+            sessions = list(self._open.values())
+            self._open.clear()
+        for session in sessions:
+            session.close()
 
 
 class LocalSources:
@@ -233,9 +270,10 @@ class NoRun:
         """Do it here and now."""
         return work()
 
-    def closes(self, close: Callable[[], None]) -> None:
-        """It ends with its session."""
-        del close
+    @property
+    def sessions(self) -> "Sessions":
+        """None is kept: each belongs to who asks for it."""
+        return Sessions()
 
 
 def _nothing() -> None:

@@ -266,16 +266,10 @@ class ManagerCredentials(OAuthToken):
     def _origin(self) -> str:
         return "manager"
 
-    def token(self, *, stale: str = "") -> str:
-        """Return the token of the credentials, or, where that is stale, what the manager has now."""
-        if not stale and not self._current:
-            given = self._run.credentials(False).get(self._field)  # noqa: FBT003
-            if isinstance(given, str) and given:
-                self._current = {"access_token": given}
-        return super().token(stale=stale)
-
     def _kept(self) -> Token:
-        return {}
+        """Return what the run has: another session of it may have asked for it."""
+        given = self._run.credentials(False).get(self._field)  # noqa: FBT003
+        return {"access_token": given} if isinstance(given, str) else {}
 
     def _renewed(self, before: Token) -> Token:
         del before

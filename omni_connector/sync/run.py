@@ -6,7 +6,7 @@ Everything here blocks and belongs to the thread of the run; ``SyncContext`` is 
 import copy
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import evolve
@@ -54,7 +54,6 @@ class SyncRun(RunParts):
     Attributes:
         intake: takes what the connector emits.
         checkpoints: saves where it is.
-        closers: called at its end.
         failure: why it was reported as failed.
     """
 
@@ -73,7 +72,6 @@ class SyncRun(RunParts):
         self.intake = Intake(self)
         self.checkpoints = RunCheckpoints(self, covered)
         self.failure: str | None = None
-        self.closers: list[Callable[[], None]] = []
         self._credentials: Any = info.credentials
         self._user_email: str | None = None
         self._asking = threading.Lock()  # Held while the address is asked for, so that it is asked for once.
@@ -248,8 +246,7 @@ class SyncRun(RunParts):
     def close(self) -> None:
         """End the run's own thread, after its end."""
         self._forget_abort()
-        for close in self.closers:
-            close()
+        self.sessions.close()
         self.delivery.close()
         self.inventories.close()
         self.meter.end()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from omni_connector.inventory.of_run import InventoryTerms, RunInventories
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import SecretScope
-from omni_connector.sources.source_run import LocalSources, SharedSources
+from omni_connector.sources.source_run import LocalSources, Sessions, SharedSources
 from omni_connector.sync.delivery import Delivery, DeliveryLimits
 from omni_connector.sync.ledger import DocumentError, ErrorLedger, ErrorLimits
 from omni_connector.sync.pulse import Pulse
@@ -31,6 +31,7 @@ class RunParts:
         inventories: which documents the manager has, by scope.
         secrets: are masked until the run is closed.
         sources: what other threads and processes that read the source have in common with the run.
+        sessions: of its source; closed at its end.
         said: what is logged once a run, and was.
         log_extra: what its lines in the log carry beside their text.
     """
@@ -55,6 +56,7 @@ class RunParts:
         self.delivery = Delivery(info, self.manager, state, self.ledger, limits, meter=self.meter)
         self.use_inventories(InventoryTerms())
         self.sources: SharedSources = LocalSources()
+        self.sessions = Sessions()
         self.said: set[str] = set()
         self.log_extra = {"sync_run_id": info.sync_run_id}
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from attrs import frozen
 
-from omni_connector.sources.source_run import RUN_PATIENCE_SECONDS, SharedSources
+from omni_connector.sources.source_run import RUN_PATIENCE_SECONDS, Sessions, SharedSources
 from omni_connector.sync.colours import Colour
 from omni_connector.sync.run import SyncRun
 
@@ -64,9 +64,10 @@ class RunOfSource:
         """Do it in the colour of the connector."""
         return cast("T", self.colour.call(_AsItIs, work))
 
-    def closes(self, close: Callable[[], None]) -> None:
-        """Call ``close`` when the run ends."""
-        self.run.closers.append(close)
+    @property
+    def sessions(self) -> Sessions:
+        """Those that the run has open."""
+        return self.run.sessions
 
 
 class _AsItIs:

@@ -12,6 +12,9 @@ from support.scripted import Scripted
 from support.source_server import BREAK, Answer, AsyncScripted, SourceServer, reading
 
 from omni_connector import Document, DocumentPermissions
+from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runstore.sources import StoredSources
+from omni_connector.runstore.sqlite import SqliteStore
 from omni_connector.sources import (
     BasicAuth,
     HeaderAuth,
@@ -25,8 +28,9 @@ from omni_connector.sources import (
     TimeOuts,
     http_session,
 )
+from omni_connector.sources.source_run import NoRun
 from omni_connector.telemetry.figures import Stage
-from omni_connector.testing import run_sync
+from omni_connector.testing import MemoryManager, run_sync
 
 
 def emit(ctx, text):
@@ -260,3 +264,36 @@ def test_a_connection_that_cannot_be_made_is_tried_again_also_for_a_post():
     ):
         session.post(url)
     assert not caught.value.was_sent
+
+
+def test_a_run_has_one_session_for_equal_options_and_closes_it():
+    found = []
+
+    def script(ctx):
+        found.extend([ctx.http("http://a"), ctx.http("http://a"), ctx.http("http://b")])
+        with ctx.http("http://a"):
+            pass
+        found.append(ctx.http("http://a"))
+
+    run_sync(Scripted(script))
+    assert found[0] is found[1]
+    assert found[2] is not found[0]
+    assert found[3] is not found[0]
+    assert [session.is_closed for session in found] == [True] * 4
+
+
+def test_sessions_of_one_source_share_its_rate_and_what_its_host_has_said(tmp_path):
+    stores = [SqliteStore(tmp_path / "runs.sqlite3", "c") for _ in range(2)]
+    processes = [StoredSources(SharedRuns.of(store), MemoryManager()) for store in stores]
+    rate = RequestRate(0.1, budget="account-7")
+    assert [shared.spend("source-1", rate) for shared in processes] == [0, pytest.approx(10, abs=1)]
+    assert processes[0].spend("source-2", RequestRate(0.1)) == 0
+    with SourceServer([Answer(headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60"})]) as server:
+        with http_session(NoRun("source-1", shared=processes[0])) as session:
+            session.get(server.url)
+        with http_session(NoRun("source-1", shared=processes[0])) as another:
+            another.patience_seconds = 10
+            with pytest.raises(RateLimitedError, match="not sent"):
+                another.get(server.url)
+    for store in stores:
+        store.close()
