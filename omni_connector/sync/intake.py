@@ -170,6 +170,7 @@ class Intake:
                 self._delivery.add_bytes(pending, payload.buffered_bytes)
                 pending.follow(self._upload(payload, document))
             except BaseException as error:
+                payload.close()
                 pending.set_exception(error)
                 raise
         self.emitted += 1

@@ -86,6 +86,9 @@ class TextPayload:
         """Memory that it takes."""
         return len(self.encoded)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def store(
         self,
         manager: ManagerApi,

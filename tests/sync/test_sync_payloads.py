@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import gc
 import io
 import os
 import socket
@@ -19,6 +20,7 @@ from omni_connector import (
     DocumentPermissions,
     InvalidDocumentError,
     InvalidValueError,
+    SdkClientError,
     Settings,
 )
 from omni_connector.local.contents import normalised
@@ -195,6 +197,24 @@ def test_a_large_file_object_goes_through_a_temporary_file():
         ctx.emit(doc(io.BytesIO(b"x" * (SPOOLED_BYTES * 3)), filename="a.unknown"))
 
     assert synced(work).errors == []
+
+
+def test_the_copy_of_a_file_is_closed_when_its_upload_cannot_begin():
+    class Unwilling(MemoryManager):
+        def upload_file(self, *_):
+            raise SdkClientError("not now", operation="POST /sdk/extract-content", status=500, body="")
+
+    def work(ctx):
+        with pytest.raises(SdkClientError):
+            ctx.emit(doc(b"%PDF", filename="a.pdf"))
+
+    manager = Unwilling()
+    with contextlib.closing(
+        ConnectorService(Emits(work), Settings(manager_url="http://x"), manager)
+    ) as service:
+        service.start_sync(sync_request())
+        manager.wait_for(lambda m: m.status is not None)
+    gc.collect()  # A copy that is open warns, and warnings are errors.
 
 
 @pytest.mark.parametrize(

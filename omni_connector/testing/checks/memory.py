@@ -2,7 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
 from attrs import define, field
@@ -125,7 +125,7 @@ class _Drain(MemoryManager):
     ) -> Pending[str]:
         """Count a file."""
         pending: Pending[str] = Pending()
-        with open_file() as file:
+        with closing(open_file()) as file:
             pending.set_result(
                 self.extract_content(sync_run_id, file, mime_type=mime_type, filename=filename)
             )
