@@ -91,7 +91,7 @@ class MailboxConnector(Connector[Settings, Any, Progress]):
         start, again = (state.messages, state.refused) if state and state.size <= size else (0, [])
         known = ctx.checkpoint.messages if ctx.checkpoint else 0
         permissions = DocumentPermissions(public=config.public, users=config.users)
-        box = mailbox.mbox(path, create=False)
+        box: Any = mailbox.mbox(path, create=False)  # Its keys are numbers; to type checkers they are texts.
         try:
             count = len(box)
             refused: list[int] = []

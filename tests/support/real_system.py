@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
+
+import pytest
 
 from omni_connector import SyncContext
 from omni_connector.models.events import UPSERTS
 from omni_connector.testing import serve_connector
+from omni_connector.testing.checks import Bench, Subject, run_checks
 
 
 class System(Protocol):
@@ -43,9 +46,11 @@ class RealSystemTests:
 
     Attributes:
         connector: its class.
+        known_groups: groups whose members the source does not tell.
     """
 
     connector: type
+    known_groups: ClassVar[frozenset[str]] = frozenset()
 
     def test_only_what_changed_is_sent_and_what_is_gone_is_deleted(self, run_sync, system):
         source = {"config": system.config, "credentials": system.credentials}
@@ -105,6 +110,19 @@ class RealSystemTests:
         wrong = set(system.wrong_credentials.values()) - set(system.credentials.values())
         secrets = [*system.secrets, *wrong]
         assert [secret for secret in secrets if any(secret in text for text in seen)] == []
+
+    @pytest.mark.slow
+    def test_it_passes_the_checks_of_every_connector(self, system, tmp_path):
+        subject = Subject(
+            make=self.connector,
+            config=system.config,
+            credentials=system.credentials,
+            known_groups=self.known_groups,
+            remove_document=system.delete,
+        )
+        with Bench(subject, tmp_path / "bench") as bench:
+            findings = [str(finding) for result in run_checks(bench) for finding in result.findings]
+        assert not findings, "\n".join(findings)
 
 
 class StopAt:

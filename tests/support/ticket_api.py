@@ -26,7 +26,7 @@ class TicketApi:
         tokens: every token that was ever given out.
         asked: method, path and query of each request that was answered with data.
         too_early: how many requests came while the API was closed, but for the first of each time.
-        page_hook: called before each page of tickets.
+        is_lenient: used refresh tokens, and access tokens before the last one, are accepted.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class TicketApi:
         self.tokens = [self.refresh_token]
         self.asked: list[str] = []
         self.too_early = 0
-        self.page_hook = None
+        self.is_lenient = False
         self._access_token: str | None = None
         self._requests_left = 0
         self._numbers = itertools.count(1)
@@ -58,8 +58,8 @@ class TicketApi:
         self._server.close()
 
     def save(self, ticket_id: str, **fields: Any) -> None:
-        """Add or change a ticket; each change is a second after the one before."""
-        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(1785585600 + next(self._moments)))
+        """Add or change a ticket; each change is an hour after the one before."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(1785585600 + 3600 * next(self._moments)))
         before = self.tickets.get(ticket_id, {})
         self.tickets[ticket_id] = {"id": ticket_id, **before, **fields, "updated_at": moment}
 
@@ -73,7 +73,9 @@ class TicketApi:
         if (given["username"], given["password"]) != CLIENT:
             return _error(401, "invalid_client")
         with self._lock:
-            if request.form["refresh_token"] != self.refresh_token:
+            if request.form["refresh_token"] not in (
+                self.tokens if self.is_lenient else [self.refresh_token]
+            ):
                 self.refresh_token = "none: a token was used twice"
                 return _error(400, "invalid_grant")
             number = next(self._numbers)
@@ -95,8 +97,6 @@ class TicketApi:
         return jsonify(projects=list(self.projects.values()))
 
     def _list(self) -> Response:
-        if self.page_hook is not None:
-            self.page_hook()
         self._admit()
         since = request.args.get("updated_since", "")
         found = sorted(self.tickets.values(), key=lambda ticket: (ticket["updated_at"], ticket["id"]))

@@ -1,0 +1,93 @@
+"""The example that reads a bucket, at moto's S3 server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import closing
+
+import boto3
+import pytest
+from s3_connector import S3Connector
+from support.processes import Process
+from support.real_system import RealSystemTests
+
+pytestmark = pytest.mark.slow  # The server and botocore take seconds to start.
+
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": "*"}],
+}
+CALLS_WITHOUT_KEY = 3
+"""So many calls to the server need no key: those that make an account."""
+
+
+class Bucket:
+    """A handbook for a company, with a part for its board."""
+
+    def __init__(self, url, key):
+        self.credentials = {"key_id": key["AccessKeyId"], "secret_key": key["SecretAccessKey"]}
+        self.wrong_credentials = {**self.credentials, "secret_key": "wrong-password-7"}
+        self.secrets = [key["SecretAccessKey"]]
+        self.config = {
+            "bucket": "handbook",
+            "endpoint": url,
+            "readers": {"": ["example.com"], "board/": ["board.example.org"]},
+        }
+        self.documents = {
+            "aardvark": "a.txt",
+            "badger": "travel/b.md",
+            "cheetah": "travel/c ü.html",
+            "dolphin": "board/d.txt",
+        }
+        self.finds = {
+            "ann@example.com": {"aardvark", "badger", "cheetah"},
+            "eve@board.example.org": {"dolphin"},
+            "joe@elsewhere.example": set(),
+        }
+        session = boto3.Session(*self.credentials.values(), region_name="us-east-1")
+        self.s3 = session.client("s3", endpoint_url=url)
+        self.s3.create_bucket(Bucket="handbook")
+        for word, path in self.documents.items():
+            self.put(path, f"Of the {word}.")
+
+    def put(self, path, text):
+        kind = "text/html" if path.endswith("html") else "text/plain"
+        self.s3.put_object(Bucket="handbook", Key=path, Body=text.encode(), ContentType=kind)
+
+    def change(self, word):
+        self.put("a.txt", f"Now of the {word}.")
+        return "a.txt"
+
+    def delete(self):
+        self.s3.delete_object(Bucket="handbook", Key="travel/b.md")
+        return "travel/b.md"
+
+    def close(self):
+        self.s3.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server that checks signatures; its address, and the key of an account."""
+    environment = {"INITIAL_NO_AUTH_ACTION_COUNT": str(CALLS_WITHOUT_KEY)}
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    with Process(*command, env=environment) as process:
+        url = process.wait_for(r"Running on (http://[\d.:]+)")[1]
+        with closing(
+            boto3.Session("none", "none", region_name="us-east-1").client("iam", endpoint_url=url)
+        ) as iam:
+            iam.create_user(UserName="indexer")
+            iam.put_user_policy(UserName="indexer", PolicyName="all", PolicyDocument=json.dumps(POLICY))
+            key = iam.create_access_key(UserName="indexer")["AccessKey"]
+        yield url, key
+
+
+@pytest.fixture
+def system(server):
+    with closing(Bucket(*server)) as bucket:
+        yield bucket
+
+
+class TestS3(RealSystemTests):
+    connector = S3Connector
