@@ -9,7 +9,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 
@@ -21,7 +21,7 @@ Values = Mapping[str, Mapping[Labels, list[float]]]
 """Of each family, by labels: one number; of a histogram the counts of its buckets, the last without limit, then the sum."""
 
 
-@frozen(kw_only=True)
+@frozen
 class Family:
     """One metric.
 
@@ -38,9 +38,9 @@ class Family:
     name: str
     kind: str
     text: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-    is_latest: bool = False
+    labels: tuple[str, ...] = field(default=(), kw_only=True)
+    buckets: tuple[float, ...] = field(default=(), kw_only=True)
+    is_latest: bool = field(default=False, kw_only=True)
 
     @property
     def stays(self) -> bool:

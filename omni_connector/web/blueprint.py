@@ -23,8 +23,7 @@ from omni_connector.web.asgi import Application
 from omni_connector.web.auth import BearerAuth
 from omni_connector.web.bodies import CREDENTIALS_BYTES, SMALL_BYTES, RequestBodies, json_body
 from omni_connector.web.errors import register_error_handlers, surviving
-from omni_connector.web.request_times import RequestTimes
-from omni_connector.web.request_traces import RequestTraces
+from omni_connector.web.observed_requests import ObservedRequests
 from omni_connector.web.responses import action_response, error_response, json_response
 
 EXTENSION = "omni_connector"
@@ -66,12 +65,8 @@ def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Bl
     bodies = RequestBodies(service.settings)
     blueprint.before_request(bodies.begin_request)
     blueprint.teardown_request(bodies.end_request)
-    instruments = service.instruments
     rules = {view.__name__: rule for rule, view, _ in _ROUTES}
-    if instruments.metrics is not None:
-        RequestTimes(instruments.metrics, rules).attach(blueprint)
-    if instruments.tracing is not None:
-        RequestTraces(instruments.tracing, rules).attach(blueprint)
+    ObservedRequests(service.instruments, rules).attach(blueprint)
     for rule, view, method in _ROUTES:
         blueprint.add_url_rule(rule, view_func=surviving(view), methods=[method])
     register_error_handlers(blueprint)
