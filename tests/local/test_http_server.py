@@ -87,8 +87,11 @@ def test_closing_twice_or_before_the_start_is_harmless():
     server = HttpServer(hello)
     server.close()
     server.start()
+    assert requests.get(server.url, timeout=10).text == "hello"
     server.close()
     server.close()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(server.url, timeout=10)
 
 
 def test_start_raises_when_the_port_is_taken():

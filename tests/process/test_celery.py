@@ -138,10 +138,10 @@ def test_no_secret_is_in_redis_or_shown_by_celery_inspect(tmp_path, manager, add
         client.config_set("requirepass", SECRET)
         url = server.url.replace("redis://", f"redis://:{SECRET}@")
         env = {**environ, "OMNI_BROKER_URL": url, "OMNI_RUN_STORE": url}
-        look_for_secrets(manager, address, env, pipe, client)
+        assert_that_no_secret_is_seen(manager, address, env, pipe, client)
 
 
-def look_for_secrets(manager, address, env, pipe, client):
+def assert_that_no_secret_is_seen(manager, address, env, pipe, client):
     target = "support.pausing:Endless"
     with start_web(address, env, target) as web:
         manager.wait_for_connector(web, "web")

@@ -204,6 +204,7 @@ def test_an_event_does_not_wait_longer_than_its_time(make_delivery, counted_firs
     rig.manager.wait_for(lambda manager: len(manager.events) == 1)
     rig.delivery.put(deletion(2))
     rig.manager.wait_for(lambda manager: len(manager.events) == 2)
+    assert sent(rig.manager) == ["doc-1", "doc-2"]
 
 
 def test_a_count_does_not_wait_longer_than_its_time(make_delivery):
@@ -418,8 +419,10 @@ def test_an_interrupted_run_takes_nothing_more_but_delivers_what_it_has(make_del
 def test_an_interruption_sends_what_waits_at_once(make_delivery):
     rig = make_delivery()
     rig.delivery.put(deletion(1))
+    assert sent(rig.manager) == []
     rig.stop.interrupt()
     rig.manager.wait_for(lambda manager: len(manager.events) == 1)
+    assert sent(rig.manager) == ["doc-1"]
 
 
 def test_a_cancellation_after_an_interruption_drops_what_is_left(make_delivery):

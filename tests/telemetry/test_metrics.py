@@ -162,7 +162,8 @@ def test_the_values_are_written_without_being_asked_for(make, tmp_path, monkeypa
     first, second = make(tmp_path), make(tmp_path)
     second.answered("/health", "GET", "200", 0.1)
     seen = ("http_request_duration_seconds_count", "/health", "GET", "200")
-    eventually(lambda: shown(first).get(seen) == 1)
+    eventually(lambda: seen in shown(first))
+    assert shown(first)[seen] == 1
 
 
 def test_after_a_restart_counters_and_successes_go_on(make, tmp_path):
