@@ -15,7 +15,7 @@ from omni_connector.manager import Policies
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.run import RunReport
 from omni_connector.runtime.watch import WatchTimes
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.testing import FaultyManager, ServedConnector, serve_connector
 from omni_connector.testing.faults import QUICK
 

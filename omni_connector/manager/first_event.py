@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 import requests
 
+from omni_connector.manager.carriers import reason_of
 from omni_connector.manager.pending import Pending
-from omni_connector.manager.session_wire import reason_of
 from omni_connector.manager.wire import WireAnswer, WireError, WireRequest
 from omni_connector.pool import WorkerPool
 

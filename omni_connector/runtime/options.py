@@ -12,7 +12,7 @@ from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.queueing import RunQueue
 from omni_connector.runtime.watch import WatchTimes
 from omni_connector.sources.source_run import SharedSources
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.telemetry.instruments import Instruments
 from omni_connector.telemetry.observer import RunObserver
 

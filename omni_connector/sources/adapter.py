@@ -21,8 +21,8 @@ from attrs import define
 from urllib3 import Retry
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ProtocolError, ReadTimeoutError
 
+from omni_connector.manager.carriers import reason_of
 from omni_connector.manager.pooled import PooledAdapter, Sending, sent_here
-from omni_connector.manager.session_wire import reason_of
 from omni_connector.manager.sessions import close_connections
 from omni_connector.sources.errors import ResponseTooLargeError, SourceTimeoutError, SourceUnreachableError
 from omni_connector.sources.rates import RateGate, RequestRate

@@ -12,8 +12,6 @@ import time
 from collections import deque
 from concurrent.futures import CancelledError
 
-from attrs import evolve, frozen
-
 from omni_connector.exceptions import (
     ConnectorError,
     InvalidValueError,
@@ -25,8 +23,8 @@ from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.pending import Pending
 from omni_connector.models.events import EncodedEvent
-from omni_connector.models.sync import SyncMode
 from omni_connector.sync.counters import Counters
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.sync.ledger import DocumentError, ErrorLedger
 from omni_connector.sync.payloads import PendingContent, WithdrawnError
 from omni_connector.sync.refusal import Sender, skips_its_document
@@ -37,40 +35,6 @@ from omni_connector.telemetry.log_context import in_run
 from omni_connector.telemetry.meter import RunMeter
 
 log = logging.getLogger(__name__)
-
-
-@frozen(kw_only=True)
-class DeliveryLimits:
-    """When a batch is sent, and how much may wait.
-
-    Attributes:
-        flush_events: send when so many events wait (PROTOCOL, section 11: 500 full, 100 incremental, 1 realtime).
-        flush_seconds: send when the oldest event, or count, has waited so long.
-        batch_events: most events in one request.
-        batch_bytes: most bytes in one request; managers before 3 June 2026 refuse 2 MiB (PROTOCOL, section 18).
-        buffer_bytes: ``emit`` waits while more than this is on its way, contents included.
-        buffer_events: the same by count.
-    """
-
-    flush_events: int = 500
-    flush_seconds: float = 5.0
-    batch_events: int = 500
-    batch_bytes: int = 1024 * 1024
-    buffer_bytes: int = 16 * 1024 * 1024
-    buffer_events: int = 1_500
-
-    @classmethod
-    def for_mode(cls, mode: SyncMode) -> "DeliveryLimits":
-        """Return the limits that suit a run of ``mode``."""
-        return cls(flush_events={SyncMode.FULL: 500, SyncMode.INCREMENTAL: 100, SyncMode.REALTIME: 1}[mode])
-
-    def shared_by(self, runs: int) -> "DeliveryLimits":
-        """Return limits for each of several deliveries that together keep to these."""
-        return evolve(
-            self,
-            buffer_bytes=max(1, self.buffer_bytes // runs),
-            buffer_events=max(1, self.buffer_events // runs),
-        )
 
 
 _Waiting = tuple[EncodedEvent, int, Pending[str] | None, float]

@@ -21,7 +21,7 @@ from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import error_text, protect_process, secrets_in
 from omni_connector.sync.checkpoints import RunCheckpoints
 from omni_connector.sync.covered import CoveredCounts
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.sync.intake import Intake
 from omni_connector.sync.ledger import (
     ENDED_STAGE,

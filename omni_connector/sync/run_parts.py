@@ -7,7 +7,8 @@ from omni_connector.inventory.of_run import InventoryTerms, RunInventories
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import SecretScope
 from omni_connector.sources.source_run import LocalSources, Sessions, SharedSources
-from omni_connector.sync.delivery import Delivery, DeliveryLimits
+from omni_connector.sync.delivery import Delivery
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.sync.ledger import DocumentError, ErrorLedger, ErrorLimits
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.run_info import RunInfo

@@ -26,7 +26,7 @@ from benchmarks.scripted import (
     expected,
 )
 from benchmarks.worlds import SMALL, World, faulty_world
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.testing.faults import (
     QUICK,
     Answer,

@@ -16,7 +16,7 @@ from omni_connector.models import SyncConfig
 from omni_connector.partitions.layout import LAYOUT_KEY
 from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.options import RuntimeOptions
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 
 AT_ONCE = RuntimeOptions(save_pace=SavePace(least_seconds=0.0, bytes_per_second=10**12))
 COLOURS = pytest.mark.parametrize("kind", [Drives, AsyncDrives])

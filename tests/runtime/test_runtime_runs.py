@@ -27,7 +27,7 @@ from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.run_reports import KEPT_REPORTS
 from omni_connector.runtime.runs import RunRegistry
 from omni_connector.runtime.watch import WatchTimes
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 
 FINAL = {"complete", "fail"}
 

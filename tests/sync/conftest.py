@@ -11,7 +11,8 @@ import pytest
 from omni_connector.event_loop import EventLoop
 from omni_connector.sync.colours import Blocking, OnLoop
 from omni_connector.sync.context import SyncContext
-from omni_connector.sync.delivery import Delivery, DeliveryLimits
+from omni_connector.sync.delivery import Delivery
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.sync.ledger import ErrorLedger
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo

@@ -18,7 +18,7 @@ from omni_connector.exceptions import (
 )
 from omni_connector.models import Document, SyncMode
 from omni_connector.models.events import CREATED, encode_delete, encode_upsert
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 
 WAIT = 60
 IDS = {"sync_run_id": "run-1", "source_id": "source-1"}

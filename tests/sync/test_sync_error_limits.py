@@ -8,7 +8,7 @@ import pytest
 
 from omni_connector import Document, ErrorLimits, SdkClientError, TooManyErrorsError
 from omni_connector.models.codec import decode
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.sync.ledger import CONNECTOR_STAGE, DocumentError, ErrorLedger
 
 OFF = {"total": None, "consecutive": None, "share": None}

@@ -13,7 +13,7 @@ from omni_connector import Document, ErrorLimits, SdkClientError
 from omni_connector.models.codec import decode
 from omni_connector.sync.colours import Blocking
 from omni_connector.sync.context import SyncContext
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState

@@ -14,7 +14,7 @@ from omni_connector import Connector, Document, DocumentPermissions, SyncCancell
 from omni_connector.local import LocalManager, LocalSettings
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.watch import WatchTimes
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.testing import serve_connector
 
 EVERYBODY = DocumentPermissions(public=True)

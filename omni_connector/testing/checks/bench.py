@@ -18,7 +18,7 @@ from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.run import RunReport
 from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
-from omni_connector.sync.delivery import DeliveryLimits
+from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.testing.checks.finding import BrokenRunError, Finding, NotApplicableError
 from omni_connector.testing.checks.interruptions import Interruption, wait_for_either
 from omni_connector.testing.checks.subject import Subject
