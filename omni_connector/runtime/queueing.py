@@ -157,7 +157,7 @@ class RunSender:
     def _still_waits(self, waiting: _Waiting, queued: QueuedRun) -> bool:
         if time.monotonic() < waiting.beat:
             return True
-        if not self._registry.is_queued(queued):
+        if not self._registry.shared.is_held(queued.key, queued.token):
             return False
         waiting.beat = time.monotonic() + HEARTBEAT_SECONDS
         try:
@@ -167,7 +167,7 @@ class RunSender:
         return True
 
     def _give_back(self, queued: QueuedRun) -> None:
-        if self._registry.give_back(queued):
+        if self._registry.shared.give_back(queued.key, queued.token):
             log.warning(
                 "No worker took run %s within %g s (OMNI_QUEUE_SECONDS); the manager will find it lost and resume it. "
                 "Are workers running, and is one of them free? Type: celery -A omni_connector.worker worker",
@@ -182,7 +182,7 @@ class RunSender:
             self._registry.release(waiting.run, "not started")
             return
         try:
-            self._registry.give_back(waiting.queued)
+            self._registry.shared.give_back(waiting.queued.key, waiting.queued.token)
         except RunStoreError as error:
             log.warning("Run %s ends by itself: %s", waiting.run.sync_run_id, error, extra=waiting.run.extra)
 

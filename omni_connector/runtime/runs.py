@@ -15,7 +15,6 @@ from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.runs import CANCELLED, SharedRuns
 from omni_connector.runtime.run import RUNNING, QueuedRun, Run, RunReport
 from omni_connector.runtime.run_reports import RunReports
-from omni_connector.sync.covered import CountsNote
 from omni_connector.sync.state import RunState
 
 log = logging.getLogger(__name__)
@@ -31,13 +30,14 @@ class RunRegistry:
         shared: the runs of all processes; left out, there is this one only.
 
     Attributes:
+        shared: the same, or a store of this process.
         reports: what its runs have done.
         cancelled_elsewhere: called with the id of a run of this process that was cancelled in another.
     """
 
     def __init__(self, shared: SharedRuns | None = None) -> None:
-        self._shared = shared or SharedRuns.of(MemoryStore())
-        self.reports = RunReports(self._shared)
+        self.shared = shared or SharedRuns.of(MemoryStore())
+        self.reports = RunReports(self.shared)
         self.cancelled_elsewhere: Callable[[str], object] = _nothing
         self._lock = threading.Lock()  # Protects everything below.
         self._slots: dict[tuple[str, Slot], Run] = {}
@@ -111,7 +111,7 @@ class RunRegistry:
         if unnamed.lease is not None:
             self._hold(run, unnamed.lease)
             try:
-                self._shared.name(unnamed.lease, unnamed.key, run.key, partial(self._lost, run))
+                self.shared.name(unnamed.lease, unnamed.key, run.key, partial(self._lost, run))
             except BaseException:
                 self._withdraw(run)
                 raise
@@ -128,7 +128,7 @@ class RunRegistry:
         if run.lease is not None or run.state.stopped.is_set():
             return True
         try:
-            if self._shared.is_cancelled(run.sync_run_id):
+            if self.shared.is_cancelled(run.sync_run_id):
                 self._lost(run, CANCELLED)
             elif self._take_lease(run):
                 self.reports.publish(run)
@@ -153,8 +153,8 @@ class RunRegistry:
         lease = run.lease
         if lease is None:
             raise RunStoreError(f"Run {run.sync_run_id} is not held")
-        self._shared.keep_dispatch(lease.claim.token, dispatch, seconds)
-        self._shared.leave(lease, seconds)
+        self.shared.keep_dispatch(lease.claim.token, dispatch, seconds)
+        self.shared.leave(lease, seconds)
         with self._lock:
             self._drop(run)
             self._threads.discard(run)
@@ -174,9 +174,9 @@ class RunRegistry:
                 return None
             run = self._added(key.sync_run_id, key.source_id, key.slot)
         try:
-            dispatch = self._shared.dispatch(queued.token)
+            dispatch = self.shared.dispatch(queued.token)
             lease = (
-                None if dispatch is None else self._shared.adopt(key, queued.token, partial(self._lost, run))
+                None if dispatch is None else self.shared.adopt(key, queued.token, partial(self._lost, run))
             )
         except BaseException:
             self._withdraw(run)
@@ -188,28 +188,12 @@ class RunRegistry:
         self.reports.publish(run)  # From now on the report is this process's.
         return run, dispatch
 
-    def is_queued(self, queued: QueuedRun) -> bool:
-        """Say whether a run that was left still waits to be adopted.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
-        return self._shared.is_held(queued.key, queued.token)
-
-    def give_back(self, queued: QueuedRun) -> bool:
-        """Let a run be lost that was left and that no process has adopted; False when there is none.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
-        return self._shared.give_back(queued.key, queued.token)
-
     def free_slot(self, run: Run) -> None:
         """Let the source's next run start; this one is still reported as running."""
         with self._lock:
             self._drop_slot(run)
         if run.lease is not None:
-            self._shared.free_slot(run.lease, run.key)
+            self.shared.free_slot(run.lease, run.key)
 
     def cancel(self, sync_run_id: str) -> bool:
         """Stop and fence a run of this process and free its slot; False when it is not in progress here."""
@@ -217,14 +201,14 @@ class RunRegistry:
             run = self._runs.get(sync_run_id)
         if run is None:
             return False
-        if run.is_waiting and self._shared.is_shared:
-            self._shared.cancel(sync_run_id)  # Another process may be taking it over.
+        if run.is_waiting and self.shared.is_shared:
+            self.shared.cancel(sync_run_id)  # Another process may be taking it over.
         run.state.cancel()  # Calls back, see _stopped.
         return True
 
     def cancel_elsewhere(self, sync_run_id: str) -> bool:
         """Have another process stop a run, and free its slot now; False when it is not in progress."""
-        return self._shared.is_shared and self._shared.cancel(sync_run_id)
+        return self.shared.is_shared and self.shared.cancel(sync_run_id)
 
     def release(self, run: Run, outcome: str) -> None:
         """Forget a run whose thread ends; keep its report."""
@@ -246,13 +230,9 @@ class RunRegistry:
         """
         with self._lock:
             is_here = sync_run_id in self._runs
-        if not self._shared.is_shared:
+        if not self.shared.is_shared:
             return is_here
-        return self._is_going_on(sync_run_id) if is_here else self._shared.is_running(sync_run_id)
-
-    def counts_note(self, run: Run) -> CountsNote:
-        """Return where the counts of a run are kept for the process that resumes it."""
-        return self._shared.counts_note(run.sync_run_id)
+        return self._is_going_on(sync_run_id) if is_here else self.shared.is_running(sync_run_id)
 
     def report(self, sync_run_id: str) -> RunReport | None:
         """Return the figures of a run in progress, or of one that ended a while ago at most."""
@@ -282,7 +262,7 @@ class RunRegistry:
             SyncConflictError: another run holds the slot.
             RunStoreError: the store is away.
         """
-        lease = self._shared.claim(run.key, partial(self._lost, run))
+        lease = self.shared.claim(run.key, partial(self._lost, run))
         if lease is None:
             return False
         self._hold(run, lease)
@@ -292,12 +272,12 @@ class RunRegistry:
 
     def _hold(self, run: Run, lease: Lease) -> None:
         run.lease = lease
-        if self._shared.is_shared:
+        if self.shared.is_shared:
             run.state.fence.is_assured = lease.is_assured
 
     def _give_up_lease(self, run: Run) -> None:
         if run.lease is not None:
-            self._shared.release(run.lease)
+            self.shared.release(run.lease)
 
     def _withdraw(self, run: Run) -> None:
         with self._lock:
@@ -308,7 +288,7 @@ class RunRegistry:
     def _is_going_on(self, sync_run_id: str) -> bool:
         """Say whether a run of this process was not cancelled in another, which this one learns within a second."""
         try:
-            return self._shared.keeper.is_away or not self._shared.is_cancelled(sync_run_id)
+            return self.shared.keeper.is_away or not self.shared.is_cancelled(sync_run_id)
         except RunStoreError:
             return True
 

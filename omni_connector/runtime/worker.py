@@ -102,7 +102,7 @@ class RunFactory:
         info = evolve(info, identity=_identity(connector.name, info))
         self.names.recall(info.identity)
         self.instruments.run_accepted(info.identity, info.last_sync_at)
-        covered = CoveredCounts(self.registry.counts_note(run))
+        covered = CoveredCounts(self.registry.shared.counts_note(run.sync_run_id))
         with in_run(info.identity):  # Its calls belong to its trace.
             run.sync = SyncRun(
                 info, manager, run.state, limits=limits, error_limits=error_limits, covered=covered

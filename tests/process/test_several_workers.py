@@ -9,6 +9,8 @@ import sqlite3
 import sys
 import tempfile
 import time
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -225,60 +227,51 @@ def test_a_store_that_the_account_of_the_workers_may_not_write_is_refused(open_f
         assert not any("Traceback" in line for line in process.lines)
 
 
+@contextmanager
+def stopped(redis, process):
+    redis.stop()
+    process.wait_for("The run store, Redis at .* cannot be used now")
+    yield
+    redis.start()
+    process.wait_for("The run store, Redis at .*, can be used again")
+
+
+@contextmanager
+def locked(file, process):
+    with closing(sqlite3.connect(file, isolation_level=None)) as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        process.wait_for("cannot be used now: database is locked")
+        yield
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", OUTAGE_SECONDS)
-def test_while_redis_is_stopped_runs_go_on_and_new_ones_wait(
-    tmp_path, manager, address, pipe, own_redis, seconds
+@pytest.mark.parametrize("store", ["redis", "sqlite"])
+def test_while_the_run_store_is_away_runs_go_on_and_new_ones_wait(
+    request, tmp_path, manager, address, pipe, store, seconds
 ):
-    env = {"TEST_MEETING_POINT": str(pipe), "OMNI_RUN_STORE": own_redis.url}
+    if store == "redis":
+        redis = request.getfixturevalue("own_redis")
+        url, away = redis.url, partial(stopped, redis)
+    else:
+        file = tmp_path / "runs.sqlite3"
+        url, away = f"sqlite:///{file}", partial(locked, file)
+    env = {"TEST_MEETING_POINT": str(pipe), "OMNI_RUN_STORE": url}
     with workers_of(address, manager, "support.pausing:Endless", **env) as process:
         manager.wait_for_connector(process, "web")
         sources = [manager.add_source("web", {}) for _ in range(2)]
         run = manager.trigger(sources[0])
         meet(pipe)
-        own_redis.stop()
-        process.wait_for("The run store, Redis at .* cannot be used now")
-        stopped = time.monotonic()
-        waiting = manager.trigger(sources[1])
-        process.wait_for(f"Run {waiting} waits for the run store")
-        while time.monotonic() - stopped < seconds:
-            assert requests.get(f"{address.url}/health", timeout=PROBE_SECONDS).ok
-            assert answers(address, run) <= {True, 404}
-            assert answers(address, waiting) <= {True, 404}
-        assert next(manager.progress(run))["status"] == "running"
-        own_redis.start()
-        process.wait_for("The run store, Redis at .*, can be used again")
-        meet(pipe)  # The one that waited has begun.
-        eventually(lambda: answers(address, run) == answers(address, waiting) == {True})
-        for each, source in zip((run, waiting), sources, strict=True):
-            manager.cancel(each)
-            process.wait_for(rf"Sync of source .*{source}\)? cancelled: .*")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seconds", OUTAGE_SECONDS)
-def test_while_the_file_is_locked_runs_go_on_and_new_ones_wait(tmp_path, manager, address, pipe, seconds):
-    file = tmp_path / "runs.sqlite3"
-    env = {"TEST_MEETING_POINT": str(pipe), "OMNI_RUN_STORE": f"sqlite:///{file}"}
-    with workers_of(address, manager, "support.pausing:Endless", **env) as process:
-        manager.wait_for_connector(process, "web")
-        sources = [manager.add_source("web", {}) for _ in range(2)]
-        run = manager.trigger(sources[0])
-        meet(pipe)
-        lock = sqlite3.connect(file, isolation_level=None)
-        try:
-            lock.execute("BEGIN IMMEDIATE")
-            process.wait_for("cannot be used now: database is locked")
-            locked = time.monotonic()
+        with away(process):
+            began = time.monotonic()
             waiting = manager.trigger(sources[1])
             process.wait_for(f"Run {waiting} waits for the run store")
-            while time.monotonic() - locked < seconds:
+            while time.monotonic() - began < seconds:
                 assert requests.get(f"{address.url}/health", timeout=PROBE_SECONDS).ok
                 assert answers(address, run) <= {True, 404}
                 assert answers(address, waiting) <= {True, 404}
-        finally:
-            lock.close()
-        meet(pipe)
+            assert next(manager.progress(run))["status"] == "running"
+        meet(pipe)  # The one that waited has begun.
         eventually(lambda: answers(address, run) == answers(address, waiting) == {True})
         for each, source in zip((run, waiting), sources, strict=True):
             manager.cancel(each)

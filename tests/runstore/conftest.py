@@ -9,11 +9,17 @@ import pytest
 import redis
 from support.passing_time import PassingTime
 from support.redis_server import RedisServer
+from support.scripted import Holding
+from support.switchable_store import SwitchableStore
 
 from omni_connector.runstore import keeper, redis_store
+from omni_connector.runstore.keeper import LeaseKeeper
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.redis_store import RedisStore
+from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.sqlite import SqliteStore
+from omni_connector.runtime.service import ConnectorService
+from omni_connector.testing import MemoryManager
 
 WAIT = 60
 """Seconds for which a call may wait for a store on a machine that is slow."""
@@ -69,3 +75,26 @@ def make_store(request, tmp_path, monkeypatch, clock):
 @pytest.fixture
 def store(make_store):
     return make_store()
+
+
+@pytest.fixture
+def manager():
+    return MemoryManager()
+
+
+@pytest.fixture
+def serve(make_store, manager):
+    """Make services whose ``store`` can be taken away; at the end each is closed, and what its connector holds is let go."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(connector, *, settings, options, times):
+            store = SwitchableStore(make_store())
+            shared = SharedRuns(store, LeaseKeeper(store, times))
+            service = ConnectorService(connector, settings, manager, options=options, shared=shared)
+            service.store = store
+            stack.callback(service.close)
+            if isinstance(connector, Holding):
+                stack.callback(connector.release.set)
+            return service
+
+        yield serve

@@ -10,19 +10,15 @@ import attrs
 import pytest
 from support.partitioned import AsyncDrives, Drives, Gate, arrived, states
 from support.scripted import WAIT, emit, sync_request
-from support.switchable_store import SwitchableStore
 from support.waiting import eventually
 
 from omni_connector import Settings
 from omni_connector.exceptions import RunQueueError, SdkClientError
 from omni_connector.models.codec import encode
 from omni_connector.partitions.merger import SavePace
-from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
-from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runstore.keeper import KeeperTimes
 from omni_connector.runtime import partition_offers, partition_readings
 from omni_connector.runtime.options import RuntimeOptions
-from omni_connector.runtime.service import ConnectorService
-from omni_connector.testing import MemoryManager
 
 LEASE = 60.0
 QUICK = KeeperTimes(lease_seconds=LEASE, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
@@ -59,11 +55,6 @@ def quickly(monkeypatch):
 
 
 @pytest.fixture
-def manager():
-    return MemoryManager()
-
-
-@pytest.fixture
 def queue():
     return Queue()
 
@@ -71,23 +62,21 @@ def queue():
 class Worker:
     """A process that has runs and reads partitions; ``reads_here`` is off where a test decides who reads."""
 
-    def __init__(self, stack, make_store, manager, queue, connector, *, seconds):
-        self.store = SwitchableStore(make_store())
+    def __init__(self, stack, serve, queue, connector, *, seconds):
         self.connector = connector
-        self.service = ConnectorService(
+        self.service = serve(
             connector,
-            attrs.evolve(Settings(manager_url="http://manager"), queue_seconds=seconds),
-            manager,
+            settings=Settings(manager_url="http://manager", queue_seconds=seconds),
             options=RuntimeOptions(
                 dispatch_seconds=0.0,
                 partition_queue=queue,
                 save_pace=SavePace(least_seconds=0.0, bytes_per_second=10**12),
             ),
-            shared=SharedRuns(self.store, LeaseKeeper(self.store, QUICK)),
+            times=QUICK,
         )
+        self.store = self.service.store
         self._queue = queue
         self._stack = stack
-        stack.callback(self.service.close)
 
     def take(self, key=None):
         """Read the next partition that is sent, in a thread, as a task would."""
@@ -112,11 +101,11 @@ class Worker:
 
 
 @pytest.fixture
-def process(make_store, manager, queue):
+def process(serve, queue):
     with contextlib.ExitStack() as stack:
 
         def make(connector, *, seconds=60):
-            return Worker(stack, make_store, manager, queue, connector, seconds=seconds)
+            return Worker(stack, serve, queue, connector, seconds=seconds)
 
         yield make
 

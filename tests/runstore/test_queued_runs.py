@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 
 import attrs
@@ -11,20 +10,16 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from support.partitioned import Drives
 from support.scripted import Holding, Scripted, emit, sync_request
-from support.switchable_store import SwitchableStore
 from support.waiting import eventually
 
 from omni_connector import Settings
 from omni_connector.exceptions import RunQueueError, SdkClientError, SyncConflictError
-from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
-from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runstore.keeper import KeeperTimes
 from omni_connector.runstore.store import LEASE_SECONDS
 from omni_connector.runtime import queueing
 from omni_connector.runtime.options import RuntimeOptions
-from omni_connector.runtime.service import ConnectorService
 from omni_connector.telemetry.instruments import Instruments
 from omni_connector.telemetry.tracing import Tracing
-from omni_connector.testing import MemoryManager
 
 WAIT_SECONDS = 60.0
 QUICK = KeeperTimes(lease_seconds=60, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
@@ -60,40 +55,22 @@ def quickly(monkeypatch):
 
 
 @pytest.fixture
-def manager():
-    return MemoryManager()
-
-
-@pytest.fixture
 def queue():
     return Queue()
 
 
 @pytest.fixture
-def process(make_store, manager, queue):
+def process(serve, queue):
     """Make services: those with ``sends`` send their runs, the others are workers."""
-    with contextlib.ExitStack() as stack:
 
-        def make(connector, *, sends=False, tracing=None):
-            store = SwitchableStore(make_store())
-            service = ConnectorService(
-                connector,
-                attrs.evolve(SETTINGS, queue_seconds=WAIT_SECONDS),
-                manager,
-                options=RuntimeOptions(
-                    dispatch_seconds=0.0,
-                    queue=queue if sends else None,
-                    instruments=Instruments(tracing=tracing),
-                ),
-                shared=SharedRuns(store, LeaseKeeper(store, QUICK)),
-            )
-            service.store = store
-            stack.callback(service.close)
-            if isinstance(connector, Holding):
-                stack.callback(connector.release.set)
-            return service
+    def make(connector, *, sends=False, tracing=None):
+        options = RuntimeOptions(
+            dispatch_seconds=0.0, queue=queue if sends else None, instruments=Instruments(tracing=tracing)
+        )
+        settings = attrs.evolve(SETTINGS, queue_seconds=WAIT_SECONDS)
+        return serve(connector, settings=settings, options=options, times=QUICK)
 
-        yield make
+    return make
 
 
 def test_a_run_is_running_from_the_answer_until_its_worker_ends_it(process, queue, manager):

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 
 import attrs
 import pytest
 from support.scripted import WAIT, Holding, Scripted, emit, sync_request
-from support.switchable_store import SwitchableStore
 from support.waiting import eventually
 
 from omni_connector import Settings
 from omni_connector.exceptions import ConnectorError, RunStoreError, SyncConflictError
 from omni_connector.models import SyncConfig
 from omni_connector.models.sync import RunProgress
-from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
-from omni_connector.runstore.runs import SharedRuns
+from omni_connector.runstore.keeper import KeeperTimes
 from omni_connector.runtime import offers, registrar, runs
 from omni_connector.runtime.options import RuntimeOptions
-from omni_connector.runtime.service import ConnectorService
 from omni_connector.runtime.watch import WatchTimes
-from omni_connector.testing import MemoryManager
 
 LEASE = 60.0
 QUICK = KeeperTimes(lease_seconds=LEASE, renew_seconds=0.02, idle_seconds=0.02, retry_seconds=0.02)
 SETTINGS = Settings(manager_url="http://manager", connector_url="http://here:8000")
 
 pytestmark = pytest.mark.parametrize("make_store", ["sqlite", "redis"], indirect=True)
-
-
-@pytest.fixture
-def manager():
-    return MemoryManager()
 
 
 @pytest.fixture(autouse=True)
@@ -42,27 +32,14 @@ def impatient(monkeypatch):
 
 
 @pytest.fixture
-def process(make_store, manager):
-    """Make services that share a store and have served for long. ``store`` of a service can be taken away."""
-    with contextlib.ExitStack() as stack:
+def process(serve):
+    """Make services that share a store and have served for long."""
 
-        def make(connector, *, times=QUICK, settings=SETTINGS):
-            store = SwitchableStore(make_store())
-            options = RuntimeOptions(dispatch_seconds=0.0, watch=WatchTimes(look_seconds=0.02))
-            service = ConnectorService(
-                connector,
-                settings,
-                manager,
-                options=options,
-                shared=SharedRuns(store, LeaseKeeper(store, times)),
-            )
-            service.store = store
-            stack.callback(service.close)
-            if isinstance(connector, Holding):
-                stack.callback(connector.release.set)
-            return service
+    def make(connector, *, times=QUICK, settings=SETTINGS):
+        options = RuntimeOptions(dispatch_seconds=0.0, watch=WatchTimes(look_seconds=0.02))
+        return serve(connector, settings=settings, options=options, times=times)
 
-        yield make
+    return make
 
 
 def ended(service, run="run-1"):

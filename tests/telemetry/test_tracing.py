@@ -232,24 +232,17 @@ class InParts(Connector):
         emit(ctx, partition.key)
 
 
-def test_partitions_belong_to_the_trace_of_their_run(manager, plain_client, start, spans):
-    app = start(InParts(), plain_client, spans)
-    app.post("/sync", json=SYNC)
-    eventually(lambda: spans.named("full sync"))
-    run = spans.one("full sync")
-    assert run.attributes["omni.outcome"] == "completed"
-    uploads = spans.named("POST /sdk/content")
-    assert [span.parent.span_id for span in uploads] == [run.context.span_id] * 2
-
-
 class Async(Scripted):
     async def sync(self, source_config, credentials, state, ctx):
         await ctx.content_storage.save("text")
         await emit(ctx, 1)
 
 
-def test_an_async_connector_belongs_to_it(manager, plain_client, start, spans):
-    app = start(Async(), plain_client, spans)
+@pytest.mark.parametrize("kind", [InParts, Async])
+def test_partitions_and_async_connectors_belong_to_the_trace_of_their_run(
+    manager, plain_client, start, spans, kind
+):
+    app = start(kind(), plain_client, spans)
     app.post("/sync", json=SYNC)
     eventually(lambda: spans.named("full sync"))
     run = spans.one("full sync")
