@@ -218,9 +218,13 @@ class RunRegistry:
         finally:
             with self._lock:
                 self._drop(run)
-                self._threads.discard(run)
-            self._give_up_lease(run)
-            run.over.set()
+            try:
+                self._give_up_lease(run)
+            finally:
+                # Last, because a process that ends waits for those, and then closes the store.
+                with self._lock:
+                    self._threads.discard(run)
+                run.over.set()
 
     def is_running(self, sync_run_id: str) -> bool:
         """Say whether the run is in progress: from its claim until its final call was answered.
