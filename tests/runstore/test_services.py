@@ -77,7 +77,7 @@ def test_a_run_is_known_everywhere_until_its_end(process):
     assert other.report("run-1").outcome == "running"
     connector.release.set()
     assert ended(other).outcome == "completed"
-    assert not other.is_running("run-1")
+    eventually(lambda: not other.is_running("run-1"))  # Its lease is given up after its report.
     other.start_sync(sync_request(run="run-2"))
     ended(other, "run-2")
 
