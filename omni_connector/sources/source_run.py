@@ -35,9 +35,11 @@ class SharedSources(Protocol):
 
     def gate(self, source_id: str, host: str) -> RateGate:
         """Return what makes all requests to a host wait after it has said that it allows no more for a while."""
+        ...
 
     def spend(self, source_id: str, rate: RequestRate) -> float:
         """Pay for a request; return for how many seconds to wait before it is sent."""
+        ...
 
     def lock(self, run: "SourceRun", name: str) -> AbstractContextManager[None]:
         """Hold a name of a run's source that one thread of one process at a time holds.
@@ -45,12 +47,15 @@ class SharedSources(Protocol):
         Raises:
             SyncCancelledError: the run was asked to stop while it waits.
         """
+        ...
 
     def kept_tokens(self, source_id: str) -> TokenPlace:
         """Return where rotating refresh tokens are kept; durable."""
+        ...
 
     def cached_tokens(self, source_id: str) -> TokenPlace:
         """Return where access tokens are kept that can be had again."""
+        ...
 
     def beside_tokens(
         self, source_id: str, notes: dict[str, Any], known: Any
@@ -62,6 +67,7 @@ class SharedSources(Protocol):
             notes: the connector's own.
             known: the connector state as far as the caller knows it.
         """
+        ...
 
 
 class SourceRun(Protocol):
@@ -70,23 +76,28 @@ class SourceRun(Protocol):
     @property
     def source_id(self) -> str:
         """Id of the source; empty where there is none."""
+        ...
 
     @property
     def shared(self) -> SharedSources:
         """What others that read the source have in common with it."""
+        ...
 
     @property
     def patience_seconds(self) -> float:
         """How long one request waits for a rate limit in all."""
+        ...
 
     def raise_if_stopped(self) -> None:
         """Raise SyncCancelledError when the run was asked to stop."""
 
     def on_stop(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call ``callback`` when the run is asked to stop, at once if it was; return how to forget it."""
+        ...
 
     def alive(self, what: str) -> AbstractContextManager[None]:
         """Around a request: meanwhile the run makes progress."""
+        ...
 
     def wait(self, seconds: float, why: str) -> None:
         """Wait for a rate limit or before a repeat.
@@ -100,9 +111,11 @@ class SourceRun(Protocol):
 
     def credentials(self, fresh: bool) -> dict[str, Any]:  # noqa: FBT001 - from a face where it has a name.
         """Return the source's credentials; ``fresh`` asks the manager for them."""
+        ...
 
     def do(self, work: Callable[[], T]) -> T:
         """Do work that blocks: here and now, or in a thread, with an awaitable in the place of its value."""
+        ...
 
     @property
     def sessions(self) -> "Sessions":
