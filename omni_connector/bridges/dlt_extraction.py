@@ -5,6 +5,7 @@ This is the only module that imports dlt.
 
 import json
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
@@ -42,6 +43,8 @@ SETTINGS = {
 
 DltState = dict[str, Any]
 
+_entering = threading.Lock()
+
 
 class QuietRunContext(RunContext):  # type: ignore[misc]
     """dlt's surroundings without its files: no ``secrets.toml``, no variables, no telemetry, its log in ours."""
@@ -61,11 +64,12 @@ class QuietRunContext(RunContext):  # type: ignore[misc]
     def enter(cls) -> None:
         """Make it dlt's run context in this process, once."""
         container = Container()
-        if PluggableRunContext not in container:
-            container[PluggableRunContext] = PluggableRunContext(cls("."))
-        elif not isinstance(container[PluggableRunContext].context, cls):
-            stop_telemetry()
-            container[PluggableRunContext].reload(cls("."))
+        with _entering:
+            if PluggableRunContext not in container:
+                container[PluggableRunContext] = PluggableRunContext(cls("."))
+            elif not isinstance(container[PluggableRunContext].context, cls):
+                stop_telemetry()
+                container[PluggableRunContext].reload(cls("."))
 
 
 @frozen(kw_only=True)

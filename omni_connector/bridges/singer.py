@@ -4,7 +4,8 @@ import dataclasses
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import attrs
 from attrs import define, field, frozen
@@ -12,15 +13,16 @@ from attrs import define, field, frozen
 from omni_connector.bridges.filing import Filing, Pace, documents_of, with_config
 from omni_connector.bridges.reading import read
 from omni_connector.bridges.singer_catalog import Catalog, Streams, replication_methods, selected
+from omni_connector.bridges.singer_config import TapConfig
 from omni_connector.bridges.singer_tap import TapCommand, TapError, TapFolder, TapProcess, shown
 from omni_connector.connector import Connector
 from omni_connector.connector_base.base import Config, Credentials
 from omni_connector.models.document import Document, DocumentPermissions
+from omni_connector.models.json_values import plain_json
 from omni_connector.sync.context import SyncContext
+from omni_connector.sync.source_run import RunOfSource
 
 __all__ = ["SingerConnector", "Stream", "TapError"]
-
-LINES_AHEAD = 100
 
 FULL_TABLE = "FULL_TABLE"
 
@@ -110,21 +112,27 @@ class SingerConnector(Connector[Config, Credentials]):
         """Run the tap from ``state`` on, and find out what is gone."""
         command = TapCommand.of(self.tap, self.tap_environment, idle_seconds=self.idle_minutes * 60)
         run = TapRun(self, ctx, command.name, state or {}, source_config)
+        tokens = RunOfSource(ctx._run, ctx._colour).shared.kept_tokens(ctx.source_id)  # noqa: SLF001 - as ``ctx.http`` does.
+        declared = plain_json(dict(self.tap_config(source_config, credentials)), path="tap_config")
+        config = TapConfig(tokens, cast("dict[str, Any]", declared))
         with TapFolder() as folder:
-            arguments = [
-                "--config",
-                folder.write("config.json", dict(self.tap_config(source_config, credentials))),
-            ]
-            if self.discovers:
-                catalog = selected(discovered(ctx, command, folder, arguments), self.streams)
-                run.methods = replication_methods(catalog)
-                arguments += ["--catalog", folder.write("catalog.json", catalog)]
-            if run.tap_state:
-                arguments += ["--state", folder.write("state.json", run.tap_state)]
-            with closing(tap_lines(ctx, command, folder, arguments)) as lines:
-                for line in lines:
-                    run.take(line)
+            path = folder.write("config.json", config.given)
+            try:
+                self._run_tap(run, command, folder, ["--config", path])
+            finally:
+                config.keep(Path(path))
         run.finish()
+
+    def _run_tap(self, run: "TapRun", command: TapCommand, folder: TapFolder, arguments: list[str]) -> None:
+        if self.discovers:
+            catalog = selected(discovered(run.ctx, command, folder, arguments), self.streams)
+            run.methods = replication_methods(catalog)
+            arguments += ["--catalog", folder.write("catalog.json", catalog)]
+        if run.tap_state:
+            arguments += ["--state", folder.write("state.json", run.tap_state)]
+        with closing(tap_lines(run.ctx, command, folder, arguments)) as lines:
+            for line in lines:
+                run.take(line)
 
 
 @define(eq=False)
@@ -132,12 +140,13 @@ class TapRun:
     """What one run makes of the messages of its tap.
 
     Attributes:
+        ctx: the run at the manager.
         tap_state: the last STATE.
         methods: how streams are read, by the catalogue.
     """
 
     _connector: SingerConnector
-    _ctx: SyncContext
+    ctx: SyncContext
     _tap: str
     _given: dict[str, Any]
     _config: Any
@@ -157,13 +166,13 @@ class TapRun:
     def __attrs_post_init__(self) -> None:
         self._document = with_config(self._connector.document, self._config)
         self._permissions = with_config(self._connector.permissions, self._config)
-        self._whole = Filing(self._ctx, "")
+        self._whole = Filing(self.ctx, "")
         self.tap_state = self._given.get("singer")
-        if self._given.get("run") == self._ctx.sync_run_id:
+        if self._given.get("run") == self.ctx.sync_run_id:
             self._reads_all = self._given["reads_all"]
         else:
             self._reads_all = not self.tap_state or self._whole.is_due()
-        if self._reads_all and self._given.get("run") != self._ctx.sync_run_id:
+        if self._reads_all and self._given.get("run") != self.ctx.sync_run_id:
             self.tap_state = None
 
     def take(self, line: bytes) -> None:
@@ -198,14 +207,14 @@ class TapRun:
             filing.finish(is_complete=name not in self._connector.append_only and self._is_whole(name))
         self._whole.finish(is_complete=self._reads_all)
         versions = {**self._given.get("versions", {}), **self._versions}
-        self._ctx.complete({"singer": self.tap_state, "versions": versions})
+        self.ctx.complete({"singer": self.tap_state, "versions": versions})
 
     def _take_schema(self, message: dict[str, Any]) -> None:
         name = message["stream"]
         keys = tuple(message.get("key_properties") or ())
         self._streams[name] = Stream(name, message["schema"], keys)
         if name not in self._scopes:
-            self._scopes[name] = Filing(self._ctx, name)
+            self._scopes[name] = Filing(self.ctx, name)
 
     def _take_record(self, message: dict[str, Any]) -> None:
         stream = self._streams.get(message["stream"])
@@ -223,11 +232,11 @@ class TapRun:
     def _take_state(self, value: Any) -> None:
         self.tap_state = value
         if self._pace.is_due():
-            self._ctx.save_state(
+            self.ctx.save_state(
                 {
                     "singer": value,
                     "versions": self._given.get("versions", {}),
-                    "run": self._ctx.sync_run_id,
+                    "run": self.ctx.sync_run_id,
                     "reads_all": self._reads_all,
                 }
             )
@@ -300,7 +309,9 @@ def tap_lines(
     with TapProcess(command, folder, tuple(arguments)) as process:
         forget = ctx.on_stop(process.ask_to_end)
         try:
-            with closing(read(ctx, f"tap {command.name}", process.lines, ahead=LINES_AHEAD)) as lines:
-                yield from lines
+            with closing(read(ctx, f"tap {command.name}", process.batches)) as batches:
+                for batch in batches:
+                    ctx.raise_if_cancelled()  # Also a tap that only writes to its log is alive.
+                    yield from batch
         finally:
             forget()

@@ -133,16 +133,21 @@ class TapProcess:
     def __enter__(self) -> Self:
         home = str(self._folder.path)
         environment = passed_on_environment() | {"HOME": home, "TMPDIR": home, "PYTHONUNBUFFERED": "1"}
-        self._popen = subprocess.Popen(  # noqa: S603 - the author's own program, without a shell.
-            [*self._command.program, *self._arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment | dict(self._command.environment),
-            cwd=home,
-            start_new_session=True,
-            bufsize=0,
-        )
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603 - the author's own program, without a shell.
+                [*self._command.program, *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment | dict(self._command.environment),
+                cwd=home,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                f"The tap {self._command.program[0]} cannot be started: {error}"
+            ) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -159,8 +164,10 @@ class TapProcess:
             self._asked_to_end = time.monotonic()
             self._signal(signal.SIGTERM)
 
-    def lines(self) -> Generator[bytes, None, None]:
-        """Yield the lines of its output, and log those of its errors; for the thread that reads.
+    def batches(self) -> Generator[list[bytes], None, None]:
+        """Yield the lines of its output as they come, none where it has written to its errors only, which are logged.
+
+        For the thread that reads.
 
         Raises:
             TapError: it hangs, writes a line that is too long, or ends with an error.
@@ -174,12 +181,13 @@ class TapProcess:
                 selector.register(_pipe(self._popen.stderr), selectors.EVENT_READ, errors)
                 while selector.get_map():
                     for buffer, data in self._wait(selector):
-                        for line in buffer.lines(data):
-                            if buffer is errors:
+                        lines = list(buffer.lines(data))
+                        if buffer is errors:
+                            for line in lines:
                                 said.add(line)
-                            else:
-                                yield line
-                        if buffer is output and buffer.is_too_long:
+                            lines = []
+                        yield lines
+                        if output.is_too_long:
                             raise TapError(
                                 self._command.name, f"a message is longer than {LONGEST_LINE >> 20} MiB"
                             )

@@ -13,6 +13,7 @@ from omni_connector.runtime.run_stack import thread_of_run
 from omni_connector.testing import serve_connector
 
 dlt = pytest.importorskip("dlt")
+pytestmark = pytest.mark.slow  # To import dlt alone takes two seconds.
 
 
 class Desk(DltConnector):

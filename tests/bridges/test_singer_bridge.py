@@ -99,19 +99,23 @@ def test_the_environment_is_the_taps_own_and_its_config_is_for_the_owner_only_an
     assert "ended with signal SIGKILL" in result.error
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("lines", "error"),
     [
         ([record(1), "Traceback: no"], "in stream 'issues', line 3: 'Traceback: no' is no Singer message"),
-        ([{"type": "RECORD", "stream": "issues"}], "line 2: .* its 'record' is missing"),
-        (
-            [{"type": "RECORD", "stream": "other", "record": {}}],
-            "stream 'other', line 2: a RECORD came before the SCHEMA",
+        slow([{"type": "RECORD", "stream": "issues"}], "line 2: .* its 'record' is missing"),
+        slow(
+            [{"type": "RECORD", "stream": "o", "record": {}}],
+            "stream 'o', line 2: a RECORD came before the SCHEMA",
         ),
         ([record(1), "error no such table", "exit 3"], r"exit code 3; it said: .*no such table"),
-        ([record(1), "hang"], "wrote nothing for 0.6 s; it hangs"),
-        ([record(1), "long 300000"], "a message is longer than"),
-        ([{"type": "BATCH", "stream": "issues"}], "take batch_config out"),
+        slow([record(1), "hang"], "wrote nothing for 0.6 s; it hangs"),
+        slow([record(1), "long 300000"], "a message is longer than"),
+        slow([{"type": "BATCH", "stream": "issues"}], "take batch_config out"),
     ],
 )
 def test_a_tap_that_fails_fails_the_run_with_what_and_where_and_nothing_is_deleted(
@@ -206,6 +210,21 @@ def test_a_tap_that_is_not_installed_is_an_error_that_says_what_to_do(run_sync):
 
     result = run_sync(Missing(), config={})
     assert "There is no Singer tap 'tap-nothing' on PATH" in result.error
+
+
+def test_a_token_that_the_tap_has_changed_in_its_config_is_kept_for_the_next_run(run_sync, monkeypatch):
+    given = []
+    write = singer.TapFolder.write
+    monkeypatch.setattr(
+        singer.TapFolder,
+        "write",
+        lambda self, name, value: (
+            (given.append(value["token"]) if name == "config.json" else None) or write(self, name, value)
+        ),
+    )
+    for credentials in ({"token": "t0ken-7"}, {"token": "t0ken-7"}, {"token": "t0ken-8"}):
+        run_sync(Issues(), config=config("rotate", "exit 1"), credentials=credentials)
+    assert given == ["t0ken-7", "t0ken-7+", "t0ken-8"]
 
 
 @define

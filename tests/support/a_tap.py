@@ -19,7 +19,9 @@ def main():
         print(json.dumps({"streams": config.get("streams", [])}))
         return
     for line in config.get("lines", []):
-        if isinstance(line, dict):
+        if line == "rotate":
+            Path(arguments["--config"]).write_text(json.dumps({**config, "token": config["token"] + "+"}))
+        elif isinstance(line, dict):
             print(json.dumps(line), flush=True)
         else:
             say(line)
