@@ -123,11 +123,11 @@ class Extraction:
         due: says whether a state is wanted at this moment, where one is possible.
     """
 
-    _make: Callable[[], Any]
-    _saved: DltState
-    _skipped: frozenset[str]
-    _begun: list[str]
-    _due: Callable[[], bool]
+    make: Callable[[], Any]
+    saved: DltState
+    skipped: frozenset[str]
+    begun: list[str]
+    due: Callable[[], bool]
     _state: DltState = field(init=False, factory=dict)
 
     def pages(self) -> Generator[Rows | Reached, None, None]:
@@ -137,11 +137,11 @@ class Extraction:
             ConfigurationError: the source is none, or a setting is missing.
         """
         QuietRunContext.enter()
-        self._state = dlt_json.typed_loads(json.dumps(self._saved)) if self._saved else {}
+        self._state = dlt_json.typed_loads(json.dumps(self.saved)) if self.saved else {}
         registered = set(SourceReference.SOURCES)
         try:
-            with Container().injectable_context(StateInjectableContext(state=self._state)):
-                sources = list(sources_of(self._make()))
+            with Container().injectable_context(StateInjectableContext(state=_as_dlts(self._state))):
+                sources = list(sources_of(self.make()))
             self._require_distinct_names(sources)
             for source in sources:
                 for group in groups_of(source):
@@ -158,13 +158,13 @@ class Extraction:
 
     def _read(self, source: DltSource, group: list[DltResource]) -> Iterator[Rows | Reached]:
         """Read a resource together with those that are made from its rows."""
-        wanted = [each for each in group if each.name not in self._skipped]
+        wanted = [each for each in group if each.name not in self.skipped]
         if not wanted:
             return
         for name in {name for each in wanted for name in lineage(each)}:
             full_name = f"{source.name}.{name}"
-            if full_name not in self._begun and self._is_unread(source, name):
-                self._begun.append(full_name)
+            if full_name not in self.begun and self._is_unread(source, name):
+                self.begun.append(full_name)
         by_name = {each.name: each for each in wanted}
         counts: Counter[str] = Counter()
         for item in _items(source, wanted, self._state):
@@ -175,17 +175,17 @@ class Extraction:
             first = counts[resource.name] + 1
             counts[resource.name] += len(rows)
             yield Rows(resource=resource.name, rows=rows, first=first, hard_delete=_hard_delete(resource))
-            if len(group) == 1 and self._due() and self._is_safe_between_pages(source, resource):
-                yield Reached(state=self._snapshot(), begun=list(self._begun))
+            if len(group) == 1 and self.due() and self._is_safe_between_pages(source, resource):
+                yield Reached(state=self._snapshot(), begun=list(self.begun))
         yield Reached(
             state=self._snapshot(),
-            begun=list(self._begun),
+            begun=list(self.begun),
             finished={each.name: self._is_whole(source, each) for each in wanted},
         )
 
     def _is_whole(self, source: DltSource, resource: DltResource) -> bool:
         """Say whether this run has read all rows that there are."""
-        from_the_start = all(f"{source.name}.{name}" in self._begun for name in lineage(resource))
+        from_the_start = all(f"{source.name}.{name}" in self.begun for name in lineage(resource))
         return from_the_start and not is_limited(resource)
 
     def _snapshot(self) -> DltState:
@@ -274,7 +274,7 @@ def _items(source: DltSource, resources: list[DltResource], state: DltState) -> 
     """Yield dlt's items with the pipe that each comes from, which iterating a source does not show."""
     contexts = [
         ConfigSectionContext(sections=("sources", source.section, source.name), source_state_key=source.name),
-        StateInjectableContext(state=state),
+        StateInjectableContext(state=_as_dlts(state)),
         SourceSchemaInjectableContext(source.schema),
         SourceInjectableContext(source),
     ]
@@ -282,7 +282,7 @@ def _items(source: DltSource, resources: list[DltResource], state: DltState) -> 
     with ExitStack() as injected:
         for context in contexts:
             injected.enter_context(container.injectable_context(context))
-        items = ManagedPipeIterator.from_pipes(
+        items: Any = ManagedPipeIterator.from_pipes(
             [each._pipe for each in resources],  # noqa: SLF001 - as dlt's own extractor reads them.
             next_item_mode="fifo",
         )
@@ -293,9 +293,14 @@ def _items(source: DltSource, resources: list[DltResource], state: DltState) -> 
         items.close()
 
 
+def _as_dlts(state: DltState) -> Any:
+    """Return the same object: dlt's type for it has keys that only a pipeline sets."""
+    return state
+
+
 def _ancestors(resource: DltResource) -> list[Any]:
     pipe = resource._pipe  # noqa: SLF001 - no other way says what a transformer reads from.
-    found = [pipe]
+    found: list[Any] = [pipe]
     while (pipe := pipe.parent) is not None:
         found.append(pipe)
     return found

@@ -280,9 +280,9 @@ def _as_dict(value: Any) -> dict[str, Any]:
     """Return settings as a dict, also those of a class that the connector declares."""
     if attrs.has(type(value)):
         return attrs.asdict(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return dict(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return dataclasses.asdict(value)
 
 
 def discovered(ctx: SyncContext, command: TapCommand, folder: TapFolder, arguments: Sequence[str]) -> Catalog:

@@ -19,7 +19,13 @@ def every_state_is_saved(monkeypatch):
     monkeypatch.setattr(Pace, "is_due", lambda self: True)
 
 
-class TestDlt(ConnectorStandardTests):
+class Right(ConnectorStandardTests):
+    @pytest.fixture
+    def credentials(self):
+        return {"token": "t0ken-7-of-the-source"}
+
+
+class TestDlt(Right):
     @pytest.fixture
     def connector(self):
         class Permitted(Desk):
@@ -37,7 +43,7 @@ class TestDlt(ConnectorStandardTests):
         return lambda: f"people/{connector.people.pop()['id']}"
 
 
-class TestSinger(ConnectorStandardTests):
+class TestSinger(Right):
     @pytest.fixture
     def connector(self):
         return Issues
@@ -60,7 +66,7 @@ class TestSinger(ConnectorStandardTests):
         return remove
 
 
-class TestLoaders(ConnectorStandardTests):
+class TestLoaders(Right):
     @pytest.fixture
     def connector(self):
         class Permitted(Shelf):
