@@ -14,7 +14,7 @@ from functools import partial
 
 from attrs import field, frozen
 
-from omni_connector.exceptions import ConnectorError
+from omni_connector.exceptions import ConfigurationError, ConnectorError
 from omni_connector.inventory.approvals import APPROVE_DELETIONS, ask, is_approved
 from omni_connector.inventory.fingerprint import UNKNOWN
 from omni_connector.inventory.limits import DeletionLimits
@@ -68,7 +68,12 @@ class RunInventories:
     Args:
         facts: what is known of the run.
         terms: what all runs have in common.
+
+    Attributes:
+        refusal: why there can be none here.
     """
+
+    refusal = ""
 
     def __init__(self, facts: RunFacts, terms: InventoryTerms) -> None:
         self._facts = facts
@@ -88,7 +93,13 @@ class RunInventories:
         return bool(self._listings)
 
     def listing(self, scope: str, key: bytes) -> Listing:
-        """Return the listing of a scope; memory only."""
+        """Return the listing of a scope; memory only.
+
+        Raises:
+            ConfigurationError: there can be none here.
+        """
+        if self.refusal:
+            raise ConfigurationError(self.refusal)
         with self._lock:
             found = self._listings.get(scope)
             if found is None:

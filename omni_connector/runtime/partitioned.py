@@ -183,6 +183,7 @@ class _Reading:
         )
         reporter = _ListingReporter(self.resources.manager, self.run.desk, assignment)
         sync = reporter.sync = runner.open(assignment, reporter)
+        sync.inventories.refusal = "partitions() lists; open an inventory in sync_partition()."
         connector = self.resources.hooks.connector
         declared = connector.declared_types
         with closing(sync):

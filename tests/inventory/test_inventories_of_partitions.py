@@ -1,0 +1,84 @@
+"""Partitions have inventories of their own, and the rules hold for each of them."""
+
+from __future__ import annotations
+
+from support.inventory_source import document
+
+from omni_connector import Connector, Partition
+
+
+class Drives(Connector):
+    name = "drives"
+    version = "1.0.0"
+    source_types = ["web"]
+    sync_modes = ["full", "incremental"]
+    partition_workers = 2
+    broken = ""
+
+    def __init__(self, drives):
+        self.drives = drives
+        self.attempts = 0
+
+    def partitions(self, source_config, credentials, state, ctx):
+        return [Partition(key=key) for key in self.drives]
+
+    def sync_partition(self, partition, source_config, credentials, state, ctx):
+        inventory = ctx.inventory()
+        for name, version in self.drives[partition.key].items():
+            if inventory.changed(name, version):
+                ctx.emit(document(name, str(version)))
+        if partition.key == self.broken:
+            raise RuntimeError("no")
+        inventory.finish()
+        ctx.complete({"n": 1})
+
+
+def test_each_partition_finds_its_own_changes_and_deletions(run_sync):
+    drives = {
+        "one": {f"one-{number}": 1 for number in range(8)},
+        "two": {f"two-{number}": 1 for number in range(8)},
+    }
+    connector = Drives(drives)
+    assert len(run_sync(connector).documents) == 16
+    result = run_sync(connector, mode="incremental")
+    assert (result.events, result.errors) == ([], [])
+    drives["one"]["one-0"] = 2
+    del drives["two"]["two-7"]
+    result = run_sync(connector, mode="incremental")
+    assert (set(result.documents), result.deletions) == ({"one-0"}, ["two-7"])
+
+
+def test_an_empty_partition_is_withheld_and_the_others_go_on(run_sync):
+    drives = {key: {f"{key}-{number}": 1 for number in range(4)} for key in ("one", "two")}
+    connector = Drives(drives)
+    run_sync(connector)
+    drives["one"].clear()
+    del drives["two"]["two-0"]
+    result = run_sync(connector, mode="incremental")
+    assert (result.status, result.deletions) == ("completed", ["two-0"])
+    [withheld] = [error for error in result.errors if error.stage == "withheld"]
+    assert "4 of 4 documents of source source-of-drives/one" in withheld.reason
+
+
+def test_a_partition_of_a_failed_run_is_known_to_the_next_one(run_sync, caplog):
+    drives = {key: {f"{key}-{number}": 1 for number in range(4)} for key in ("one", "two")}
+    connector = Drives(drives)
+    run_sync(connector)
+    connector.broken = "two"
+    drives["one"]["one-0"] = 2
+    assert run_sync(connector, mode="incremental").status == "failed"
+    connector.broken = ""
+    result = run_sync(connector, mode="incremental")
+    assert (result.status, result.events) == ("completed", [])
+    assert "counts as changed" not in caplog.text
+
+
+def test_partitions_itself_has_no_inventory(run_sync):
+    class Listing(Drives):
+        def partitions(self, source_config, credentials, state, ctx):
+            ctx.inventory().seen("x")
+            return []
+
+    result = run_sync(Listing({}))
+    assert result.status == "failed"
+    assert "open an inventory in sync_partition()" in result.error
