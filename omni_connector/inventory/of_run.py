@@ -188,10 +188,11 @@ class RunInventories:
         return bool(listing.is_due)
 
     def note_error(self, document_id: str) -> None:
-        """A document that could not be read is there nevertheless, and the next run tries again."""
-        for listing in self._all():
-            self.see(listing, document_id)
-            with self._lock:
+        """A document that could not be read is there nevertheless, and the next run tries again. Memory only."""
+        with self._lock:
+            for listing in self._listings.values():
+                listing.has_listed = True
+                listing.changes.seen.add(document_id)
                 listing.changes.doubt(document_id)
 
     # -- what becomes of events -----------------------------------------------------------------------------------
@@ -259,8 +260,9 @@ class RunInventories:
 
     def commit(self) -> None:
         """Write what is certain."""
-        if not self._listings:
-            return
+        for listing in self._all():
+            if len(listing.changes):
+                self._open(listing)
         with self._committing:
             with self._lock:
                 batch, done = [], self._done

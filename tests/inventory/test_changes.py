@@ -65,6 +65,20 @@ def test_a_document_that_cannot_be_read_is_kept(source):
     assert source.sync({"a": 1, "b": 1}) == [("created", "b")]  # The next run tries again.
 
 
+def test_an_error_before_anything_was_listed_touches_memory_only_and_keeps_the_document(source, monkeypatch):
+    source.sync({"a": 1, "b": 1}, mode="full")
+    ctx, sync = source.open()
+    inventory = ctx.inventory()
+    with monkeypatch.context() as patch:
+        patch.setattr(source.terms.storage, "update", None)  # An event loop must not wait for it.
+        ctx.emit_error("b", "no")
+    inventory.seen("a")
+    inventory.finish()
+    ctx.flush()
+    assert ctx.documents_deleted == 0
+    sync.close()
+
+
 def test_what_the_connector_deletes_itself_is_forgotten(source):
     source.sync({"a": 1, "b": 1}, mode="full")
     assert source.run(lambda ctx, inventory: (inventory.seen("a"), ctx.emit_deleted("b"))) == [
@@ -242,3 +256,21 @@ def test_a_source_that_is_asked_for_changes_only_is_listed_from_time_to_time(sou
     source.run(step, sync_run_id="long")
     source.run(step)
     assert due[4:] == [True, True, False]
+
+
+@pytest.mark.parametrize("then", ["gone", "as before"])
+def test_what_arrived_right_before_a_process_was_killed_is_not_forgotten(source, monkeypatch, then):
+    """Killed between the manager's answer and what the inventory writes about it."""
+    source.sync({"a": 1, "b": 1}, mode="full")
+    ctx, sync = source.open(sync_run_id="killed")
+    lister({"a": 2, "b": 1, "new": 1}, finish=False)(ctx, ctx.inventory())
+    with monkeypatch.context() as patch:
+        patch.setattr(sync.inventories, "accepted", lambda events: None)
+        ctx.flush()
+    rest = {"a": 1, "b": 1} if then == "as before" else {"b": 1}
+    expected = (
+        [("created", "a"), ("deleted", "new")]
+        if then == "as before"
+        else [("deleted", "a"), ("deleted", "new")]
+    )
+    assert source.sync(rest, sync_run_id="killed") == expected

@@ -54,13 +54,10 @@ class Interrupting:
         return int(self.file.with_name(f"{self.file.name}.steps").read_text().partition(": ")[2])
 
     def point(self):
-        """Return a point at which to kill the next process."""
-        chance = self.chance
-        return (
-            f"step:{chance.randrange(1, self.steps() + 1)}"
-            if chance.random() < 0.7
-            else f"ms:{chance.randrange(1, 400)}"
-        )
+        """Return a point at which to kill the next process; right after a batch was accepted is the most delicate."""
+        kind = self.chance.choice(["step", "step", "sent", "sent", "ms"])
+        figure = self.chance.randrange({"step": self.steps(), "sent": 4, "ms": 400}[kind])
+        return f"{kind}:{figure + 1}"
 
     def index(self):
         """Return the versions that the manager has."""
@@ -94,7 +91,7 @@ def interrupt(world, kills):
     assert world.sync("full")
     while world.kills < kills:
         mode = world.chance.choice(["incremental", "incremental", "full"])
-        is_moving = world.chance.random() < 0.5
+        is_moving = world.chance.random() < 0.7
         world.change()
         while not world.sync(mode, world.point()):
             if is_moving:

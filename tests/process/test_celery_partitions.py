@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -147,3 +148,25 @@ def is_alive(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.slow
+def test_inventories_are_in_redis_whichever_worker_reads_a_partition(
+    manager, address, environ, workers, tmp_path
+):
+    target = "support.listed_drives:ListedDrives"
+    drives = {f"d{drive}": {f"d{drive}-{n}": "1" for n in range(10)} for drive in range(6)}
+    file = tmp_path / "drives.json"
+    with start_web(address, environ, target) as web:
+        workers("one", "two", target=target)
+        manager.wait_for_connector(web, "web")
+        source = manager.add_source("web", {"file": str(file)})
+        for mode in ("full", "incremental", "incremental"):
+            file.write_text(json.dumps(drives))
+            run = manager.trigger_when_free(source, mode)
+            assert manager.wait(run)["status"] == "completed"
+            assert set(manager.documents(source)) == {name for drive in drives.values() for name in drive}
+            assert manager.count_events(run) == (60 if mode == "full" else 4)
+            for key in ("d1", "d4"):
+                drives[key].pop(next(iter(drives[key])))
+                drives[key][f"{key}-9"] += "."

@@ -1,4 +1,8 @@
-"""A connector whose process kills itself, as ``KILL`` in its environment says: ``step:37`` or ``ms:250``; else it counts steps."""
+"""A connector whose process kills itself, as ``KILL`` in its environment says; else it counts steps.
+
+``step:37`` is before or after a call of the manager or of the inventory, ``sent:2`` when the manager has accepted the second batch, ``ms:250``
+so long after the begin.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ class Steps:
         self._count = 0
         kind, _, figure = kill.partition(":")
         self._last = int(figure) if kind == "step" else 0
+        self._batches = int(figure) if kind == "sent" else 0
         self._seconds = int(figure) / 1000 if kind == "ms" else 0
 
     def begin(self):
@@ -46,6 +51,10 @@ class Steps:
         def stepping(*args, **kwargs):
             self.step()
             value = call(*args, **kwargs)
+            if name == "send_events":
+                self._batches -= 1
+                if self._batches == 0:
+                    die()
             self.step()
             return value
 
