@@ -336,7 +336,8 @@ class RunInventories:
                 "it had listed before it was interrupted. The next run that lists everything deletes what is gone."
             )
         found = sum(map(len, self._gone(listing)))
-        known = listing.known or 0
+        # A run that begins again may miss documents that it has sent itself.
+        known = max(listing.known or 0, found)
         needs_approval = self._terms.limits.needs_approval(
             deleted=found, known=known, is_empty=not listing.has_listed
         )

@@ -84,7 +84,7 @@ class Interrupted(Connector):
     version = "1.0.0"
     source_types = ["web"]
     sync_modes = ["full", "incremental"]
-    deletion_limits = DeletionLimits(share=0.5)
+    deletion_limits = DeletionLimits(share=None)  # A run may last while most of its source changes.
 
     def sync(self, source_config, credentials, state, ctx):
         STEPS.begin()
