@@ -1,4 +1,4 @@
-"""Index the files of a WebDAV server that tells owners and shares as Nextcloud does.
+"""Index the files of a WebDAV server that has owners and shares, such as Nextcloud.
 
     pip install defusedxml
     omni-connector run examples/webdav_connector.py --config folder.json --credentials login.json
@@ -10,8 +10,8 @@ Each run lists all folders, one request for each, and reads the files whose ETag
 listed is reported as an error, and the documents in it stay.
 
 A file is found by its owner, and by those with whom it, or a folder that it is in, is shared: ``bob`` is
-``bob@example.com`` with the domain above, and so is the group ``board``. Servers that know no shares give no such
-properties; then no one finds anything.
+``bob@example.com`` with the domain above, and so is the group ``board``. A server without these
+properties needs another rule: no user finds a file without readers.
 """
 
 from collections.abc import Iterator

@@ -91,3 +91,10 @@ def system(server):
 
 class TestS3(RealSystemTests):
     connector = S3Connector
+
+
+def test_an_object_that_cannot_be_a_document_is_reported_and_the_others_arrive(run_sync, system):
+    system.put("deep/" * 101, "The key is longer than the id of a document may be.")
+    result = run_sync(S3Connector(), config=system.config, credentials=system.credentials)
+    assert (result.status, len(result.errors)) == ("completed", 1)
+    assert set(result.index) == set(system.documents.values())

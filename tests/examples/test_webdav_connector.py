@@ -74,3 +74,12 @@ def test_what_is_shared_later_is_sent_again(run_sync, system, server):
         "users": ["ann@example.com", "bob@example.com"],
         "groups": ["board@example.com"],
     }
+
+
+def test_what_cannot_be_read_is_reported_and_stays(run_sync, system, server):
+    run_sync(WebDavConnector(), config=system.config, credentials=system.credentials)
+    server.refused = {"/dav/shared/"}
+    result = run_sync(WebDavConnector(), mode="incremental")
+    assert (result.status, result.deletions) == ("completed", [])
+    assert [error.document_id for error in result.errors] == ["shared/"]
+    assert set(result.index) == set(system.documents.values())

@@ -46,7 +46,7 @@ class RealSystemTests:
 
     Attributes:
         connector: its class.
-        known_groups: groups whose members the source does not tell.
+        known_groups: groups whose members the source does not name.
     """
 
     connector: type

@@ -22,7 +22,7 @@ class WebDavServer:
 
     Attributes:
         url: address of the served folder, with a slash at the end.
-        requests: method and path of each request.
+        refused: paths that are answered 403.
     """
 
     def __init__(self, folder: Path, password: str) -> None:
@@ -43,8 +43,8 @@ class WebDavServer:
                 "verbose": 1,
             }
         )
-        self.requests: list[tuple[str, str]] = []
-        self._server = HttpServer(self._noting, threads=2).start()
+        self.refused: set[str] = set()
+        self._server = HttpServer(self._serve, threads=2).start()
         self.url = f"{self._server.url}/dav/"
 
     def __enter__(self) -> Self:
@@ -66,6 +66,8 @@ class WebDavServer:
         )
         assert answer.status_code == 207, answer.text
 
-    def _noting(self, environ, start_response):
-        self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+    def _serve(self, environ, start_response):
+        if environ["PATH_INFO"] in self.refused:
+            start_response("403 Forbidden", [("Content-Length", "0")])
+            return [b""]
         return self._app(environ, start_response)
