@@ -234,6 +234,11 @@ class _Exchange:
         finally:
             timer.cancel()
             forget()
+        # A body whose end is that of its connection seems whole when it was broken off.
+        self._run.raise_if_stopped()
+        if attempt.is_late:
+            answer.close()
+            raise requests.ReadTimeout(request=self._request)
         return answer
 
     def _time_outs(self) -> tuple[float | None, float | None]:
