@@ -55,14 +55,19 @@ class TicketConnector(Connector):
     source_types = ["web"]
 
     def sync(self, source_config: Json, credentials: Json, state: Json | None, ctx: SyncContext) -> None:
-        """Emit every ticket; the system is open to all, and cannot say which have changed."""
+        """Emit the tickets that have changed, and delete those that are gone; the system is open to all.
+
+        The system cannot say which these are: the inventory compares.
+        """
         del credentials, state
+        inventory = ctx.inventory()
         with urlopen(f"{source_config['url']}/tickets", timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - set by an administrator.
             tickets = json.load(answer)
         for ticket in tickets:
-            ctx.raise_if_cancelled()
-            ctx.emit(ticket_document(ticket))
             ctx.increment_scanned()
+            if inventory.changed(ticket["id"], ticket):
+                ctx.emit(ticket_document(ticket))
+        inventory.finish()
 
 
 def ticket_document(ticket: Json) -> Document:
@@ -73,6 +78,18 @@ def ticket_document(ticket: Json) -> Document:
         content=ticket["text"],
         permissions=DocumentPermissions(public=True),
     )
+
+
+def index(ctx: SyncContext, ticket: Json) -> None:
+    """Send a ticket that came with a webhook; the next sync knows of it."""
+    if ctx.inventory().changed(ticket["id"], ticket):
+        ctx.emit_updated(ticket_document(ticket))
+
+
+def remove(ctx: SyncContext, ticket_id: str) -> None:
+    """Delete a ticket that is gone, in the inventory as well."""
+    ctx.inventory()
+    ctx.emit_deleted(ticket_id)
 
 
 def receive(source_id: str) -> ResponseReturnValue:
@@ -90,9 +107,9 @@ def receive(source_id: str) -> ResponseReturnValue:
     ticket = event.get("ticket")
     try:
         if event["type"] == "ticket.deleted":
-            run_id = service.start_own_run(source_id, lambda ctx: ctx.emit_deleted(event["id"]))
+            run_id = service.start_own_run(source_id, lambda ctx: remove(ctx, event["id"]))
         elif ticket is not None:
-            run_id = service.start_own_run(source_id, lambda ctx: ctx.emit_updated(ticket_document(ticket)))
+            run_id = service.start_own_run(source_id, lambda ctx: index(ctx, ticket))
         else:
             run_id = service.manager.notify_webhook(source_id, event["type"])
     except (RunConflictError, SyncConflictError):

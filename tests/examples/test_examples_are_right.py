@@ -143,7 +143,7 @@ def tickets(server):
     )
 
 
-@pytest.mark.parametrize("example", ["filesystem", "mailboxes", "git", "feed", "api"])
+@pytest.mark.parametrize("example", ["filesystem", "mailboxes", "git", "feed", "api", "tickets"])
 def test_an_example_is_right(example, request, tmp_path):
     with Bench(request.getfixturevalue(example), tmp_path / "bench") as bench:
         findings = [

@@ -163,6 +163,20 @@ class TidiesForLong(Right):
             time.sleep(2.5)
 
 
+class Listens(Right):
+    sync_modes = ["realtime"]
+
+    def sync(self, config, credentials, state, ctx):
+        while not ctx.is_cancelled():
+            ctx.sleep(0.1)
+
+
+class ListensDeaf(Listens):
+    def sync(self, config, credentials, state, ctx):
+        while not ctx.is_cancelled():
+            time.sleep(4)
+
+
 class LeavesThread(Right):
     stop = threading.Event()
     started = []

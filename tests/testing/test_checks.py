@@ -32,6 +32,7 @@ FAULTS = [
     ("state", faulty.SavesBeforeItEmits, "has lost 2 documents"),
     ("state", faulty.CursorInConnectorState, "has lost"),
     ("cancel", faulty.TidiesForLong, "goes on for more than 2 s"),
+    ("cancel", faulty.ListensDeaf, "goes on for more than 2 s"),
     ("cancel", faulty.LeavesThread, "A thread of the connector goes on"),
     ("cancel", faulty.RemembersInMemory, "The run after a cancelled one"),
     ("permissions", faulty.Public, "6 documents of 6 can be found by everybody"),
@@ -111,6 +112,17 @@ def test_nothing_is_found_in_a_connector_that_is_right(bench):
     results = {result.name: result for result in run_checks(bench(faulty.Right))}
     assert [str(finding) for result in results.values() for finding in result.findings] == []
     assert {name for name, result in results.items() if result.reason} == {"memory"}
+
+
+@pytest.mark.slow
+def test_of_a_realtime_connector_what_applies_is_checked(bench):
+    results = {result.name: result for result in run_checks(bench(faulty.Listens))}
+    assert {name: result.outcome for name, result in results.items() if not result.reason} == {
+        "manifest": "passed",
+        "connection": "passed",
+        "cancel": "passed",
+    }
+    assert "realtime only" in results["state"].reason
 
 
 @pytest.mark.slow

@@ -155,6 +155,7 @@ class Bench:
 
     def sync(self, source_id: str | None = None, mode: str = SyncMode.FULL) -> SyncResult:
         """Run one sync that completes, undisturbed; of a new source unless one is named."""
+        self.require_scheduled_runs()
         return self.run(RunOrder(source_id=source_id or self.new_source_id(), mode=mode)).result
 
     def run(self, order: RunOrder, connector: ConnectorBase | None = None) -> ObservedRun:
