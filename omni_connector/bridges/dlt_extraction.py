@@ -175,7 +175,8 @@ class Extraction:
             first = counts[resource.name] + 1
             counts[resource.name] += len(rows)
             yield Rows(resource=resource.name, rows=rows, first=first, hard_delete=_hard_delete(resource))
-            if len(group) == 1 and self.due() and self._is_safe_between_pages(source, resource):
+            is_alone = len(group) == len(lineage(resource)) == 1
+            if is_alone and self.due() and self._is_safe_between_pages(source, resource):
                 yield Reached(state=self._snapshot(), begun=list(self.begun))
         yield Reached(
             state=self._snapshot(),
