@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,38 @@ def test_what_is_no_source_and_a_missing_extra_are_named(run_sync, monkeypatch):
     assert "source() returned dict: return a dlt source" in run_sync(Wrong(), config={}).error
     monkeypatch.setattr(bridge.importlib.util, "find_spec", lambda name: None)
     assert "Type: pip install 'omni-connector[dlt]'" in run_sync(Wrong(), config={}).error
+
+
+def test_sources_that_are_read_at_once_keep_their_rows_and_states_apart():
+    from omni_connector.bridges.dlt_extraction import Extraction, Reached, Rows
+
+    def source(owner):
+        since = dlt.sources.incremental("id", initial_value=0)
+
+        @dlt.resource(name="tickets")
+        def tickets(updated=since):
+            dlt.current.resource_state()["owner"] = owner
+            for n in range(100):
+                yield [{"id": n, "owner": owner}]
+
+        return tickets
+
+    found = {}
+
+    def read(owner):
+        reading = Extraction(
+            make=partial(source, owner), saved={}, skipped=frozenset(), begun=[], due=lambda: False
+        )
+        pages = list(reading.pages())
+        owners = {row["owner"] for page in pages if isinstance(page, Rows) for row in page.rows}
+        states = [
+            page.state["sources"]["tickets"]["resources"] for page in pages if isinstance(page, Reached)
+        ]
+        found[owner] = (owners, [state["tickets"]["owner"] for state in states], len(pages))
+
+    threads = [threading.Thread(target=read, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {n: ({n}, [n], 101) for n in range(4)}
