@@ -152,6 +152,16 @@ def test_what_other_processes_spend_on_partitions_is_in_the_figures_of_the_run(p
     )
 
 
+def test_saving_a_state_waits_for_no_look(process, manager, monkeypatch):
+    monkeypatch.setattr(partition_readings, "LOOK_SECONDS", 2 * WAIT)
+    one, two = process(Drives("a", pages=20)), process(Drives("a", pages=20))
+    one.only_offers()
+    one.service.start_sync(sync_request())
+    two.take().join(WAIT)
+    assert one.report().outcome == "completed"
+    assert states(manager.checkpoint) == {"a": {"page": 20}}
+
+
 def test_the_process_that_has_the_run_reads_as_well(process, manager):
     gate = Gate()
     one, two = process(Drives("ab")), process(Drives("ab"))
