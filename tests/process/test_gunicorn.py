@@ -59,7 +59,7 @@ def readable_files(places):
                 if not name.endswith((".py", ".pyi", ".txt", "METADATA", "RECORD")) or path in seen:
                     continue
                 seen.add(path)
-                if 0 < path.stat().st_size <= LARGEST_BYTES and is_text(path):
+                if path.is_file() and 0 < path.stat().st_size <= LARGEST_BYTES and is_text(path):
                     yield path
 
 
