@@ -132,7 +132,11 @@ def test_the_install_line_says_where_this_package_came_from(recorded, origin, mo
         def read_text(self, name):
             return None if recorded is None else json.dumps(recorded)
 
-    monkeypatch.setattr(scaffold, "distribution", lambda _: Distribution())
+    class OfCheckout:
+        def read_text(self, name):
+            return None
+
+    monkeypatch.setattr(scaffold, "distributions", lambda name: [OfCheckout(), Distribution()])
     assert scaffold.wheel_command() == f"pip wheel --no-deps --wheel-dir vendor {origin}"
 
 

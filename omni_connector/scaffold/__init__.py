@@ -10,7 +10,7 @@ import keyword
 import re
 import shlex
 import sys
-from importlib.metadata import distribution
+from importlib.metadata import distributions
 from pathlib import Path
 
 from attrs import frozen
@@ -140,7 +140,9 @@ def wheel_command() -> str:
 
 def _origin() -> str:
     """Return what pip was given when this was installed (PEP 610); of an index, name and version."""
-    recorded = distribution("omni-connector").read_text("direct_url.json")
+    # More than one is found in a checkout, whose egg-info holds no such record.
+    records = [each.read_text("direct_url.json") for each in distributions(name="omni-connector")]
+    recorded = next((each for each in records if each is not None), None)
     if recorded is None:
         return f"omni-connector=={__version__}"
     origin = json.loads(recorded)
