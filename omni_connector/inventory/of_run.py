@@ -85,6 +85,9 @@ class RunInventories:
         self._pending: dict[str, Mark] = {}  # Emitted, and not written yet.
         self._done: list[Mark] = []  # The manager has answered; written with the next changes.
         self._standing: Standing | None = None
+        self._error: ConnectorError | None = (
+            None  # Changes are lost: nothing may be concluded from what is missing.
+        )
         self._last_saved = digest(facts.checkpoint)
         self._beginning = threading.RLock()  # Held while the storage is asked for the first time.
         self._committing = threading.Lock()  # Held during writes, so that they stay in order.
@@ -264,6 +267,8 @@ class RunInventories:
             if len(listing.changes):
                 self._open(listing)
         with self._committing:
+            if self._error is not None:
+                raise self._error
             with self._lock:
                 batch, done = [], self._done
                 for listing in self._listings.values():
@@ -272,7 +277,7 @@ class RunInventories:
                         listing.changes = Changes(listing.changes.run)
                 self._done = []
             if batch:
-                self._storage.write([(listing.shelf, changes) for listing, changes in batch])
+                self._write([(listing.shelf, changes) for listing, changes in batch])
                 for listing, changes in batch:
                     self._reader(listing).written(changes)
             with self._lock:
@@ -391,6 +396,13 @@ class RunInventories:
             with self._beginning:
                 listing.reader = listing.reader or self._storage.reader(listing.shelf)
         return listing.reader
+
+    def _write(self, batch: list[tuple[Shelf, Changes]]) -> None:
+        try:
+            self._storage.write(batch)
+        except ConnectorError as error:
+            self._error = error
+            raise
 
     def _begin(self) -> Standing:
         if self._standing is None:

@@ -8,7 +8,7 @@ import logging
 import pytest
 from support.inventory_source import document, lister
 
-from omni_connector.exceptions import InvalidValueError, SdkClientError
+from omni_connector.exceptions import InvalidValueError, RunStoreError, SdkClientError
 from omni_connector.inventory.of_run import InventoryTerms
 
 
@@ -274,3 +274,25 @@ def test_what_arrived_right_before_a_process_was_killed_is_not_forgotten(source,
         else [("deleted", "a"), ("deleted", "new")]
     )
     assert source.sync(rest, sync_run_id="killed") == expected
+
+
+def test_a_run_whose_marks_could_not_be_written_deletes_nothing_and_saves_nothing(source, monkeypatch):
+    source.sync(many(4), mode="full")
+    ctx, sync = source.open()
+    inventory = ctx.inventory()
+    for name in many(4):
+        inventory.seen(name)
+    with monkeypatch.context() as patch:
+        patch.setattr(source.terms.storage, "write", fail)
+        with pytest.raises(RunStoreError):
+            ctx.flush()
+    for call in (inventory.finish, lambda: ctx.save_state({"page": 1}), ctx.complete):
+        with pytest.raises(RunStoreError):
+            call()
+    assert ctx.documents_deleted == 0
+    assert "run-2" not in source.manager.statuses
+    sync.close()
+
+
+def fail(batch):
+    raise RunStoreError("the disk is full")

@@ -107,8 +107,3 @@ def interrupt(world, kills):
 @pytest.mark.slow
 def test_fifty_random_interruptions_leave_exactly_what_is_in_the_source(interrupting):
     interrupt(interrupting(seed=1), kills=50)
-
-
-@pytest.mark.slow
-def test_a_few_interruptions_of_another_source(interrupting):
-    interrupt(interrupting(seed=2), kills=8)

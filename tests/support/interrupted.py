@@ -101,4 +101,6 @@ class Interrupted(Connector):
             ctx.save_state({"after": page[-1]})
         inventory.finish()
         ctx.complete({"after": ""})
-        pathlib.Path(source_config["file"] + ".steps").write_text(STEPS.said())
+        steps = pathlib.Path(source_config["file"] + ".steps")
+        steps.with_suffix(".new").write_text(STEPS.said())
+        steps.with_suffix(".new").replace(steps)  # It may be killed while it writes.
