@@ -272,8 +272,9 @@ def _reason(error: BaseException) -> str:
     """Return what an error says; those of attrs' validators have the field, the rule and the value beside the text."""
     if isinstance(error, InvalidValueError):
         return error.remedy
-    has_more = len(error.args) > 1 and isinstance(error.args[0], str)
-    return error.args[0] if has_more else str(error)
+    arguments: tuple[Any, ...] = error.args
+    has_more = len(arguments) > 1 and isinstance(arguments[0], str)
+    return arguments[0] if has_more else str(error)
 
 
 def _step(error: BaseException) -> str:

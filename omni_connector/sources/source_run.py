@@ -120,6 +120,7 @@ class SourceRun(Protocol):
     @property
     def sessions(self) -> "Sessions":
         """Those that the run has open."""
+        ...
 
 
 class Session(Protocol):
