@@ -608,7 +608,7 @@ FACTS = {
 }  # fmt: skip
 IN_MEMORY = {
     "is_cancelled", "raise_if_cancelled", "should_index_user", "emit_error", "increment_scanned", "add_secret", "progress",
-    "in_run", "inventory", "http",
+    "in_run", "inventory", "http", "on_stop",
 }  # fmt: skip
 AWAITED = {
     "emit", "emit_updated", "emit_deleted", "emit_group_membership", "emit_person_sync", "emit_person_deleted",
