@@ -21,6 +21,7 @@ class DatabaseConnector(DltConnector):
 
     name = "database"
     version = "1.0.0"
+    source_types = ["web"]
     reconcile_every = timedelta(days=1)
 
     def source(self, config: dict[str, Any], credentials: dict[str, Any]) -> Any:

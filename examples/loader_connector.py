@@ -22,6 +22,7 @@ class HandbookConnector(LoaderConnector):
 
     name = "handbook"
     version = "1.0.0"
+    source_types = ["local_files"]
 
     def loader(self, config: dict[str, Any], credentials: dict[str, Any]) -> Any:
         """Return the loader of the folder."""

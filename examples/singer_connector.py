@@ -18,6 +18,7 @@ class PostsConnector(SingerConnector):
 
     name = "posts"
     version = "1.0.0"
+    source_types = ["web"]
     tap = "tap-rest-api-msdk"
 
     def tap_config(self, config: dict[str, Any], credentials: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from support.processes import ROOT
 from omni_connector import scaffold
 from omni_connector.cli.main import cli
 from omni_connector.exceptions import ConfigurationError
+from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.scaffold import LONGEST_NAME, TEMPLATE, VARIANTS, make_project
 
 LONG_NAME = f"a{'-bcde' * 9}"[:LONGEST_NAME].rstrip("-")
@@ -78,6 +80,13 @@ def test_a_project_has_all_its_files_and_no_rest_of_the_template(tmp_path):
     assert (
         "class AcmeNotesConnector(Connector[Settings]):" in (folder / "acme_notes/connector.py").read_text()
     )
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_new_connector_has_a_source_type_of_omni(variant):
+    text = (TEMPLATE / "variants" / variant / "connector.py.jinja").read_text()
+    (source_type,) = re.findall(r'^    source_types = \["(\w+)"\]$', text, re.MULTILINE)
+    assert source_type in BUILT_IN_SOURCE_TYPES
 
 
 @pytest.mark.parametrize(

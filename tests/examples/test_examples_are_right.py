@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
+from contextlib import closing
 
 import pytest
 from async_connector import ApiConnector
+from dlt_connector import DatabaseConnector
 from filesystem_connector import FilesystemConnector
 from flask import Flask, request
 from mailboxes_connector import MailboxConnector
@@ -16,7 +19,10 @@ from webhook_app import TicketConnector
 from omni_connector.local import HttpServer
 from omni_connector.testing.checks import Bench, Subject, run_checks
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.detect_precision_hints:DeprecationWarning"),  # Of dlt's own.
+]
 
 ANN = ["ann@example.com"]
 NAMES = [f"note-{n}" for n in range(5)]
@@ -143,7 +149,32 @@ def tickets(server):
     )
 
 
-@pytest.mark.parametrize("example", ["filesystem", "mailboxes", "git", "feed", "api", "tickets"])
+@pytest.fixture
+def database(folder):
+    """Deletions are found once a day: the check does not wait for that."""
+    path = folder / "notes.sqlite3"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE notes (id INTEGER PRIMARY KEY, title, body, owner, updated_at INTEGER)"
+        )
+        row = "INSERT INTO notes (title, body, owner, updated_at) VALUES (?, ?, 'ann@example.com', 1)"
+        connection.executemany(row, [(name, f"Text of {name}") for name in NAMES])
+
+    def remove():
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DELETE FROM notes WHERE id = 3")
+        return "notes/3"
+
+    return Subject(
+        make=DatabaseConnector,
+        config={"tables": ["notes"]},
+        credentials={"url": f"sqlite:///{path}"},
+        remove_document=remove,
+        interruptions=3,
+    )
+
+
+@pytest.mark.parametrize("example", ["filesystem", "mailboxes", "git", "feed", "api", "tickets", "database"])
 def test_an_example_is_right(example, request, tmp_path):
     with Bench(request.getfixturevalue(example), tmp_path / "bench") as bench:
         findings = [

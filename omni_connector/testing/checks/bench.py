@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -39,6 +40,8 @@ SHORT = Policies(
     counters=RetryPolicy(attempts=1),
 )
 """Of a run whose manager is gone for good."""
+
+NO_TIME = timedelta(microseconds=1)
 
 QUICK_SAVES = SavePace(least_seconds=0.05, bytes_per_second=1024 * 1024)
 
@@ -157,6 +160,12 @@ class Bench:
         """Run one sync that completes, undisturbed; of a new source unless one is named."""
         self.require_scheduled_runs()
         return self.run(RunOrder(source_id=source_id or self.new_source_id(), mode=mode)).result
+
+    def reconciled(self, source_id: str) -> SyncResult:
+        """Run an incremental sync as if ``reconcile_every`` were over."""
+        connector = self.subject.make()
+        connector.reconcile_every = NO_TIME
+        return self.run(RunOrder(source_id=source_id, mode=SyncMode.INCREMENTAL), connector).result
 
     def run(self, order: RunOrder, connector: ConnectorBase | None = None) -> ObservedRun:
         """Run one sync; of a new instance of the connector unless one is given.

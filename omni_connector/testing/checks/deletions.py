@@ -19,6 +19,8 @@ def find(bench: Bench) -> Iterator[Finding]:
     removed = remove()
     mode = "incremental" if "incremental" in bench.modes else "full"
     after = bench.sync(before.source_id, mode)
+    if mode == "incremental" and len(after.index) == len(before.index) and bench.connector.reconcile_every:
+        after = bench.reconciled(before.source_id)
     gone = [name for name in before.index if name not in after.index]
     if removed in after.index or not gone:
         yield _kept(bench, before.source_id, removed, mode)

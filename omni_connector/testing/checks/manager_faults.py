@@ -1,6 +1,7 @@
 """A manager that is slow, fails for a while, goes away, or rejects a document costs no document."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from omni_connector.models.events import CREATED, UPDATED
 from omni_connector.testing.checks.bench import Bench, RunOrder
@@ -86,7 +87,8 @@ def refused(bench: Bench) -> Iterator[Finding]:
     lost = [name for name in bench.first.index if name not in first.index]
     if first.status != "completed" or not lost:
         return
-    again = bench.sync(source_id, "incremental")
+    once = bench.reconciled if bench.connector.reconcile_every else partial(bench.sync, mode="incremental")
+    again = once(source_id)
     sent = {event["document_id"] for event in again.events if event["type"] in {CREATED, UPDATED}}
     still = [name for name in lost if name not in sent]
     if still:
