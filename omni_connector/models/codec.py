@@ -272,9 +272,8 @@ def _reason(error: BaseException) -> str:
     """Return what an error says; those of attrs' validators have the field, the rule and the value beside the text."""
     if isinstance(error, InvalidValueError):
         return error.remedy
-    arguments: tuple[Any, ...] = error.args
-    has_more = len(arguments) > 1 and isinstance(arguments[0], str)
-    return arguments[0] if has_more else str(error)
+    text, *others = error.args or ("",)
+    return text if others and isinstance(text, str) else str(error)
 
 
 def _step(error: BaseException) -> str:

@@ -232,19 +232,20 @@ class RefreshToken(_Endpoint):
         return self._run.shared.kept_tokens(self._run.source_id)
 
     def _fetched(self, before: Token) -> Token:
-        candidates = dict.fromkeys([before.get("refresh_token") or self._refresh_token, self._refresh_token])
-        rejected: TokenError | None = None
-        for refresh_token in candidates:
+        latest = before.get("refresh_token") or self._refresh_token
+        try:
+            return self._refreshed(latest)
+        except TokenError as rejected:
+            if rejected.code != "invalid_grant" or latest == self._refresh_token:
+                raise
             try:
-                found = self._asked({"grant_type": "refresh_token", "refresh_token": refresh_token})
+                return self._refreshed(self._refresh_token)
             except TokenError as error:
-                if error.code != "invalid_grant":
-                    raise
-                rejected = rejected or error
-            else:
-                return {"refresh_token": refresh_token, **found}
-        assert rejected is not None  # noqa: S101 - there is at least one candidate.
-        raise rejected
+                raise (rejected if error.code == "invalid_grant" else error) from None
+
+    def _refreshed(self, refresh_token: str) -> Token:
+        found = self._asked({"grant_type": "refresh_token", "refresh_token": refresh_token})
+        return {"refresh_token": refresh_token, **found}
 
 
 class ManagerCredentials(OAuthToken):

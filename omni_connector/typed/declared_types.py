@@ -84,7 +84,7 @@ class DeclaredTypes:
         """
         problems: list[str] = []
         if self.config is not None:
-            config = self.config.made_of(self._without_the_managers(config), problems)
+            config = self.config.made_of(_without_the_managers(config, self.config), problems)
         if self.credentials is not None:
             credentials = self.credentials.made_of(credentials, problems)
         if problems:
@@ -116,12 +116,12 @@ class DeclaredTypes:
         declared = {"config": self.config, "credentials": self.credentials}
         return {name: each.schema for name, each in declared.items() if each is not None}
 
-    def _without_the_managers(self, config: JsonValue) -> JsonValue:
-        assert self.config is not None  # noqa: S101 - asked by made_of only.
-        own = self.config.schema["properties"]
-        if not isinstance(config, Mapping):
-            return config
-        return {name: each for name, each in config.items() if name in own or name not in OF_THE_MANAGER}
+
+def _without_the_managers(config: JsonValue, declared: TypedClass) -> JsonValue:
+    own = declared.schema["properties"]
+    if not isinstance(config, Mapping):
+        return config
+    return {name: each for name, each in config.items() if name in own or name not in OF_THE_MANAGER}
 
 
 def _declared(given: Any) -> Any:
