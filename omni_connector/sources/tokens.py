@@ -136,6 +136,8 @@ class _Endpoint(OAuthToken):
         self, token_url: str, client_id: str, client_secret: str = "", *, scope: str = "", **more: str
     ) -> None:
         super().__init__()
+        # Before anything is sent: the refresh token of an answer that cannot be read would be lost.
+        _require_oauthlib()
         self._token_url = token_url
         self._client_id = client_id
         self._client_secret = client_secret
@@ -293,6 +295,16 @@ def _session_like(session: requests.Session | None) -> HttpSession:
     return own
 
 
+def _require_oauthlib() -> None:
+    """Raise ConfigurationError where what reads the answers of token endpoints cannot be imported."""
+    try:
+        import oauthlib.oauth2.rfc6749.parameters  # noqa: F401, PLC0415 - an extra.
+    except ImportError as error:
+        raise ConfigurationError(
+            'Tokens of a token endpoint need the extra sources: pip install "omni-connector[sources]"'
+        ) from error
+
+
 def _parsed(answer: requests.Response, run: SourceRun) -> Token:
     """Read the answer of a token endpoint.
 
@@ -300,13 +312,9 @@ def _parsed(answer: requests.Response, run: SourceRun) -> Token:
         TokenError: it is an error, or no token.
         SourceHttpError: the endpoint is out of order.
     """
-    try:
-        from oauthlib.oauth2 import OAuth2Error  # noqa: PLC0415 - an extra.
-        from oauthlib.oauth2.rfc6749.parameters import parse_token_response  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigurationError(
-            'Tokens of a token endpoint need the extra sources: pip install "omni-connector[sources]"'
-        ) from error
+    from oauthlib.oauth2 import OAuth2Error  # noqa: PLC0415 - an extra.
+    from oauthlib.oauth2.rfc6749.parameters import parse_token_response  # noqa: PLC0415
+
     if (
         answer.status_code >= requests.codes.server_error
         or answer.status_code == requests.codes.too_many_requests

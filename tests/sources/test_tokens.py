@@ -15,7 +15,7 @@ from support.redis_server import RedisServer
 from support.scripted import WAIT
 from support.source_server import Answer, SourceServer
 
-from omni_connector import Connector, ManagerUnreachableError, action
+from omni_connector import ConfigurationError, Connector, ManagerUnreachableError, action
 from omni_connector.local import LocalManager
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.runs import SharedRuns
@@ -309,3 +309,12 @@ def test_two_processes_fetch_one_token(provider, kind, tmp_path):
         outputs = [child.communicate(timeout=WAIT)[0] for child in children]
     assert outputs == ["answer {'sent': 'access-1-of-provider'}\n"] * 2
     assert provider.requests == 1
+
+
+def test_without_oauthlib_the_refresh_token_is_not_sent(provider, sources, monkeypatch):
+    """Its successor could not be read, and the account would have to be connected again."""
+    monkeypatch.setitem(sys.modules, "oauthlib.oauth2.rfc6749.parameters", None)
+
+    with pytest.raises(ConfigurationError, match=r'pip install "omni-connector\[sources\]"'):
+        reader(provider, sources).get("/items")
+    assert (provider.requests, provider.refresh) == (0, FIRST)
