@@ -24,6 +24,7 @@ class Listing:
         known: documents that were known when the run first looked; None before that.
         unread: beginnings of the ids that it could not read.
         has_listed: something was seen.
+        is_whole: it was begun anew in this run.
         is_due: the decision whether all ids are to be listed, once it was asked for.
         is_reconciled: everything was listed, and what was not seen is deleted.
     """
@@ -35,6 +36,7 @@ class Listing:
     known: int | None = None
     unread: set[str] = field(factory=set)
     has_listed: bool = False
+    is_whole: bool = False
     is_due: bool | None = None
     is_reconciled: bool = False
 
@@ -47,6 +49,7 @@ class Listing:
         """Forget what was seen, and mark what is seen from now on with this number."""
         self.unread.clear()
         self.has_listed = False
+        self.is_whole = True
         self.changes.run = marks
         self.changes.seen.clear()
 
@@ -62,6 +65,7 @@ class Listing:
         self.changes.run = note.get("marks", self.changes.run)
         self.unread.update(note.get("unread", ()))
         self.has_listed = self.has_listed or bool(note.get("listed"))
+        self.is_whole = self.is_whole or bool(note.get("whole"))
         self.is_due = note.get("due", self.is_due)
 
     def keep(self, note: Note) -> None:
@@ -69,6 +73,7 @@ class Listing:
         note["known"] = self.known
         note["unread"] = sorted(self.unread)
         note["listed"] = self.has_listed
+        note["whole"] = self.is_whole
         if self.is_due is not None:
             note["due"] = self.is_due
 

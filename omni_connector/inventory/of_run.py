@@ -194,7 +194,6 @@ class RunInventories:
         """A document that could not be read is there nevertheless, and the next run tries again. Memory only."""
         with self._lock:
             for listing in self._listings.values():
-                listing.has_listed = True
                 listing.changes.seen.add(document_id)
                 listing.changes.doubt(document_id)
 
@@ -335,10 +334,10 @@ class RunInventories:
             if listing.scope
             else f"source {self._facts.source}"
         )
-        if not standing.is_whole:
+        if not (standing.is_whole or listing.is_whole):
             return (
-                f"Nothing was deleted in {name}: this run was begun with another inventory, so it is not known what "
-                "it had listed before it was interrupted. The next run that lists everything deletes what is gone."
+                f"Nothing was deleted in {name}: the inventory does not know the checkpoint that this run was given, so "
+                "this run may not have listed everything. The next run that lists everything deletes what is gone."
             )
         found = sum(map(len, self._gone(listing)))
         # A run that begins again may miss documents that it has sent itself.

@@ -5,7 +5,7 @@ has the digest of the checkpoint with which the last run ended. A run that is gi
 
     {"v": 1, "next": 8, "valid_from": 3, "basis": ["<digest>"], "reconciled": {"<scope>": 1764460800.0},
      "asked": {"<scope>": "<code>"},
-     "runs": {"01J...": {"n": 7, "checkpoints": ["<digest>"], "scopes": {"<scope>": {"known": 40, "unread": [], ...}}}}}
+     "runs": {"01J...": {"n": 7, "checkpoints": ["<digest>"], "whole": true, "scopes": {"<scope>": {"known": 40, "unread": [], ...}}}}}
 """
 
 from typing import Any
@@ -33,6 +33,7 @@ class RunFacts:
         is_full: it sends everything.
         checkpoint: what it was given.
         has_own_checkpoint: a process before this one has saved that in this run.
+        starts_from_nothing: the connector is given no state, whatever the checkpoint is.
         config: the source's settings.
     """
 
@@ -42,6 +43,7 @@ class RunFacts:
     is_full: bool = True
     checkpoint: JsonValue = None
     has_own_checkpoint: bool = False
+    starts_from_nothing: bool = False
     config: Any = None
 
 
@@ -54,7 +56,7 @@ class Standing:
         marks: with which it marks what it sees: a higher one when it begins again, so that what it saw before does not count.
         valid_from: what was sent in runs before this number counts as changed.
         is_trusted: no other place has a later inventory of this source.
-        is_whole: all that this run has listed is marked here, also before an interruption.
+        is_whole: all that this run lists is marked here, also before an interruption, and it lists from the beginning.
         was_empty: there was no inventory of this source.
     """
 
@@ -77,11 +79,14 @@ def begin(note: Note, facts: RunFacts) -> Standing:
     note.setdefault("v", VERSION)
     if run is None or not is_trusted:
         run = runs[facts.sync_run_id] = {"n": _next_number(note), "checkpoints": [given], "scopes": {}}
+        # A checkpoint that is not known may be in the middle of a listing: a failed run has left it, or another machine.
+        is_from_start = facts.checkpoint is None or facts.starts_from_nothing
+        run["whole"] = not facts.has_own_checkpoint and (is_trusted or is_from_start)
         for old in sorted(runs, key=lambda run_id: int(runs[run_id]["n"]))[:-KEPT_RUNS]:
             del runs[old]
     elif not facts.has_own_checkpoint:
         for scope in run["scopes"]:
-            start_over(note, facts.sync_run_id, scope)
+            _forget_seen(note, facts.sync_run_id, scope)
         run["marks"] = _next_number(note)
     if not is_trusted:
         note["valid_from"] = run["n"]
@@ -90,7 +95,7 @@ def begin(note: Note, facts: RunFacts) -> Standing:
         marks=int(run.get("marks") or run["n"]),
         valid_from=note.get("valid_from", 0),
         is_trusted=is_trusted,
-        is_whole=goes_on or not facts.has_own_checkpoint,
+        is_whole=bool(run.get("whole")),
         was_empty=was_empty,
     )
 
@@ -103,10 +108,17 @@ def scope_of(note: Note, sync_run_id: str, scope: str) -> Note:
 
 
 def start_over(note: Note, sync_run_id: str, scope: str) -> int:
-    """Let what the run has seen in a scope so far not count; return the number for what it sees from now on."""
+    """List a scope from its beginning: what was seen so far does not count. Return the number for what is seen from now on."""
+    number = _forget_seen(note, sync_run_id, scope)
+    scope_of(note, sync_run_id, scope)["whole"] = True
+    return number
+
+
+def _forget_seen(note: Note, sync_run_id: str, scope: str) -> int:
     scoped = scope_of(note, sync_run_id, scope)
     scoped.pop("unread", None)
     scoped.pop("listed", None)
+    scoped.pop("whole", None)
     scoped["marks"] = number = _next_number(note)
     return number
 

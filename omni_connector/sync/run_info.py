@@ -182,5 +182,6 @@ class RunInfo:
             is_full=self.mode is SyncMode.FULL,
             checkpoint=self.checkpoint,
             has_own_checkpoint=self.has_own_checkpoint,
+            starts_from_nothing=self.starts_from_nothing,
             config=self.config,
         )

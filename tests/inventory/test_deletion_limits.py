@@ -69,6 +69,16 @@ def test_the_limits_can_be_set_but_an_empty_listing_always_needs_approval(source
         DeletionLimits(share=20)
 
 
+def test_an_error_is_no_sign_that_a_listing_is_not_empty(source):
+    source.sync(many(5), mode="full")
+
+    def step(ctx, inventory):
+        ctx.emit_error("a-folder", "no")
+        inventory.finish()
+
+    assert source.run(step) == []
+
+
 @pytest.mark.parametrize("by", ["setting", "action"])
 def test_an_approval_holds_once_and_for_at_most_its_number(source, by):
     source.sync(many(100), mode="full")

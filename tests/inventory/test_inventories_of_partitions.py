@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.inventory_source import document
 
-from omni_connector import Connector, Partition
+from omni_connector import Connector, ErrorLimits, Partition
 
 
 class Drives(Connector):
@@ -71,6 +71,43 @@ def test_a_partition_of_a_failed_run_is_known_to_the_next_one(run_sync, caplog):
     result = run_sync(connector, mode="incremental")
     assert (result.status, result.events) == ("completed", [])
     assert "counts as changed" not in caplog.text
+
+
+class Pages(Connector):
+    """Lists pages of one document, from the one that the state names."""
+
+    name = "pages"
+    version = "1.0.0"
+    source_types = ["web"]
+    sync_modes = ["full", "incremental"]
+    error_limits = ErrorLimits(partitions=3)
+    broken = None
+
+    def partitions(self, source_config, credentials, state, ctx):
+        return [Partition(key="one"), Partition(key="two")]
+
+    def sync_partition(self, partition, source_config, credentials, state, ctx):
+        inventory = ctx.inventory()
+        for page in range((state or {}).get("page", 0), 6):
+            if (partition.key, page) == self.broken:
+                raise RuntimeError("no")
+            name = f"{partition.key}-{page}"
+            if inventory.changed(name, 1):
+                ctx.emit(document(name))
+            ctx.save_state({"page": page + 1})
+        inventory.finish()
+        ctx.complete({"page": 0})
+
+
+def test_a_partition_that_goes_on_where_another_run_has_failed_deletes_nothing(run_sync):
+    connector = Pages()
+    run_sync(connector)
+    connector.broken = ("one", 1)
+    assert run_sync(connector, mode="incremental").status == "completed"
+    connector.broken = None
+    for _ in range(2):
+        result = run_sync(connector, mode="incremental")
+        assert (result.deletions, len(result.index)) == ([], 12)
 
 
 def test_partitions_itself_has_no_inventory(run_sync):
