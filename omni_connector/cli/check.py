@@ -70,7 +70,7 @@ Exit status:
 def check(
     *, target: str, as_json: bool, verbose: bool, assignments: list[tuple[str, str]], **options: Any
 ) -> None:
-    """Check the connector TARGET on a source: a small one, of a few documents, that nobody changes meanwhile.
+    """Check the connector TARGET on a small source: a few documents, which must not change meanwhile.
 
     About forty syncs are run, into an embedded manager of their own: undisturbed, interrupted, cancelled, with a manager
     that fails. Each finding says what is wrong, where, why it matters, and how to mend it (docs/checking.md).

@@ -150,7 +150,7 @@ class LocalRun:
             if not run.is_running or run.slot_class != SyncMode(mode).slot:
                 continue
             if run.sync_type == mode or self._options.mode != SyncMode.FULL:
-                manager.probe(run.id)  # Nobody runs it: the manager sends it to the connector again.
+                manager.probe(run.id)  # No process runs it: the manager sends it to the connector again.
                 if served.service.report(run.id) is not None:
                     self._output.say("Resuming an interrupted run from its checkpoint.", "yellow")
                     return run.id, True

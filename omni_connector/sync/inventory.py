@@ -98,7 +98,7 @@ class Inventory:
         return self._colour.call(AwaitableNone, self._run.inventories.leave_unread, self._listing, beginning)
 
     def start_over(self) -> AwaitableNone:
-        """Say that the scope is listed from its beginning now: what was seen in this run before does not count.
+        """Say that the scope is listed from its beginning now: what this run has seen before does not count.
 
         For a source that is listed as a whole again after an interruption, wherever ``state`` says that the run was.
         """
@@ -119,7 +119,7 @@ class Inventory:
         return self._colour.call(AwaitableNone, self._run.intake.finish, self._listing)
 
     def reconciliation_due(self) -> AwaitableBool:
-        """Say whether this run should list all ids, to find what is gone.
+        """Say whether this run should list everything, to find what is gone and to send again what was rejected.
 
         True in a full run; in others where the last listing that ``finish`` has ended is ``Connector.reconcile_every`` ago,
         or there was none. The answer stays the same when the run is interrupted and resumed.

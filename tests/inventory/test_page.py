@@ -59,7 +59,7 @@ def test_a_manager_of_its_own_begins_with_an_inventory_of_its_own(connector):
     ]
 
 
-def test_the_second_connector_asks_for_changes_and_lists_all_ids_once_a_day(run_sync, monkeypatch):
+def test_the_second_connector_asks_for_changes_and_lists_everything_once_a_day(run_sync, monkeypatch):
     now = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     rows = dict.fromkeys(range(5), now)
     asked = []
@@ -74,10 +74,13 @@ def test_the_second_connector_asks_for_changes_and_lists_all_ids_once_a_day(run_
 
     tickets = load(TICKETS, "Tickets", query=query)
     assert len(run_sync(tickets).documents) == 5
+    rows[8] = now - dt.timedelta(hours=1)  # Later than the overlap.
     rows[7] = now - dt.timedelta(minutes=3)  # A late row.
     del rows[0]
     result = run_sync(tickets, mode="incremental")
     assert (set(result.documents), result.deletions) == ({"7"}, [])
     assert asked[-1] == now - dt.timedelta(minutes=5)
     tickets.reconcile_every = dt.timedelta(0)
-    assert run_sync(tickets, mode="incremental").deletions == ["0"]
+    result = run_sync(tickets, mode="incremental")
+    assert (set(result.documents), result.deletions) == ({"8"}, ["0"])
+    assert run_sync(tickets, mode="incremental").events == []

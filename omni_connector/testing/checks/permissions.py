@@ -66,7 +66,7 @@ def _addresses(permissions: dict[str, Any]) -> Iterator[Finding]:
                 yield Finding(
                     what=f"The user {address!r} is no e-mail address.",
                     where=f"document {name!r}",
-                    why="Users are known to Omni by their address: nobody is found by another name.",
+                    why="Omni knows users by their e-mail address: by any other name, the permission matches no user.",
                     remedy="Look the address of the account up at the source.",
                 )
                 return
