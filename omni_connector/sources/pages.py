@@ -1,6 +1,7 @@
 """Reads what an interface gives page by page, in the five ways that interfaces have."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urljoin
 
@@ -8,12 +9,15 @@ from attrs import evolve, field, frozen
 
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.masking import mask
-from omni_connector.sources.errors import RepeatedPageError
+from omni_connector.sources.errors import RepeatedPageError, SourceHttpError
 from omni_connector.sources.responses import SourceResponse
 from omni_connector.sources.session import HttpSession
 
 Position = Any
 """Where a page begins: a JSON value, to be kept in a checkpoint."""
+
+BEYOND_THE_END = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+"""What some sources answer to a request for a page after the last one, where others give an empty page."""
 
 Where = str | Callable[[SourceResponse], Any]
 """Where something is in an answer: a path of keys such as ``meta.next``, or a function of the answer."""
@@ -54,11 +58,16 @@ class Way(Protocol):
     def after(self, page: Page) -> Position:
         """Return where the page after this one begins; None when it was the last."""
 
+    def is_perhaps_last(self, page: Page) -> bool:
+        """Say whether only the page after this one shows whether there is one."""
+        ...
+
 
 class Pages:
     """Iterates over pages, with ``for``, or with ``async for`` in a session of an ``async def sync``.
 
-    Each page is fetched when it is asked for; an error is raised as by ``raise_for_status``.
+    Each page is fetched when it is asked for, or one before where that shows the end; an error is raised as by
+    ``raise_for_status``.
 
     Attributes:
         position: where the next page begins, to be saved when the current page was emitted; None before the first and
@@ -77,24 +86,43 @@ class Pages:
         self._seen: set[str] = set()  # Positions.
         self._first: list[Any] = []  # What was on the first page, and on the last one.
         self._last: list[Any] = []
+        self._largest = 0  # Items on the largest page before the last one.
 
     def __iter__(self) -> Iterator[Page]:
-        position = self._begin()
+        position, ahead = self._begin(), None
         while position is not None:
-            page = self._page(position, self._get(position))
+            page = self._page(position, self._get(position) if ahead is None else ahead)
+            ahead = None
+            if self._way.is_perhaps_last(page):
+                try:
+                    ahead = self._get(page.next)
+                    ahead.raise_for_status()
+                except SourceHttpError as error:
+                    self._let_pass(page, error)
+                    ahead = None
+                page = self._with_next(page, ahead)
+            self.position = position = page.next
             yield page
-            position = page.next
 
     async def __aiter__(self) -> AsyncIterator[Page]:
-        position = self._begin()
+        position, ahead = self._begin(), None
         while position is not None:
-            page = self._page(position, await self._get(position))
+            page = self._page(position, await self._get(position) if ahead is None else ahead)
+            ahead = None
+            if self._way.is_perhaps_last(page):
+                try:
+                    ahead = await self._get(page.next)
+                    ahead.raise_for_status()
+                except SourceHttpError as error:
+                    self._let_pass(page, error)
+                    ahead = None
+                page = self._with_next(page, ahead)
+            self.position = position = page.next
             yield page
-            position = page.next
 
     def _begin(self) -> Position:
         self._seen.clear()
-        self._first, self._last = [], []
+        self._first, self._last, self._largest = [], [], 0
         return self._way.first() if self.position is None else self.position
 
     def _get(self, position: Position) -> SourceResponse:
@@ -107,23 +135,38 @@ class Pages:
 
     def _page(self, position: Position, response: SourceResponse) -> Page:
         response.raise_for_status()
-        items = _found(response, self._items)
-        if not isinstance(items, list):
-            raise InvalidValueError(
-                model="pages",
-                field="items",
-                value=items,
-                remedy="name the list in the answer, such as items='data.items', or give a function of the answer",
-            )
-        if items and items in (
-            self._first,
-            self._last,
-        ):  # As a source sends them that does not know the parameter.
+        items = self._items_of(response)
+        if items and items in (self._first, self._last):  # The source does not know the parameter.
             raise _repeated(position)
+        self._largest = max(self._largest, len(self._last))
         self._first, self._last = self._first or items, items
         page = Page(items=items, position=position, response=response)
-        self.position = self._way.after(page)
-        return evolve(page, next=self.position)
+        return evolve(page, next=self._way.after(page))
+
+    def _let_pass(self, page: Page, error: SourceHttpError) -> None:
+        """Let the refusal of a page pass that comes after the end.
+
+        Raises:
+            SourceHttpError: the page before it was a full one, and the refusal may have another reason.
+        """
+        is_short = not self._largest or len(page.items) < self._largest
+        if error.status not in BEYOND_THE_END or not is_short:
+            raise error
+
+    def _with_next(self, page: Page, ahead: SourceResponse | None) -> Page:
+        """Return a page that is the last one where nothing comes after it."""
+        return page if ahead is not None and self._items_of(ahead) else evolve(page, next=None)
+
+    def _items_of(self, response: SourceResponse) -> list[Any]:
+        items = _found(response, self._items)
+        if isinstance(items, list):
+            return items
+        raise InvalidValueError(
+            model="pages",
+            field="items",
+            value=items,
+            remedy="name the list in the answer, such as items='data.items', or give a function of the answer",
+        )
 
 
 def _repeated(position: Position) -> RepeatedPageError:
@@ -197,18 +240,22 @@ def cursor_pages(
 def offset_pages(
     session: HttpSession, url: str, *, size: int, items: Where = "", start: Position = None, **options: Any
 ) -> Pages:
-    """Return pages by ``offset`` and ``limit``; a page with fewer than ``size`` items is the last.
+    """Return pages by ``offset`` and ``limit``. The next offset counts the items that came; an empty page ends it.
 
     Args:
         session: fetches them.
         url: of all pages.
-        size: items of a page. Sent as ``limit``; ``names=("skip", "top")`` renames both parameters.
+        size: items of a page; a source may give fewer. Sent as ``limit``; ``names=("skip", "top")`` renames both
+            parameters.
         items: where the list is in each answer.
         start: a ``position`` that was saved.
-        options: of ``session.get``, and ``names``.
+        options: of ``session.get``, and ``names``; and where the answer says how far it goes, which saves the request for
+            the empty page: ``more="has_more"`` (true or something where there is another page), or ``total="meta.total"``
+            (the number of items).
     """
-    names = options.pop("names", ("offset", "limit"))
-    return Pages(session, _Counted(url, names, size, by=size), items=items, start=start, options=options)
+    options.setdefault("names", ("offset", "limit"))
+    counted = _Counted.taken_from(options, url=url, size=size, by_items=True)
+    return Pages(session, counted, items=items, start=start, options=options)
 
 
 def numbered_pages(
@@ -221,21 +268,20 @@ def numbered_pages(
     start: Position = None,
     **options: Any,
 ) -> Pages:
-    """Return pages by ``page`` and ``per_page``; a page with fewer than ``size`` items is the last.
+    """Return pages by ``page`` and ``per_page``; an empty page ends it.
 
     Args:
         session: fetches them.
         url: of all pages.
-        size: items of a page. ``names=("page", "pageSize")`` renames both parameters.
+        size: items of a page; a source may give fewer. ``names=("page", "pageSize")`` renames both parameters.
         first: number of the first page.
         items: where the list is in each answer.
         start: a ``position`` that was saved.
-        options: of ``session.get``, and ``names``.
+        options: as for ``offset_pages``, with the number of pages as ``total``.
     """
-    names = options.pop("names", ("page", "per_page"))
-    return Pages(
-        session, _Counted(url, names, size, by=1, begin=first), items=items, start=start, options=options
-    )
+    options.setdefault("names", ("page", "per_page"))
+    counted = _Counted.taken_from(options, url=url, size=size, begin=first)
+    return Pages(session, counted, items=items, start=start, options=options)
 
 
 # -- the ways ---------------------------------------------------------------------------------------------------------
@@ -256,6 +302,10 @@ class _ByAddress:
         found = _found(page.response, self.next_url)
         return urljoin(page.response.url, str(found)) if found else None
 
+    def is_perhaps_last(self, page: Page) -> bool:
+        del page
+        return False
+
 
 @frozen
 class _ByCursor:
@@ -272,14 +322,28 @@ class _ByCursor:
     def after(self, page: Page) -> Position:
         return _found(page.response, self.cursor) or None
 
+    def is_perhaps_last(self, page: Page) -> bool:
+        del page
+        return False
 
-@frozen
+
+@frozen(kw_only=True)
 class _Counted:
     url: str
     names: tuple[str, str]
     size: int
-    by: int
     begin: int = 0
+    by_items: bool = False
+    more: Where | None = None
+    total: Where | None = None
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any], **usual: Any) -> "_Counted":
+        """Take its own options out of those of a request."""
+        own: dict[str, Any] = {
+            name: options.pop(name) for name in ("names", "more", "total") if name in options
+        }
+        return cls(**usual, **own)
 
     def first(self) -> Position:
         return self.begin
@@ -288,7 +352,26 @@ class _Counted:
         return self.url, dict(zip(self.names, (position, self.size), strict=True))
 
     def after(self, page: Page) -> Position:
-        return page.position + self.by if len(page.items) >= self.size else None
+        follows = page.position + (len(page.items) if self.by_items else 1)
+        if self.more is not None:
+            return follows if _found(page.response, self.more) else None
+        total = self._total_of(page)
+        is_last = not page.items or (total is not None and follows - self.begin >= total)
+        return None if is_last else follows
+
+    def is_perhaps_last(self, page: Page) -> bool:
+        """A source that allows fewer items on a page than were asked for gives only such pages."""
+        is_said = self.more is not None or self._total_of(page) is not None
+        return page.next is not None and not is_said and len(page.items) < self.size
+
+    def _total_of(self, page: Page) -> int | None:
+        found = None if self.total is None else _found(page.response, self.total)
+        try:
+            return None if found is None else int(found)
+        except (TypeError, ValueError):
+            raise InvalidValueError(
+                model="pages", field="total", value=found, remedy="name the number in the answer"
+            ) from None
 
 
 def _next_link(response: SourceResponse) -> str | None:

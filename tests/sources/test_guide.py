@@ -61,7 +61,7 @@ def test_the_async_form_is_awaited():
     class Reader(AsyncScripted):
         sync = namespace["sync"]
 
-    answers = [Answer({"page_size": 2}), Answer(["a", "b"]), Answer(["c"])]
+    answers = [Answer({"page_size": 2}), Answer(["a", "b"]), Answer(["c"]), Answer([])]
     with SourceServer(answers) as server:
         result = run_sync(Reader(None), config={"url": server.url})
     assert set(result.documents) == {"a", "b", "c"}

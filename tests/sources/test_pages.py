@@ -113,3 +113,66 @@ def test_a_status_is_an_error_and_so_is_a_list_that_is_not_there(session):
         list(link_pages(session, "/a", items="data.wrong"))
     with SourceServer([Answer(status=404)]) as server, pytest.raises(SourceHttpError):
         list(link_pages(session, server.url))
+
+
+def capped(seen):
+    """Give at most three of eight items, whatever the request asks for."""
+    query = seen.query
+    size = min(3, int(query.get("per_page") or query["limit"]))
+    begin = int(query["offset"]) if "offset" in query else size * (int(query["page"]) - 1)
+    items = list(range(8))[begin : begin + size]
+    if seen.path == "/strict" and not items:
+        return Answer({"error": "no such page"}, status=404)
+    return Answer({"items": items, "total": 8, "pages": 3, "more": begin + size < 8})
+
+
+CAPPED = {
+    "offset": (lambda session, url, **more: offset_pages(session, url, size=5, items="items", **more), 3),
+    "number": (lambda session, url, **more: numbered_pages(session, url, size=5, items="items", **more), 2),
+}
+
+
+@pytest.mark.parametrize(("way", "second"), CAPPED.values(), ids=CAPPED)
+@pytest.mark.parametrize(
+    ("url", "said", "requests"),
+    [("/a", {}, 4), ("/strict", {}, 4), ("/a", {"more": "more"}, 3), ("/a", {"total": "total or pages"}, 3)],
+)
+def test_a_source_that_gives_fewer_items_than_asked_for_is_read_to_its_end(way, second, url, said, requests):
+    if "total" in said:
+        said = {"total": "total" if second == 3 else "pages"}
+    read, positions = [], []
+    with SourceServer(capped) as server, http_session(base_url=server.url) as session:
+        pages = way(session, url, **said)
+        for page in pages:
+            read.append(page.items)
+            positions.append(pages.position)
+        assert len(server.seen) == requests
+        assert [page.items for page in way(session, url, start=second, **said)] == read[1:]
+    assert read == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    assert positions[0] == second
+    assert positions[-1] is None
+
+
+def test_a_page_that_is_refused_after_full_ones_is_an_error():
+    def shallow(seen):
+        return Answer(status=400) if seen.query["page"] == "3" else capped(seen)
+
+    with SourceServer(shallow) as server, http_session(base_url=server.url) as session:
+        pages = numbered_pages(session, "/a", size=5, items="items")
+        read = []
+        with pytest.raises(SourceHttpError, match="answered 400"):
+            read.extend(page.items for page in pages)
+        assert read == [[0, 1, 2]]
+        assert pages.position == 2  # The page that was not given is read again.
+
+
+def test_async_for_reads_a_capped_source_to_its_end():
+    read = []
+
+    async def script(ctx):
+        async for page in numbered_pages(ctx.http(server.url), "/strict", size=5, items="items"):
+            read.extend(page.items)
+
+    with SourceServer(capped) as server:
+        result = run_sync(AsyncScripted(script))
+    assert (read, result.status) == (list(range(8)), "completed")
