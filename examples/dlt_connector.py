@@ -6,7 +6,6 @@
 Each table has an ``id``, a ``title``, a ``body``, the address of its ``owner``, and ``updated_at``, by which changes are found.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from dlt.sources import incremental
@@ -22,7 +21,6 @@ class DatabaseConnector(DltConnector):
     name = "database"
     version = "1.0.0"
     source_types = ["web"]
-    reconcile_every = timedelta(days=1)
 
     def source(self, config: dict[str, Any], credentials: dict[str, Any]) -> Any:
         """Return the tables, each with the column that says when a row changed."""

@@ -1,5 +1,6 @@
 """dlt sources as connectors; needs the extra ``[dlt]``."""
 
+import datetime as dt
 import importlib.util
 from collections.abc import Iterable
 from contextlib import closing
@@ -39,10 +40,12 @@ class DltConnector(Connector[Config, Credentials]):
     No pipeline runs, no files of dlt's are written or read, and nothing is sent to its makers.
 
     Attributes:
+        reconcile_every: how often incremental resources are read from their beginning, to find what is gone; a day.
         append_only: resources whose documents stay when their rows are gone.
     """
 
     sync_modes = ["full", "incremental"]
+    reconcile_every: dt.timedelta | None = dt.timedelta(days=1)
     append_only: list[str] = []
 
     def source(self, config: Config, credentials: Credentials) -> Any:
@@ -93,7 +96,8 @@ class DltConnector(Connector[Config, Credentials]):
                         scopes[page.resource] = Filing(ctx, page.resource)
                     self._file(page, scopes[page.resource], source_config)
                 else:
-                    self._finish(page, scopes, ctx)
+                    if not self._finish(page, scopes, ctx) and progress.reads_all:
+                        whole.leave_unread()
                     progress.reached(page)
                     ctx.save_state(progress.checkpoint())
                     pace.begin()
@@ -111,10 +115,13 @@ class DltConnector(Connector[Config, Credentials]):
                 elif documents:
                     filing.file(documents, permissions(row, page.resource))
 
-    def _finish(self, page: "Reached", scopes: dict[str, Filing], ctx: SyncContext) -> None:
+    def _finish(self, page: "Reached", scopes: dict[str, Filing], ctx: SyncContext) -> bool:
+        """End the listings of resources that were read to their end; False if one of them is to be read again."""
+        ended = []
         for resource, is_whole in page.finished.items():
             filing = scopes.pop(resource, None) or Filing(ctx, resource)
-            filing.finish(is_complete=is_whole and resource not in self.append_only)
+            ended.append(filing.finish(is_complete=is_whole and resource not in self.append_only))
+        return all(ended)
 
 
 @define

@@ -89,21 +89,31 @@ class Filing:
         """Say whether this run should list everything, also what has not changed, to find what is gone."""
         return bool(self._inventory.reconciliation_due())
 
-    def finish(self, *, is_complete: bool) -> None:
+    def leave_unread(self) -> None:
+        """Say that something of this scope was not read, so that the next run reads everything again."""
+        self._inventory.unread()
+
+    def finish(self, *, is_complete: bool) -> bool:
         """End the listing of this scope; with ``is_complete``, what was not listed is deleted.
 
-        A row of which no document could be made may be any of them; then nothing is deleted.
+        A row of which no document could be made may be any of them; then nothing is deleted. Return False if everything is
+        to be read again by the next run: for such a row, or because the deletions need approval.
         """
-        if is_complete and self._failed:
+        if not is_complete:
+            self._inventory.unread()
+            return not self._failed
+        if self._failed:
             log.warning(
                 "%s: nothing is deleted in this run, because %d rows could not be read",
                 self._scope,
                 self._failed,
             )
-        self._inventory.finish(complete=is_complete and not self._failed)
+        self._inventory.finish()
+        return self._inventory.is_reconciled
 
     def _report(self, name: str, error: Exception) -> None:
         self._failed += 1
+        self._inventory.unread()  # Kept with the checkpoint: a process that resumes the run deletes nothing either.
         self._ctx.emit_error(f"{self._scope} {name}"[:LONGEST_NAME], error)
 
 

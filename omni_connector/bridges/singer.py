@@ -1,6 +1,7 @@
 """Singer taps as connectors: programs from PyPI, each run as a process in an environment of its own."""
 
 import dataclasses
+import datetime as dt
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -77,10 +78,12 @@ class SingerConnector(Connector[Config, Credentials]):
         append_only: streams whose documents stay when their records are gone.
         tap_environment: variables of the tap. It is given none of this process's except for ``PATH``, the language, the
             certificates and the proxies.
+        reconcile_every: how often the tap is started without a state, to find what is gone; a day.
         idle_minutes: a tap that writes nothing for so long is ended, and the run fails.
     """
 
     sync_modes = ["full", "incremental"]
+    reconcile_every: dt.timedelta | None = dt.timedelta(days=1)
     tap: str | Sequence[str] = ()
     streams: Streams = None
     discovers = True
@@ -203,9 +206,11 @@ class TapRun:
 
     def finish(self) -> None:
         """End the run of a tap that has ended well: delete what is gone, and complete with its last state."""
-        for name, filing in self._scopes.items():
+        ended = [
             filing.finish(is_complete=name not in self._connector.append_only and self._is_whole(name))
-        self._whole.finish(is_complete=self._reads_all)
+            for name, filing in self._scopes.items()
+        ]
+        self._whole.finish(is_complete=self._reads_all and all(ended))
         versions = {**self._given.get("versions", {}), **self._versions}
         self.ctx.complete({"singer": self.tap_state, "versions": versions})
 

@@ -118,6 +118,11 @@ class Inventory:
             return self.unread()
         return self._colour.call(AwaitableNone, self._run.intake.finish, self._listing)
 
+    @property
+    def is_reconciled(self) -> bool:
+        """Whether ``finish`` has ended a listing of the whole scope, with nothing unread and no deletion that needs approval."""
+        return self._listing.is_reconciled
+
     def reconciliation_due(self) -> AwaitableBool:
         """Say whether this run should list everything, to find what is gone and to send again what was rejected.
 

@@ -1,11 +1,13 @@
 """The dlt bridge with sources that are written here; ``rest_api`` and ``sql_database`` are in test_real_dlt.py."""
 
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
+from support.waiting import eventually
 
 from omni_connector import Document
 from omni_connector.bridges import dlt as bridge
@@ -81,7 +83,7 @@ def test_incremental_resources_go_on_and_deletions_of_whole_ones_are_found(run_s
 
 def test_a_reconciliation_finds_what_is_gone_from_incremental_resources(run_sync):
     desk = Desk()
-    desk.reconcile_every = timedelta(days=1)
+    assert desk.reconcile_every == timedelta(days=1)
     run_sync(desk, config={})
     del desk.tickets[0]
     assert run_sync(desk, mode="incremental").deletions == []
@@ -89,6 +91,42 @@ def test_a_reconciliation_finds_what_is_gone_from_incremental_resources(run_sync
     result = run_sync(desk, mode="incremental")
     assert (set(result.documents), result.deletions) == (set(), ["tickets/0"])
     assert desk.asked[1::2] == [moment(0), moment(5), moment(0)]
+
+
+def test_rows_that_were_not_read_are_read_again_by_the_next_run_and_stay(run_sync, pass_a_day):
+    desk = Desk()
+    run_sync(desk, config={})
+    pass_a_day()
+    del desk.tickets[0]
+    name = desk.people[3].pop("name")
+    broken = run_sync(desk)
+    assert broken.deletions == ["tickets/0"]
+    del desk.tickets[0]
+    desk.people[3]["name"] = name
+    assert run_sync(desk, mode="incremental").deletions == ["tickets/1"]
+    run_sync(desk, mode="incremental")
+    assert desk.asked[1::2] == [moment(0), moment(0), moment(0), moment(5)]
+
+
+def test_a_row_that_was_not_read_before_an_interruption_stays_after_it(omni_manager, monkeypatch):
+    monkeypatch.setattr(bridge.Pace, "is_due", lambda self: True)
+    go_on, desk = threading.Event(), Desk()
+    try:
+        with serve_connector(desk, omni_manager) as served:
+            source = served.put_source(config={"order": "asc"})
+            omni_manager.wait_for_run(omni_manager.trigger(source, "full"), 30)
+            del desk.tickets[1]["name"]
+            rows = iter(range(100))
+            desk.between = lambda: next(rows) == 3 and go_on.wait(60)
+            run_id = omni_manager.trigger(source, "full")
+            eventually(lambda: "2026-01-03" in json.dumps(omni_manager.run(run_id).checkpoint))
+    finally:
+        go_on.set()
+    with serve_connector(desk, omni_manager):
+        omni_manager.tick()
+        assert omni_manager.wait_for_run(run_id, 30).status == "completed"
+    assert desk.asked[-1] > moment(1)  # It was resumed.
+    assert "tickets/1" in {each.external_id for each in omni_manager.documents()}
 
 
 def test_append_only_resources_and_limited_ones_delete_nothing(run_sync):

@@ -143,6 +143,50 @@ def test_a_record_of_which_no_document_can_be_made_costs_only_itself(run_sync):
     assert [each.document_id for each in result.errors] == ["issues issues/2"]
 
 
+UNREADABLE = {"type": "RECORD", "stream": "issues", "record": {"id": 3}}
+
+
+def test_a_record_that_was_not_read_before_an_interruption_stays_after_it(omni_manager, tmp_path, pass_a_day):
+    rows, report = [record(n) for n in range(12)], tmp_path / "report.json"
+    with serve_connector(Issues(), omni_manager) as served:
+        source = served.put_source(config=config(*rows, state(11)))
+        omni_manager.wait_for_run(omni_manager.trigger(source, "full"), 30)
+        pass_a_day()
+        served.put_source(source_id=source, config=config(*rows[:3], UNREADABLE, state(3), "hang"))
+        run_id = omni_manager.trigger(source, "full")
+        eventually(lambda: omni_manager.run(run_id).checkpoint is not None)
+    with serve_connector(Issues(), omni_manager) as served:
+        served.put_source(source_id=source, config=config(*rows[4:], state(11), report=str(report)))
+        omni_manager.tick()
+        assert omni_manager.wait_for_run(run_id, 30).status == "completed"
+        assert json.loads(report.read_text())["state"] == state(3)["value"]  # It was resumed.
+        assert len(list(omni_manager.documents())) == 12
+        omni_manager.wait_for_run(omni_manager.trigger(source, "incremental"), 30)
+    assert json.loads(report.read_text())["state"] is None  # What was not read is read again.
+
+
+@pytest.mark.parametrize("why", ["unread", "withheld"])
+def test_the_next_run_reads_everything_again_if_a_stream_could_not_be_reconciled(
+    run_sync, tmp_path, pass_a_day, why
+):
+    rows, report = [record(n) for n in range(12)], tmp_path / "report.json"
+    run_sync(Issues(), config=config(*rows, state(11)))
+    pass_a_day()
+    left = [*rows[:3], UNREADABLE, *rows[4:]] if why == "unread" else rows[:3]
+    assert run_sync(Issues(), config=config(*left, state(11))).deletions == []
+    for expected in (None, state(11)["value"]):
+        run_sync(Issues(), config=config(*rows, state(11), report=str(report)), mode="incremental")
+        assert json.loads(report.read_text())["state"] == expected
+
+
+def test_a_day_after_everything_was_listed_a_tap_is_started_without_a_state(run_sync, tmp_path, pass_a_day):
+    report = tmp_path / "report.json"
+    run_sync(Issues(), config=config(record(1), state(1)))
+    pass_a_day()
+    run_sync(Issues(), config=config(record(1), state(1), report=str(report)), mode="incremental")
+    assert json.loads(report.read_text())["state"] is None
+
+
 def test_what_a_tap_says_is_in_the_log_without_secrets(run_sync, caplog):
     caplog.set_level(logging.INFO)
     secret = "t0ken-7-of-the-source"
