@@ -86,8 +86,10 @@ class Mark:
         document_id: of the event.
         fingerprint: of what is sent; None for a deletion.
         listings: to which it matters.
+        is_everywhere: it is deleted whatever the scope.
     """
 
     document_id: str
     fingerprint: bytes | None
     listings: tuple[Listing, ...]
+    is_everywhere: bool = False

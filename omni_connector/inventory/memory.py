@@ -66,6 +66,11 @@ class MemoryInventories:
         with self._lock:
             return len(self._shelves.get(shelf, {}))
 
+    def held(self, shelf: Shelf, document_ids: Sequence[str]) -> set[str]:
+        """Return which are known."""
+        with self._lock:
+            return self._shelves.get(shelf, {}).keys() & set(document_ids)
+
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
         """Return documents that were not seen."""
         with self._lock:

@@ -216,10 +216,31 @@ class RunInventories:
     def deleting(self, document_id: str, listing: Listing | None = None) -> Mark:
         """Return what goes with a deletion that is about to be taken: in one listing, or in all."""
         with self._lock:
+            wanted = self._wanted.get(document_id)
+            if wanted is not None and listing in {None, wanted[0]}:
+                del self._wanted[document_id]
             listings = tuple(self._listings.values()) if listing is None else (listing,)
-            self._wanted.pop(document_id, None)
-            mark = self._pending[document_id] = Mark(document_id, None, listings)
+            mark = Mark(document_id, None, listings, is_everywhere=listing is None)
+            self._pending[document_id] = mark
             return mark
+
+    def release(self, listing: Listing, document_ids: list[str]) -> list[str]:
+        """Forget documents that other scopes have as well; return those that are in no other, and so are to be deleted.
+
+        Another scope may have found such a document in this run, or finds it when it is listed next, or deletes it then.
+        """
+        scopes = self._open(listing).scopes
+        with self._lock:
+            held = {name for name in document_ids if self._is_taken_elsewhere(name, listing)}
+            others = (scopes | self._listings.keys()) - {listing.scope}
+        for scope in others:
+            rest = [name for name in document_ids if name not in held]
+            if rest:
+                held |= self._storage.held(Shelf(self._facts.source, scope), rest)
+        with self._lock:
+            for name in held:
+                listing.changes.delete(name)
+        return [name for name in document_ids if name not in held]
 
     def sending(self, events: Iterable[EncodedEvent]) -> None:
         """Write, before a batch leaves, which documents it is about."""
@@ -231,12 +252,13 @@ class RunInventories:
                 self._open(listing)
         with self._lock:
             for mark in marks:
-                for listing in mark.listings:
+                for listing in self._listings.values() if mark.is_everywhere else mark.listings:
                     if mark.fingerprint is None:
                         listing.changes.doubt(mark.document_id)
                     else:
                         listing.changes.keep(mark.document_id, UNKNOWN)
         self.commit()
+        self._doubt_elsewhere({mark.document_id for mark in marks if mark.is_everywhere})
 
     def accepted(self, events: Iterable[EncodedEvent]) -> None:
         """Note what the manager has accepted; memory only."""
@@ -371,7 +393,12 @@ class RunInventories:
         while page := self._storage.unseen(listing.shelf, listing.changes.run, after, PAGE):
             after = page[-1]
             with self._lock:
-                found = [name for name in page if not name.startswith(unread) and name not in self._pending]
+                going = [
+                    name
+                    for name in page
+                    if not (name.startswith(unread) or name in self._pending or name in self._wanted)
+                ]
+            found = self.release(listing, going)
             if found:
                 yield found
 
@@ -380,6 +407,25 @@ class RunInventories:
     def _all(self) -> list[Listing]:
         with self._lock:
             return list(self._listings.values())
+
+    def _is_taken_elsewhere(self, document_id: str, listing: Listing) -> bool:
+        """Say whether another scope has found a document, and nothing is written about it yet; the lock is held."""
+        wanted, mark = self._wanted.get(document_id), self._pending.get(document_id)
+        is_wanted = wanted is not None and wanted[0] is not listing
+        return is_wanted or (
+            mark is not None and mark.fingerprint is not None and listing not in mark.listings
+        )
+
+    def _doubt_elsewhere(self, document_ids: set[str]) -> None:
+        """Have documents sent again that are deleted, if a scope that this run has not opened finds them later."""
+        if not document_ids:
+            return
+        standing = self._begin()
+        doubts = Changes(standing.number, doubted=document_ids)
+        scopes = standing.scopes - {listing.scope for listing in self._all()}
+        if scopes:
+            with self._committing:
+                self._write([(Shelf(self._facts.source, scope), doubts) for scope in scopes])
 
     def _want(self, document_id: str, listing: Listing, fingerprint: bytes) -> None:
         """Remember a document that should be emitted; the lock is held."""
@@ -450,6 +496,7 @@ class RunInventories:
         for listing in self._all():
             if listing.known is not None:
                 listing.keep(scope_of(note, self._facts.sync_run_id, listing.scope))
+                note.setdefault("scopes", {})[listing.scope] = self._begin().number
 
     def _keep_checkpoint(self, checkpoint: str, note: Note) -> None:
         self._keep_listings(note)

@@ -4,7 +4,7 @@ An inventory that is kept on one machine does not learn of a run on another, and
 has the digest of the checkpoint with which the last run ended. A run that is given another one sends everything again.
 
     {"v": 1, "next": 8, "valid_from": 3, "basis": ["<digest>"], "reconciled": {"<scope>": 1764460800.0},
-     "asked": {"<scope>": "<code>"},
+     "asked": {"<scope>": "<code>"}, "scopes": {"<scope>": 7},
      "runs": {"01J...": {"n": 7, "checkpoints": ["<digest>"], "whole": true, "scopes": {"<scope>": {"known": 40, "unread": [], ...}}}}}
 """
 
@@ -57,6 +57,7 @@ class Standing:
         valid_from: what was sent in runs before this number counts as changed.
         is_trusted: no other place has a later inventory of this source.
         is_whole: all that this run lists is marked here, also before an interruption, and it lists from the beginning.
+        scopes: all that runs of this source have opened so far.
         was_empty: there was no inventory of this source.
     """
 
@@ -65,6 +66,7 @@ class Standing:
     valid_from: int
     is_trusted: bool
     is_whole: bool
+    scopes: frozenset[str]
     was_empty: bool
 
 
@@ -96,6 +98,7 @@ def begin(note: Note, facts: RunFacts) -> Standing:
         valid_from=note.get("valid_from", 0),
         is_trusted=is_trusted,
         is_whole=bool(run.get("whole")),
+        scopes=frozenset(note.get("scopes", ())),
         was_empty=was_empty,
     )
 

@@ -130,6 +130,10 @@ class InventoryStorage(Protocol):
         """Return how many documents are known."""
         ...
 
+    def held(self, shelf: Shelf, document_ids: Sequence[str]) -> set[str]:
+        """Return those of the documents that are known."""
+        ...
+
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
         """Return documents that no run from number ``run`` on has seen: the next ones after the id ``after``, empty at the end.
 

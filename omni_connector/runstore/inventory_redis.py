@@ -11,7 +11,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import compress, islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -140,6 +140,14 @@ class RedisInventories:
                 int(self._count([self._key(shelf, bucket) for bucket in range(first, first + 1024)]))
                 for first in range(0, BUCKETS, 1024)
             )
+
+    def held(self, shelf: Shelf, document_ids: Sequence[str]) -> set[str]:
+        """Return which are known, in one round trip."""
+        calls = self._redis.pipeline(transaction=False)
+        for name in document_ids:
+            calls.hexists(self._key(shelf, bucket_of(name)), name)
+        with reached("inventory", self.label):
+            return set(compress(document_ids, calls.execute()))
 
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
         """Return documents that were not seen: those of whole buckets, in their order."""

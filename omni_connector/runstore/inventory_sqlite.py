@@ -105,6 +105,12 @@ class SqliteInventories:
             row = connection.execute("SELECT COUNT(*) FROM documents WHERE shelf = ?", (number,)).fetchone()
         return int(row[0])
 
+    def held(self, shelf: Shelf, document_ids: Sequence[str]) -> set[str]:
+        """Return which are known."""
+        number = number_of(self._namespace, shelf)
+        with self._reader.opened() as connection:
+            return {name for name in document_ids if connection.execute(FIND, (number, name)).fetchone()}
+
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
         """Return documents that were not seen."""
         number = number_of(self._namespace, shelf)

@@ -101,8 +101,9 @@ class Intake:
 
     def delete_known(self, listing: Listing, document_id: str) -> None:
         """Delete a document that the manager may have, and no other."""
-        if self._run.inventories.knows(listing, document_id):
-            self._delete_all(listing, [document_id])
+        inventories = self._run.inventories
+        if inventories.knows(listing, document_id):
+            self._delete_all(listing, inventories.release(listing, [document_id]))
 
     def finish(self, listing: Listing) -> None:
         """Delete what a complete listing has not found."""

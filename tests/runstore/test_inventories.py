@@ -86,6 +86,12 @@ def test_each_change_does_what_it_says_and_nothing_to_what_is_not_known(storage)
     assert storage.count(SHELF) == 3
 
 
+def test_it_says_which_of_some_documents_are_known(storage):
+    write(storage, 1, kept={"a": V1, "é\n/": b""})
+    assert storage.held(SHELF, ["b", "é\n/", "a"]) == {"a", "é\n/"}
+    assert storage.held(Shelf("source-2"), ["a"]) == set()
+
+
 def test_a_run_that_is_over_does_not_take_back_that_a_later_one_has_seen_a_document(storage):
     write(storage, 5, kept={"a": V1})
     write(storage, 4, seen=["a"])
