@@ -256,7 +256,7 @@ class _Exchange:
         if answer.is_rate_limited:
             return self._wait_after_limit(limit.wait)
         if limit.is_exhausted and limit.reset is not None:
-            self._gate.close_for(min(limit.reset, self._settings.patience_seconds))
+            self._gate.close_for(limit.reset)
         if not self._retries.is_retry(
             self._request.method or "GET", answer.status_code, limit.retry_after is not None
         ):
@@ -277,7 +277,7 @@ class _Exchange:
         self._limited += 1
         backoff = min(LONGEST_BACKOFF_SECONDS, SHORTEST_WAIT_SECONDS * 2**self._limited)
         wait = max(wished or 0.0, backoff * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing.
-        self._gate.close_for(min(wait, self._settings.patience_seconds))
+        self._gate.close_for(wait)
         is_allowed = self._retries.total is not False and self._retries.total != 0
         is_too_long = self._waited + wait > self._settings.patience_seconds
         return wait if is_allowed and not is_too_long and rewind(self._request) else None

@@ -1,5 +1,6 @@
 """How many requests a source allows: a rate that the author sets, and what the source says in its answers."""
 
+import math
 import re
 import threading
 import time
@@ -17,8 +18,8 @@ MILLISECONDS_FROM = 1e11
 
 _REMAINING = ("X-RateLimit-Remaining", "X-Rate-Limit-Remaining", "RateLimit-Remaining")
 _RESET = ("X-RateLimit-Reset-After", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "RateLimit-Reset")
-_DRAFT_REMAINING = re.compile(r";\s*r=(\d+)")
-_DRAFT_RESET = re.compile(r";\s*t=(\d+)")
+_DRAFT_REMAINING = re.compile(r"(?:;\s*r|\bremaining)=(\d+)")
+_DRAFT_RESET = re.compile(r"(?:;\s*t|\breset)=(\d+)")
 
 
 @frozen
@@ -118,9 +119,11 @@ def _server_time(headers: Mapping[str, str]) -> float:
 def _first_number(headers: Mapping[str, str], names: tuple[str, ...]) -> float | None:
     for name in names:
         try:
-            return float(headers[name])
+            number = float(headers[name])
         except (KeyError, ValueError):
             continue
+        if math.isfinite(number):
+            return number
     return None
 
 

@@ -6,21 +6,25 @@ fetched it. A refresh token that the provider replaces is kept before the new ac
 
 import hashlib
 import time
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote_plus
 
 import requests
 from attrs import define
 
-from omni_connector.exceptions import ConfigurationError
+from omni_connector.exceptions import ConfigurationError, InvalidValueError
 from omni_connector.masking import mask
 from omni_connector.sources.adapter import rewind
 from omni_connector.sources.authentication import SourceAuth
 from omni_connector.sources.errors import TokenError
 from omni_connector.sources.session import HttpSession, http_session
-from omni_connector.sources.source_run import NoRun, SourceRun, TokenPlace
+from omni_connector.sources.source_run import CALL_PATIENCE_SECONDS, NoRun, SourceRun, TokenPlace
 
 EARLY_SECONDS = 60.0
 """A token is replaced so long before it expires, or after three quarters of a short life."""
+
+ClientAuth = Literal["basic", "body"]
+"""Where a client's id and secret are sent: in the header ``Authorization``, or in the form (RFC 6749, section 2.3.1)."""
 
 Token = dict[str, Any]
 """``access_token``, ``expires_at`` (when to replace it, in seconds since 1970, or None), ``serial``, ``origin``; and ``refresh_token`` where there is one."""
@@ -57,7 +61,8 @@ class OAuthToken(SourceAuth):
             TokenError: there is none.
         """
         if not _is_usable(self._current, stale):
-            with self._run.shared.lock(self._run, f"token/{self._name}"):
+            # All that follows has a limit, also what another thread does that holds the lock.
+            with self._run.alive("a token"), self._run.shared.lock(self._run, f"token/{self._name}"):
                 found = self._current if _is_usable(self._current, stale) else self._kept()
                 self._current = found if _is_usable(found, stale) else self._renewed(found)
         token: str = self._current["access_token"]
@@ -133,9 +138,24 @@ class _Endpoint(OAuthToken):
     """A token of a token endpoint."""
 
     def __init__(
-        self, token_url: str, client_id: str, client_secret: str = "", *, scope: str = "", **more: str
+        self,
+        token_url: str,
+        client_id: str,
+        client_secret: str = "",
+        *,
+        scope: str = "",
+        client_auth: ClientAuth | None = None,
+        **more: str,
     ) -> None:
         super().__init__()
+        if client_auth not in {None, "basic", "body"}:
+            raise InvalidValueError(
+                model=type(self).__name__,
+                field="client_auth",
+                value=client_auth,
+                remedy="give 'basic' or 'body'",
+            )
+        self._client_auth = client_auth
         # Before anything is sent: the refresh token of an answer that cannot be read would be lost.
         _require_oauthlib()
         self._token_url = token_url
@@ -148,13 +168,33 @@ class _Endpoint(OAuthToken):
         return (self._client_secret,)
 
     def _asked(self, grant: dict[str, str]) -> Token:
-        """Send a token request. It is not broken off by a cancelled run: a token that was replaced meanwhile would be lost."""
-        form = {**grant, **self._more, "client_id": self._client_id, "client_secret": self._client_secret}
-        for secret in (*self.secrets(), *(grant.get(name, "") for name in ("refresh_token",))):
+        """Send a token request, once more with another ``client_auth`` where none was given and the client was refused."""
+        try:
+            return self._sent(grant, self._client_auth or "body")
+        except TokenError as refused:
+            if refused.code != "invalid_client" or self._client_auth or not self._client_secret:
+                raise
+            try:
+                token = self._sent(grant, "basic")
+            except TokenError as error:
+                is_no_better = error.code in {"", "invalid_client", "invalid_request"}
+                raise (refused if is_no_better else error) from None
+        self._client_auth = "basic"
+        return token
+
+    def _sent(self, grant: dict[str, str], client_auth: ClientAuth) -> Token:
+        self._run.raise_if_stopped()
+        for secret in (*self.secrets(), grant.get("refresh_token", "")):
             self._run.add_secret(secret)
-        with _session_like(self._session) as session:
+        form, basic = {**grant, **self._more}, None
+        if client_auth == "basic":
+            basic = (quote_plus(self._client_id), quote_plus(self._client_secret))
+        else:
+            form |= {"client_id": self._client_id, "client_secret": self._client_secret}
+        with _session_like(self._session, self._run) as session:
             answer = session.post(
                 self._token_url,
+                auth=basic,
                 data={name: value for name, value in form.items() if value},
                 headers={"Accept": "application/json"},
                 repeat=True,
@@ -168,8 +208,10 @@ class ClientCredentials(_Endpoint):
     Args:
         token_url: of the token endpoint.
         client_id: of the client.
-        client_secret: of the client, sent in the form.
+        client_secret: of the client.
         scope: what is asked for, separated by blanks.
+        client_auth: ``"basic"`` sends the client's id and secret in the header, ``"body"`` in the form. Left out: in the form, and
+            in the header where the form is refused.
         more: other fields of the form, such as ``audience``.
     """
 
@@ -199,8 +241,9 @@ class RefreshToken(_Endpoint):
         token_url: of the token endpoint.
         client_id: of the client.
         refresh_token: as it is in the credentials.
-        client_secret: of the client, sent in the form.
+        client_secret: of the client.
         scope: what is asked for.
+        client_auth: as for ``ClientCredentials``.
         more: other fields of the form.
     """
 
@@ -212,9 +255,10 @@ class RefreshToken(_Endpoint):
         client_secret: str = "",
         *,
         scope: str = "",
+        client_auth: ClientAuth | None = None,
         **more: str,
     ) -> None:
-        super().__init__(token_url, client_id, client_secret, scope=scope, **more)
+        super().__init__(token_url, client_id, client_secret, scope=scope, client_auth=client_auth, **more)
         self._refresh_token = refresh_token
 
     def secrets(self) -> tuple[str, ...]:
@@ -282,9 +326,26 @@ class ManagerCredentials(OAuthToken):
         return {"access_token": found}
 
 
-def _session_like(session: requests.Session | None) -> HttpSession:
+class _TokenRequest(NoRun):
+    """A token request of a run or action.
+
+    The run's end ends the waits between attempts, but breaks off none of them: a token that was replaced would be lost.
+    It waits as briefly as an action, because others wait for the token, too.
+    """
+
+    def __init__(self, run: SourceRun) -> None:
+        super().__init__()
+        self.patience_seconds = CALL_PATIENCE_SECONDS
+        self._of = run
+
+    def wait(self, seconds: float, why: str) -> None:
+        """Wait as the run does."""
+        self._of.wait(seconds, why)
+
+
+def _session_like(session: requests.Session | None, run: SourceRun) -> HttpSession:
     """Return a session for the token endpoint that reaches it as ``session`` reaches the source."""
-    own = http_session(NoRun(), retries=3, timeout_seconds=30)
+    own = http_session(_TokenRequest(run), retries=3, timeout_seconds=30)
     if session is not None:
         own.verify, own.cert, own.proxies, own.trust_env = (
             session.verify,
@@ -325,7 +386,9 @@ def _parsed(answer: requests.Response, run: SourceRun) -> Token:
     except OAuth2Error as error:
         remedy = ". Connect the account again" if error.error == "invalid_grant" else ""
         text = f"{mask(answer.url)} gives no token ({answer.status_code} {error.error}): {mask(error.description or '')}"
-        raise TokenError(text.rstrip(": ") + remedy, error.error or "") from error
+        is_client_refused = answer.status_code == requests.codes.unauthorized
+        code = "invalid_client" if is_client_refused else error.error or ""
+        raise TokenError(text.rstrip(": ") + remedy, code) from error
     except ValueError as error:
         raise TokenError(f"{mask(answer.url)} gives no token: {mask(str(error))}") from error
     token: Token = {"access_token": str(found["access_token"]), "expires_at": None}

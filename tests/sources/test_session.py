@@ -202,6 +202,25 @@ def test_a_wait_longer_than_a_request_waits_is_an_error_and_no_more_requests_are
     assert len(server.seen) == 1
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        Answer(headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "86400"}),
+        Answer(status=429, headers={"Retry-After": "86400"}),
+    ],
+    ids=["exhausted", "refused"],
+)
+def test_a_daily_quota_refuses_the_next_request_at_once(said):
+    with SourceServer([said]) as server, http_session(base_url=server.url) as session:
+        session.patience_seconds = 0.5
+        session.get("/a")
+        began = time.monotonic()
+        with pytest.raises(RateLimitedError, match="allows requests again in 86400 s"):
+            session.get("/a")
+        assert time.monotonic() - began < 0.4  # It does not wait for all of its patience first.
+    assert len(server.seen) == 1
+
+
 def test_a_rate_is_kept_by_all_threads():
     with (
         SourceServer(lambda seen: Answer()) as server,

@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,7 +16,7 @@ from support.redis_server import RedisServer
 from support.scripted import WAIT
 from support.source_server import Answer, SourceServer
 
-from omni_connector import ConfigurationError, Connector, ManagerUnreachableError, action
+from omni_connector import ConfigurationError, Connector, InvalidValueError, ManagerUnreachableError, action
 from omni_connector.local import LocalManager
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.runs import SharedRuns
@@ -23,6 +24,7 @@ from omni_connector.runstore.sources import StoredSources
 from omni_connector.sources import (
     ClientCredentials,
     ManagerCredentials,
+    RateLimitedError,
     RefreshToken,
     SourceHttpError,
     TokenError,
@@ -30,6 +32,7 @@ from omni_connector.sources import (
 )
 from omni_connector.sources.kept_tokens import KEY
 from omni_connector.sources.source_run import NoRun
+from omni_connector.telemetry.figures import Stage
 from omni_connector.testing import MemoryManager, serve_connector
 
 FIRST = "refresh-0-of-credentials"
@@ -284,6 +287,73 @@ def test_the_managers_credentials_are_asked_for_anew_after_a_401(provider):
     with http_session(run, base_url=provider.url, auth=ManagerCredentials()) as session:
         assert session.get("/items").json() == {"sent": "new-access-token"}
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize("grant", ["client", "refresh"])
+@pytest.mark.parametrize(("client_auth", "requests_sent"), [(None, 2), ("basic", 1)])
+def test_a_client_is_known_by_the_header_where_the_form_is_refused(
+    provider, grant, client_auth, requests_sent
+):
+    sent = []
+    expected = f"Basic {b64encode(b'client%2F1:s3cret+of%3Aclient').decode()}"
+
+    def strict(seen):
+        if seen.path != "/token":
+            return provider(seen)
+        sent.append(seen)
+        is_form = "client_id" in seen.form or "client_secret" in seen.form
+        if is_form or seen.headers["Authorization"] != expected:
+            return Answer(b"", status=401, headers={"WWW-Authenticate": "Basic"})
+        return provider.token(seen.form)
+
+    with SourceServer(strict) as server:
+        url = f"{server.url}/token"
+        if grant == "client":
+            auth = ClientCredentials(url, "client/1", "s3cret of:client", client_auth=client_auth)
+        else:
+            auth = RefreshToken(url, "client/1", FIRST, "s3cret of:client", client_auth=client_auth)
+        with http_session(base_url=server.url, auth=auth) as session:
+            assert session.get("/items").status_code == 200
+            assert len(sent) == requests_sent
+            provider.access = "revoked"
+            assert session.get("/items").status_code == 200
+    assert len(sent) == requests_sent + 1  # The way that worked is kept.
+    with pytest.raises(InvalidValueError, match="client_auth"):
+        ClientCredentials("http://provider", "client-1", "s3cret-of-client", client_auth="post")
+
+
+def test_a_client_that_is_refused_both_ways_is_an_error_and_the_form_can_be_the_only_way():
+    refused = Answer({"error": "invalid_client", "error_description": "who are you?"}, status=401)
+    with SourceServer(lambda seen: refused) as server:
+        for client_auth, count in ((None, 2), ("body", 3)):
+            auth = ClientCredentials(
+                f"{server.url}/token", "client-1", "s3cret-of-client", client_auth=client_auth
+            )
+            with http_session(auth=auth) as session, pytest.raises(TokenError, match="who are you"):
+                session.get(server.url)
+            assert len(server.seen) == count
+
+
+def test_a_rate_limit_of_the_token_endpoint_ends_with_the_run(provider, cancelled_after, manager):
+    manager.config = type(manager.config)(credentials={"refresh_token": FIRST})
+    why = "waiting for the rate limit of its source"
+    with SourceServer(lambda seen: Answer(status=429, headers={"Retry-After": "25"})) as server:
+        provider.token_url = server.url
+        seconds, sync = cancelled_after(
+            Rotating(provider), lambda sync: sync.pulse.last == why, manager=manager
+        )
+    assert seconds < 5
+    assert sync.run_figures.stages[Stage.WAITING_RATE_LIMIT] > 0
+    assert len(server.seen) == 1
+
+
+def test_a_long_rate_limit_of_the_token_endpoint_is_an_error_at_once(sources):
+    with SourceServer([Answer(status=429, headers={"Retry-After": "3600"})]) as server:
+        auth = ClientCredentials(f"{server.url}/token", "client-1", "s3cret-of-client")
+        run = NoRun("source-1", shared=sources)
+        run.patience_seconds = 7200
+        with http_session(run, auth=auth) as session, pytest.raises(RateLimitedError, match="in 3600 s"):
+            session.get(server.url)
 
 
 @pytest.mark.slow
