@@ -11,7 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -123,6 +125,24 @@ def test_probes_ask_for_health_and_processes_share_a_run_store():
     services = COMPOSE["services"]
     for environment in (config, services["connector"]["environment"], services["worker"]["environment"]):
         assert environment["OMNI_RUN_STORE"].startswith("redis://")
+
+
+def test_inventories_are_in_a_redis_of_their_own_that_keeps_them_on_a_volume():
+    services = COMPOSE["services"]
+    (config,) = [each["data"] for each in KUBERNETES if each["kind"] == "ConfigMap"]
+    (stateful,) = [each for each in KUBERNETES if each["kind"] == "StatefulSet"]
+    (pod,) = stateful["spec"]["template"]["spec"]["containers"]
+    (claim,) = stateful["spec"]["volumeClaimTemplates"]
+    assert pod["volumeMounts"] == [{"name": claim["metadata"]["name"], "mountPath": "/data"}]
+    assert services["inventory"]["volumes"] == ["inventory:/data"]
+    assert "inventory" in COMPOSE["volumes"]
+    names = {"inventory": services["inventory"]["command"], stateful["metadata"]["name"]: pod["args"]}
+    for environment in (config, services["connector"]["environment"], services["worker"]["environment"]):
+        host = urlsplit(environment["OMNI_INVENTORY"]).hostname
+        options = dict(pairwise(names[host]))
+        assert (options["--appendonly"], options["--appendfsync"]) == ("yes", "always")
+        assert options["--maxmemory-policy"] == "noeviction"
+        assert urlsplit(environment["OMNI_RUN_STORE"]).hostname not in names
 
 
 # -- the commands at work ---------------------------------------------------------------------------------------
