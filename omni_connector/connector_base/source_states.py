@@ -49,8 +49,7 @@ class SourceStates:
             SdkClientError: the manager cannot be reached, or refuses.
         """
         notes = checkpoint_of(state, name="connector state")
-        known = self._manager.source(source_id).connector_state
-        with self._sources.beside_tokens(source_id, _masked_from_now_on(notes), known) as whole:
+        with self._sources.beside_tokens(source_id, _masked_from_now_on(notes)) as whole:
             return self._manager.save_connector_state(source_id, whole)  # type: ignore[func-returns-value]  # None.
 
 

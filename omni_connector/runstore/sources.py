@@ -12,7 +12,7 @@ from omni_connector.runstore.keeper import Lease
 from omni_connector.runstore.permits import Budget
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.store import Claim, Rate
-from omni_connector.sources.kept_tokens import KEY, KeptTokens
+from omni_connector.sources.kept_tokens import KeptTokens
 from omni_connector.sources.rates import RequestRate
 from omni_connector.sources.source_run import LocalSources, NoRun, SourceRun, TokenPlace
 
@@ -59,14 +59,9 @@ class StoredSources(LocalSources):
         """Return the place in the connector state."""
         return self._place(source_id) if source_id else super().kept_tokens(source_id)
 
-    def beside_tokens(
-        self, source_id: str, notes: dict[str, Any], known: Any
-    ) -> AbstractContextManager[dict[str, Any]]:
-        """Yield notes as they are to be saved; see ``SharedSources``."""
-        place = self._place(source_id)
-        if place.is_used or (isinstance(known, dict) and KEY in known):
-            return place.beside(notes)
-        return super().beside_tokens(source_id, notes, known)
+    def beside_tokens(self, source_id: str, notes: dict[str, Any]) -> AbstractContextManager[dict[str, Any]]:
+        """Yield notes as they are to be saved. Tokens are looked for each time: another process may have saved the first."""
+        return self._place(source_id).beside(notes)
 
     def _place(self, source_id: str) -> KeptTokens:
         # Not a run's lock: a token that was replaced is kept also when the run was cancelled.

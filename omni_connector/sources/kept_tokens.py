@@ -43,11 +43,9 @@ class KeptTokens:
         self._lock = lock
         self._guard = threading.Lock()  # Protects the following.
         self._own: dict[str, _Own] = {}
-        self.is_used = False
 
     def read(self, name: str) -> Notes | None:
         """Return the newest token: what the manager has, or what this process could not save yet."""
-        self.is_used = True
         stored = _tokens(self._state()).get(name)
         with self._guard:
             own = self._own.get(name)

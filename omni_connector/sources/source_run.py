@@ -57,16 +57,8 @@ class SharedSources(Protocol):
         """Return where access tokens are kept that can be had again."""
         ...
 
-    def beside_tokens(
-        self, source_id: str, notes: dict[str, Any], known: Any
-    ) -> AbstractContextManager[dict[str, Any]]:
-        """Yield a connector's notes as they are to be saved as the connector state: with the tokens that are kept there.
-
-        Args:
-            source_id: of the source.
-            notes: the connector's own.
-            known: the connector state as far as the caller knows it.
-        """
+    def beside_tokens(self, source_id: str, notes: dict[str, Any]) -> AbstractContextManager[dict[str, Any]]:
+        """Yield a connector's notes as they are to be saved as the connector state: with the tokens that are kept there."""
         ...
 
 
@@ -204,11 +196,9 @@ class LocalSources:
         """Return a place in memory."""
         return self.cached_tokens(source_id)
 
-    def beside_tokens(
-        self, source_id: str, notes: dict[str, Any], known: Any
-    ) -> AbstractContextManager[dict[str, Any]]:
+    def beside_tokens(self, source_id: str, notes: dict[str, Any]) -> AbstractContextManager[dict[str, Any]]:
         """Yield the notes: no tokens are kept there."""
-        del source_id, known
+        del source_id
         return nullcontext(notes)
 
     def cached_tokens(self, source_id: str) -> TokenPlace:

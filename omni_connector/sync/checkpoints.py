@@ -130,7 +130,7 @@ class RunCheckpoints:
         source_id = self._run.info.source_id
         with (
             self._run.waiting("save_connector_state"),
-            self._run.sources.beside_tokens(source_id, notes, self.connector_state) as whole,
+            self._run.sources.beside_tokens(source_id, notes) as whole,
             self._naming_what_is_too_large(what, whole),
         ):
             self._run.manager.save_connector_state(source_id, whole)

@@ -16,7 +16,14 @@ from support.redis_server import RedisServer
 from support.scripted import WAIT
 from support.source_server import Answer, SourceServer
 
-from omni_connector import ConfigurationError, Connector, InvalidValueError, ManagerUnreachableError, action
+from omni_connector import (
+    ConfigurationError,
+    Connector,
+    InvalidValueError,
+    ManagerUnreachableError,
+    SdkClient,
+    action,
+)
 from omni_connector.local import LocalManager
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.runs import SharedRuns
@@ -207,7 +214,6 @@ class Rotating(Connector):
     name = "rotating"
     version = "1"
     source_types = ["web"]
-    during = staticmethod(lambda: None)
 
     def __init__(self, provider):
         self.provider = provider
@@ -251,6 +257,29 @@ def test_runs_and_actions_share_what_is_kept_and_a_connectors_own_notes_leave_it
     assert next(iter(state[KEY].values()))["refresh_token"] == provider.refresh
     assert provider.requests == 2
     assert "of-provider" not in caplog.text
+
+
+def test_notes_leave_a_token_alone_that_another_process_has_saved_during_the_run(provider, tmp_path):
+    class Noting(Rotating):
+        def sync(self, source_config, credentials, state, ctx):
+            with SdkClient(manager.url) as client:
+                runs = SharedRuns.of(MemoryStore())
+                auth = self.auth(credentials)
+                run = NoRun(ctx.source_id, shared=StoredSources(runs, client))
+                with http_session(run, base_url=provider.url, auth=auth) as session:
+                    session.get("/items").raise_for_status()
+                runs.close()
+            ctx.save_connector_state({"hook": 1})
+
+    with (
+        LocalManager(tmp_path, schedule=False) as manager,
+        serve_connector(Noting(provider), manager) as served,
+    ):
+        source = served.put_source(credentials={"refresh_token": FIRST})
+        assert manager.wait_for_run(manager.trigger(source)).status == "completed"
+        state = manager.source(source).connector_state
+    assert state["hook"] == 1
+    assert next(iter(state[KEY].values()))["refresh_token"] == provider.refresh
 
 
 def test_a_token_that_came_after_a_cancellation_is_kept_all_the_same(provider, cancelled_after, manager):
