@@ -77,6 +77,7 @@ class KeepsStates:
         rate: "RateOption" = None,
         retries: "Retries" = 2,
         timeout_seconds: "TimeOutOption" = 30,
+        raise_for_status: bool = False,
     ) -> "HttpSession":
         """Return a session that reads a source outside of a run, in an action or a webhook; use it in a ``with`` statement.
 
@@ -89,6 +90,7 @@ class KeepsStates:
             rate: see there.
             retries: fewer than in a run: somebody waits.
             timeout_seconds: the same.
+            raise_for_status: as for ``ctx.http``.
         """
         from omni_connector.sources import http_session  # noqa: PLC0415 - loads requests.
 
@@ -99,7 +101,13 @@ class KeepsStates:
             credentials=partial(_credentials, manager, source_id) if manager and source_id else None,
         )
         return http_session(
-            call, base_url=base_url, auth=auth, rate=rate, retries=retries, timeout_seconds=timeout_seconds
+            call,
+            base_url=base_url,
+            auth=auth,
+            rate=rate,
+            retries=retries,
+            timeout_seconds=timeout_seconds,
+            raise_for_status=raise_for_status,
         )
 
     @property

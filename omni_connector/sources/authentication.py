@@ -1,5 +1,6 @@
 """Secrets that stay as they are, as ``auth`` objects of ``requests``."""
 
+from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import requests
@@ -17,6 +18,16 @@ class SourceAuth(AuthBase):
     """
 
     headers: tuple[str, ...] = ("Authorization",)
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether the other sends the same: it needs no session of its own."""
+        return type(self) is type(other) and self._compared() == other._compared()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.secrets()))
+
+    def _compared(self) -> dict[str, Any]:
+        return vars(self)
 
     def bound(self, run: SourceRun, session: requests.Session) -> "SourceAuth":
         """Return what authenticates the requests of a session that belongs to ``run``."""

@@ -1,7 +1,7 @@
 """A ``requests`` session that reads a source: it waits, repeats, and ends as its run needs it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeAlias, cast
@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from attrs import field, frozen
-from requests.auth import AuthBase
+from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from urllib3 import Retry
 
 from omni_connector.manager.sessions import USER_AGENT
@@ -71,6 +71,7 @@ def http_session(
     rate: RateOption = None,
     retries: Retries = RETRIES,
     timeout_seconds: TimeOutOption = None,
+    raise_for_status: bool = False,
 ) -> "HttpSession":
     """Return a session that reads a source. Close it, or use it in a ``with`` statement; the end of a run closes it, too.
 
@@ -83,10 +84,16 @@ def http_session(
         rate: requests a second.
         retries: how often a request is repeated that failed; or a ``urllib3.Retry`` with counts, methods and statuses.
         timeout_seconds: for each attempt as a whole, or ``TimeOuts``.
+        raise_for_status: raise for answers with a status of 400 or more, as their ``raise_for_status()`` does.
     """
     if ctx is not None and hasattr(ctx, "http"):
         return cast("MakesSessions", ctx).http(
-            base_url, auth=auth, rate=rate, retries=retries, timeout_seconds=timeout_seconds
+            base_url,
+            auth=auth,
+            rate=rate,
+            retries=retries,
+            timeout_seconds=timeout_seconds,
+            raise_for_status=raise_for_status,
         )
     options = _Options(
         base_url=base_url,
@@ -94,18 +101,27 @@ def http_session(
         rate=RequestRate.of(rate),
         retries=retries,
         timeouts=TimeOuts.of(timeout_seconds),
+        raise_for_status=raise_for_status,
     )
     run: SourceRun = ctx or NoRun()  # pyright: ignore[reportAssignmentType]  # No context: hasattr has said so.
     return run.sessions.opened(options, partial(HttpSession, run, options))
 
 
+def _compared(auth: Auth) -> Hashable:
+    """Return what is equal for ``auth`` that sends the same; classes of requests have no hash, others perhaps no equality."""
+    if type(auth) in {HTTPBasicAuth, HTTPDigestAuth}:
+        return type(auth), auth.username, auth.password  # type: ignore[union-attr]
+    return auth if auth is None or isinstance(auth, tuple | SourceAuth) else id(auth)
+
+
 @frozen(kw_only=True)
 class _Options:
     base_url: str
-    auth: Auth = field(eq=id)
+    auth: Auth = field(eq=_compared)
     rate: RequestRate | None
     retries: Retries
     timeouts: TimeOuts = field(factory=TimeOuts)
+    raise_for_status: bool = False
 
 
 class HttpSession(requests.Session):
@@ -125,6 +141,7 @@ class HttpSession(requests.Session):
         self.base_url = options.base_url.rstrip("/") + "/" if options.base_url else ""
         self.auth_hosts: set[str] = set()
         self._run = run
+        self._raises = options.raise_for_status
         self.is_closed = False
         self._inside = threading.local()
         self.exchanges = Exchanges(
@@ -170,7 +187,7 @@ class HttpSession(requests.Session):
     def request(  # type: ignore[override]  # The arguments of requests, as they are.
         self, method: str, url: str, *args: Any, repeat: bool = False, **kwargs: Any
     ) -> SourceResponse:
-        """Send a request and return its answer, whatever its status; arguments as in ``requests``.
+        """Send a request and return its answer, whatever its status unless the session raises; arguments as in ``requests``.
 
         Args:
             method: such as ``GET``.
@@ -181,6 +198,7 @@ class HttpSession(requests.Session):
 
         Raises:
             SyncCancelledError: the run was asked to stop, also while this waits.
+            SourceHttpError: a status of 400 or more, in a session with ``raise_for_status=True``.
             RateLimitedError: the source allows no request for longer than ``patience_seconds``, and it was not sent.
             SourceUnreachableError: no whole answer came, however often it was repeated; SourceTimeoutError: not in time.
         """
@@ -245,7 +263,10 @@ class HttpSession(requests.Session):
 
     def _here(self, work: "partial[Any]") -> SourceResponse:
         with self._calling():
-            return cast("SourceResponse", work())
+            answer = cast("SourceResponse", work())
+        if self._raises:
+            answer.raise_for_status()
+        return answer
 
     @contextmanager
     def _calling(self) -> Iterator[None]:

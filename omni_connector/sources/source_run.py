@@ -5,12 +5,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol, TypeVar
+from weakref import WeakSet
 
 from omni_connector.forking import begins_anew
 from omni_connector.masking import register_secret
 from omni_connector.sources.rates import RateGate, RequestRate
 
 T = TypeVar("T")
+
+KEPT_SESSIONS = 16
+"""Of one run."""
 
 RUN_PATIENCE_SECONDS = 7200.0
 """How long one request of a run waits for a rate limit: hourly quotas come back; a daily one is an error."""
@@ -128,25 +132,34 @@ S = TypeVar("S", bound=Session)
 
 
 class Sessions:
-    """The sessions of one run: one for equal options, so that one which is asked for again and again is not made again."""
+    """The sessions of one run: one for equal options, so that one which is asked for again and again is not made again.
+
+    The ``KEPT_SESSIONS`` that were asked for last are kept. Others live as long as the connector holds them, for there may be
+    one for each of thousands of accounts.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # Protects the following.
-        self._open: dict[object, Any] = {}
+        self._kept: dict[object, Any] = {}  # The one asked for last is at the end.
+        self._all: WeakSet[Any] = WeakSet()
 
     def opened(self, options: object, make: Callable[[], S]) -> S:
         """Return the session with these options."""
         with self._lock:
-            found: S | None = self._open.get(options)
+            found: S | None = self._kept.pop(options, None)
             if found is None or found.is_closed:
-                found = self._open[options] = make()
+                found = make()
+                self._all.add(found)
+            self._kept[options] = found
+            if len(self._kept) > KEPT_SESSIONS:
+                del self._kept[next(iter(self._kept))]
             return found
 
     def close(self) -> None:
         """Close them all."""
         with self._lock:
-            sessions = list(self._open.values())
-            self._open.clear()
+            sessions = list(self._all)
+            self._kept.clear()
         for session in sessions:
             session.close()
 

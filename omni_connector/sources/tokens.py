@@ -38,6 +38,11 @@ class OAuthToken(SourceAuth):
         self._session: requests.Session | None = None
         self._current: Token = {}
 
+    def _compared(self) -> dict[str, Any]:
+        return {
+            name: value for name, value in vars(self).items() if name not in {"_run", "_session", "_current"}
+        }
+
     def bound(self, run: SourceRun, session: requests.Session) -> "OAuthToken":
         """Return one of its own for each session: they share tokens by the places where these are kept."""
         copy = type(self).__new__(type(self))

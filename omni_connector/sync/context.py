@@ -148,6 +148,7 @@ class SyncContext(RunView):
         rate: "RateOption" = None,
         retries: "Retries" = 5,
         timeout_seconds: "TimeOutOption" = None,
+        raise_for_status: bool = False,
     ) -> "HttpSession":
         """Return a ``requests`` session that reads the source, closed at the end of the run; see ``sources.http_session``.
 
@@ -162,6 +163,7 @@ class SyncContext(RunView):
             rate=rate,
             retries=retries,
             timeout_seconds=timeout_seconds,
+            raise_for_status=raise_for_status,
         )
 
     # -- documents ----------------------------------------------------------------------------------------------

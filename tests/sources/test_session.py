@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 import requests
@@ -17,9 +19,13 @@ from omni_connector.runstore.sources import StoredSources
 from omni_connector.runstore.sqlite import SqliteStore
 from omni_connector.sources import (
     BasicAuth,
+    BearerAuth,
+    ClientCredentials,
     HeaderAuth,
+    ManagerCredentials,
     QueryAuth,
     RateLimitedError,
+    RefreshToken,
     RequestRate,
     ResponseTooLargeError,
     SourceHttpError,
@@ -304,6 +310,66 @@ def test_a_run_has_one_session_for_equal_options_and_closes_it():
     assert found[2] is not found[0]
     assert found[3] is not found[0]
     assert [session.is_closed for session in found] == [True] * 4
+
+
+KINDS = {
+    "pair": lambda key: ("ada", key),
+    "requests": lambda key: requests.auth.HTTPBasicAuth("ada", key),
+    "bearer": BearerAuth,
+    "basic": lambda key: BasicAuth("ada", key),
+    "header": lambda key: HeaderAuth("X-Key", key),
+    "query": lambda key: QueryAuth("key", key),
+    "client": lambda key: ClientCredentials("http://a/token", "client-1", key, audience="a"),
+    "refresh": lambda key: RefreshToken("http://a/token", "client-1", key),
+    "manager": ManagerCredentials,
+}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+def test_authentication_that_is_made_for_each_call_gives_one_session_if_it_is_the_same(make):
+    found = []
+
+    def script(ctx):
+        found.extend(ctx.http("http://a", auth=make("sekrit-key-1234")) for _ in range(3))
+        found.append(ctx.http("http://a", auth=make("another-key-1234")))
+
+    run_sync(Scripted(script))
+    assert found[0] is found[1] is found[2] is not found[3]
+
+
+def test_a_run_keeps_no_session_for_each_of_many_accounts_but_closes_what_is_held():
+    held, others = [], []
+
+    def script(ctx):
+        held.append(ctx.http("http://a"))
+        others.extend(weakref.ref(ctx.http(f"http://b{number}")) for number in range(40))
+        gc.collect()
+        assert sum(each() is not None for each in others) <= 16
+
+    result = run_sync(Scripted(script))
+    assert result.status == "completed"
+    assert held[0].is_closed
+
+
+@pytest.mark.parametrize("colour", ["blocking", "async"])
+def test_a_session_raises_for_a_status_if_it_is_asked_to(colour):
+    caught = []
+
+    def blocking(ctx):
+        with pytest.raises(SourceHttpError, match="answered 404") as error:
+            ctx.http(server.url, raise_for_status=True).get("/x")
+        caught.append(error.value.response.status_code)
+        assert ctx.http(server.url).get("/x").status_code == 404
+
+    async def awaiting(ctx):
+        with pytest.raises(SourceHttpError, match="answered 404") as error:
+            await ctx.http(server.url, raise_for_status=True).get("/x")
+        caught.append(error.value.response.status_code)
+
+    with SourceServer(lambda seen: Answer({"error": "no"}, status=404)) as server:
+        connector = Scripted(blocking) if colour == "blocking" else AsyncScripted(awaiting)
+        assert run_sync(connector).status == "completed"
+    assert caught == [404]
 
 
 def test_sessions_of_one_source_share_its_rate_and_what_its_host_has_said(tmp_path):
