@@ -21,7 +21,7 @@ class SourceAuth(AuthBase):
 
     def __eq__(self, other: object) -> bool:
         """Say whether the other sends the same: it needs no session of its own."""
-        return type(self) is type(other) and self._compared() == other._compared()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._compared() == other._compared()
 
     def __hash__(self) -> int:
         return hash((type(self), self.secrets()))
