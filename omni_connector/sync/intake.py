@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 TRUNCATED = "its text is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and was cut"
 DECODED = "its text is not UTF-8 and was taken as windows-1252"
 
-PRIVATE = "a document without permissions"
+PRIVATE = "a document that no user can find"
 
 
 class Intake:
@@ -68,8 +68,8 @@ class Intake:
         event = encode_upsert(kind, document, sync_run_id=info.sync_run_id, source_id=info.source_id)
         if run.inventories:
             event.mark = run.inventories.emitting(document.external_id)
-        if document.permissions is None and PRIVATE not in run.said:
-            self._mention_missing_permissions(document)
+        if PRIVATE not in run.said and _is_private(document):
+            self._mention_private(document)
         if content is None:
             has_room = self._delivery.put(event)
         elif _is_in_memory(document):
@@ -189,14 +189,21 @@ class Intake:
             note_cut = _nothing
         return payload.upload(self._run.manager, self._run.info.sync_run_id, note_cut)
 
-    def _mention_missing_permissions(self, document: Document) -> None:
+    def _mention_private(self, document: Document) -> None:
         self._run.said.add(PRIVATE)
         log.warning(
-            "Document %r has no permissions and is sent as private: no user can find it. Give it "
-            "DocumentPermissions(...). Said once a run.",
+            "Document %r has %s and is sent as private: no user can find it. Give it "
+            "DocumentPermissions(users=[...]), groups=[...] or public=True. Said once a run.",
             document.external_id[:200],
+            "no permissions" if document.permissions is None else "permissions without users and groups",
             extra=self._run.log_extra,
         )
+
+
+def _is_private(document: Document) -> bool:
+    """Say whether no user can find the document."""
+    allowed = document.permissions
+    return allowed is None or not (allowed.public or allowed.users or allowed.groups)
 
 
 def _nothing() -> None:

@@ -139,12 +139,20 @@ def test_text_that_the_manager_cuts_is_in_the_ledger(run):
     assert (error.document_id, error.stage) == ("doc-1", "truncated")
 
 
-def test_missing_permissions_are_said_once_a_run(run, manager, caplog):
+@pytest.mark.parametrize(
+    ("permissions", "text"),
+    [
+        (None, "has no permissions"),
+        (DocumentPermissions(users=[]), "has permissions without users and groups"),
+    ],
+)
+def test_missing_permissions_are_said_once_a_run(run, manager, caplog, permissions, text):
     colours = run()
     colours.do(
-        *[lambda ctx, n=n: ctx.emit(doc(n, permissions=None)) for n in range(3)], lambda ctx: ctx.flush()
+        *[lambda ctx, n=n: ctx.emit(doc(n, permissions=permissions)) for n in range(3)],
+        lambda ctx: ctx.flush(),
     )
-    said = [record for record in caplog.records if "has no permissions" in record.getMessage()]
+    said = [record for record in caplog.records if text in record.getMessage()]
     assert len(said) == 1
     assert "'doc-0'" in said[0].getMessage()
     assert manager.events[0]["permissions"] == {"public": False, "users": [], "groups": []}
