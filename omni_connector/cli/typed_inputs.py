@@ -1,14 +1,19 @@
 """``--config``, ``--set`` and ``--credentials`` for a connector that declares classes for them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from attrs import frozen
 
 from omni_connector.cli.inputs import put
 from omni_connector.connector_base import ConnectorBase
+from omni_connector.exceptions import ConfigurationError
+from omni_connector.masking.rules import is_secret_name
 from omni_connector.models.json_values import JsonValue
+from omni_connector.typed.declared_types import DeclaredTypes
 from omni_connector.typed.from_text import converted_texts, schema_at
 from omni_connector.typed.schema import Schema
-from omni_connector.typed.values import value_problems
+from omni_connector.typed.values import MISSING, NO_SUCH_KEY, REQUIRED_NOT, value_problems
 
 Inputs = tuple[dict[str, Any], dict[str, Any] | None]
 
@@ -33,8 +38,39 @@ def typed_inputs(connector: ConnectorBase, inputs: Inputs, assignments: Iterable
     if declared.credentials is not None and credentials is not None:
         credentials = converted_texts(credentials, declared.credentials.schema)
     # Without --credentials, the source may have some already: they are looked at when the sync starts.
-    declared.only(config=True, credentials=credentials is not None).made_of(config, credentials)
+    try:
+        declared.only(config=True, credentials=credentials is not None).made_of(config, credentials)
+    except ConfigurationError as error:
+        remedies = _Remedies(declared, dict(assignments))
+        raise ConfigurationError([remedies.added_to(each) for each in error.problems]) from error
     return config, credentials
+
+
+@frozen
+class _Remedies:
+    """Says in the words of the command line what to do about a problem with the settings."""
+
+    declared: DeclaredTypes
+    typed: Mapping[str, str]
+
+    def added_to(self, problem: str) -> str:
+        """Return the problem with its remedy, as far as there is one here."""
+        path, _, said = problem.partition(": ")
+        if said.endswith(MISSING) and "[" not in path:
+            is_credential = path.startswith("credentials.")
+            return f"{problem}: give {'it with --credentials FILE' if is_credential else f'--set {path}=...'}"
+        if path not in self.typed:
+            return problem
+        credentials = self.declared.credentials
+        if said.startswith(NO_SUCH_KEY) and credentials and path in credentials.schema["properties"]:
+            return f"{path} is a credential: give it with --credentials FILE"
+        expected, found, _ = said.partition(REQUIRED_NOT)
+        if found and not self._is_secret(path.rpartition(".")[2]):
+            return f"{path}: {expected}{found}{self.typed[path]}"
+        return problem
+
+    def _is_secret(self, name: str) -> bool:
+        return is_secret_name(name) or name in self.declared.secret_names
 
 
 def _put_text(config: dict[str, Any], key: str, text: str, schema: Schema) -> None:
@@ -44,5 +80,7 @@ def _put_text(config: dict[str, Any], key: str, text: str, schema: Schema) -> No
         if not isinstance(value, dict) or name not in value:
             return  # Another assignment has replaced it.
         value, schema = value[name], schema_at(schema, name)
-    if not isinstance(value, str) and value_problems(value, schema, ""):
+    if isinstance(value, str) or not value_problems(value, schema, ""):
+        return
+    if not value_problems(converted_texts(text, schema), schema, ""):
         put(config, key, text)

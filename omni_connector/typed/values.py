@@ -23,6 +23,11 @@ from omni_connector.models.codec import structuring_problems
 from omni_connector.models.json_values import JsonValue
 from omni_connector.typed.schema import Schema, UndeclarableTypeError, described_type, schema_of
 
+MISSING = "is required, and missing"
+REQUIRED_NOT = " is required, not "
+NO_SUCH_KEY = "there is no such key"
+"""Parts of messages by which the command line recognises them."""
+
 LONGEST_SHOWN = 60
 """Characters of a value that an error message shows."""
 
@@ -58,19 +63,26 @@ def value_problems(value: JsonValue, schema: Schema, path: str) -> list[str]:
 def member_problems(value: dict[str, JsonValue], schema: Schema, prefix: str = "") -> Iterator[str]:
     """Yield the same of the members of an object, whose paths begin with ``prefix``."""
     properties = schema.get("properties", {})
+    more = schema.get("additionalProperties", {})
     for name, each in properties.items():
         if name in value:
             yield from _problems(value[name], each, f"{prefix}{name}")
         elif name in schema.get("required", ()):
-            yield f"{prefix}{name}: {expected(each)} is required, and missing"
-    more = schema.get("additionalProperties", {})
+            yield f"{prefix}{name}: {expected(each)} {MISSING}{_misspelt(name, value, properties, more)}"
     for name in value if more or more is False else ():
         if name in properties:
             continue
         if more is False:
-            yield f"{prefix}{name}: there is no such key; {_instead_of(name, properties)}"
+            yield f"{prefix}{name}: {NO_SUCH_KEY}; {_instead_of(name, properties)}"
         else:
             yield from _problems(value[name], more, f"{prefix}{name}")
+
+
+def _misspelt(name: str, given: Collection[str], known: Collection[str], more: Any) -> str:
+    """Return a question about a key that is probably meant for ``name``, where other keys are ignored and not reported."""
+    others = [] if more is False else [each for each in given if each not in known]
+    close = difflib.get_close_matches(name, others, n=1)
+    return f"; {close[0]} is there, did you mean {name}?" if close else ""
 
 
 def _instead_of(name: str, known: Collection[str]) -> str:
@@ -168,7 +180,7 @@ def _wrong(value: JsonValue, schema: Schema, path: str, *, show: bool = False) -
     if show and not schema.get("writeOnly"):
         text = json.dumps(value, ensure_ascii=False)
         came = text if len(text) <= LONGEST_SHOWN else f'{text[: LONGEST_SHOWN - 4]}..."'
-    return f"{path}: {expected(schema)} is required, not {came}"
+    return f"{path}: {expected(schema)}{REQUIRED_NOT}{came}"
 
 
 def _same(value: JsonValue, choice: JsonValue) -> bool:

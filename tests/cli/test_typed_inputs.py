@@ -65,12 +65,32 @@ def test_what_cannot_be_converted_is_said_as_it_was_typed(connector):
     with pytest.raises(ConfigurationError) as refused:
         typed_inputs(connector, (read_config(None, assignments), {}), assignments)
     assert refused.value.problems == (
-        "folder: text is required, and missing",
-        "count: a whole number is required, not text",
-        "deep: true or false is required, not text",
+        "folder: text is required, and missing: give --set folder=...",
+        "count: a whole number is required, not many",
+        "deep: true or false is required, not 1",
         "foldr: there is no such key; did you mean folder?",
-        "credentials.token: text is required, and missing",
+        "credentials.token: text is required, and missing: give it with --credentials FILE",
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "credentials", "problem"),
+    [
+        ("count=3.5", {"token": "t"}, "count: a whole number is required, not 3.5"),
+        ("count=true", {"token": "t"}, "count: a whole number is required, not true"),
+        ("token=t", {"token": "t"}, "token is a credential: give it with --credentials FILE"),
+        (
+            "count=3",
+            {"tokn": "t"},
+            "credentials.token: text is required, and missing; tokn is there, did you mean token?",
+        ),
+    ],
+)
+def test_a_problem_has_its_remedy_in_the_words_of_the_command_line(connector, typed, credentials, problem):
+    assignments = [("folder", "a"), ("pin", "1"), tuple(typed.split("="))]
+    with pytest.raises(ConfigurationError) as refused:
+        typed_inputs(connector, (read_config(None, assignments), credentials), assignments)
+    assert refused.value.problems == (problem,)
 
 
 def test_a_run_is_given_the_converted_settings(omni, tmp_path):
