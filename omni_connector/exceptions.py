@@ -38,6 +38,7 @@
 Grouped by what the caller will do. Facts are attributes, so that no message has to be parsed.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -352,3 +353,14 @@ def shown(value: object) -> str:
 
     text = mask(text)
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - one line of a terminal
+
+
+EXTRAS = {"dlt": "dlt", "inscriptis": "sources", "mcp": "mcp", "oauthlib": "sources"}
+"""Extras by the modules that authors import for them."""
+
+
+def missing_module(where: str, module: str) -> str:
+    """Say that an import failed; the package to install may have another name (``yaml`` comes with PyYAML)."""
+    extra = EXTRAS.get(module.partition(".")[0])
+    install = f'pip install "omni-connector[{extra}]"' if extra else "Install the package that provides it."
+    return f"{where} needs the module {module}, which is not installed for {sys.executable}. {install}"

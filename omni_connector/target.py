@@ -4,7 +4,9 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +14,12 @@ from attrs import frozen
 
 from omni_connector.code_location import author_location
 from omni_connector.connector_base import ConnectorBase
-from omni_connector.exceptions import ConfigurationError
+from omni_connector.exceptions import ConfigurationError, missing_module
+
+_LATE_FIELD = re.compile(r"^No mandatory attributes allowed after .*Attribute\(name='(\w+)'", re.DOTALL)
+"""What attrs says of a field without a default that follows one with a default."""
+
+_MOVE_UP = "has no default and follows fields that have one: move it up"
 
 
 def load_connector(target: str) -> ConnectorBase:
@@ -91,7 +98,7 @@ def _load_module(name: str, target: str) -> ModuleType:
                 "Is it spelled right, installed, and are you in the directory that holds it?"
             ) from error
         if error.name:
-            raise ConfigurationError(_missing(target, error.name)) from error
+            raise ConfigurationError(missing_module(target, error.name)) from error
         raise ConfigurationError(f"{target} cannot be imported: {error}") from error
     except Exception as error:
         raise ConfigurationError(f"{target} cannot be imported: {_described(error)}") from error
@@ -115,25 +122,26 @@ def _load_file(path: Path) -> ModuleType:
         if isinstance(error, SystemExit):
             raise _exits(str(path)) from error
         if isinstance(error, ModuleNotFoundError) and error.name:
-            raise ConfigurationError(_missing(str(path), error.name)) from error
+            raise ConfigurationError(missing_module(str(path), error.name)) from error
         if isinstance(error, Exception):
             raise ConfigurationError(f"{path} cannot be loaded: {_described(error)}") from error
         raise
     return module
 
 
-def _missing(target: str, module: str) -> str:
-    """Say that an import failed; the package to install may have another name (``yaml`` comes with PyYAML)."""
-    return (
-        f"{target} needs the module {module}, which is not installed for {sys.executable}. "
-        "Install the package that provides it."
-    )
-
-
 def _described(error: Exception) -> str:
     """Return type, message and place; a syntax error's message names its place itself."""
     place = "" if isinstance(error, SyntaxError) else author_location(error)
-    return f"{type(error).__name__}: {error}" + (f" (in {place})." if place else ".")
+    late = _LATE_FIELD.search(str(error))
+    said = f"{_class_of(error)}{late[1]} {_MOVE_UP}" if late else f"{type(error).__name__}: {error}"
+    return said + (f" (in {place})." if place else ".")
+
+
+def _class_of(error: Exception) -> str:
+    """Return the name of the class that attrs could not make, with a dot; nothing where that is not known."""
+    frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+    name = next((each["cls"].__name__ for each in frames if isinstance(each.get("cls"), type)), "")
+    return f"{name}." if name else ""
 
 
 def _exits(target: str) -> ConfigurationError:

@@ -147,6 +147,18 @@ def test_a_module_that_needs_another_one(write):
     assert problem(path) == f"{path} needs the module no_such_library, {MISSING}"
 
 
+def test_a_module_that_needs_what_an_extra_installs(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dlt", None)
+    assert problem(write("rows.py", "import dlt")).endswith('. pip install "omni-connector[dlt]"')
+
+
+def test_a_field_without_a_default_below_one_with_a_default(write):
+    fields = "    a: str = '1'\n    b: str\n"
+    path = write("fields.py", f"import attrs\n\n@attrs.define\nclass Settings:\n{fields}")
+    moved = "Settings.b has no default and follows fields that have one: move it up (in "
+    assert problem(path).startswith(f"{path} cannot be loaded: {moved}")
+
+
 @pytest.mark.parametrize(
     "code", ["1 / 0", "def broken(:", "from os import no_such_name", "raise ModuleNotFoundError"]
 )

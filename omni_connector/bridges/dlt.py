@@ -2,14 +2,22 @@
 
 import datetime as dt
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from omni_connector.bridges.filing import Filing, Pace, documents_of, with_config
+from omni_connector.bridges.filing import (
+    Filing,
+    Pace,
+    documents_of,
+    imports_of,
+    lacking,
+    require_def,
+    with_config,
+)
 from omni_connector.bridges.reading import read
 from omni_connector.connector import Connector
 from omni_connector.connector_base.base import Config, Credentials
@@ -53,7 +61,8 @@ class DltConnector(Connector[Config, Credentials]):
 
         Called in the thread that reads it.
         """
-        raise NotImplementedError
+        del config, credentials
+        raise lacking(self, "source(config, credentials)")
 
     def document(
         self, row: Any, resource: str, *_args: Any, **_kwargs: Any
@@ -62,7 +71,8 @@ class DltConnector(Connector[Config, Credentials]):
 
         An override may also take ``config``, the settings of the source; so may one of ``permissions``.
         """
-        raise NotImplementedError
+        del row, resource
+        raise lacking(self, "document(row, resource)")
 
     def permissions(self, row: Any, resource: str, *_args: Any, **_kwargs: Any) -> DocumentPermissions | None:
         """Return who finds the documents of a row that have no permissions of their own; None keeps them private."""
@@ -82,7 +92,7 @@ class DltConnector(Connector[Config, Credentials]):
             progress.dlt_state = {}
         pace = Pace()
         extraction = Extraction(
-            make=partial(self.source, source_config, credentials),
+            make=partial(_made_by, self.source, source_config, credentials),
             saved=progress.dlt_state,
             skipped=frozenset(progress.finished),
             begun=progress.begun,
@@ -168,6 +178,12 @@ class Progress:
             "begun": self.begun,
             "finished": self.finished,
         }
+
+
+def _made_by(hook: Callable[..., Any], config: Any, credentials: Any) -> Any:
+    require_def(hook)
+    with imports_of(hook):
+        return hook(config, credentials)
 
 
 def require_dlt(name: str) -> None:

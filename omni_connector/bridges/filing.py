@@ -10,7 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from omni_connector.exceptions import ConfigurationError, ConnectorError, InvalidValueError
+from omni_connector.code_location import author_location
+from omni_connector.exceptions import (
+    ConfigurationError,
+    ConnectorError,
+    InvalidValueError,
+    missing_module,
+)
+from omni_connector.masking import error_text
 from omni_connector.models.document import Document, DocumentPermissions
 from omni_connector.sync.context import SyncContext
 
@@ -70,8 +77,10 @@ class Filing:
                 raise
             self._report(name, error)
         except Exception as error:  # The author's code, about one row.
-            log.warning("No document could be made of %s %s", self._scope, name, exc_info=True)
-            self._report(name, error)
+            # The report is the warning.
+            log.info("No document could be made of %s", self._named(name), exc_info=True)
+            place = author_location(error)
+            self._report(name, f"{error_text(error)} (in {place})" if place else error)
 
     def file(self, documents: Iterable[Document], permissions: DocumentPermissions | None) -> None:
         """Send those documents of a row that are new or changed; ``permissions`` are for those that have none."""
@@ -104,22 +113,60 @@ class Filing:
             return not self._failed
         if self._failed:
             log.warning(
-                "%s: nothing is deleted in this run, because %d rows could not be read",
-                self._scope,
+                "%sothing is deleted in this run, because of rows that could not be read: %d",
+                f"{self._scope}: n" if self._scope else "N",
                 self._failed,
             )
         self._inventory.finish()
         return self._inventory.is_reconciled
 
-    def _report(self, name: str, error: Exception) -> None:
+    def _report(self, name: str, error: str | Exception) -> None:
         self._failed += 1
         self._inventory.unread()  # Kept with the checkpoint: a process that resumes the run deletes nothing either.
-        self._ctx.emit_error(f"{self._scope} {name}"[:LONGEST_NAME], error)
+        self._ctx.emit_error(self._named(name)[:LONGEST_NAME], error)
+
+    def _named(self, name: str) -> str:
+        return f"{self._scope} {name}".lstrip()
 
 
 def with_config(hook: Callable[..., T], config: Any) -> Callable[..., T]:
-    """Return an author's hook so that it is also given ``config``, if it has that parameter."""
+    """Return an author's hook so that it is also given ``config``, if it has that parameter.
+
+    Raises:
+        ConfigurationError: it is ``async def``.
+    """
+    require_def(hook)
     return partial(hook, config=config) if "config" in inspect.signature(hook).parameters else hook
+
+
+def require_def(hook: Callable[..., Any]) -> None:
+    """Look whether a bridge can call a hook.
+
+    Raises:
+        ConfigurationError: it is ``async def``.
+    """
+    if inspect.iscoroutinefunction(hook):
+        raise ConfigurationError(f"{hook.__qualname__}: write def, not async def")
+
+
+def lacking(connector: object, hook: str) -> ConfigurationError:
+    """Return the error for a connector without a hook that it must have."""
+    return ConfigurationError(f"{type(connector).__name__} has no {hook}: define it")
+
+
+@contextmanager
+def imports_of(hook: Callable[..., Any]) -> Iterator[None]:
+    """Around a hook that imports what it reads with.
+
+    Raises:
+        ConfigurationError: a module is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if not error.name:
+            raise
+        raise ConfigurationError(missing_module(f"{hook.__qualname__}()", error.name)) from error
 
 
 def documents_of(made: Any) -> list[Document]:

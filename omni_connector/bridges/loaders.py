@@ -12,7 +12,15 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from omni_connector.bridges.filing import Filing, Pace, documents_of, with_config
+from omni_connector.bridges.filing import (
+    Filing,
+    Pace,
+    documents_of,
+    imports_of,
+    lacking,
+    require_def,
+    with_config,
+)
 from omni_connector.bridges.reading import read
 from omni_connector.connector import Connector
 from omni_connector.connector_base.base import Config, Credentials
@@ -97,7 +105,8 @@ class LoaderConnector(Connector[Config, Credentials]):
 
         Called in the thread that reads it.
         """
-        raise NotImplementedError
+        del config, credentials
+        raise lacking(self, "loader(config, credentials)")
 
     def document(self, loaded: Loaded, *_args: Any, **_kwargs: Any) -> Document | Iterable[Document] | None:
         """Return what is indexed: a document, several, or None. By default one, made of the text and the metadata.
@@ -155,7 +164,10 @@ class LoaderReading:
         Raises:
             ConfigurationError: it is no loader.
         """
-        loader = self._connector.loader(self._config, self._credentials)
+        hook = self._connector.loader
+        require_def(hook)
+        with imports_of(hook):
+            loader = hook(self._config, self._credentials)
         self.skips_errors = skips_errors(loader)
         if self.skips_errors:
             log.warning(
@@ -230,7 +242,7 @@ class Ids:
                 model="LoaderConnector",
                 field="loader",
                 value=type(given).__name__,
-                remedy="its documents need a text: page_content (LangChain) or text (LlamaIndex)",
+                remedy=f"give objects with an attribute page_content or text, not a {type(given).__name__}",
             )
         metadata = metadata if isinstance(metadata, Mapping) else {}
         own = getattr(given, "id_", None) or getattr(given, "id", None)

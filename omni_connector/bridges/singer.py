@@ -11,7 +11,7 @@ from typing import Any, cast
 import attrs
 from attrs import define, field, frozen
 
-from omni_connector.bridges.filing import Filing, Pace, documents_of, with_config
+from omni_connector.bridges.filing import Filing, Pace, documents_of, lacking, with_config
 from omni_connector.bridges.reading import read
 from omni_connector.bridges.singer_catalog import Catalog, Streams, replication_methods, selected
 from omni_connector.bridges.singer_config import TapConfig
@@ -102,7 +102,8 @@ class SingerConnector(Connector[Config, Credentials]):
 
         An override may also take ``config``, the settings of the source; so may one of ``permissions``.
         """
-        raise NotImplementedError
+        del record, stream
+        raise lacking(self, "document(record, stream)")
 
     def permissions(
         self, record: dict[str, Any], stream: Stream, *_args: Any, **_kwargs: Any

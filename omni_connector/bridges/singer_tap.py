@@ -86,6 +86,8 @@ class TapCommand:
             [passed_on_environment().get("PATH", os.defpath), str(Path(sys.executable).parent)]
         )
         found = shutil.which(words[0], path=search) if words else None
+        if found is None and words and Path(words[0]).is_absolute() and not Path(words[0]).exists():
+            raise ConfigurationError(f"tap: there is no such file: {words[0]}")
         if found is None:
             raise ConfigurationError(
                 f"There is no Singer tap {words[0] if words else ''!r} on PATH or beside this Python. Install it into a virtual "

@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import frozen
 
 from omni_connector.cli.data import prepare_data_dir
+from omni_connector.cli.errors import ManagerRefusedError
 from omni_connector.cli.follow import RunFollower
 from omni_connector.cli.manager_calls import ManagerCalls
 from omni_connector.cli.output import Output
@@ -14,6 +15,7 @@ from omni_connector.cli.progress import progress_view
 from omni_connector.cli.signals import StopSignals
 from omni_connector.cli.source import SourceOptions, put_source
 from omni_connector.cli.summary import RunSummary
+from omni_connector.cli.typed_inputs import missing_remedy
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.source_types import note_on_source_types
 from omni_connector.exceptions import ConfigurationError, SdkClientError
@@ -155,7 +157,11 @@ class LocalRun:
                     self._output.say("Resuming an interrupted run from its checkpoint.", "yellow")
                     return run.id, True
             calls.cancel(run.id)
-        return calls.start_sync(source.id, mode), False
+        try:
+            return calls.start_sync(source.id, mode), False
+        except ManagerRefusedError as error:
+            said = "\n".join(missing_remedy(line) for line in str(error).splitlines())
+            raise ManagerRefusedError(said, status=error.status) from error
 
     def _follow(
         self, manager: LocalManager, served: LocalService, run_id: str

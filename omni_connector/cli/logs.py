@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from omni_connector.cli.output import Output, one_line
 from omni_connector.code_location import author_location, innermost_author_frame
 from omni_connector.config import LogSettings
+from omni_connector.masking import error_text
 from omni_connector.telemetry.log_context import RunContextFilter
 from omni_connector.telemetry.logs import formatter_of
 
@@ -17,6 +18,7 @@ REPEATS_SHOWN = 5
 
 _TRACEBACK = re.compile(r"(?:  \+ Exception Group )?Traceback \(most recent call last\):\n")
 _FRAME = re.compile(r'^[ |]+File "(.+)", line (\d+)', re.MULTILINE)
+_MISSING_KEY = re.compile(r"^KeyError: '([\w.-]+)'$", re.MULTILINE)
 _GROUP = re.compile(r"^ *\| ", re.MULTILINE)
 """What the traceback of an exception group puts before each line."""
 
@@ -134,12 +136,24 @@ def _brief_text(record: logging.LogRecord) -> str:
         frames = [(name, int(line)) for trace in traces for name, line in _FRAME.findall(trace)]
         # Most messages have named the error already, in their line.
         named = message if message.endswith("\n") else f"{message}{_error_line(traces[-1])}"
+        named = f"{named.rstrip()}{_remedy(traces[-1])}"
         return f"{one_line(named, longest=1000)} ({_in(innermost_author_frame(frames))})"
     text = one_line(message, longest=1000)
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
-        return f"{text}: {type(error).__name__} ({_in(author_location(error))})"
+        return f"{text}: {one_line(error_text(error))} ({_in(author_location(error))})"
     return text
+
+
+def _remedy(trace: str) -> str:
+    """Return what to do about a key that an author has looked for in the settings or the credentials, and not found."""
+    missing = _MISSING_KEY.search(trace)
+    read = missing and re.search(rf"(\w+)\[(['\"]){re.escape(missing[1])}\2\]", trace)
+    if missing is None or read is None:
+        return ""
+    if "config" in read[1]:
+        return f". It is not in the source's settings: --set {missing[1]}=..."
+    return ". It is not in the credentials: --credentials FILE" if "credentials" in read[1] else ""
 
 
 def _error_line(trace: str) -> str:

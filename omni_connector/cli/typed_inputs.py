@@ -46,6 +46,15 @@ def typed_inputs(connector: ConnectorBase, inputs: Inputs, assignments: Iterable
     return config, credentials
 
 
+def missing_remedy(problem: str) -> str:
+    """Return a problem with what to type, if it is that something is missing."""
+    path, _, said = problem.partition(": ")
+    if not said.endswith(MISSING) or "[" in path:
+        return problem
+    is_credential = path.startswith("credentials.")
+    return f"{problem}: give {'it with --credentials FILE' if is_credential else f'--set {path}=...'}"
+
+
 @frozen
 class _Remedies:
     """Says in the words of the command line what to do about a problem with the settings."""
@@ -56,11 +65,8 @@ class _Remedies:
     def added_to(self, problem: str) -> str:
         """Return the problem with its remedy, as far as there is one here."""
         path, _, said = problem.partition(": ")
-        if said.endswith(MISSING) and "[" not in path:
-            is_credential = path.startswith("credentials.")
-            return f"{problem}: give {'it with --credentials FILE' if is_credential else f'--set {path}=...'}"
-        if path not in self.typed:
-            return problem
+        if path not in self.typed or said.endswith(MISSING):
+            return missing_remedy(problem)
         credentials = self.declared.credentials
         if said.startswith(NO_SUCH_KEY) and credentials and path in credentials.schema["properties"]:
             return f"{path} is a credential: give it with --credentials FILE"

@@ -4,9 +4,13 @@ from collections.abc import Iterator
 
 from omni_connector.exceptions import ConfigurationError, PartitionsFailedError, SdkClientError
 from omni_connector.masking import error_text, masked_traceback
+from omni_connector.sources.errors import SourceUnreachableError
 
 SPEAKS_FOR_ITSELF = (SdkClientError, PartitionsFailedError, ConfigurationError)
 """Errors that say what happened and what to do; where they were noticed does not matter."""
+
+NAMES_ITS_CAUSE = SourceUnreachableError
+"""Says in short what ``requests`` and ``urllib3`` say in three nested forms."""
 
 SHOWN_CAUSES = 5
 
@@ -29,5 +33,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     each: BaseException | None = error
     while each is not None and id(each) not in seen and len(seen) < SHOWN_CAUSES:
         yield each
+        if isinstance(each, NAMES_ITS_CAUSE):
+            return
         seen.add(id(each))
         each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)

@@ -12,6 +12,7 @@ from attrs import field, frozen
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from urllib3 import Retry
 
+from omni_connector.exceptions import ConfigurationError, shown
 from omni_connector.manager.sessions import USER_AGENT
 from omni_connector.sources.adapter import Exchanges, SourceAdapter, repeatable
 from omni_connector.sources.authentication import SourceAuth
@@ -138,6 +139,7 @@ class HttpSession(requests.Session):
 
     def __init__(self, run: SourceRun, options: _Options) -> None:
         super().__init__()
+        require_address(options.base_url)
         self.base_url = options.base_url.rstrip("/") + "/" if options.base_url else ""
         self.auth_hosts: set[str] = set()
         self._run = run
@@ -286,6 +288,16 @@ class HttpSession(requests.Session):
             return True
         parts, base = urlsplit(url), urlsplit(self.base_url)
         return _origin(parts) == _origin(base) or (parts.hostname or "") in self.auth_hosts
+
+
+def require_address(base_url: str) -> None:
+    """Look at the address of a source, which may be empty.
+
+    Raises:
+        ConfigurationError: it has no scheme that a session speaks.
+    """
+    if base_url and urlsplit(base_url).scheme not in {"http", "https"}:
+        raise ConfigurationError(f"base_url: {shown(base_url)} needs http:// or https:// before it")
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

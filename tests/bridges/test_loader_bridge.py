@@ -3,6 +3,7 @@
 import threading
 import uuid
 from functools import partial
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -116,7 +117,7 @@ def test_what_is_no_loader_and_what_it_gives_that_is_no_document_are_named(run_s
     assert "Shelf.loader() returned int: return a LangChain loader" in run_sync(shelf).error
     result = run_sync(Shelf(langchain("a", source="a"), object()), source_id="other")
     assert (result.status, set(result.documents)) == ("completed", {"a"})
-    assert "page_content (LangChain) or text (LlamaIndex)" in result.errors[0].reason
+    assert "give objects with an attribute page_content or text, not a object" in result.errors[0].reason
 
 
 @pytest.mark.parametrize("fault", ["a document fails", "the loader fails", "the loader skips errors"])
@@ -179,3 +180,54 @@ def test_a_cancelled_run_ends_although_the_loader_waits(omni_manager):
     finally:
         go_on.set()
     assert omni_manager.run(run_id).status == "cancelled"
+
+
+class Async(Shelf):
+    async def loader(self, config, credentials):
+        return []
+
+
+class AsyncDocument(Shelf):
+    async def document(self, loaded):
+        return []
+
+
+class Incomplete(LoaderConnector):
+    name = "incomplete"
+    version = "1.0.0"
+
+
+class Imports(Shelf):
+    def loader(self, config, credentials):
+        return import_module("no_such_library").Loader()
+
+
+@pytest.mark.parametrize(
+    ("connector", "problem"),
+    [
+        (Async(), "Async.loader: write def, not async def"),
+        (AsyncDocument(), "AsyncDocument.document: write def, not async def"),
+        (Incomplete(), "Incomplete has no loader(config, credentials): define it"),
+        (Imports(), "Imports.loader() needs the module no_such_library, which is not installed"),
+    ],
+)
+def test_what_a_connector_lacks_is_named(run_sync, connector, problem):
+    result = run_sync(connector)
+    assert result.status == "failed"
+    assert problem in result.error
+
+
+def test_a_document_that_fails_is_reported_once_with_its_error_and_its_place(run_sync, caplog):
+    class Keys(Shelf):
+        def document(self, loaded):
+            return loaded.metadata["owner"]
+
+    result = run_sync(Keys(langchain("a", source="a")))
+    [error] = result.errors
+    assert error.document_id == "document 1"
+    assert error.reason.startswith("KeyError: 'owner' (in ")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [each.split(" (")[0] for each in warnings] == [
+        "Document 'document 1' did not arrive as it should",
+        "Nothing is deleted in this run, because of rows that could not be read: 1",
+    ]

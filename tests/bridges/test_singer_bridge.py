@@ -254,6 +254,10 @@ def test_a_tap_that_is_not_installed_is_an_error_that_says_what_to_do(run_sync):
 
     result = run_sync(Missing(), config={})
     assert "There is no Singer tap 'tap-nothing' on PATH" in result.error
+    Missing.tap = "/opt/no such/tap-nothing"
+    assert run_sync(Missing(), config={}).error.endswith(
+        "tap: there is no such file: /opt/no such/tap-nothing"
+    )
 
 
 def test_a_token_that_the_tap_has_changed_in_its_config_is_kept_for_the_next_run(run_sync, monkeypatch):

@@ -10,6 +10,7 @@ from omni_connector.cli.logs import brief_log, full_log, service_log
 from omni_connector.cli.output import Output
 from omni_connector.exceptions import SdkClientError
 from omni_connector.manager import SdkClient
+from omni_connector.runtime.failure_text import failure_text
 
 log = logging.getLogger("omni_connector.somewhere")
 foreign = logging.getLogger("somebody.else")
@@ -34,7 +35,7 @@ def test_brief_names_the_place_outside_of_libraries_instead_of_a_traceback(capsy
     with brief_log(Output()):
         logged_error()
     text = capsys.readouterr().err
-    assert text.startswith("Error: It failed: JSONDecodeError (in ")
+    assert text.startswith("Error: It failed: JSONDecodeError: Expecting property name ")
     assert "test_log_lines.py, line " in text
     assert text.endswith("; -v shows the traceback)\n")
 
@@ -51,6 +52,23 @@ def test_brief_shortens_a_traceback_inside_of_a_message(capsys):
     assert "test_log_lines.py, line " in text
     assert "Traceback" not in text
     assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("source_config", "credentials", "remedy"),
+    [
+        ({}, {}, "KeyError: 'folder'. It is not in the source's settings: --set folder=... (in "),
+        ({"folder": "a"}, {}, "KeyError: 'token'. It is not in the credentials: --credentials FILE (in "),
+        ({"folder": "a"}, {"token": "b"}, "KeyError: 'other' (in "),
+    ],
+)
+def test_brief_says_what_to_do_about_a_key_that_a_source_lacks(capsys, source_config, credentials, remedy):
+    with brief_log(Output()):
+        try:
+            source_config["folder"], credentials["token"], {}["other"]
+        except KeyError as error:
+            log.error("Failed: %s", failure_text(error))  # noqa: TRY400 - as a run does it.
+    assert f"Error: Failed: {remedy}" in capsys.readouterr().err
 
 
 class RefusedError(Exception):
@@ -83,10 +101,10 @@ def test_brief_shows_type_and_first_line_of_an_error_of_several_lines(capsys, fa
     assert text.endswith(f"test_log_lines.py, line {line}; -v shows the traceback)\n")
 
 
-def test_brief_says_the_type_alone_where_there_is_no_place(capsys):
+def test_brief_says_the_error_alone_where_there_is_no_place(capsys):
     with brief_log(Output()):
         log.error("It failed", exc_info=ValueError("never raised"))
-    assert capsys.readouterr().err == "Error: It failed: ValueError (-v shows the traceback)\n"
+    assert capsys.readouterr().err == "Error: It failed: ValueError: never raised (-v shows the traceback)\n"
 
 
 def test_brief_is_silent_about_what_a_wanted_stop_brings_with_it(capsys):

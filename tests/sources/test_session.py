@@ -13,10 +13,12 @@ from support.raw_server import RawServer, read_request
 from support.scripted import Scripted
 from support.source_server import BREAK, Answer, AsyncScripted, SourceServer, reading
 
-from omni_connector import Document, DocumentPermissions
+from omni_connector import ConfigurationError, Document, DocumentPermissions
+from omni_connector.masking import error_text
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.sources import StoredSources
 from omni_connector.runstore.sqlite import SqliteStore
+from omni_connector.runtime.failure_text import reason_with_causes
 from omni_connector.sources import (
     BasicAuth,
     BearerAuth,
@@ -387,3 +389,22 @@ def test_sessions_of_one_source_share_its_rate_and_what_its_host_has_said(tmp_pa
                 another.get(server.url)
     for store in stores:
         store.close()
+
+
+@pytest.mark.parametrize("address", ["api.example.com/v1", "localhost:8000", "ftp://example.com"])
+def test_an_address_without_a_scheme_is_refused_by_name(address):
+    with pytest.raises(
+        ConfigurationError, match=f"base_url: '{address}' needs http:// or https:// before it"
+    ):
+        http_session(base_url=address)
+
+
+def test_an_unreachable_source_is_named_once_in_the_log():
+    with SourceServer(Answer) as server:
+        url = server.url
+    with (
+        http_session(base_url=url, retries=0) as session,
+        pytest.raises(SourceUnreachableError, match="Connection") as refused,
+    ):
+        session.get("/a")
+    assert reason_with_causes(refused.value) == error_text(refused.value)
