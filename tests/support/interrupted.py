@@ -13,11 +13,16 @@ import pathlib
 import signal
 import threading
 
-from omni_connector import Connector, DeletionLimits, Document, DocumentPermissions
+from omni_connector import Connector, DeletionLimits, Document, DocumentPermissions, ErrorLimits
+from omni_connector.exceptions import SdkClientError
 from omni_connector.manager import SdkClient
 from omni_connector.runstore.inventory_sqlite import SqliteInventories
 
 PAGE = 25
+SCOPES = ("one", "two")
+UNREADABLE, REJECTED = 3, 13
+"""Of twenty documents these two fail at first, by their number."""
+
 PUBLIC = DocumentPermissions(public=True)
 
 
@@ -69,6 +74,17 @@ def die():
 
 
 STEPS = Steps(os.environ.get("KILL", ""))
+accept = SdkClient.send_events
+
+
+def send_events(self, sync_run_id, source_id, events, **more):
+    """Reject what has this title, as a manager does."""
+    if any(b'"rejected"' in event for event in events):
+        raise SdkClientError("no", status=422)
+    return accept(self, sync_run_id, source_id, events, **more)
+
+
+SdkClient.send_events = send_events
 for owner, names in (
     (SdkClient, ("send_events", "save_checkpoint", "complete")),
     (SqliteInventories, ("write", "update")),
@@ -78,29 +94,52 @@ for owner, names in (
 
 
 class Interrupted(Connector):
-    """Reads versions of documents from a file, page by page."""
+    """Reads versions of documents from a file, page by page, in two scopes.
+
+    Every tenth document fails at first: it cannot be read, or is rejected.
+    """
 
     name = "interrupted"
     version = "1.0.0"
     source_types = ["web"]
     sync_modes = ["full", "incremental"]
+    error_limits = ErrorLimits(share=None)
     deletion_limits = DeletionLimits(share=None)  # A run may last while most of its source changes.
 
     def sync(self, source_config, credentials, state, ctx):
         STEPS.begin()
         source = json.loads(pathlib.Path(source_config["file"]).read_text())
-        after = (state or {}).get("after", "")
-        inventory = ctx.inventory()
-        names = sorted(name for name in source if name > after)
-        for first in range(0, len(names), PAGE):
-            page = names[first : first + PAGE]
-            for name in page:
-                if inventory.changed(name, source[name]):
-                    text = f"version {source[name]}"
-                    ctx.emit(Document(external_id=name, title=name, content=text, permissions=PUBLIC))
-            ctx.save_state({"after": page[-1]})
-        inventory.finish()
-        ctx.complete({"after": ""})
+        failed = pathlib.Path(source_config["file"] + ".failed")
+        failed.mkdir(exist_ok=True)
+        state = state or {"scope": SCOPES[0], "after": ""}
+        for scope in SCOPES[SCOPES.index(state["scope"]) :]:
+            inventory = ctx.inventory(scope)
+            after = state["after"] if scope == state["scope"] else ""
+            names = sorted(name for name, (place, _) in source.items() if place == scope and name > after)
+            for first in range(0, len(names), PAGE):
+                page = names[first : first + PAGE]
+                for name in page:
+                    version = source[name][1]
+                    if inventory.changed(name, version):
+                        emit(ctx, name, version, failed / f"{name}-{version}")
+                ctx.save_state({"scope": scope, "after": page[-1]})
+            inventory.finish()
+        ctx.complete({"scope": SCOPES[0], "after": ""})
         steps = pathlib.Path(source_config["file"] + ".steps")
         steps.with_suffix(".new").write_text(STEPS.said())
         steps.with_suffix(".new").replace(steps)  # It may be killed while it writes.
+
+
+def emit(ctx, name, version, failed):
+    """Emit a document; some fail at first, at the source or at the manager."""
+    title, number = name, int(name[1:]) % 20
+    if number in {UNREADABLE, REJECTED}:
+        if failed.exists():
+            failed.unlink()  # Once, until it has this version again.
+        else:
+            failed.touch()
+            if number == UNREADABLE:
+                ctx.emit_error(name, "cannot be read now")
+                return
+            title = "rejected"
+    ctx.emit(Document(external_id=name, title=title, content=f"version {version}", permissions=PUBLIC))
