@@ -69,7 +69,7 @@ class MailboxConnector(Connector[Settings, Any, Progress]):
         problem = self.check_connection(config, None)
         if problem:
             raise ConfigurationError(problem)
-        found = sorted(config.path.glob("*.mbox"))
+        found = sorted(path for path in config.path.iterdir() if path.suffix == ".mbox")
         for name, known in (ctx.checkpoint or {}).items():
             if config.path / name not in found:
                 for number in range(known.messages):

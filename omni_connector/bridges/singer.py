@@ -5,7 +5,6 @@ import datetime as dt
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any, cast
 
 import attrs
@@ -118,23 +117,24 @@ class SingerConnector(Connector[Config, Credentials]):
         run = TapRun(self, ctx, command.name, state or {}, source_config)
         tokens = RunOfSource(ctx._run, ctx._colour).shared.kept_tokens(ctx.source_id)  # noqa: SLF001 - as ``ctx.http`` does.
         declared = plain_json(dict(self.tap_config(source_config, credentials)), path="tap_config")
-        config = TapConfig(tokens, cast("dict[str, Any]", declared))
+        config = TapConfig(tokens, cast("dict[str, Any]", declared), ctx.add_secret)
         with TapFolder() as folder:
-            path = folder.write("config.json", config.given)
+            tap = Tap(ctx, command, folder, config)
             try:
-                self._run_tap(run, command, folder, ["--config", path])
+                self._run_tap(run, tap, ["--config", config.write(folder)])
             finally:
-                config.keep(Path(path))
+                config.keep()
         run.finish()
 
-    def _run_tap(self, run: "TapRun", command: TapCommand, folder: TapFolder, arguments: list[str]) -> None:
+    def _run_tap(self, run: "TapRun", tap: "Tap", arguments: list[str]) -> None:
+        folder = tap.folder
         if self.discovers:
-            catalog = selected(discovered(run.ctx, command, folder, arguments), self.streams)
+            catalog = selected(tap.discovered(arguments), self.streams)
             run.methods = replication_methods(catalog)
             arguments += ["--catalog", folder.write("catalog.json", catalog)]
         if run.tap_state:
             arguments += ["--state", folder.write("state.json", run.tap_state)]
-        with closing(tap_lines(run.ctx, command, folder, arguments)) as lines:
+        with closing(tap.lines(arguments)) as lines:
             for line in lines:
                 run.take(line)
 
@@ -291,33 +291,43 @@ def _as_dict(value: Any) -> dict[str, Any]:
     return dataclasses.asdict(value)
 
 
-def discovered(ctx: SyncContext, command: TapCommand, folder: TapFolder, arguments: Sequence[str]) -> Catalog:
-    """Ask a tap for its catalogue.
+@frozen
+class Tap:
+    """A tap as one run starts it.
 
-    Raises:
-        TapError: it does not give one.
+    Attributes:
+        folder: its folder.
     """
-    with closing(tap_lines(ctx, command, folder, [*arguments, "--discover"])) as lines:
-        text = b"\n".join(lines)
-    try:
-        catalog: Catalog = json.loads(text)
-        if isinstance(catalog["streams"], list):
-            return catalog
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise TapError(command.name, f"--discover wrote no catalogue, but {shown(text)!r}")
 
+    _ctx: SyncContext
+    _command: TapCommand
+    folder: TapFolder
+    _config: TapConfig
 
-def tap_lines(
-    ctx: SyncContext, command: TapCommand, folder: TapFolder, arguments: Sequence[str]
-) -> Generator[bytes, None, None]:
-    """Run a tap, and yield the lines of its output; close the generator. The process ends with it, and with the run."""
-    with TapProcess(command, folder, tuple(arguments)) as process:
-        forget = ctx.on_stop(process.ask_to_end)
+    def discovered(self, arguments: Sequence[str]) -> Catalog:
+        """Ask it for its catalogue.
+
+        Raises:
+            TapError: it does not give one.
+        """
+        with closing(self.lines([*arguments, "--discover"])) as lines:
+            text = b"\n".join(lines)
         try:
-            with closing(read(ctx, f"tap {command.name}", process.batches)) as batches:
-                for batch in batches:
-                    ctx.raise_if_cancelled()  # Also a tap that only writes to its log is alive.
-                    yield from batch
-        finally:
-            forget()
+            catalog: Catalog = json.loads(text)
+            if isinstance(catalog["streams"], list):
+                return catalog
+        except (ValueError, TypeError, KeyError):
+            pass
+        raise TapError(self._command.name, f"--discover wrote no catalogue, but {shown(text)!r}")
+
+    def lines(self, arguments: Sequence[str]) -> Generator[bytes, None, None]:
+        """Run it, and yield the lines of its output; close the generator. The process ends with it, and with the run."""
+        with TapProcess(self._command, self.folder, tuple(arguments), self._config.look) as process:
+            forget = self._ctx.on_stop(process.ask_to_end)
+            try:
+                with closing(read(self._ctx, f"tap {self._command.name}", process.batches)) as batches:
+                    for batch in batches:
+                        self._ctx.raise_if_cancelled()  # Also a tap that only writes to its log is alive.
+                        yield from batch
+            finally:
+                forget()

@@ -1,6 +1,7 @@
 """A Singer tap as a process: in a group and an environment of its own, its config in a folder for its owner only."""
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -33,6 +34,9 @@ END_SECONDS = 1.0
 
 TICK_SECONDS = 0.5
 """How often a tap that says nothing is looked at."""
+
+PREFIX = "omni-tap-"
+CONFIG = "config.json"
 
 CHUNK = 1024 * 1024
 SHOWN_CHARACTERS = 120
@@ -105,14 +109,19 @@ class TapFolder:
     """The folder of one run of a tap, for its owner only; gone with all that is in it when it is closed."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="omni-tap-", ignore_cleanup_errors=True)
+        remove_abandoned_folders()
+        self._folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
         self.path = Path(self._folder.name)
+        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        with contextlib.suppress(OSError):  # Where there are no locks, none is found free either.
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
+        os.close(self._lock)
 
     def write(self, name: str, value: Any) -> str:
         """Write a JSON file; return its path."""
@@ -122,13 +131,31 @@ class TapFolder:
         return str(path)
 
 
+def remove_abandoned_folders() -> None:
+    """Remove the folders of this account's processes that were killed. A process that lives has a lock on its own."""
+    for config in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{CONFIG}"):
+        try:
+            descriptor = os.open(config.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            if os.fstat(descriptor).st_uid == os.geteuid():
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(config.parent, ignore_errors=True)
+        except OSError:  # It is in use.
+            pass
+        finally:
+            os.close(descriptor)
+
+
 @define
 class TapProcess:
-    """One run of the program. A context manager; ``end`` may be called from any thread."""
+    """One run of the program. A context manager; ``ask_to_end`` may be called from any thread."""
 
     _command: TapCommand
     _folder: TapFolder
     _arguments: tuple[str, ...]
+    _look: Callable[[], None]  # Called before what the tap has written is used or logged.
     _popen: subprocess.Popen[bytes] = field(init=False)
     _asked_to_end: float | None = field(init=False, default=None)
 
@@ -183,6 +210,7 @@ class TapProcess:
                 selector.register(_pipe(self._popen.stderr), selectors.EVENT_READ, errors)
                 while selector.get_map():
                     for buffer, data in self._wait(selector):
+                        self._look()
                         lines = list(buffer.lines(data))
                         if buffer is errors:
                             for line in lines:

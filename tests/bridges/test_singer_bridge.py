@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from omni_connector import Document, DocumentPermissions, secret
 from omni_connector.bridges import singer, singer_tap
 from omni_connector.bridges.singer import SingerConnector
 from omni_connector.bridges.singer_catalog import replication_methods, selected
+from omni_connector.bridges.singer_config import TapConfig
+from omni_connector.bridges.singer_tap import TapFolder
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.runtime.run_stack import thread_of_run
 from omni_connector.testing import serve_connector
@@ -122,7 +125,7 @@ def test_a_tap_that_fails_fails_the_run_with_what_and_where_and_nothing_is_delet
     run_sync, monkeypatch, lines, error
 ):
     monkeypatch.setattr(singer_tap, "LONGEST_LINE", 100_000)
-    monkeypatch.setattr(Issues, "idle_minutes", 0.01)
+    monkeypatch.setattr(Issues, "idle_minutes", 0.01 if "hang" in lines else 1)
     monkeypatch.setattr(Issues, "discovers", False)
     result = run_sync(Issues(), config=config(*lines))
     assert (result.status, result.deletions) == ("failed", [])
@@ -273,6 +276,57 @@ def test_a_token_that_the_tap_has_changed_in_its_config_is_kept_for_the_next_run
     for credentials in ({"token": "t0ken-7"}, {"token": "t0ken-7"}, {"token": "t0ken-8"}):
         run_sync(Issues(), config=config("rotate", "exit 1"), credentials=credentials)
     assert given == ["t0ken-7", "t0ken-7+", "t0ken-8"]
+
+
+def test_a_new_token_is_masked_in_the_run_in_which_the_tap_gets_it(run_sync, caplog):
+    caplog.set_level(logging.INFO)
+    new = "n3w-t0ken-of-the-source"
+    lines = [f"token {new}", f"error the token is {new}", "exit 1"]
+    result = run_sync(Issues(), config={"lines": lines}, credentials={"token": "t0ken-7-of-the-source"})
+    assert "the token is" in result.error
+    assert "the token is" in caplog.text
+    assert new not in result.error + caplog.text
+
+
+class Place:
+    """Keeps tokens in memory."""
+
+    kept = None
+
+    def read(self, name):
+        return self.kept
+
+    def save(self, name, token):
+        self.kept = token
+
+
+def test_a_new_token_is_kept_while_the_tap_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place, secrets = Place(), []
+    config = TapConfig(place, {"token": "old"}, secrets.append)
+    with TapFolder() as folder:
+        path = Path(config.write(folder))
+        for half_written in ('["old"]', "{"):
+            path.write_text(half_written)
+            config.look()
+            assert place.kept is None
+        path.write_text('{"token": "new", "more": {"tokens": ["next"]}}')
+        config.look()
+    config.keep()
+    assert place.kept["changes"] == {"token": "new", "more": {"tokens": ["next"]}}
+    assert secrets == ["new", "next"]
+
+
+def test_folders_of_processes_that_were_killed_are_removed_by_the_next_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with TapFolder() as used:
+        used.write("config.json", {})
+        left = tmp_path / "omni-tap-left"
+        left.mkdir()
+        (left / "config.json").write_text("{}")
+        with TapFolder() as own:
+            assert set(tmp_path.glob("omni-tap-*")) == {used.path, own.path}
+    assert not list(tmp_path.glob("omni-tap-*"))
 
 
 @define

@@ -21,6 +21,8 @@ def main():
     for line in config.get("lines", []):
         if line == "rotate":
             Path(arguments["--config"]).write_text(json.dumps({**config, "token": config["token"] + "+"}))
+        elif isinstance(line, str) and line.startswith("token "):
+            Path(arguments["--config"]).write_text(json.dumps({**config, "token": line[6:]}))
         elif isinstance(line, dict):
             print(json.dumps(line), flush=True)
         else:
