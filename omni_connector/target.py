@@ -163,10 +163,15 @@ def _named(module: ModuleType, name: str, target: str) -> object:
 
 def _only_one(module: ModuleType, target: str) -> object:
     found = _connectors(module)
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if found:
-        names = sorted(found)
+    leaves = {
+        name: kind
+        for name, kind in found.items()
+        if not any(issubclass(other, kind) and other is not kind for other in found.values())
+    }
+    if len(set(leaves.values())) == 1:
+        return next(iter(leaves.values()))
+    if leaves:
+        names = sorted(leaves)
         raise ConfigurationError(
             f"{target} holds several connectors: {', '.join(names)}. Name one, such as {target}:{names[0]}"
         )

@@ -109,6 +109,12 @@ def test_a_name_that_no_package_can_have_is_refused(name, reason, tmp_path):
     assert list(tmp_path.glob("*notes*")) == []
 
 
+def test_two_beginnings_exclude_each_other(tmp_path):
+    result = new("acme-notes", "--rest", "--files", "--into", tmp_path)
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "--files and --rest exclude each other" in result.stderr
+
+
 def test_a_folder_that_exists_is_left_alone(tmp_path):
     (tmp_path / "acme-notes").mkdir()
     ended = new("acme-notes", "--into", tmp_path)

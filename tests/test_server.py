@@ -135,10 +135,8 @@ def test_serving_on_a_used_port_ends_with_one_line(monkeypatch):
         port = used.getsockname()[1]
         with pytest.raises(SystemExit) as caught:
             serve(Scripted(), port=port, host="127.0.0.1")
-    listening = (
-        f"The connector cannot listen on 127.0.0.1:{port}: Address already in use. Name another port or host."
-    )
-    assert caught.value.code == f"The connector cannot start: {listening}"
+    why = "Address already in use. Name another port or host (--port or PORT, --host)."
+    assert caught.value.code == f"The connector cannot listen on 127.0.0.1:{port}: {why}"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "::zz", "a..b"])

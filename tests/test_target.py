@@ -24,8 +24,11 @@ ONE = """
 TWO = (
     ONE
     + """
-    class Mails(Notes):
-        name = "mails"
+    class Mails(Connector):
+        name, version = "mails", "1"
+
+        def sync(self, source_config, credentials, state, ctx):
+            pass
 """
 )
 
@@ -204,6 +207,14 @@ def test_a_class_that_is_not_there_is_answered_with_those_that_are(write):
 def test_several_connectors_want_a_name(write):
     path = write("my_notes.py", TWO)
     assert problem(path) == f"{path} holds several connectors: Mails, Notes. Name one, such as {path}:Mails"
+
+
+def test_of_connectors_that_inherit_from_each_other_the_last_is_meant(write):
+    """Unless it leaves several to choose from."""
+    derived = ONE + "\nclass Mails(Notes):\n    name = 'mails'\n"
+    assert load_connector(str(write("one_leaf.py", derived))).name == "mails"
+    path = write("two_leaves.py", derived + "\nclass Boards(Notes):\n    name = 'boards'\n")
+    assert f"holds several connectors: Boards, Mails. Name one, such as {path}:Boards" in problem(path)
 
 
 def test_no_connector_at_all(write):

@@ -116,7 +116,7 @@ def check(
             remove_document=None if remove is None else _Command(remove),
             large_config=None
             if large is None
-            else typed_inputs(connector, (read_config(large, ()), None), ())[0],
+            else typed_inputs(connector, (read_config(large, (), "--large-config"), secret), ())[0],
             known_groups=frozenset(options.pop("known_groups")),
             **options,
         )

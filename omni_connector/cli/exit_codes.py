@@ -17,7 +17,8 @@ Exit status:
     1  the sync run failed, timed out, or was cancelled by somebody else
     2  the command line cannot be understood
     3  something that it names cannot be used: target, file, data, address
-    4  the sync run completed, but with errors: some documents did not arrive
+    4  the sync run completed, but with errors: some documents did not arrive,
+       or deletions await approval
    70  a bug in omni-connector
   130  cancelled with Ctrl-C (143: with SIGTERM)
 """

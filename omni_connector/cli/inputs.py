@@ -13,6 +13,7 @@ from omni_connector.models.codec import DEEPEST, decode, require_shallow
 from omni_connector.models.json_values import JsonValue
 
 _NO_OBJECT = 'holds no object. Write {"key": "value"}.'
+_BEGINS_JSON = ("{", "[", '"')
 _MEANT = {
     **dict.fromkeys(("true", "yes", "on"), "true"),
     **dict.fromkeys(("false", "no", "off"), "false"),
@@ -20,13 +21,16 @@ _MEANT = {
 }
 
 
-def read_config(given: str | None, assignments: Iterable[tuple[str, str]]) -> dict[str, JsonValue]:
+def read_config(
+    given: str | None, assignments: Iterable[tuple[str, str]], option: str = "--config"
+) -> dict[str, JsonValue]:
     """Return the source's configuration.
 
     Args:
         given: ``--config``: a path to a JSON or TOML file, JSON text that starts with ``{``, or None.
         assignments: ``--set``: key and text, the last one wins. A key with dots goes into nested objects; a text
             that is JSON is that value, any other is a string.
+        option: the name of ``--config``, for messages.
 
     Raises:
         UnclearOptionError: JSON text or an assignment cannot be understood.
@@ -35,9 +39,9 @@ def read_config(given: str | None, assignments: Iterable[tuple[str, str]]) -> di
     if given is None:
         config: dict[str, JsonValue] = {}
     elif given.lstrip().startswith("{"):
-        config = parse_argument(given, "--config")
+        config = parse_argument(given, option)
     else:
-        config = read_object(Path(given), "--config")
+        config = read_object(Path(given), option)
     for key, text in assignments:
         put(config, key, _value(text))
     return config
@@ -57,13 +61,20 @@ def read_object(path: Path, option: str) -> dict[str, JsonValue]:
     """Return the object in a file: TOML (``.toml``), JSON (``.json``), or either.
 
     Raises:
+        UnclearOptionError: JSON text was given in place of a file.
         ConfigurationError: it cannot be read, or holds no object.
     """
+    if str(path).lstrip().startswith(_BEGINS_JSON):
+        raise UnclearOptionError(
+            f"{option} takes a file, not JSON text: others could read it in the process list."
+        )
     where = f"{option} {path}"
     try:
         content = path.expanduser().read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
-        raise ConfigurationError(f"{where}: {error.strerror or error}. Name a JSON or TOML file.") from error
+        # What does not look like the name of such a file may be the secret itself.
+        shown = where if path.suffix.lower() in _KINDS else option
+        raise ConfigurationError(f"{shown}: {error.strerror or error}. Name a JSON or TOML file.") from None
     kinds = _KINDS.get(path.suffix.lower(), {**_KINDS[".json"], **_KINDS[".toml"]})
     problems = []
     for kind, parse in kinds.items():
@@ -138,7 +149,7 @@ def put(config: dict[str, JsonValue], key: str, value: JsonValue) -> None:
         inner = target.setdefault(name, {})
         if not isinstance(inner, dict):
             raise UnclearOptionError(
-                f"--set {key}: {'.'.join(parents[:depth])} is already {inner!r}, which is no object. "
+                f"--set {key}: {'.'.join(parents[:depth])} has a value already, which is no object. "
                 "Leave one of the two out."
             )
         target = inner

@@ -9,6 +9,7 @@ from attrs import frozen
 from omni_connector.cli.data import prepare_data_dir
 from omni_connector.cli.errors import ManagerRefusedError
 from omni_connector.cli.follow import RunFollower
+from omni_connector.cli.logs import LastSourceWarning
 from omni_connector.cli.manager_calls import ManagerCalls
 from omni_connector.cli.output import Output
 from omni_connector.cli.progress import progress_view
@@ -71,7 +72,7 @@ class LocalRun:
             ConfigurationError: the connector or the data directory cannot be used.
             ManagerRefusedError: the sync could not be started.
         """
-        with self._manager() as manager:
+        with self._manager() as manager, LastSourceWarning() as warned:
             with self._served(manager) as served:
                 manifest = served.service.manifest()
                 mode = self._mode(_texts(manifest["sync_modes"]))
@@ -94,6 +95,7 @@ class LocalRun:
                 documents_in_index=stored.count_documents(source.id),
                 data_dir=self._options.data_dir,
                 timeout_seconds=self._options.timeout_seconds if follower.timed_out else None,
+                last_warning=warned.text,
                 signal=self._signals.received,
                 seconds=follower.elapsed_seconds() if follower.stopped else report.seconds,
             )

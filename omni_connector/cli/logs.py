@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from omni_connector.cli.output import Output, one_line
 from omni_connector.code_location import author_location, innermost_author_frame
@@ -89,6 +90,29 @@ class _Handler(logging.Handler):
     def write(self, record: logging.LogRecord) -> None:
         """Write a record in this handler's form."""
         self._output.say(self.format(record), _STYLES.get(record.levelno, "dim"))
+
+
+class LastSourceWarning(logging.Handler):
+    """Keeps what was said last about requests to the source: why a run takes long.
+
+    Attributes:
+        text: the message; empty while there is none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        self.text = record.getMessage()
+
+    def __enter__(self) -> Self:
+        logging.getLogger("omni_connector.sources").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("omni_connector.sources").removeHandler(self)
 
 
 class _Full(_Handler):

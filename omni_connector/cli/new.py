@@ -19,9 +19,7 @@ Exit status:
 def _variant_options(function: "click.decorators.FC") -> "click.decorators.FC":
     for name, variant in reversed(VARIANTS.items()):
         if name != "plain":
-            function = click.option(
-                f"--{name}", "variant", flag_value=name, help=f"Reads {variant.summary}."
-            )(function)
+            function = click.option(f"--{name}", is_flag=True, help=f"Reads {variant.summary}.")(function)
     return function
 
 
@@ -35,10 +33,14 @@ def _variant_options(function: "click.decorators.FC") -> "click.decorators.FC":
     default=".",
     help="Where the folder is made. Default: here.",
 )
-def new(*, name: str, variant: str | None, parent: Path) -> None:
+def new(*, name: str, parent: Path, **variants: bool) -> None:
     """Make a folder NAME with a connector, its tests, a Dockerfile, a CI workflow and a README.
 
     NAME is that of a Python package: small letters and digits, in words joined by hyphens. Needs omni-connector[new].
     """
-    folder = make_project(name, variant or "plain", parent)
+    chosen = [variant for variant, is_chosen in variants.items() if is_chosen]
+    if len(chosen) > 1:
+        named = " and ".join(f"--{variant}" for variant in chosen)
+        raise click.UsageError(f"{named} exclude each other: give one of them.")
+    folder = make_project(name, chosen[0] if chosen else "plain", parent)
     click.echo(f"{folder} is made. Go on with its README.md.")

@@ -80,7 +80,8 @@ def _assignments(
     for value in values:
         key, equals, text = value.partition("=")
         if not equals or not all(key.split(".")):
-            raise click.BadParameter(f"{value!r} is not key=value.", context, parameter)
+            shown = f"{key!r} is not a key" if equals else "there is no ="
+            raise click.BadParameter(f"write KEY=VALUE: {shown}.", context, parameter)
         pairs.append((key, text))
     return pairs
 
@@ -104,7 +105,7 @@ _SOURCE_OPTIONS = (
         "--credentials",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="The source's secrets: a JSON or TOML file. Kept in the data directory, never printed.",
+        help="The source's secrets: a JSON or TOML file. Never printed.",
     ),
     click.option(
         "--source-type", metavar="TYPE", help="Type of the source. Default: the first of the connector's."

@@ -55,7 +55,8 @@ def run(
 
     The connector is served on a free port and talks to the manager over HTTP, as it will in production. The documents
     that arrive are kept in the data directory, where "omni-connector search" finds them. A second run of the same
-    source continues from the checkpoint of the last one that completed.
+    source continues from the checkpoint of the last one that completed, with the credentials of the last one unless
+    --credentials gives others.
 
     After a TARGET, --help also lists the settings that the connector declares.
 
@@ -67,7 +68,7 @@ def run(
     from omni_connector.cli.logs import brief_log, full_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.signals import StopSignals  # noqa: PLC0415
-    from omni_connector.cli.source import SourceOptions  # noqa: PLC0415
+    from omni_connector.cli.source import SourceOptions, stored_credentials  # noqa: PLC0415
     from omni_connector.cli.typed_inputs import typed_inputs  # noqa: PLC0415
     from omni_connector.masking import (  # noqa: PLC0415
         SecretScope,
@@ -96,7 +97,11 @@ def run(
         connector = load_connector(target)
         if log is not None:
             log.show_more_of(type(connector).__module__)
-        config, secret = typed_inputs(connector, (source.config, source.credentials), assignments)
+        given = source.credentials
+        if given is None:
+            given = stored_credentials(options["data_dir"], connector, source.name)
+            stack.enter_context(SecretScope(secrets_in(given)))
+        config, secret = typed_inputs(connector, (source.config, given), assignments)
         source = evolve(source, config=config, credentials=secret)
         stack.enter_context(SecretScope(secrets_in_settings(config, connector.masked_settings)))
         for note in doubtful(assignments) if connector.declared_types.config is None else ():

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -10,9 +11,10 @@ from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.inputs import parse_argument
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
-from omni_connector.local import LocalManager, SourceRow
+from omni_connector.local import LocalManager, SourceRow, open_store
 from omni_connector.local.request_shapes import ADD_SOURCE
 from omni_connector.local.shapes import ShapeError
+from omni_connector.local.store import DATABASE_NAME
 from omni_connector.models.json_values import JsonValue
 
 SYNC_INTERVAL_SECONDS = 3600
@@ -69,6 +71,16 @@ def put_source(
     return source, [] if former is None else differences(former.config, source.config)
 
 
+def stored_credentials(
+    data_dir: Path, connector: ConnectorBase, name: str | None
+) -> dict[str, JsonValue] | None:
+    """Return the credentials that an earlier run of the source was given, or None; nothing is written."""
+    if not (data_dir / DATABASE_NAME).is_file():
+        return None
+    found = open_store(data_dir).credentials(stable_source_id(connector.name, name or connector.name))
+    return found if isinstance(found, dict) else None
+
+
 def differences(before: Any, after: Any) -> list[str]:
     """Return ``added a``, ``changed b.c``, ``removed d``, in the order of the keys; values may be private."""
     old, new = _flat(before, ""), _flat(after, "")
@@ -112,7 +124,8 @@ def _parse_source(given: str) -> dict[str, Any]:
     try:
         source = ADD_SOURCE(fields, "")
     except ShapeError as error:
-        raise UnclearOptionError(f"--source {given}: {error}.") from error
+        # The whole may hold credentials.
+        raise UnclearOptionError(f"--source {fields.get('name', '')}: {error}.") from None
     source["name"] = source["name"] or source["source_type"]
     source["source_id"] = source["source_id"] or stable_source_id("", source["name"])
     if "sync_interval_seconds" not in fields:

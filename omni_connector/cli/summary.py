@@ -1,5 +1,6 @@
 """What a run came to, as a table for people and as an object for machines."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ from omni_connector.cli.command_name import command_name
 from omni_connector.cli.options import DEFAULT_DATA_DIR
 from omni_connector.cli.output import counted, one_line
 from omni_connector.cli.progress import average_rate, elapsed
+from omni_connector.inventory.approvals import APPROVE_DELETIONS
 from omni_connector.local import EventRow, SourceRow, SyncRunRow
 from omni_connector.runtime.run import RunReport
+from omni_connector.sync.ledger import LONGEST_REASON, WITHHELD_STAGE, DocumentError
 
 ERRORS_SHOWN = 5
 ERRORS_IN_JSON = 100
@@ -43,6 +46,7 @@ class RunSummary:
         documents_in_index: of this source, from this run or earlier ones.
         data_dir: where they are.
         timeout_seconds: set if the run was cancelled because that time was over.
+        last_warning: what was said last about requests to the source.
         signal: number of the signal that stopped it, or None.
         seconds: how long it took, until it was given up if the connector did not stop.
     """
@@ -58,6 +62,7 @@ class RunSummary:
     documents_in_index: int
     data_dir: Path
     timeout_seconds: float | None = None
+    last_warning: str = ""
     signal: int | None = None
     seconds: float
 
@@ -72,8 +77,13 @@ class RunSummary:
 
     @property
     def missing(self) -> int:
-        """Documents that did not arrive, and events that arrived but cannot be found."""
+        """Documents that did not arrive, events that arrived but cannot be found, and deletions that await approval."""
         return self.report.error_count + len(self.dead_letters)
+
+    @property
+    def withheld(self) -> int:
+        """Sets of deletions that await approval."""
+        return sum(error.stage == WITHHELD_STAGE for error in self.report.errors)
 
     @property
     def upgraded_to_full(self) -> bool:
@@ -86,7 +96,8 @@ class RunSummary:
         if self.run.status == "completed":
             return None
         if self.timeout_seconds is not None:
-            return f"not done after {self.timeout_seconds:g} s (--timeout)"
+            last = f". The last error: {self.last_warning}" if self.last_warning else ""
+            return f"not done after {self.timeout_seconds:g} s (--timeout){last}"
         if self.run.is_running:
             return "the connector ended it without reporting to the manager, see the log; the next run resumes it"
         return self.run.error_message
@@ -147,12 +158,13 @@ class RunSummary:
             Text(f"{counted(self.documents_in_index, 'document')} of this source in {self.data_dir}"),
         )
         if self.run.status in {"failed", "cancelled"}:
-            yield (
-                "Kept",
-                Text(
-                    f"{counted(self.run.documents_processed, 'document')} of this run arrived and can be found"
-                ),
+            kept = self.run.documents_processed
+            text = (
+                f"{counted(kept, 'document')} of this run arrived and can be found"
+                if kept
+                else "nothing arrived"
             )
+            yield "Kept", Text(text)
         yield "Checkpoint", Text(self._checkpoint())
         if self.documents_in_index:
             data = (
@@ -171,7 +183,9 @@ class RunSummary:
         status = "left" if self.run.is_running else self.run.status
         reason = "" if self.reason is None else f": {one_line(self.reason, longest=1000)}"
         style = _STYLES.get(self.run.status, "")
-        if self.run.status == "completed" and self.missing:
+        if self.run.status == "completed" and self.missing == self.withheld and self.withheld:
+            status, style = "completed, but deletions await approval,", "bold yellow"
+        elif self.run.status == "completed" and self.missing:
             status, style = f"completed with {counted(self.missing, 'error')}", "bold yellow"
         return Text.assemble((status, style), f" after {elapsed(self.seconds)}{reason}")
 
@@ -183,7 +197,12 @@ class RunSummary:
     def _errors(self) -> Iterator[tuple[str, Text]]:
         label = "Errors"
         for error in self.report.errors[:ERRORS_SHOWN]:
-            yield label, _entry(error.document_id, error.reason)
+            yield (
+                label,
+                _withheld(error)
+                if error.stage == WITHHELD_STAGE
+                else _entry(error.document_id, error.reason),
+            )
             label = ""
         if self.report.error_count > ERRORS_SHOWN:
             yield (
@@ -206,11 +225,21 @@ class RunSummary:
         if self.run.status == "completed":
             if self.source.has_checkpoint:
                 return "saved; the next run continues from it"
-            return "none saved; the next run starts from the beginning"
+            return "none saved; the next run is given none"
         if self.run.is_running:
             return "the interrupted run's own" if self.run.has_checkpoint else "none saved"
         since = "from the last completed run's" if self.source.has_checkpoint else "from the beginning"
         return f"not moved; the next run starts {since}"
+
+
+def _withheld(error: DocumentError) -> Text:
+    """Return what an inventory has withheld, whole: its end is the remedy. Approvals are settings, hence ``--set``."""
+    text = re.sub(
+        rf"set {APPROVE_DELETIONS} to '(\S+)' in the source's settings(, or run .*?\}})?",
+        rf"run again with --set {APPROVE_DELETIONS}=\1",
+        error.reason,
+    )
+    return Text(one_line(text, longest=LONGEST_REASON))
 
 
 def _entry(document_id: str, reason: str) -> Text:

@@ -23,7 +23,7 @@ def typed_inputs(connector: ConnectorBase, inputs: Inputs, assignments: Iterable
 
     Args:
         connector: the connector.
-        inputs: as they were read, without knowing the connector.
+        inputs: as they were read, without knowing the connector; credentials None where the source has none.
         assignments: ``--set``, as it was typed; it is in the configuration already.
 
     Raises:
@@ -37,9 +37,8 @@ def typed_inputs(connector: ConnectorBase, inputs: Inputs, assignments: Iterable
         config = converted_texts(config, declared.config.schema)
     if declared.credentials is not None and credentials is not None:
         credentials = converted_texts(credentials, declared.credentials.schema)
-    # Without --credentials, the source may have some already: they are looked at when the sync starts.
     try:
-        declared.only(config=True, credentials=credentials is not None).made_of(config, credentials)
+        declared.made_of(config, credentials or {})
     except ConfigurationError as error:
         remedies = _Remedies(declared, dict(assignments))
         raise ConfigurationError([remedies.added_to(each) for each in error.problems]) from error

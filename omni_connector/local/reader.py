@@ -7,9 +7,10 @@ from pathlib import Path
 
 from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
 from omni_connector.local.people import read_people
-from omni_connector.local.rows import SyncRunRow
+from omni_connector.local.rows import SyncRunRow, load
 from omni_connector.local.search import SearchHit, search_documents
 from omni_connector.local.store import reading
+from omni_connector.local.strict_json import JSON
 
 _DOCUMENTS = """
 SELECT d.*, c.content FROM documents d JOIN contents c ON c.id = d.content_id
@@ -86,6 +87,14 @@ class StoreReader:
         with reading(self.directory) as db:
             rows = db.execute("SELECT * FROM runs WHERE source_id = ? ORDER BY id", (source_id,)).fetchall()
         return [SyncRunRow.read(row) for row in rows]
+
+    def credentials(self, source_id: str) -> JSON:
+        """Return the secrets of a source that all people share, or None where it has none."""
+        with reading(self.directory) as db:
+            row = db.execute(
+                "SELECT credentials FROM credentials WHERE source_id = ? AND user_id IS NULL", (source_id,)
+            ).fetchone()
+        return None if row is None else load(row["credentials"])
 
     def groups(self) -> list[GroupRow]:
         """Return all groups, by source and address."""

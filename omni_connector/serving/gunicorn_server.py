@@ -22,7 +22,8 @@ def startup_message(error: ConfigurationError) -> str:
     """Return what a person reads when a process cannot start."""
     problems = [mask(problem) for problem in error.problems]
     if len(problems) == 1:
-        return f"The connector cannot start: {problems[0]}"
+        is_sentence = problems[0].startswith("The connector cannot ")
+        return problems[0] if is_sentence else f"The connector cannot start: {problems[0]}"
     lines = "\n".join(f"  - {problem}" for problem in problems)
     return f"The connector cannot start:\n{lines}"
 
@@ -83,7 +84,7 @@ def require_free_address(host: str, port: int) -> None:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         raise ConfigurationError(
-            f"The connector cannot listen on {in_address(bare)}:{port}: {reason}. Name another port or host."
+            f"The connector cannot listen on {in_address(bare)}:{port}: {reason}. Name another port or host (--port or PORT, --host)."
         ) from error
 
 

@@ -5,6 +5,7 @@ repeating itself, because its waits cannot be interrupted, and because it has en
 breaks off in its body is repeated here as well.
 """
 
+import logging
 import random
 import threading
 import time
@@ -24,10 +25,13 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ProtocolError
 from omni_connector.manager.carriers import reason_of
 from omni_connector.manager.pooled import PooledAdapter, Sending, sent_here
 from omni_connector.manager.sessions import close_connections
+from omni_connector.masking import mask
 from omni_connector.sources.errors import ResponseTooLargeError, SourceTimeoutError, SourceUnreachableError
 from omni_connector.sources.rates import RateGate, RequestRate
 from omni_connector.sources.responses import SourceResponse
 from omni_connector.sources.source_run import SourceRun
+
+log = logging.getLogger(__name__)
 
 PIECE_BYTES = 64 * 1024
 SHORTEST_WAIT_SECONDS = 0.5
@@ -181,12 +185,16 @@ class _Exchange:
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 self._run.raise_if_stopped()  # Broken off.
                 self._count_failure(error)
-                self._pause(max(SHORTEST_WAIT_SECONDS, self._retries.get_backoff_time()), REPEAT)
+                pause = max(SHORTEST_WAIT_SECONDS, self._retries.get_backoff_time())
+                self._log_repeat(reason_of(error, self._request.url or ""), pause)
+                self._pause(pause, REPEAT)
                 continue
             wait = self._wait_after(answer)
             if wait is None:
                 return answer
             answer.close()
+            if not answer.is_rate_limited:
+                self._log_repeat(f"{answer.status_code} {answer.reason}", wait)
             self._pause(wait, RATE_LIMIT if answer.is_rate_limited else REPEAT)
 
     # -- waiting --------------------------------------------------------------------------------------------------
@@ -201,6 +209,13 @@ class _Exchange:
             wait = self._run.shared.spend(self._run.source_id, self._settings.rate)
             if wait > 0:
                 self._run.wait(wait, RATE_LIMIT)
+
+    def _log_repeat(self, reason: str, seconds: float) -> None:
+        """Log the first repeat; without its query, which may hold anything."""
+        if self._attempts == 1:
+            path = urlsplit(self._request.url or "").path
+            what = mask(f"{self._request.method} {self._host}{path}: {reason}")
+            log.warning("%s, repeated in %.3g s, 1 of %s", what, seconds, self._settings.retries.total)
 
     def _pause(self, seconds: float, why: str) -> None:
         self._waited += seconds

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from cli_cases import CONNECTORS, NOTES
@@ -28,6 +29,26 @@ def test_nothing_more_is_checked_when_the_first_sync_fails(omni):
     result = omni("check", NOTES, "--set", "fail=no")
     assert result.exit_code == 1
     assert "repeatable  not applicable: not checked: the first full sync failed" in result.stdout
+
+
+def test_without_documents_most_checks_do_not_apply(omni, tmp_path):
+    path = tmp_path / "silent.py"
+    path.write_text(
+        """
+from omni_connector import Connector
+
+class Silent(Connector):
+    name, version, source_types = "silent", "1", ["web"]
+
+    def sync(self, config, credentials, state, ctx):
+        pass
+"""
+    )
+    result = omni("check", path)
+    rows = dict(re.findall(r"^(\w+) +(\w.*)$", result.stdout, re.MULTILINE))
+    assert rows["sync"].startswith("failed")
+    for name in ("repeatable", "cancel", "deletions"):
+        assert rows[name] == "not applicable: the sync brings no document"
 
 
 def test_a_check_that_there_is_not_is_refused(omni):

@@ -1,4 +1,8 @@
+import json
+import re
+
 import pytest
+from cli_cases import NOTES
 
 from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.inputs import doubtful, read_config, read_object
@@ -35,7 +39,9 @@ def test_dots_make_nested_objects_and_the_last_value_wins():
 
 
 def test_a_key_below_something_that_is_no_object_is_refused():
-    with pytest.raises(UnclearOptionError, match=r"--set a\.b\.c: a\.b is already 5, which is no object"):
+    with pytest.raises(
+        UnclearOptionError, match=r"--set a\.b\.c: a\.b has a value already, which is no object"
+    ):
         config(("a.b", "5"), ("a.b.c", "1"))
 
 
@@ -69,6 +75,38 @@ def test_a_file_that_holds_something_else_is_named_with_the_reason(tmp_path, nam
         read_object(tmp_path / name, "--credentials")
     assert str(caught.value).startswith("--credentials ")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ('{"token": "s3cret"}', "^--credentials takes a file, not JSON text: others could read it"),
+        ("s3cret", "^--credentials: No such file or directory"),
+        ("absent.json", r"^--credentials absent\.json: No such file or directory"),
+    ],
+)
+def test_secrets_in_place_of_a_file_are_not_repeated(omni, given, message):
+    for command in ("run", "check"):
+        result = omni(command, NOTES, "--credentials", given, "-v")
+        assert re.search(message.replace("^", "Error: "), result.stderr)
+        assert "s3cret" not in result.output
+    assert result.exit_code == (2 if given.startswith("{") else 3)
+
+
+def test_secrets_in_options_that_cannot_be_understood_are_not_repeated(omni):
+    source = json.dumps({"name": "n", "source_type": "web", "colour": 1, "credentials": {"token": "s3cret"}})
+    for args in (
+        ("manager", "--port", "0", "--source", source),
+        ("run", NOTES, "--set", "s3cret"),
+        ("run", NOTES, "--set", "a=s3cret", "--set", "a.b=1"),
+    ):
+        result = omni(*args, "-v")
+        assert (result.exit_code, "s3cret" in result.output) == (2, False), result.output
+
+
+def test_an_absent_large_configuration_is_named_by_its_own_option(omni):
+    result = omni("check", NOTES, "--large-config", "absent.json")
+    assert "Error: --large-config absent.json: No such file" in result.stderr
 
 
 def test_a_missing_file_is_named():

@@ -1,5 +1,8 @@
 import codecs
+import errno
 import json
+import re
+import socket
 import stat
 
 import pytest
@@ -271,6 +274,55 @@ def test_a_run_that_takes_too_long_is_cancelled(run_notes):
     assert summary["status"] == "cancelled"
     assert summary["reason"] == "not done after 0.5 s (--timeout)"
     assert summary["indexed"] == 3
+
+
+def test_a_run_that_takes_too_long_names_what_its_source_said_last(omni, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    (tmp_path / "down.py").write_text(
+        f"""
+from omni_connector import Connector
+
+class Down(Connector):
+    name, version, source_types = "down", "1", ["web"]
+
+    def sync(self, config, credentials, state, ctx):
+        ctx.http("{url}").get("/items")
+"""
+    )
+    result = omni("run", "down.py", "--timeout", "1")
+    said = f"GET 127.0.0.1/items: ConnectionRefusedError: [Errno {errno.ECONNREFUSED}] Connection refused, repeated in 0.5 s, 1 of 5"
+    assert f"Warning: {said}" in result.stderr
+    assert f"not done after 1 s (--timeout). The last error: {said}" in " ".join(result.stdout.split())
+    assert "Kept        nothing arrived" in result.stdout
+
+
+def test_deletions_that_await_approval_are_said_with_the_option_that_approves_them(omni, tmp_path):
+    (tmp_path / "listed.py").write_text(
+        """
+from omni_connector import Connector, DeletionLimits, Document
+
+class Listed(Connector):
+    name, version, source_types = "listed", "1", ["web"]
+    deletion_limits = DeletionLimits()
+
+    def sync(self, config, credentials, state, ctx):
+        inventory = ctx.inventory()
+        for number in range(config.get("number", 0)):
+            if inventory.changed(str(number), "1"):
+                ctx.emit(Document(external_id=str(number), title="T", content="c"))
+        inventory.finish()
+"""
+    )
+    assert omni("run", "listed.py", "--set", "number=2").exit_code == 0
+    result = omni("run", "listed.py")
+    shown = " ".join(result.stdout.split())
+    assert result.exit_code == 4
+    assert "Result completed, but deletions await approval, after" in shown
+    assert "Errors 2 of 2 documents of source" in shown
+    option = re.search(r"run again with (--set approve_deletions=2-\w+)\. It counts once", shown)[1]
+    result = omni("run", "listed.py", *option.split())
+    assert (result.exit_code, "2 deleted" in result.stdout) == (0, True), result.output
 
 
 def test_what_is_typed_wrong_for_an_option_is_told_apart_from_a_file_that_cannot_be_used(omni, tmp_path):

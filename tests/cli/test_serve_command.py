@@ -56,7 +56,5 @@ def test_a_port_in_use_is_one_line_and_status_3(omni, monkeypatch):
         port = used.getsockname()[1]
         result = omni("serve", NOTES, "--host", "127.0.0.1", "--port", port)
     assert result.exit_code == 3
-    cannot = (
-        f"The connector cannot listen on 127.0.0.1:{port}: Address already in use. Name another port or host."
-    )
-    assert result.stderr == f"Error: The connector cannot start: {cannot}\n"
+    why = "Address already in use. Name another port or host (--port or PORT, --host)."
+    assert result.stderr == f"Error: The connector cannot listen on 127.0.0.1:{port}: {why}\n"

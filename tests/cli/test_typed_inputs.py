@@ -48,7 +48,7 @@ def connector():
 def test_texts_become_what_the_settings_declare(connector, text, value):
     key, _, typed = text.partition("=")
     assignments = [("folder", "1"), ("pin", "1"), ("place.city", "Ulm"), (key, typed)]
-    config, _ = typed_inputs(connector, (read_config(None, assignments), None), assignments)
+    config, _ = typed_inputs(connector, (read_config(None, assignments), {"token": "t"}), assignments)
     assert (config["folder"], config["pin"]) == ("1", "1")
     *parents, last = key.split(".")
     assert (config["place"] if parents else config)[last] == value
@@ -114,6 +114,10 @@ def test_a_run_is_given_the_converted_settings(omni, tmp_path):
     settings = load_connector(TYPED).declared_types.config.kind
     expected = settings(folder="1", pin="", deep=True, since=dt.date(2026, 2, 3))
     assert document.content == f"{expected} 3"
+    result = omni("run", TYPED, *options, "--mode", "full")  # The credentials are kept.
+    assert result.exit_code == 0, result.output
+    [document] = open_store(tmp_path / ".omni").documents()
+    assert document.content == f"{expected} 3"
 
 
 def test_a_run_with_wrong_settings_is_not_started(omni, tmp_path):
@@ -121,6 +125,7 @@ def test_a_run_with_wrong_settings_is_not_started(omni, tmp_path):
     assert result.exit_code == 3
     assert "did you mean folder?" in result.stderr
     assert "folder: text is required, and missing" in result.stderr
+    assert "credentials.token: text is required, and missing" in result.stderr
     assert "s3cret" not in result.output
     assert not (tmp_path / ".omni").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import time
 import weakref
@@ -287,15 +288,19 @@ def test_a_body_that_is_too_large_is_an_error():
             session.get("/")
 
 
-def test_a_connection_that_cannot_be_made_is_tried_again_also_for_a_post():
+def test_a_connection_that_cannot_be_made_is_tried_again_also_for_a_post(caplog):
     with RawServer(lambda connection: connection.close()) as server:
         url = server.url
     with (
-        http_session(retries=1) as session,
-        pytest.raises(SourceUnreachableError, match="after 2 attempts") as caught,
+        http_session(retries=2) as session,
+        pytest.raises(SourceUnreachableError, match="after 3 attempts") as caught,
     ):
-        session.post(url)
+        session.post(f"{url}/items?key=s3cret")
     assert not caught.value.was_sent
+    [message] = caplog.messages  # Of the first repeat only.
+    assert re.fullmatch(
+        r"POST 127\.0\.0\.1/items: .*Connection refused, repeated in 0\.\d+ s, 1 of 2", message
+    )
 
 
 def test_a_run_has_one_session_for_equal_options_and_closes_it():

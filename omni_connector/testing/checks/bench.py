@@ -12,6 +12,7 @@ from typing import Any, Self
 from attrs import field, frozen
 
 from omni_connector.connector_base import ConnectorBase
+from omni_connector.exceptions import ConnectorError
 from omni_connector.local import LocalManager, LocalManagerError, LocalSettings
 from omni_connector.manager import Policies, RetryPolicy
 from omni_connector.models import SyncMode
@@ -310,12 +311,22 @@ def require_completed(result: SyncResult, kind: str) -> None:
 
 def broken_run(kind: str, outcome: str, error: str | None) -> Finding:
     """Return what is said of a run that ends as something else than completed."""
+    raised = (error or "").partition(":")[0]
+    is_explained = raised in {each.__name__ for each in _subclasses(ConnectorError)}
     return Finding(
         what=f"The {kind} sync ends as {outcome}: {error or 'without a reason'}",
         where=f"{kind} sync",
         why="What it has not sent by then is not found by any search.",
-        remedy="Run it with omni-connector run -v, which shows the traceback.",
+        remedy="Correct what the error names: the source, or the settings and credentials that were given."
+        if is_explained
+        else "Run it with omni-connector run -v, which shows the traceback.",
     )
+
+
+def _subclasses(kind: type[ConnectorError]) -> Iterator[type[ConnectorError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _subclasses(each)
 
 
 def moments(number: int, wanted: int) -> list[int]:
