@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from omni_connector.cli import exit_codes
-from omni_connector.scaffold import VARIANTS, make_project
+from omni_connector.scaffold import VARIANTS, is_local, make_project, origin, wheel_command
 
 EXIT_STATUSES = f"""\b
 Exit status:
@@ -44,3 +44,6 @@ def new(*, name: str, parent: Path, **variants: bool) -> None:
         raise click.UsageError(f"{named} exclude each other: give one of them.")
     folder = make_project(name, chosen[0] if chosen else "plain", parent)
     click.echo(f"{folder} is made. Go on with its README.md.")
+    source = origin()
+    if is_local(source):
+        click.echo(f"The first command there is on this machine: {wheel_command(source)}")

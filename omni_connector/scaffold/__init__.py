@@ -20,6 +20,9 @@ from omni_connector.exceptions import ConfigurationError
 
 TEMPLATE = Path(__file__).parent / "template"
 
+_CLONE = "../omni-connector"
+"""In a README, in the place of a folder of the author's machine."""
+
 TESTING = ("mypy>=1.13", "pyright>=1.1.400", "pytest>=9.0", "ruff>=0.9")
 
 
@@ -127,27 +130,32 @@ def make_project(name: str, variant: str, parent: Path) -> Path:
         "variant": variant,
         "requirements": [f"omni-connector{extra}>={__version__}", *chosen.requirements],
         "test_requirements": list(TESTING),
-        "wheel_command": wheel_command(),
+        "wheel_command": wheel_command(_CLONE if is_local(origin()) else origin()),
     }
     run_copy(str(TEMPLATE), folder, data=answers, defaults=True, quiet=True)
     return folder
 
 
-def wheel_command() -> str:
-    """Return the line that puts the wheel of this omni-connector into ``vendor/``: from where it was installed."""
-    return f"pip wheel --no-deps --wheel-dir vendor {shlex.quote(_origin())}"
+def wheel_command(source: str) -> str:
+    """Return the line that puts the wheel of omni-connector into ``vendor/``."""
+    return f"pip wheel --no-deps --wheel-dir vendor {shlex.quote(source)}"
 
 
-def _origin() -> str:
+def is_local(source: str) -> bool:
+    """Say whether others do not have it, so that it stands in no file that is committed."""
+    return source.startswith("file:")
+
+
+def origin() -> str:
     """Return what pip was given when this was installed (PEP 610); of an index, name and version."""
     # More than one is found in a checkout, whose egg-info holds no such record.
     records = [each.read_text("direct_url.json") for each in distributions(name="omni-connector")]
     recorded = next((each for each in records if each is not None), None)
     if recorded is None:
         return f"omni-connector=={__version__}"
-    origin = json.loads(recorded)
-    url: str = origin["url"]
-    vcs = origin.get("vcs_info")
+    found = json.loads(recorded)
+    url: str = found["url"]
+    vcs = found.get("vcs_info")
     if vcs is not None:
         return f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
     return url

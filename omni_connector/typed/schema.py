@@ -184,7 +184,7 @@ def _dict(kind: Any, inner: tuple[Any, ...], inside: tuple[Any, ...]) -> Schema:
 
 
 _NONE = inspect.Parameter.empty
-"""Stands for a default that is not there, or that is made anew each time."""
+"""Stands for a default that is not there, or that is made anew each time (except lists)."""
 
 
 @frozen
@@ -231,19 +231,31 @@ def _fields(kind: Any) -> Iterator[_Field]:
         for attribute in attrs.fields(kind):
             if attribute.init:
                 required = attribute.default is attrs.NOTHING
-                default = _NONE if required or _is_made(attribute.default) else attribute.default
                 kind_of_value = hints.get(attribute.name, Any)
+                default = _NONE if required else _default(kind_of_value, attribute.default)
                 yield _Field(attribute.alias, kind_of_value, required, default, attribute.metadata)
     else:
         for field in dataclasses.fields(kind):
             if field.init:
                 default = _NONE if field.default is dataclasses.MISSING else field.default
-                required = default is _NONE and field.default_factory is dataclasses.MISSING
+                is_made = field.default_factory is not dataclasses.MISSING
+                required = default is _NONE and not is_made
+                if is_made:
+                    default = _made_list(hints[field.name], field.default_factory)
                 yield _Field(field.name, hints[field.name], required, default, field.metadata)
 
 
-def _is_made(default: Any) -> bool:
-    return isinstance(default, attrs.Factory)  # type: ignore[arg-type]  # Typed as a function, but is a class.
+def _default(kind: Any, default: Any) -> Any:
+    """Return a default of attrs."""
+    if not isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # Typed as a function, but is a class.
+        return default
+    return _NONE if default.takes_self else _made_list(kind, default.factory)
+
+
+def _made_list(kind: Any, factory: Any) -> Any:
+    """Return the list that is made as a default, unless it is empty; other values may differ each time."""
+    is_list = list in {kind, typing.get_origin(kind)}
+    return (factory() if is_list else None) or _NONE
 
 
 def _hashable(value: object) -> bool:

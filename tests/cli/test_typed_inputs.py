@@ -136,6 +136,7 @@ def test_help_after_a_target_lists_its_settings():
     assert rows["folder"] == "Folder that is read: text, required"
     assert rows["pin"] == "text, secret, required"
     assert rows["count"] == "At most: a whole number, default 5"
+    assert rows["kinds"] == 'Kinds that are read: an array of text, default ["note"]'
     assert rows["include"] == "an array of text"
     assert rows["place.city"] == "name of it: text, required"
     assert rows["token"] == "Of the account: text, secret, required"

@@ -12,7 +12,7 @@ from omni_connector.sources import numbered_pages
 from omni_connector.testing import run_sync
 
 PAGE = Path(__file__).resolve().parents[2].joinpath("docs/sources.md").read_text(encoding="utf-8")
-WIKI, ASYNC = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+WIKI, REACHABLE, ASYNC = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def entry(name):
@@ -47,6 +47,14 @@ def test_the_wiki_is_read_page_by_page():
         "b": "b\n\nx",
     }
     assert result.documents["a"].metadata["updated_at"] == "2026-08-01T12:00:00Z"
+
+
+def test_a_source_that_is_not_reachable_is_said():
+    namespace = {}
+    exec(compile(REACHABLE, "docs/sources.md", "exec"), namespace)
+    with SourceServer([Answer({}), Answer({}, status=404)]) as server:
+        said = [namespace["check_connection"](None, {"url": server.url}, {}) for _ in range(2)]
+    assert said == [None, f"{server.url}/about answers 404: correct the setting url."]
 
 
 def test_the_async_form_is_awaited():

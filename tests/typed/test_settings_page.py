@@ -41,7 +41,7 @@ def test_the_test_of_the_page_passes(notes, tmp_path):
 
 def test_an_older_state_is_read_as_the_page_says(notes):
     state = notes.Notes.declared_types.state_of({"seconds": 0, "state_version": 1})
-    assert state == notes.Cursor(datetime(1970, 1, 1, tzinfo=UTC))
+    assert state == notes.Progress(datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def test_the_messages_are_those_of_the_page(notes):

@@ -32,6 +32,7 @@ class Settings:
     share: float | None = None
     since: dt.date | None = None
     include: list[str] = field(factory=list)
+    kinds: list[str] = setting("Kinds that are read.", factory=lambda: ["note"])
     place: Place = field(factory=lambda: Place("Ulm"))
 
 
