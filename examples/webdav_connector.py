@@ -137,7 +137,10 @@ def files(http: HttpSession, ctx: SyncContext, inventory: Inventory) -> Iterator
             inventory.unread(folder.path)
             continue
         for entry in entries:
-            if entry.path.endswith("/"):
+            if not len(entry.properties):  # It may be a folder: what is in it stays.
+                ctx.emit_error(entry.path, "The server says nothing of it.")
+                inventory.unread(entry.path)
+            elif entry.path.endswith("/"):
                 folders.append(entry)
             else:
                 yield entry

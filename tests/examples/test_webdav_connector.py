@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from support.real_system import RealSystemTests
 from support.webdav_server import WebDavServer
-from webdav_connector import WebDavConnector
+from webdav_connector import WebDavConnector, files
 
 PASSWORD = "w3bdav-password"
 
@@ -83,3 +85,23 @@ def test_what_cannot_be_read_is_reported_and_stays(run_sync, system, server):
     assert (result.status, result.deletions) == ("completed", [])
     assert [error.document_id for error in result.errors] == ["shared/"]
     assert set(result.index) == set(system.documents.values())
+
+
+class Refusing:
+    """A server that lists a folder, but says nothing of it."""
+
+    base_url = "http://cloud/dav/"
+
+    def request(self, *args, **options):
+        del args, options
+        refused = "<d:response><d:href>/dav/secret/</d:href><d:status>HTTP/1.1 403 No</d:status></d:response>"
+        content = f'<d:multistatus xmlns:d="DAV:">{refused}</d:multistatus>'
+        return SimpleNamespace(content=content, raise_for_status=lambda: None)
+
+
+def test_what_the_server_says_nothing_of_counts_as_unread():
+    errors, unread = [], []
+    ctx = SimpleNamespace(emit_error=lambda name, error: errors.append(name))
+    inventory = SimpleNamespace(unread=unread.append)
+    assert list(files(Refusing(), ctx, inventory)) == []
+    assert (errors, unread) == (["secret"], ["secret"])
