@@ -35,6 +35,7 @@ from omni_connector import (
     Document,
     DocumentMetadata,
     DocumentPermissions,
+    InvalidValueError,
     SyncContext,
     secret,
     setting,
@@ -91,17 +92,24 @@ class GitConnector(Connector[Settings, Login]):
                 if not stat.S_ISREG(entry.mode) or not any(fnmatch(path, each) for each in config.include):
                     continue
                 ctx.increment_scanned()
-                if inventory.changed(path, entry.sha):
-                    ctx.emit(
-                        Document(
-                            external_id=path,
-                            title=path.rpartition("/")[2],
-                            content=decode_text(mirror[entry.sha].as_raw_string()),
-                            metadata=DocumentMetadata(path=path),
-                            permissions=DocumentPermissions(groups=config.readers),
-                        )
-                    )
+                try:
+                    if inventory.changed(path, entry.sha):
+                        text = decode_text(mirror[entry.sha].as_raw_string())
+                        ctx.emit(document(path, text, config.readers))
+                except InvalidValueError as error:  # A path of more than 500 characters.
+                    ctx.emit_error(path, error)
         inventory.finish()
+
+
+def document(path: str, text: str, readers: list[str]) -> Document:
+    """Return a file as a document."""
+    return Document(
+        external_id=path,
+        title=path.rpartition("/")[2],
+        content=text,
+        metadata=DocumentMetadata(path=path),
+        permissions=DocumentPermissions(groups=readers),
+    )
 
 
 def default_branch(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:

@@ -70,9 +70,12 @@ class ImapConnector(Connector[Settings, Login]):
                 for uid in account.uids():
                     ctx.increment_scanned()
                     mail_id = f"{folder.name}/{validity}/{uid}"
-                    if inventory.changed(mail_id, readers):
-                        for mail in account.fetch(uid_list=uid, mark_seen=False):
-                            ctx.emit(document(mail_id, mail, readers))
+                    try:
+                        if inventory.changed(mail_id, readers):
+                            for mail in account.fetch(uid_list=uid, mark_seen=False):
+                                ctx.emit(document(mail_id, mail, readers))
+                    except ValueError as error:  # An id of more than 500 characters, for example.
+                        ctx.emit_error(mail_id, error)
         inventory.finish()
 
 

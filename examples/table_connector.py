@@ -4,7 +4,7 @@
     omni-connector run examples/table_connector.py --credentials database.json
 
 ``database.json``: ``{"url": "postgresql://indexer:password@db.example.com/wiki"}``. Change ``ROWS`` for your table: the columns are
-an id, a title, a text, who may read the row, and when it was updated. Who may read it is JSON, such as
+an id of at most 500 characters, a title, a text, who may read the row, and when it was updated. Who may read it is JSON, such as
 ``{"users": ["ann@example.com"], "groups": ["example.org"]}``.
 
 An incremental run reads the rows that were updated since the last one, and those of five minutes before, for rows of long

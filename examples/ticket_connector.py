@@ -56,10 +56,9 @@ class TicketConnector(Connector[Settings, Login]):
     def sync(self, config: Settings, credentials: Login, state: Any, ctx: SyncContext) -> None:
         """Send the members of the projects, and the tickets that have changed."""
         login = (credentials.client_id, credentials.refresh_token, credentials.client_secret)
-        api = ctx.http(config.url, auth=RefreshToken(f"{config.url}/oauth/token", *login))
-        answer = api.get("projects")
-        answer.raise_for_status()
-        for project in answer.json()["projects"]:
+        token = RefreshToken(f"{config.url}/oauth/token", *login)
+        api = ctx.http(config.url, auth=token, raise_for_status=True)
+        for project in api.get("projects").json()["projects"]:
             ctx.emit_group_membership(group_of(project["id"]), project["members"], project["name"])
         inventory, cursor = ctx.inventory(), Cursor("updated_at", state, overlap=timedelta(minutes=5))
         # The session leaves out parameters that are None.

@@ -68,3 +68,13 @@ def test_a_history_that_was_rewritten_leaves_nothing_behind(run_sync, system):
     system.server.replace_history({"a.md": "Another start."})
     result = run_sync(GitConnector(), mode="incremental")
     assert set(result.index) == {"a.md"}
+
+
+def test_a_path_that_is_too_long_for_an_id_does_not_end_the_run(run_sync, system):
+    long = "/".join([200 * "x", 200 * "y", 200 * "z" + ".md"])
+    system.write(long, "Of the wolverine.")
+    system.server.push("With a long name")
+    result = run_sync(GitConnector(), config=system.config, credentials=system.credentials)
+    assert result.status == "completed"
+    assert set(result.documents) == set(system.documents.values())
+    assert [error.document_id for error in result.errors] == [long]
