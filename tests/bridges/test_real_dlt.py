@@ -1,4 +1,4 @@
-"""dlt's own sources: ``rest_api`` on a local server, ``sql_database`` on SQLite and PostgreSQL."""
+"""dlt's own sources: ``rest_api`` on a local server, ``sql_database`` on SQLite and PostgreSQL, ``filesystem``."""
 
 import sqlite3
 from contextlib import closing
@@ -15,6 +15,7 @@ from omni_connector.local import HttpServer
 
 pytest.importorskip("dlt")
 from dlt.sources import incremental
+from dlt.sources.filesystem import filesystem
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.sql_database import sql_database
 
@@ -181,3 +182,31 @@ def test_the_example_reads_a_database(run_sync, tmp_path):
     assert result.status == "completed", result.error
     note = result.documents["notes/7"]
     assert (note.title, note.content, note.permissions["users"]) == ("Note", "Text", ["ann@example.com"])
+
+
+class Files(DltConnector):
+    name = "files"
+    version = "1.0.0"
+
+    def source(self, config, credentials):
+        return filesystem(config["url"], file_glob="**/*.txt")
+
+    def document(self, row, resource):
+        return Document(
+            external_id=row["relative_path"], title=row["file_name"], content=row.read_bytes().decode()
+        )
+
+
+def test_a_folder_is_read_whole_each_time(run_sync, tmp_path):
+    folder = tmp_path / "notes"
+    (folder / "sea").mkdir(parents=True)
+    for name in ("boat.txt", "sea/tide.txt", "sea/wave.txt"):
+        (folder / name).write_text(f"About {name}")
+    first = run_sync(Files(), config={"url": folder.as_uri()})
+    assert {name: each.content for name, each in first.documents.items()} == {
+        name: f"About {name}" for name in ("boat.txt", "sea/tide.txt", "sea/wave.txt")
+    }
+    (folder / "boat.txt").write_text("Changed")
+    (folder / "sea/wave.txt").unlink()
+    second = run_sync(Files(), mode="incremental")
+    assert (set(second.documents), second.deletions) == ({"boat.txt"}, ["sea/wave.txt"])
