@@ -211,9 +211,9 @@ def test_several_connectors_want_a_name(write):
 
 def test_of_connectors_that_inherit_from_each_other_the_last_is_meant(write):
     """Unless it leaves several to choose from."""
-    derived = ONE + "\nclass Mails(Notes):\n    name = 'mails'\n"
+    derived = ONE + "\n    class Mails(Notes):\n        name = 'mails'\n"
     assert load_connector(str(write("one_leaf.py", derived))).name == "mails"
-    path = write("two_leaves.py", derived + "\nclass Boards(Notes):\n    name = 'boards'\n")
+    path = write("two_leaves.py", derived + "\n    class Boards(Notes):\n        name = 'boards'\n")
     assert f"holds several connectors: Boards, Mails. Name one, such as {path}:Boards" in problem(path)
 
 

@@ -7,6 +7,8 @@ from git_connector import GitConnector
 from support.git_server import GitServer
 from support.real_system import RealSystemTests
 
+pytestmark = pytest.mark.slow  # A server and many syncs.
+
 
 class Repository:
     """A manual of four pages."""

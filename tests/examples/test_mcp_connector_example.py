@@ -61,6 +61,7 @@ def test_every_commit_arrives_with_what_is_known_about_it(sync, commit):
     assert document.metadata["created_at"].endswith(("Z", ":00"))
 
 
+@pytest.mark.slow
 def test_an_incremental_run_sends_what_is_new_and_what_the_manager_refused(sync, commit):
     first, second = commit("one", "1"), commit("two", "2")
     with refusing(first):

@@ -9,6 +9,8 @@ from support.real_system import RealSystemTests
 from support.webdav_server import WebDavServer
 from webdav_connector import WebDavConnector, files
 
+pytestmark = pytest.mark.slow  # A server and many syncs.
+
 PASSWORD = "w3bdav-password"
 
 

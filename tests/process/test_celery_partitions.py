@@ -46,10 +46,8 @@ def assert_all_arrived(manager, source, run, config):
     assert (progress["documents_scanned"], progress["documents_updated"]) == (count, count)
 
 
-@pytest.mark.parametrize(
-    "target",
-    [TARGET, pytest.param("support.waiting_drives:AsyncWaitingDrives", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("target", [TARGET, "support.waiting_drives:AsyncWaitingDrives"])
 def test_all_workers_read_the_partitions_of_one_run(manager, address, environ, workers, target):
     config = {"drives": 12, "pages": 5, "size": 4, "seconds": 0.1}
     with start_web(address, environ, target) as web:
