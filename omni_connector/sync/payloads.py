@@ -100,6 +100,8 @@ class TextPayload:
         try:
             return manager.store_text(sync_run_id, self.encoded, content_type)
         except ContentTooLargeError as error:
+            if len(self.encoded) <= error.limit_bytes:
+                raise
             on_cut()
             return manager.store_text(sync_run_id, _shortened(self.encoded, error.limit_bytes), content_type)
 

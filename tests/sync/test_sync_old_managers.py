@@ -115,3 +115,22 @@ def test_a_text_that_is_too_long_is_cut_as_little_as_needed(run, tmp_path, name,
     assert text.startswith(stored)
     assert len(stored.encode()) > 0.4 * ContentTooLargeError.limit_bytes
     assert [error.stage for error in colours.ctx.errors] == ([] if form == "saved" else ["truncated"])
+
+
+class Refusing(MemoryManager):
+    """Refuses the next content as too large, whatever its length, as a proxy with a low limit may."""
+
+    refusals = 1
+
+    def store_content(self, sync_run_id, content, content_type=None):
+        if self.refusals:
+            self.refusals -= 1
+            raise ContentTooLargeError("length limit exceeded", status=413)
+        return super().store_content(sync_run_id, content, content_type)
+
+
+def test_a_short_text_that_is_refused_as_too_large_is_not_sent_again_as_if_it_had_been_cut(run):
+    manager = Refusing()
+    with pytest.raises(ContentTooLargeError):
+        run(over=manager).do(lambda ctx: ctx.content_storage.save("text"))
+    assert manager.contents == {}
