@@ -125,9 +125,14 @@ class Bench:
         """The connector's sync modes, as texts."""
         return frozenset(map(str, self.connector.sync_modes))
 
+    @property
+    def has_scheduled_runs(self) -> bool:
+        """Whether it syncs in another mode than realtime."""
+        return not self.modes <= {SyncMode.REALTIME}
+
     def require_scheduled_runs(self) -> None:
         """Raise NotApplicableError for a connector that runs in realtime only."""
-        if self.modes <= {SyncMode.REALTIME}:
+        if not self.has_scheduled_runs:
             raise NotApplicableError("it syncs in realtime only, and such runs have no end of their own")
 
     def require_incremental(self) -> None:

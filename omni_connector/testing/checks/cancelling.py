@@ -30,8 +30,7 @@ REALTIME_SECONDS = 1.0
 
 def find(bench: Bench) -> Iterator[Finding]:
     """Cancel runs at their first and at a later call to the manager; of a realtime connector, while it waits."""
-    is_scheduled = not bench.modes <= {SyncMode.REALTIME}
-    if is_scheduled:
+    if bench.has_scheduled_runs:
         for call in _calls(bench):
             connector = bench.subject.make()
             finding = _cancelled(bench, connector, call)

@@ -48,7 +48,7 @@ class Check:
         findings: list[Finding] = []
         reason = ""
         try:
-            if self.needs_documents and not bench.first.index:
+            if self.needs_documents and bench.has_scheduled_runs and not bench.first.index:
                 raise NotApplicableError("the sync brings no document")  # noqa: TRY301 - as the check itself would.
             findings.extend(self.find(bench))
         except NotApplicableError as error:
