@@ -21,7 +21,9 @@ class SourceAuth(AuthBase):
 
     def __eq__(self, other: object) -> bool:
         """Say whether the other sends the same: it needs no session of its own."""
-        return type(self) is type(other) and self._compared() == other._compared()
+        if not isinstance(other, SourceAuth) or type(self) is not type(other):
+            return False
+        return self._compared() == other._compared()
 
     def __hash__(self) -> int:
         return hash((type(self), self.secrets()))

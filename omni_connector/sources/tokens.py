@@ -160,7 +160,7 @@ class _Endpoint(OAuthToken):
                 value=client_auth,
                 remedy="give 'basic' or 'body'",
             )
-        self._client_auth = client_auth
+        self._client_auth: ClientAuth | None = client_auth
         # Before anything is sent: the refresh token of an answer that cannot be read would be lost.
         _require_oauthlib()
         self._token_url = token_url
@@ -174,8 +174,9 @@ class _Endpoint(OAuthToken):
 
     def _asked(self, grant: dict[str, str]) -> Token:
         """Send a token request, once more with another ``client_auth`` where none was given and the client was refused."""
+        first: ClientAuth = self._client_auth or "body"
         try:
-            return self._sent(grant, self._client_auth or "body")
+            return self._sent(grant, first)
         except TokenError as refused:
             if refused.code != "invalid_client" or self._client_auth or not self._client_secret:
                 raise
