@@ -122,4 +122,7 @@ def test_packages_that_cannot_be_installed_end_it(checkout):
 def test_the_makefile_has_every_step():
     for step in steps():
         make, *arguments = step.split()
-        subprocess.run([make, "--dry-run", *arguments], cwd=ROOT, capture_output=True, timeout=60, check=True)
+        done = subprocess.run(
+            [make, "--dry-run", *arguments], cwd=ROOT, capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
