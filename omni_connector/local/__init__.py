@@ -14,6 +14,7 @@ from omni_connector.local.reader import StoreReader, open_store
 from omni_connector.local.rows import CredentialRow, SourceRow, SyncRunRow, UserRow
 from omni_connector.local.search import SearchHit
 from omni_connector.local.settings import LocalSettings
+from omni_connector.local.store import running_manager
 
 __all__ = [
     "Clock",
@@ -38,4 +39,5 @@ __all__ = [
     "SystemClock",
     "UserRow",
     "open_store",
+    "running_manager",
 ]

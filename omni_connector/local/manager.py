@@ -78,6 +78,7 @@ class LocalManager:
         """Serve, and tick for the first time; the address accepts when this returns."""
         try:
             self._server.start()
+            self._services.store.announce(self.url)
         except BaseException:
             self.close()
             raise
@@ -142,6 +143,24 @@ class LocalManager:
         if is_deleted is not None:
             columns["is_deleted"] = is_deleted
         return self._services.sources.change(source_id, **columns)
+
+    def reset_source(
+        self, source_id: str, *, connector_state: bool = False, abandon_runs: bool = False
+    ) -> SourceRow:
+        """Forget the checkpoint of a source, so that its next run reads everything from the beginning.
+
+        Args:
+            source_id: the source.
+            connector_state: forget its connector state as well, in which connectors may keep rotated tokens.
+            abandon_runs: cancel its runs whose process has died, which would be resumed from their own checkpoints. Only
+                for a manager that was not started: a connector is not asked.
+
+        Raises ``LocalManagerError``: 404 for an unknown source, 409 while a run is in progress.
+        """
+        if abandon_runs:
+            for run in self._services.runs.of_source(source_id):
+                self._services.runs.end(run.id, "cancelled", "The state of the source was reset")
+        return self._services.sources.reset(source_id, connector_state=connector_state)
 
     def add_user(self, email: str, *, is_admin: bool | None = None, user_id: str | None = None) -> UserRow:
         """Return the user with this address, added when missing (as an administrator by default)."""

@@ -124,6 +124,9 @@ ADD_SOURCE = Struct(
 )
 """Body of ``POST /local/sources``: the arguments of ``LocalManager.add_source``."""
 
+RESET_SOURCE = Struct("ResetSource", (defaulted("connector_state", boolean, lambda: False),), closed=True)
+"""Body of ``POST /local/sources/{id}/reset``."""
+
 ADD_USER = Struct(
     "AddUser",
     (required("email", string), optional("is_admin", boolean), optional("user_id", string)),

@@ -92,6 +92,28 @@ class Sources:
                 (storable_json(state), self._now(), storable(source_id)),
             )
 
+    def reset(self, source_id: str, *, connector_state: bool) -> SourceRow:
+        """Forget the checkpoint, and the connector state if that is wanted.
+
+        Raises ``LocalManagerError``: 404 for an unknown source, 409 while a run is in progress.
+        """
+        with self._store.transaction() as db:
+            if find_source(db, source_id) is None:
+                raise LocalManagerError(404, f"Source not found: {source_id}")
+            running = db.execute(
+                "SELECT id FROM runs WHERE source_id = ? AND status = 'running'", (source_id,)
+            ).fetchone()
+            if running is not None:
+                raise LocalManagerError(
+                    409, f"Run {running['id']} of the source is in progress: wait for its end, or cancel it"
+                )
+            db.execute(
+                "UPDATE sources SET checkpoint = NULL, updated_at = ?,"
+                " connector_state = CASE WHEN ? THEN NULL ELSE connector_state END WHERE id = ?",
+                (self._now(), connector_state, source_id),
+            )
+        return self.get(source_id)
+
     def remove(self, source_id: str) -> None:
         """Delete the row with all that hangs on it: credentials, runs, queue."""
         with self._store.transaction() as db:

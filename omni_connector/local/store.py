@@ -22,6 +22,7 @@ from omni_connector.local.errors import StoredTextError, StoreError
 
 DATABASE_NAME = "manager.sqlite3"
 LOCK_NAME = "manager.lock"
+ADDRESS_NAME = "manager.url"
 SCHEMA_VERSION = 1
 
 _BUSY_TIMEOUT_SECONDS = 30.0
@@ -47,6 +48,7 @@ class Store:
 
     def __init__(self, directory: Path | str) -> None:
         self.directory = Path(directory)
+        self._is_announced = False
         try:
             _make_folder(self.directory)
         except OSError as error:
@@ -63,9 +65,20 @@ class Store:
             self._held.close()
             raise
 
+    def announce(self, url: str) -> None:
+        """Note in the directory where its manager listens, for ``running_manager``."""
+        path = self.directory / ADDRESS_NAME
+        _make_private(path)
+        path.write_text(url, encoding="utf-8")
+        self._is_announced = True
+
     def close(self) -> None:
         """Close the file; repeatable."""
         with self._lock:
+            if self._is_announced:
+                self._is_announced = False
+                with suppress(OSError):
+                    (self.directory / ADDRESS_NAME).unlink(missing_ok=True)
             self._connection.close()
             self._held.close()
 
@@ -128,6 +141,20 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
     with closing(_connect(path, mode="ro")) as connection, _damage_explained(directory):
         _check_version(connection, directory)
         yield connection
+
+
+def running_manager(directory: Path) -> str | None:
+    """Return the address of the manager that uses a data directory now, or None where none does."""
+    path = directory / ADDRESS_NAME
+    try:
+        url = path.read_text("utf-8").strip()
+    except OSError:
+        return None
+    try:
+        _hold(directory / LOCK_NAME).close()
+    except StoreError:
+        return url or None
+    return None  # It was killed.
 
 
 def _make_folder(folder: Path) -> None:

@@ -44,6 +44,16 @@ def test_typing_errors_are_named(api, method, path, body, text):
 
 def test_an_unknown_source_cannot_be_changed(api):
     assert refusal(api("PATCH", "/local/sources/x", json={})) == (404, "Source not found: x")
+    assert refusal(api.post("/local/sources/x/reset", {})) == (404, "Source not found: x")
+
+
+def test_a_source_forgets_its_states(api, manager, source):
+    manager.set_source(source.id, checkpoint={"page": 1}, connector_state={"token": "t"})
+    row = api.post(f"/local/sources/{source.id}/reset", {}).json()
+    assert (row["checkpoint"], row["connector_state"]) == (None, {"token": "t"})
+    row = api.post(f"/local/sources/{source.id}/reset", {"connector_state": True}).json()
+    assert row["connector_state"] is None
+    assert not manager.source(source.id).has_checkpoint
 
 
 def test_people_connect_accounts_of_their_own(api, manager, source):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import omni_connector.local
-from omni_connector.local import LocalManager, LocalManagerError, LocalSettings, StoreError
+from omni_connector.local import LocalManager, LocalManagerError, LocalSettings, StoreError, running_manager
 
 PACKAGE = Path(omni_connector.local.__file__).parent
 
@@ -22,6 +22,28 @@ def test_state_survives_a_restart(tmp_path):
         assert manager.source(source.id).config == {"a": 1}
         assert manager.source(source.id).checkpoint == {"c": 1}
         assert manager.sources() == [manager.source(source.id)]
+
+
+def test_the_directory_says_where_its_manager_listens(tmp_path):
+    assert running_manager(tmp_path) is None
+    with LocalManager(tmp_path, schedule=False) as manager:
+        assert running_manager(tmp_path) == manager.url
+    assert running_manager(tmp_path) is None
+    (tmp_path / "manager.url").write_text(manager.url)  # As a manager that was killed leaves it.
+    assert running_manager(tmp_path) is None
+
+
+def test_a_source_is_reset_unless_a_run_is_in_progress(manager, run_id, source):
+    manager.set_source(source.id, checkpoint={"page": 1}, connector_state={"token": "t"})
+    with pytest.raises(LocalManagerError, match="in progress"):
+        manager.reset_source(source.id)
+    assert manager.source(source.id).has_checkpoint
+    row = manager.reset_source(source.id, abandon_runs=True)
+    assert (row.has_checkpoint, row.connector_state) == (False, {"token": "t"})
+    assert manager.run(run_id).status == "cancelled"
+    assert manager.reset_source(source.id, connector_state=True).connector_state is None
+    with pytest.raises(LocalManagerError, match="Source not found"):
+        manager.reset_source("nothing")
 
 
 def test_closing_is_quick_and_repeatable(tmp_path):

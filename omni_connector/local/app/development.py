@@ -3,6 +3,7 @@
 POST  /local/sources                             configure a source (``LocalManager.add_source``)
 GET   /local/sources                             all sources, deleted ones included
 PATCH /local/sources/{id}                        change is_active, is_deleted, config, …
+POST  /local/sources/{id}/reset                  forget the checkpoint, with {"connector_state": true} that as well
 POST  /local/users                               add a user, or say who is an administrator
 POST  /local/credentials                         store what a user has for a source, as connecting an account does
 GET   /local/documents?source_id=&limit=&after=  documents by order of arrival; ``after`` is an ``id``
@@ -25,7 +26,13 @@ from omni_connector.local.app.access import answer, body, ok, services
 from omni_connector.local.configuration import CredentialHolder, configure_source, store_credential
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.indexed_rows import DocumentRow
-from omni_connector.local.request_shapes import ADD_CREDENTIAL, ADD_SOURCE, ADD_USER, SOURCE_CHANGES
+from omni_connector.local.request_shapes import (
+    ADD_CREDENTIAL,
+    ADD_SOURCE,
+    ADD_USER,
+    RESET_SOURCE,
+    SOURCE_CHANGES,
+)
 from omni_connector.local.rows import SyncRunRow
 from omni_connector.local.shapes import ShapeError, child, json_object
 from omni_connector.local.store import storable
@@ -56,6 +63,12 @@ def change_source(source_id: str) -> Response:
     changes = body(_changes)
     services().sources.get(source_id)
     return answer(services().sources.change(source_id, **changes).to_wire())
+
+
+@blueprint.post("/sources/<source_id>/reset")
+def reset_source(source_id: str) -> Response:
+    """Forget the checkpoint of a source."""
+    return answer(services().sources.reset(source_id, **body(RESET_SOURCE)).to_wire())
 
 
 @blueprint.post("/users")
