@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --n
 # The tests start many processes: without bytecode each would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all lint types contract coverage protocol-coverage audit wheel pythons check clean
+.PHONY: demo test test-all lint types contract docs coverage protocol-coverage audit wheel pythons check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
 	$(BIN)/omni-connector run examples/filesystem_connector.py --source "demo of $(FOLDER)" --set path="$(FOLDER)" --set public=true
@@ -36,13 +36,16 @@ types: $(VENV)/.installed-dev  ## mypy and pyright over the package, the example
 contract: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-dev  ## The documentation, into build/docs; a warning is an error
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 --doctree-dir build/doctrees docs build/docs
+
 coverage: $(VENV)/.installed-dev  ## The suite under coverage, processes included; fails below 95 %
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -m ""
 	$(BIN)/python -m coverage combine
 	$(BIN)/python -m coverage report --fail-under=95
 
-protocol-coverage: $(VENV)/.installed-dev  ## Write docs/protocol-coverage.md anew
+protocol-coverage: $(VENV)/.installed-dev  ## Write docs/reference/protocol-coverage.md anew
 	cd tests && ../$(BIN)/python -m support.protocol_coverage
 
 audit: $(VENV)/.installed-dev  ## Known vulnerabilities of what is installed, where the service can be reached, and bandit over the package
@@ -61,7 +64,7 @@ pythons: wheel  ## Try the wheel with the lowest versions of what it needs, and 
 	.ci/try-wheel 3.14
 
 check: MARKS = slow
-check: test lint types contract pythons audit test-all  ## All that CI runs
+check: test lint types contract docs pythons audit test-all  ## All that CI runs
 
 clean:
 	rm -rf $(VENV) build dist .omni

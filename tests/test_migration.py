@@ -18,7 +18,7 @@ from omni_connector.server import close_services
 from omni_connector.testing import call_action, run_sync, wait_for_sync
 
 ROOT = Path(__file__).resolve().parents[1]
-GUIDE = (ROOT / "docs" / "migration.md").read_text()
+GUIDE = (ROOT / "docs" / "how-to" / "migration.md").read_text()
 UNCHANGED, AS_ASGI, HARNESS, CONTENTS, BLOCKING = re.findall(
     r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL
 )

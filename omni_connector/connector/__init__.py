@@ -27,7 +27,7 @@ class Connector(ConnectorBase[Config, Credentials, State]):
 
     ``Connector[Settings, Token, State]``, or the attributes ``config``, ``credentials`` and ``state``, declare attrs classes or
     dataclasses: ``sync`` is then given instances, and settings that do not fit are refused before a run is accepted
-    (docs/settings.md).
+    (docs/how-to/settings.md).
     """
 
     def serve(self, port: int | None = None, host: str = "0.0.0.0") -> None:  # noqa: S104 - a service is to be reached.

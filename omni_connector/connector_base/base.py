@@ -142,7 +142,7 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
         """How many documents ``inventory.finish()`` may delete without approval; a ``DeletionLimits``.
 
         Where it is set, the connector offers the action ``approve_deletions``. None, the default, has the same limits as
-        ``DeletionLimits()``, and no action (docs/inventory.md).
+        ``DeletionLimits()``, and no action (docs/how-to/inventory.md).
         """
         return None
 
@@ -158,7 +158,7 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
     def secret_settings(self) -> list[str]:
         """Names of settings (keys of ``source_config`` at any depth) whose values are masked like credentials; none by default.
 
-        Names that say so (``api_key``, ``botToken``, ``password``) need not be listed; see docs/secrets.md.
+        Names that say so (``api_key``, ``botToken``, ``password``) need not be listed; see docs/how-to/secrets.md.
         """
         return []
 
@@ -225,7 +225,7 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
         ctx: SyncContext,
         /,
     ) -> Awaitable[None] | None:
-        """Read one partition; in the place of ``sync``, for a source that is read in partitions (docs/big-sources.md).
+        """Read one partition; in the place of ``sync``, for a source that is read in partitions (docs/how-to/big-sources.md).
 
         Several are read at once, in threads of this process or in other ones, so that nothing may be passed on in attributes
         of the connector. Returning ends the partition; raising makes it a failed one, while the others are read.

@@ -15,7 +15,7 @@ def register_secret(text: str) -> None:
     """Mask a secret wherever text leaves this process, from now on: a token that a method of the connector has fetched, say.
 
     In ``sync()`` use ``ctx.add_secret``, which forgets it with the run. The last thousand are remembered. A text that is short
-    or a common word is not masked (docs/secrets.md).
+    or a common word is not masked (docs/how-to/secrets.md).
     """
     protect_process()
     register_for_ever(text)

@@ -19,7 +19,7 @@ Errors: ``SourceHttpError`` (a status, from ``raise_for_status``), ``RateLimited
 ``SourceTimeoutError``, ``ResponseTooLargeError``, ``TokenError``, ``RepeatedPageError``; all are ``ConnectorError``, and the first five are also
 ``requests.RequestException``, each of the class with that meaning.
 
-See docs/sources.md. Names are loaded when they are first used: ``parse_moment`` does not need ``requests``.
+See docs/how-to/sources.md. Names are loaded when they are first used: ``parse_moment`` does not need ``requests``.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """OAuth tokens that are fetched and renewed, as ``auth`` objects of ``requests``.
 
 One token is fetched at a time, however many threads, actions and processes need it: each first looks whether another has
-fetched it. A refresh token that the provider replaces is kept before the new access token is used (docs/sources.md).
+fetched it. A refresh token that the provider replaces is kept before the new access token is used (docs/how-to/sources.md).
 """
 
 import hashlib

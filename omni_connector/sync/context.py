@@ -134,7 +134,7 @@ class SyncContext(RunView):
     def add_secret(self, text: str) -> None:
         """Mask a secret in logs and errors as long as this run is in progress: a token that was fetched for it, say.
 
-        What is in the credentials is masked anyway. A text that is short or a common word is not masked (docs/secrets.md).
+        What is in the credentials is masked anyway. A text that is short or a common word is not masked (docs/how-to/secrets.md).
         """
         self._run.secrets.name(text)
 
@@ -287,7 +287,7 @@ class SyncContext(RunView):
     def flush(self) -> AwaitableList[DocumentError]:
         """Wait until everything emitted so far was accepted or refused; return what was refused since the last flush.
 
-        After it a checkpoint that leaves those documents out is safe (docs/refused-documents.md). Documents that the
+        After it a checkpoint that leaves those documents out is safe (docs/how-to/refused-documents.md). Documents that the
         connector itself reported with ``emit_error`` are not among them.
 
         Raises:
@@ -305,7 +305,7 @@ class SyncContext(RunView):
         source's checkpoint, which the next run is given, when the run completes.
 
         Args:
-            state: a dict of JSON values, or an instance of a state class (docs/settings.md). It is saved as it is at the call,
+            state: a dict of JSON values, or an instance of a state class (docs/how-to/settings.md). It is saved as it is at the call,
                 whatever happens to it afterwards.
 
         Raises:

@@ -1,7 +1,7 @@
 """The state of one run: what may still be taken from its connector, and what may still be sent to the manager.
 
 Every question "may I still?" is answered here; the table of what each operation does in each state is in
-docs/architecture.md.
+docs/explanation/architecture.md.
 """
 
 import enum

@@ -10,10 +10,10 @@ installed:
 
 Elsewhere import the function ``run_sync``. ``call_action`` runs an action, ``serve_connector`` keeps a connector
 served for whatever else is to be tried, ``MemoryManager`` is for unit tests of single calls. The fixture
-``faulty_manager`` breaks chosen calls on their way to ``omni_manager`` (docs/testing-with-faults.md).
+``faulty_manager`` breaks chosen calls on their way to ``omni_manager`` (docs/how-to/testing-with-faults.md).
 ``OmniTestHarness`` and what belongs to it are for test suites that were written for containers.
 
-``ConnectorStandardTests`` makes tests of all that every connector must get right (docs/checking.md).
+``ConnectorStandardTests`` makes tests of all that every connector must get right (docs/how-to/checking.md).
 
 Names are imported when they are first used: the pytest plugin is loaded in every pytest run wherever the
 package is installed.

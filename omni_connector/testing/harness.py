@@ -3,7 +3,7 @@
 A test suite that was written for containers with a database, a message broker and the real manager keeps its tests:
 ``wait_for_sync``, ``count_events``, ``get_events`` and the helper that seeds sources look at the embedded manager. What
 changes is the order of its fixtures: the address of the manager must be known before ``create_app(connector)``, so the
-harness comes first (``docs/migration.md``).
+harness comes first (``docs/how-to/migration.md``).
 """
 
 import asyncio

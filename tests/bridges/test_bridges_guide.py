@@ -1,4 +1,4 @@
-"""The programs of docs/bridges.md run as they stand there."""
+"""The programs of docs/how-to/bridges.md run as they stand there."""
 
 import re
 import sys
@@ -10,7 +10,9 @@ from support import a_tap
 
 from omni_connector.local import HttpServer
 
-PROGRAMS = re.findall(r"```python\n(.*?)```", Path("docs/bridges.md").read_text(encoding="utf-8"), re.DOTALL)
+PROGRAMS = re.findall(
+    r"```python\n(.*?)```", Path("docs/how-to/bridges.md").read_text(encoding="utf-8"), re.DOTALL
+)
 
 
 def program(name):

@@ -15,7 +15,7 @@ from support.protocol_coverage import (
     render,
 )
 
-HOW = "docs/protocol-coverage.md is out of date: type `make protocol-coverage`"
+HOW = "docs/reference/protocol-coverage.md is out of date: type `make protocol-coverage`"
 
 
 def test_the_table_is_up_to_date():

@@ -19,7 +19,7 @@ from omni_connector.telemetry.metrics import Metrics
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 ALERTS, DASHBOARD = DEPLOY / "alerts.yml", DEPLOY / "grafana-dashboard.json"
-OPERATIONS = ROOT / "docs" / "operations.md"
+OPERATIONS = ROOT / "docs" / "how-to" / "operations.md"
 
 SERIES = {
     f"{family.name}{suffix}": {"connector", "instance", "le", *family.labels}

@@ -1,4 +1,4 @@
-"""The examples stay as short as docs/examples.md says."""
+"""The examples stay as short as docs/how-to/examples.md says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from support.code_lines import code_lines
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "examples.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "examples.md").read_text()
 LIMITS = {"ticket_connector.py": 60, "table_connector.py": 25, "imap_connector.py": 60}
 
 

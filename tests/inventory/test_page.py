@@ -1,4 +1,4 @@
-"""The code on docs/inventory.md does what the page says."""
+"""The code on docs/how-to/inventory.md does what the page says."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 NOTES, TICKETS = re.findall(
-    r"^```python\n(.*?)^```", Path("docs/inventory.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    r"^```python\n(.*?)^```",
+    Path("docs/how-to/inventory.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
 )
 CONFIG = {"readers": ["ann@example.com"]}
 
 
 def load(block, name, **source):
     namespace = {"__name__": "page", **source}
-    exec(compile(block, "docs/inventory.md", "exec"), namespace)
+    exec(compile(block, "docs/how-to/inventory.md", "exec"), namespace)
     return namespace[name]()
 
 

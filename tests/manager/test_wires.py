@@ -764,7 +764,7 @@ def test_a_session_with_cookies_carries_them_itself():
 
 
 def test_a_session_with_an_adapter_of_its_own_is_left_alone():
-    """Its connections do not skip informational answers (docs/architecture.md); no answer is taken for another's."""
+    """Its connections do not skip informational answers (docs/explanation/architecture.md); no answer is taken for another's."""
 
     class Adapter(requests.adapters.HTTPAdapter):
         pass

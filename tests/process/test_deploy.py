@@ -91,7 +91,7 @@ def commands():
 
 
 def test_every_command_is_one_of_the_page_whose_commands_are_tested():
-    page = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / "deploying.md").read_text(encoding="utf-8")
     lines = [
         shlex.split(line, comments=True)
         for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)

@@ -1,4 +1,4 @@
-"""The code in docs/sources.md runs."""
+"""The code in docs/how-to/sources.md runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omni_connector import Document, DocumentPermissions
 from omni_connector.sources import numbered_pages
 from omni_connector.testing import run_sync
 
-PAGE = Path(__file__).resolve().parents[2].joinpath("docs/sources.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).resolve().parents[2].joinpath("docs/how-to/sources.md").read_text(encoding="utf-8")
 WIKI, REACHABLE, ASYNC = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -34,7 +34,7 @@ def test_the_wiki_is_read_page_by_page():
         return Answer({"pages": [entry("a" if first else "b")], "next": "c1" if first else None})
 
     namespace = {"__name__": "guide"}
-    exec(compile(WIKI, "docs/sources.md", "exec"), namespace)
+    exec(compile(WIKI, "docs/how-to/sources.md", "exec"), namespace)
     with SourceServer(interface) as server:
         result = run_sync(
             namespace["Wiki"](),
@@ -51,7 +51,7 @@ def test_the_wiki_is_read_page_by_page():
 
 def test_a_source_that_is_not_reachable_is_said():
     namespace = {}
-    exec(compile(REACHABLE, "docs/sources.md", "exec"), namespace)
+    exec(compile(REACHABLE, "docs/how-to/sources.md", "exec"), namespace)
     with SourceServer([Answer({}), Answer({}, status=404)]) as server:
         said = [namespace["check_connection"](None, {"url": server.url}, {}) for _ in range(2)]
     assert said == [None, f"{server.url}/about answers 404: correct the setting url."]
@@ -64,7 +64,7 @@ def test_the_async_form_is_awaited():
         )
 
     namespace = {"numbered_pages": numbered_pages, "to_document": to_document}
-    exec(compile(ASYNC, "docs/sources.md", "exec"), namespace)
+    exec(compile(ASYNC, "docs/how-to/sources.md", "exec"), namespace)
 
     class Reader(AsyncScripted):
         sync = namespace["sync"]

@@ -1,4 +1,4 @@
-"""The table of every endpoint and field, who sends it, and the test that covers it: ``docs/protocol-coverage.md``.
+"""The table of every endpoint and field, who sends it, and the test that covers it: ``docs/reference/protocol-coverage.md``.
 
     make protocol-coverage
 
@@ -18,7 +18,7 @@ from support.exchanges import all_operations
 from support.openapi import document
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = ROOT / "docs" / "protocol-coverage.md"
+TABLE = ROOT / "docs" / "reference" / "protocol-coverage.md"
 
 SIDES = ("manager", "connector")
 REQUEST, ANSWER = "request", "answer"

@@ -1,4 +1,4 @@
-"""What each operation does in each state of a run: the table of docs/architecture.md, line by line."""
+"""What each operation does in each state of a run: the table of docs/explanation/architecture.md, line by line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ STATES = {
 
 def table():
     """Return the cells: operation, state, what is done."""
-    text = pathlib.Path("docs/architecture.md").read_text(encoding="utf-8")
+    text = pathlib.Path("docs/explanation/architecture.md").read_text(encoding="utf-8")
     lines = text.partition("### What a run does in each state")[2].partition("\n## ")[0].splitlines()
     rows = [
         [cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")

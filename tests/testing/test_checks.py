@@ -12,7 +12,7 @@ from omni_connector.testing.checks import CHECKS, Bench, Subject, run_checks
 pytest_plugins = ["pytester"]
 
 BY_NAME = {check.name: check for check in CHECKS}
-PAGE = (Path(__file__).parents[2] / "docs" / "checking.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "checking.md").read_text()
 (CODE,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 TOKEN = "t0p-s3cret-0815"
 

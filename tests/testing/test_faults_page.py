@@ -1,4 +1,4 @@
-"""The code of docs/testing-with-faults.md runs, and the page names every fault."""
+"""The code of docs/how-to/testing-with-faults.md runs, and the page names every fault."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import get_args
 
 from omni_connector.testing import faults
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/testing-with-faults.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs/how-to/testing-with-faults.md").read_text()
 (CODE,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_example_passes(faulty_manager, run_sync):
     names = {}
-    exec(compile(CODE, "docs/testing-with-faults.md", "exec"), names)
+    exec(compile(CODE, "docs/how-to/testing-with-faults.md", "exec"), names)
     names["test_nothing_is_lost_when_calls_fail"](faulty_manager, run_sync)
 
 

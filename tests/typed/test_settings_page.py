@@ -1,4 +1,4 @@
-"""The code and the messages of docs/settings.md."""
+"""The code and the messages of docs/how-to/settings.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from omni_connector.event_loop import EventLoop
 from omni_connector.runtime.connection import connection_problem
 from omni_connector.runtime.hooks import HookCaller
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "settings.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "settings.md").read_text()
 CONNECTOR, TEST = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 [MESSAGES] = re.findall(r"^```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 

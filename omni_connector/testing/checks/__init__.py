@@ -1,4 +1,4 @@
-"""Says whether a connector is right: behind ``omni-connector check`` and ``ConnectorStandardTests`` (``docs/checking.md``).
+"""Says whether a connector is right: behind ``omni-connector check`` and ``ConnectorStandardTests`` (``docs/how-to/checking.md``).
 
 Each check is a module with a function that yields findings; ``engine`` lists them. ``bench`` runs the connector's syncs,
 ``subject`` is what is known about it.

@@ -1,4 +1,4 @@
-"""A manager with faults: it refuses, resets, delays, answers nonsense, or does not answer (``docs/testing-with-faults.md``).
+"""A manager with faults: it refuses, resets, delays, answers nonsense, or does not answer (``docs/how-to/testing-with-faults.md``).
 
 ``FaultyManager`` is a proxy in front of an embedded manager (or any other) that breaks the calls that its plan names:
 

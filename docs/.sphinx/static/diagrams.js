@@ -1,0 +1,25 @@
+// Draws the diagrams of a page in the page's theme, and again when the reader changes it.
+(() => {
+  const diagrams = [...document.querySelectorAll("pre.mermaid")].map((element) => [element, element.textContent]);
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => {
+    const theme = document.body.dataset.theme;
+    return theme === "dark" || (theme !== "light" && system.matches);
+  };
+  let drawn;
+  const draw = async () => {
+    const dark = isDark();
+    if (dark === drawn) return;
+    drawn = dark;
+    for (const [element, text] of diagrams) {
+      element.textContent = text;
+      element.removeAttribute("data-processed");
+    }
+    mermaid.initialize({ startOnLoad: false, theme: dark ? "dark" : "neutral", securityLevel: "strict" });
+    await mermaid.run({ nodes: diagrams.map(([element]) => element) });
+    document.documentElement.dataset.diagrams = "drawn";
+  };
+  new MutationObserver(draw).observe(document.body, { attributeFilter: ["data-theme"] });
+  system.addEventListener("change", draw);
+  draw();
+})();
