@@ -23,8 +23,8 @@ _MAX_INDEXED_EMAIL = 2630
 """Bytes beyond which the real queue's index entries overflow, if the text does not compress (section 19)."""
 
 _INSERT = """
-INSERT INTO queue (id, run_id, source_id, event_type, payload, status, error, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO queue (id, run_id, source_id, event_type, document_id, payload, status, outcome, error, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -62,6 +62,7 @@ class Queue:
                         sync_run_id,
                         source_id,
                         event["type"],
+                        event.get("document_id"),
                         payload,
                         *_verdict(outcome, position),
                         now,
@@ -111,7 +112,7 @@ def _overflows(text: str, limit: int) -> bool:
     return len(text) * 4 > limit and len(zlib.compress(text.encode())) > limit
 
 
-def _verdict(outcome: Outcome, position: int) -> tuple[str, str | None]:
-    """Return status and error of the queue entry."""
+def _verdict(outcome: Outcome, position: int) -> tuple[str, str, str | None]:
+    """Return status, outcome and error of the queue entry."""
     error = outcome.errors.get(position)
-    return ("processed", None) if error is None else ("dead_letter", error)
+    return "processed" if error is None else "dead_letter", outcome.effects[position], error

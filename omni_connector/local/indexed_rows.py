@@ -48,7 +48,11 @@ class DocumentRow:
 
 @frozen(kw_only=True)
 class EventRow:
-    """An entry of the queue; ``status`` is ``processed`` or ``dead_letter``, the latter with an ``error``."""
+    """An entry of the queue; ``status`` is ``processed`` or ``dead_letter``, the latter with an ``error``.
+
+    ``outcome`` says what it did to its document: ``new``, ``changed``, ``unchanged``, ``deleted``, ``absent`` (deleted,
+    but not there), ``replaced`` (by a later event of its batch), ``refused``; ``applied`` for groups and people.
+    """
 
     id: str
     run_id: str
@@ -56,6 +60,7 @@ class EventRow:
     type: str
     payload: dict[str, JSON]
     status: str
+    outcome: str
     error: str | None
     created_at: datetime
 
@@ -69,6 +74,7 @@ class EventRow:
             type=row["event_type"],
             payload=load(row["payload"]),
             status=row["status"],
+            outcome=row["outcome"],
             error=row["error"],
             created_at=to_datetime(row["created_at"]),
         )

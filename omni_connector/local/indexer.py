@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from omni_connector.local.event_shapes import Event
 from omni_connector.local.ids import new_ulid
@@ -23,6 +23,8 @@ MAX_DOCUMENT_ID = 500
 MAX_CONTENT_TYPE = 100
 _UPSERTS = frozenset({"document_created", "document_updated"})
 _CHUNK = 500
+_KEPT = ("url", "content_type", "file_size")
+_REPLACED = ("content_id", "metadata", "permissions", "attributes")
 _SIZE = re.compile(r"[+-]?[0-9]{1,30}")
 _INT64 = range(-(2**63), 2**63)
 
@@ -59,43 +61,67 @@ class Outcome:
 
     Attributes:
         documents: number of distinct documents upserted or deleted.
+        effects: by position in the batch, what the event did (``queue.outcome`` in ``schema_2.sql``).
         errors: reason by position in the batch, for the events that failed.
     """
 
     documents: int = 0
+    effects: list[str] = field(factory=list)
     errors: dict[int, str] = field(factory=dict)
+
+    def refuse(self, position: int, reason: str) -> None:
+        """Note that an event failed."""
+        self.effects[position] = "refused"
+        self.errors[position] = reason
+
+
+@frozen
+class _Place:
+    """For which run and source a batch is indexed, and when."""
+
+    db: sqlite3.Connection
+    source_id: str
+    run_id: str
+    now: int
 
 
 def index_batch(
     db: sqlite3.Connection, events: list[Event], *, source_id: str, run_id: str, now: int
 ) -> Outcome:
     """Apply the events of one run and source, in order, within the caller's transaction."""
-    outcome = Outcome()
+    outcome = Outcome(effects=["replaced" if "document_id" in event else "applied" for event in events])
+    place = _Place(db, source_id, run_id, now)
     last = {event["document_id"]: position for position, event in enumerate(events) if "document_id" in event}
     upserts = {key: position for key, position in last.items() if events[position]["type"] in _UPSERTS}
-    deletes = [key for key, position in last.items() if events[position]["type"] not in _UPSERTS]
+    deletes = {key: position for key, position in last.items() if key not in upserts}
     problem = _problem(db, [events[position] for position in upserts.values()])
     if problem is None:
-        _upsert(db, [events[position] for position in upserts.values()], source_id, run_id, now)
+        effects = _upsert(place, [events[position] for position in upserts.values()])
+        for position, effect in zip(upserts.values(), effects, strict=True):
+            outcome.effects[position] = effect
         outcome.documents += len(upserts)
     else:
         for position in upserts.values():
-            outcome.errors[position] = problem
-    delete_documents(db, source_id, deletes)
+            outcome.refuse(position, problem)
+    there = delete_documents(db, source_id, deletes)
+    for key, position in deletes.items():
+        outcome.effects[position] = "deleted" if key in there else "absent"
     outcome.documents += len(deletes)
     for position, event in enumerate(events):
         if "document_id" not in event:
             error = _apply_record(db, event)
             if error is not None:
-                outcome.errors[position] = error
+                outcome.refuse(position, error)
     return outcome
 
 
-def delete_documents(db: sqlite3.Connection, source_id: str, external_ids: Iterable[str]) -> None:
-    """Remove documents and their index entries; unknown ids do no harm."""
-    numbers = stored_json([row["number"] for row in _existing(db, source_id, list(external_ids))])
+def delete_documents(db: sqlite3.Connection, source_id: str, external_ids: Iterable[str]) -> set[str]:
+    """Remove documents and their index entries; return the ids of those that were there."""
+    rows = list(_existing(db, source_id, list(external_ids)))
+    numbers = stored_json([row["number"] for row in rows])
     db.execute(_UNINDEX, (numbers,))
     db.execute("DELETE FROM documents WHERE number IN (SELECT value FROM json_each(?))", (numbers,))
+    return {row["external_id"] for row in rows}
 
 
 def _problem(db: sqlite3.Connection, upserts: list[Event]) -> str | None:
@@ -116,11 +142,12 @@ def _problem(db: sqlite3.Connection, upserts: list[Event]) -> str | None:
     return None
 
 
-def _upsert(db: sqlite3.Connection, upserts: list[Event], source_id: str, run_id: str, now: int) -> None:
-    rows = [_row(event, source_id, run_id, now) for event in upserts]
+def _upsert(place: _Place, upserts: list[Event]) -> list[str]:
+    """Write the documents, and return what each event did."""
+    db, source_id = place.db, place.source_id
+    rows = [_row(event, place) for event in upserts]
     before = {
-        row["external_id"]: row
-        for row in _existing(db, source_id, [event["document_id"] for event in upserts])
+        row["external_id"]: row for row in _existing(db, source_id, [row["external_id"] for row in rows])
     }
     changed = [row for row in rows if _text_differs(before.get(row["external_id"]), row)]
     # To remove a text from the index, SQLite needs the old text: so before the row changes.
@@ -128,15 +155,56 @@ def _upsert(db: sqlite3.Connection, upserts: list[Event], source_id: str, run_id
     db.execute(_UNINDEX, (stored_json(old),))
     db.executemany(_UPSERT, rows)
     db.execute(_INDEX, (source_id, stored_json([row["external_id"] for row in changed])))
+    _store_readers(place, upserts, before)
+    return [_effect(before.get(row["external_id"]), row) for row in rows]
 
 
-def _row(event: Event, source_id: str, run_id: str, now: int) -> dict[str, Any]:
+def _effect(before: sqlite3.Row | None, row: dict[str, Any]) -> str:
+    """Say what an upsert did; null and an empty title keep what was there."""
+    if before is None:
+        return "new"
+    kept = [name for name in _KEPT if row[name] is not None and row[name] != before[name]]
+    replaced = [name for name in _REPLACED if row[name] != before[name]]
+    is_changed = kept or replaced or row["title"] not in {"", before["title"]}
+    return "changed" if is_changed else "unchanged"
+
+
+def _store_readers(place: _Place, upserts: list[Event], before: dict[str, sqlite3.Row]) -> None:
+    """Write who may read the documents whose permissions are new."""
+    db = place.db
+    readers = {
+        event["document_id"]: _readers(event["permissions"])
+        for event in upserts
+        if event["document_id"] not in before
+        or stored_json(event["permissions"]) != before[event["document_id"]]["permissions"]
+    }
+    now = {row["external_id"]: row["number"] for row in _existing(db, place.source_id, list(readers))}
+    db.executemany(
+        "DELETE FROM document_readers WHERE number = ?",
+        [(now[external_id],) for external_id in readers if external_id in before],
+    )
+    db.executemany(
+        "INSERT OR IGNORE INTO document_readers (kind, name, number) VALUES (?, ?, ?)",
+        [(*reader, now[external_id]) for external_id, all_of_it in readers.items() for reader in all_of_it],
+    )
+
+
+def _readers(permissions: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return kind and name of all who may read a document with these permissions."""
+    if permissions is None:
+        return []
+    public = [("public", "")] if permissions["public"] else []
+    users = [("user", name) for name in permissions["users"]]
+    return [*public, *users, *[("group", name) for name in permissions["groups"]]]
+
+
+def _row(event: Event, place: _Place) -> dict[str, Any]:
     metadata = event["metadata"]
     title = metadata["title"]
     size = _file_size(metadata["size"])
     return {
         "id": new_ulid(),
-        "source_id": source_id,
+        "source_id": place.source_id,
         "external_id": event["document_id"],
         "title": "Untitled" if title is None else title,
         "url": metadata["url"],
@@ -147,8 +215,8 @@ def _row(event: Event, source_id: str, run_id: str, now: int) -> dict[str, Any]:
         # An update without permissions is stored with JSON null: no user finds it (PROTOCOL, section 19).
         "permissions": stored_json(event["permissions"]),
         "attributes": stored_json(event["attributes"] or {}),
-        "run_id": run_id,
-        "now": now,
+        "run_id": place.run_id,
+        "now": place.now,
     }
 
 
@@ -172,7 +240,7 @@ def _existing(db: sqlite3.Connection, source_id: str, external_ids: list[str]) -
     for chunk in _chunks(external_ids):
         marks = ", ".join("?" * len(chunk))
         yield from db.execute(
-            "SELECT number, external_id, title, content_id FROM documents"  # noqa: S608 - marks only.
+            f"SELECT number, external_id, title, {', '.join(_KEPT + _REPLACED)} FROM documents"  # noqa: S608 - our own text.
             f" WHERE source_id = ? AND external_id IN ({marks})",
             (source_id, *chunk),
         ).fetchall()

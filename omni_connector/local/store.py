@@ -23,7 +23,9 @@ from omni_connector.local.errors import StoredTextError, StoreError
 DATABASE_NAME = "manager.sqlite3"
 LOCK_NAME = "manager.lock"
 ADDRESS_NAME = "manager.url"
-SCHEMA_VERSION = 1
+_SCHEMA_FILES = ("schema.sql", "schema_2.sql")
+"""Each makes the version of its number out of the one before."""
+SCHEMA_VERSION = len(_SCHEMA_FILES)
 
 _BUSY_TIMEOUT_SECONDS = 30.0
 _SETTINGS = """
@@ -131,7 +133,8 @@ def _damage_explained(directory: Path) -> Iterator[None]:
 def reading(directory: Path) -> Iterator[sqlite3.Connection]:
     """Open the store of ``directory`` for reading only, also while another process writes it.
 
-    Raises ``StoreError`` when there is none, or when it was written by a newer version.
+    The file of an older version is upgraded first. Raises ``StoreError`` when there is none, when it was written by a
+    newer version, and when a manager of an older version is running on it.
     """
     path = directory / DATABASE_NAME
     if not path.is_file():
@@ -139,7 +142,8 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
             f"{directory} holds no documents yet; run a sync into it first, or name another data directory"
         )
     with closing(_connect(path, mode="ro")) as connection, _damage_explained(directory):
-        _check_version(connection, directory)
+        if _check_version(connection, directory) < SCHEMA_VERSION:
+            Store(directory).close()
         yield connection
 
 
@@ -210,14 +214,15 @@ def _connect(path: Path, *, mode: str = "rwc") -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, directory: Path) -> None:
-    """Check the file, apply our settings, and create the tables of an empty one."""
+    """Check the file, apply our settings, and bring its tables to our version; those of an empty one are made."""
     try:
         version = _check_version(connection, directory)
         connection.executescript(_SETTINGS)
-        if version == 0:
-            schema = resources.files("omni_connector.local").joinpath("schema.sql").read_text("utf-8")
+        if version < SCHEMA_VERSION:
+            folder = resources.files("omni_connector.local")
+            steps = "".join(folder.joinpath(name).read_text("utf-8") for name in _SCHEMA_FILES[version:])
             connection.executescript(
-                f"BEGIN IMMEDIATE;{schema};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+                f"BEGIN IMMEDIATE;{steps};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
             )
     except BaseException:
         connection.close()

@@ -2,6 +2,8 @@
 
 import pytest
 
+from omni_connector.local.store import reading
+
 
 def titles(manager):
     return {document.external_id: document.title for document in manager.documents()}
@@ -171,3 +173,71 @@ def test_events_are_applied_although_their_run_ends_right_after(api, emitter, ma
     emitter.emit(emitter.event())
     api.post(f"/sdk/sync/{run_id}/fail", {"error": "quota"})
     assert titles(manager) == {"page-1": "Page 1"}
+
+
+def outcomes(manager, run_id):
+    return [event.outcome for event in manager.events(run_id)]
+
+
+def test_the_queue_says_what_each_event_did(emitter, manager, run_id):
+    content_id = emitter.content("text")
+    page = emitter.event(content_id=content_id, metadata={"title": "T", "url": "https://example.com"})
+    emitter.emit(page)
+    emitter.emit({**page, "type": "document_updated"})
+    emitter.emit(
+        {**page, "metadata": {"title": ""}}
+    )  # An empty title and no URL keep what was there; metadata changes.
+    emitter.emit(
+        {**page, "metadata": {"title": ""}, "permissions": {"public": False, "users": [], "groups": []}}
+    )
+    emitter.emit(
+        {**page, "metadata": {"title": ""}, "permissions": {"public": False, "users": [], "groups": []}}
+    )
+    emitter.emit(page, emitter.event("document_deleted", document_id="page-1"))
+    emitter.emit(emitter.event("document_deleted", document_id="page-1"))
+    emitter.emit(page)
+    emitter.emit(emitter.event(content_id="unknown"))
+    emitter.emit(emitter.event("group_membership_sync", group_email="g@example.com", member_emails=[]))
+    assert outcomes(manager, run_id) == [
+        "new",
+        "unchanged",
+        "changed",
+        "changed",
+        "unchanged",
+        "replaced",
+        "deleted",
+        "absent",
+        "new",
+        "refused",
+        "applied",
+    ]
+
+
+def readers(manager):
+    with reading(manager.data_dir) as db:
+        rows = db.execute(
+            "SELECT external_id, kind, name FROM document_readers JOIN documents USING (number) ORDER BY 1, 2, 3"
+        ).fetchall()
+    return [tuple(row) for row in rows]
+
+
+def test_who_may_read_a_document_follows_its_permissions(emitter, manager):
+    ann_twice = {
+        "public": True,
+        "users": ["ann@example.com", "ann@example.com"],
+        "groups": ["eng@example.com"],
+    }
+    emitter.emit(emitter.event(document_id="a", permissions=ann_twice), emitter.event(document_id="b"))
+    ann = [("a", "group", "eng@example.com"), ("a", "public", ""), ("a", "user", "ann@example.com")]
+    assert readers(manager) == [*ann, ("b", "public", "")]
+    emitter.emit(
+        emitter.event(
+            document_id="a", permissions={"public": False, "users": ["bob@example.com"], "groups": []}
+        ),
+        emitter.event("document_deleted", document_id="b"),
+    )
+    assert readers(manager) == [("a", "user", "bob@example.com")]
+    without = emitter.event("document_updated", document_id="a")
+    del without["permissions"]
+    emitter.emit(without)
+    assert readers(manager) == []

@@ -1,8 +1,10 @@
+import gzip
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,61 @@ def test_a_killed_process_leaves_a_usable_database(tmp_path):
         (run,) = manager.runs("s")
         assert run.is_running
         assert run.documents_processed == reader.count_documents()
+
+
+@pytest.fixture
+def old_directory(tmp_path):
+    """A data directory as version 1 of the schema left it, after two runs."""
+    packed = Path(__file__).with_name("data") / "version-1.sqlite3.gz"
+    (tmp_path / "manager.sqlite3").write_bytes(gzip.decompress(packed.read_bytes()))
+    return tmp_path
+
+
+def test_the_file_of_version_1_is_upgraded_with_all_that_it_holds(old_directory):
+    with LocalManager(old_directory, schedule=False) as manager:
+        assert [(event.payload.get("document_id"), event.outcome) for event in manager.events()] == [
+            ("kept", "new"),
+            ("changed", "new"),
+            ("removed", "new"),
+            ("quiet", "new"),
+            (None, "applied"),
+            (None, "applied"),
+            ("kept", "unchanged"),
+            ("changed", "changed"),
+            ("removed", "deleted"),
+            ("never there", "absent"),
+            ("refused", "refused"),
+            ("removed", "new"),
+        ]
+        assert [hit.external_id for hit in manager.search("figs", person="bob@example.com")] == ["changed"]
+        with reading(old_directory) as db:
+            rows = db.execute(
+                "SELECT external_id, kind, name FROM document_readers JOIN documents USING (number)"
+            )
+            found = {tuple(row) for row in rows}
+    assert found == {
+        ("kept", "user", "ann@example.com"),
+        ("changed", "group", "all@example.com"),
+        ("changed", "group", "eng@example.com"),
+        ("removed", "public", ""),
+    }
+
+
+def test_an_old_file_is_upgraded_by_readers_as_well_unless_a_manager_runs_on_it(old_directory):
+    with closing(sqlite3.connect(old_directory / "manager.lock", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="in use by another manager"):
+            open_store(old_directory)
+    assert open_store(old_directory).count_documents() == 4
+
+
+def test_an_upgrade_that_fails_changes_nothing(old_directory):
+    file = old_directory / "manager.sqlite3"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TABLE search_queue (mine TEXT)")  # What the upgrade makes last.
+    with pytest.raises(sqlite3.OperationalError, match="search_queue already exists"):
+        Store(old_directory)
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("DROP TABLE search_queue")
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    Store(old_directory).close()
