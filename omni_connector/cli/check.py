@@ -1,8 +1,6 @@
 """``omni-connector check``: says whether a connector is right."""
 
-import contextlib
 import subprocess
-import sys
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -67,9 +65,7 @@ Exit status:
 )
 @json_option
 @verbose_option
-def check(
-    *, target: str, as_json: bool, verbose: bool, assignments: list[tuple[str, str]], **options: Any
-) -> None:
+def check(*, target: str, as_json: bool, verbose: bool, **options: Any) -> None:
     """Check the connector TARGET on a small source: a few documents, which must not change meanwhile.
 
     About forty syncs are run, into an embedded manager of their own: undisturbed, interrupted, cancelled, with a manager
@@ -77,53 +73,37 @@ def check(
     """
     # Loaded here, so that --help need not wait for all of it.
     from omni_connector.cli.check_report import CheckReport  # noqa: PLC0415
-    from omni_connector.cli.inputs import read_config, read_object  # noqa: PLC0415
+    from omni_connector.cli.inputs import SourceInputs, read_config  # noqa: PLC0415
     from omni_connector.cli.logs import full_log, no_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
-    from omni_connector.cli.signals import StopSignals  # noqa: PLC0415
-    from omni_connector.cli.typed_inputs import typed_inputs  # noqa: PLC0415
-    from omni_connector.masking import (  # noqa: PLC0415
-        SecretScope,
-        protect_process,
-        secrets_in,
-        secrets_in_settings,
-    )
-    from omni_connector.target import find_connector  # noqa: PLC0415
+    from omni_connector.cli.session import session  # noqa: PLC0415
     from omni_connector.testing.checks import Bench, Subject, run_checks  # noqa: PLC0415
 
     checks = _chosen(options.pop("only"), options.pop("skip"))
-    credentials: Path | None = options.pop("credentials")
     large: str | None = options.pop("large_config")
     remove: str | None = options.pop("remove")
-    config = read_config(options.pop("config"), assignments)
-    secret = {} if credentials is None else read_object(credentials, "--credentials")
-    protect_process()
-    output = Output(as_json=as_json)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(SecretScope(secrets_in(secret) | secrets_in_settings(config)))
-        stack.enter_context(contextlib.redirect_stdout(sys.stderr))  # What the connector prints is no result.
-        stack.enter_context(full_log(output) if verbose else no_log())
-        stack.enter_context(StopSignals())
-        found = find_connector(target)
-        connector = found.make()
-        config, typed_secret = typed_inputs(connector, (config, secret), assignments)
-        secret = typed_secret or {}
-        stack.enter_context(SecretScope(secrets_in_settings(config, connector.masked_settings)))
+    output = Output(as_json=as_json, keeps_apart=True)
+    inputs = SourceInputs.taken_from(options)
+    log = full_log(output) if verbose else no_log()
+    with session(target, inputs, output, log=log) as opened:
         subject = Subject(
-            make=found.make,
-            config=config,
-            credentials=secret,
+            make=opened.found.make,
+            config=opened.inputs.config,
+            credentials=opened.inputs.credentials or {},
             remove_document=None if remove is None else _Command(remove),
             large_config=None
             if large is None
-            else typed_inputs(connector, (read_config(large, (), "--large-config"), secret), ())[0],
+            else opened.converted(read_config(large, (), "--large-config")),
             known_groups=frozenset(options.pop("known_groups")),
             **options,
         )
-        report = CheckReport(connector.name, connector.version, output)
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="omni-check-"))
-        for result in run_checks(stack.enter_context(Bench(subject, Path(folder))), checks):
-            report.add(result)
+        report = CheckReport(opened.connector.name, opened.connector.version, output)
+        with (
+            tempfile.TemporaryDirectory(prefix="omni-check-") as folder,
+            Bench(subject, Path(folder)) as bench,
+        ):
+            for result in run_checks(bench, checks):
+                report.add(result)
     report.close()
     raise click.exceptions.Exit(exit_codes.RUN_FAILED if report.has_failed else exit_codes.OK)
 

@@ -1,24 +1,60 @@
-"""What ``--config``, ``--set`` and ``--credentials`` hold, as JSON objects."""
+"""What ``--config``, ``--set``, ``--credentials`` and ``--secret`` hold, as JSON objects."""
 
 import codecs
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from attrs import frozen
 
 from omni_connector.cli.errors import UnclearOptionError
+from omni_connector.cli.places import place, secret_text
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.codec import DEEPEST, decode, require_shallow
 from omni_connector.models.json_values import JsonValue
 
 _NO_OBJECT = 'holds no object. Write {"key": "value"}.'
-_BEGINS_JSON = ("{", "[", '"')
 _MEANT = {
     **dict.fromkeys(("true", "yes", "on"), "true"),
     **dict.fromkeys(("false", "no", "off"), "false"),
     **dict.fromkeys(("null", "none"), "null"),
 }
+
+
+@frozen(kw_only=True)
+class SourceInputs:
+    """A source as it was typed, before its connector is known.
+
+    Attributes:
+        config: its configuration, ``--set`` included.
+        assignments: ``--set``.
+        credentials: its secrets, or None where none were given.
+    """
+
+    config: dict[str, JsonValue]
+    assignments: list[tuple[str, str]]
+    credentials: dict[str, JsonValue] | None
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> Self:
+        """Read what ``source_options`` add to a command, and take them out of its options.
+
+        Raises:
+            UnclearOptionError: a value cannot be understood.
+            ConfigurationError: there is nothing usable at a place.
+        """
+        assignments: list[tuple[str, str]] = options.pop("assignments")
+        secrets: list[tuple[str, str]] = options.pop("secrets")
+        given: str | None = options.pop("credentials")
+        credentials = {} if given is None else read_object(given, "--credentials")
+        for key, text in secrets:
+            put(credentials, key, secret_text(key, text), "--secret")
+        return cls(
+            config=read_config(options.pop("config"), assignments),
+            assignments=assignments,
+            credentials=None if given is None and not secrets else credentials,
+        )
 
 
 def read_config(
@@ -27,7 +63,7 @@ def read_config(
     """Return the source's configuration.
 
     Args:
-        given: ``--config``: a path to a JSON or TOML file, JSON text that starts with ``{``, or None.
+        given: ``--config``: JSON text that starts with ``{``, the place of JSON or TOML, or None.
         assignments: ``--set``: key and text, the last one wins. A key with dots goes into nested objects; a text
             that is JSON is that value, any other is a string.
         option: the name of ``--config``, for messages.
@@ -41,7 +77,7 @@ def read_config(
     elif given.lstrip().startswith("{"):
         config = parse_argument(given, option)
     else:
-        config = read_object(Path(given), option)
+        config = read_object(given, option)
     for key, text in assignments:
         put(config, key, _value(text))
     return config
@@ -57,25 +93,17 @@ def doubtful(assignments: Iterable[tuple[str, str]]) -> list[str]:
     ]
 
 
-def read_object(path: Path, option: str) -> dict[str, JsonValue]:
-    """Return the object in a file: TOML (``.toml``), JSON (``.json``), or either.
+def read_object(given: str, option: str) -> dict[str, JsonValue]:
+    """Return the object at a place: TOML (``.toml``), JSON (``.json``), or either.
 
     Raises:
         UnclearOptionError: JSON text was given in place of a file.
         ConfigurationError: it cannot be read, or holds no object.
     """
-    if str(path).lstrip().startswith(_BEGINS_JSON):
-        raise UnclearOptionError(
-            f"{option} takes a file, not JSON text: others could read it in the process list."
-        )
-    where = f"{option} {path}"
-    try:
-        content = path.expanduser().read_bytes().removeprefix(codecs.BOM_UTF8)
-    except OSError as error:
-        # What does not look like the name of such a file may be the secret itself.
-        shown = where if path.suffix.lower() in _KINDS else option
-        raise ConfigurationError(f"{shown}: {error.strerror or error}. Name a JSON or TOML file.") from None
-    kinds = _KINDS.get(path.suffix.lower(), {**_KINDS[".json"], **_KINDS[".toml"]})
+    found = place(given, option)
+    where = found.shown
+    content = found.read().removeprefix(codecs.BOM_UTF8)
+    kinds = _KINDS.get(found.suffix, {**_KINDS[".json"], **_KINDS[".toml"]})
     problems = []
     for kind, parse in kinds.items():
         try:
@@ -137,19 +165,19 @@ def _value(text: str) -> JsonValue:
         return text
 
 
-def put(config: dict[str, JsonValue], key: str, value: JsonValue) -> None:
+def put(config: dict[str, JsonValue], key: str, value: JsonValue, option: str = "--set") -> None:
     """Set a value of the configuration; a key with dots makes nested objects."""
     *parents, last = key.split(".")
     if len(parents) > DEEPEST:
         raise UnclearOptionError(
-            f"--set: a key has {len(parents):,} dots. Nest objects {DEEPEST} levels deep at most."
+            f"{option}: a key has {len(parents):,} dots. Nest objects {DEEPEST} levels deep at most."
         )
     target = config
     for depth, name in enumerate(parents, start=1):
         inner = target.setdefault(name, {})
         if not isinstance(inner, dict):
             raise UnclearOptionError(
-                f"--set {key}: {'.'.join(parents[:depth])} has a value already, which is no object. "
+                f"{option} {key}: {'.'.join(parents[:depth])} has a value already, which is no object. "
                 "Leave one of the two out."
             )
         target = inner

@@ -11,13 +11,11 @@ from omni_connector.cli.errors import ManagerRefusedError
 from omni_connector.cli.follow import RunFollower
 from omni_connector.cli.logs import LastSourceWarning
 from omni_connector.cli.manager_calls import ManagerCalls
-from omni_connector.cli.output import Output
 from omni_connector.cli.progress import progress_view
-from omni_connector.cli.signals import StopSignals
+from omni_connector.cli.session import Session
 from omni_connector.cli.source import SourceOptions, put_source
 from omni_connector.cli.summary import RunSummary
 from omni_connector.cli.typed_inputs import missing_remedy
-from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.source_types import note_on_source_types
 from omni_connector.exceptions import ConfigurationError, SdkClientError
 from omni_connector.local import LocalManager, LocalSettings, SourceRow, open_store
@@ -51,19 +49,15 @@ class LocalRun:
     """Runs one sync of a connector, with everything around it.
 
     Args:
-        connector: the connector.
+        session: the connector, where progress and notes are shown, and what says when to stop.
         options: what is to be run.
-        output: where progress and notes are shown.
-        signals: tell when to stop.
     """
 
-    def __init__(
-        self, connector: ConnectorBase, options: RunOptions, *, output: Output, signals: StopSignals
-    ) -> None:
-        self._connector = connector
+    def __init__(self, session: Session, options: RunOptions) -> None:
+        self._connector = session.connector
         self._options = options
-        self._output = output
-        self._signals = signals
+        self._output = session.output
+        self._signals = session.signals
 
     def run(self) -> RunSummary:
         """Sync once and return what came of it.

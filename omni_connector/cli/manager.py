@@ -23,10 +23,11 @@ DEFAULT_PORT = 8090
 @click.option(
     "--source",
     "sources",
-    metavar="NAME:TYPE|JSON",
+    metavar="NAME:TYPE|JSON|@FILE",
     multiple=True,
     help="Add a source, or change the one of this name: NAME:TYPE, or a JSON object with name, source_type and what"
-    " else POST /local/sources takes (config, credentials, sync_interval_seconds, ...). Can be repeated.",
+    " else POST /local/sources takes (config, credentials, sync_interval_seconds, ...). Where it has secrets, give it as"
+    " @FILE, @env:NAME or @- (standard input). Can be repeated.",
 )
 @click.option(
     "--tick",

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from omni_connector.cli.completions import PLACE
 from omni_connector.cli.errors import JSON_WANTED, VERBOSE
 
 DEFAULT_DATA_DIR = ".omni"
@@ -15,7 +16,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def target_argument(function: _Function) -> _Function:
     """Add ``TARGET``."""
-    return click.argument("target")(function)
+    return click.argument("target", type=PLACE)(function)
 
 
 def data_option(function: _Function) -> _Function:
@@ -31,7 +32,7 @@ def data_option(function: _Function) -> _Function:
 
 
 def source_options(function: _Function) -> _Function:
-    """Add ``--config``, ``--set``, ``--credentials`` and ``--source-type``: the source of a connector."""
+    """Add ``--config``, ``--set``, ``--credentials``, ``--secret`` and ``--source-type``: the source of a connector."""
     for option in reversed(_SOURCE_OPTIONS):
         function = option(function)
     return function
@@ -90,7 +91,9 @@ _SOURCE_OPTIONS = (
     click.option(
         "--config",
         metavar="FILE|JSON",
-        help="The source's configuration: a JSON or TOML file, or JSON text that starts with {.",
+        type=PLACE,
+        help="The source's configuration: a JSON or TOML file, env:NAME (a variable that holds such), - (standard input),"
+        " or JSON text that starts with {.",
     ),
     click.option(
         "--set",
@@ -104,8 +107,17 @@ _SOURCE_OPTIONS = (
     click.option(
         "--credentials",
         metavar="FILE",
-        type=click.Path(path_type=Path),
-        help="The source's secrets: a JSON or TOML file. Never printed.",
+        type=PLACE,
+        help="The source's secrets: a JSON or TOML file, env:NAME or - (standard input). Never printed.",
+    ),
+    click.option(
+        "--secret",
+        "secrets",
+        metavar="KEY=@FILE|env:NAME|-",
+        multiple=True,
+        callback=_assignments,
+        help="One secret, on top of --credentials: the text in a file, in a variable, or on standard input. Can be"
+        " repeated.",
     ),
     click.option(
         "--source-type", metavar="TYPE", help="Type of the source. Default: the first of the connector's."

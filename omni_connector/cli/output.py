@@ -1,9 +1,10 @@
 """What a command says: its result on standard output, everything else on standard error, as text or as JSON."""
 
+import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -24,10 +25,12 @@ class Output:
 
     Args:
         as_json: the result is one JSON object, and nothing else goes to standard output.
+        keeps_apart: what a connector prints goes to standard error, as it always does with JSON.
     """
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, keeps_apart: bool = False) -> None:
         self.as_json = as_json
+        self._keeps_apart = keeps_apart or as_json
         self._stdout = sys.stdout  # Kept, because prints of a connector may be redirected.
         self.result = _console(sys.stdout)
         self.messages = _console(sys.stderr)
@@ -36,6 +39,12 @@ class Output:
     def is_interactive(self) -> bool:
         """Whether a person watches: both streams are terminals, and no JSON is wanted."""
         return not self.as_json and self.result.is_terminal and self.messages.is_terminal
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Keep what a connector prints out of the result for the length of a block, where that is wanted."""
+        with contextlib.redirect_stdout(sys.stderr) if self._keeps_apart else contextlib.nullcontext():
+            yield
 
     def json(self, value: Mapping[str, Any]) -> None:
         """Write the one JSON object."""

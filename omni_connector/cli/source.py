@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from omni_connector.cli.errors import UnclearOptionError
-from omni_connector.cli.inputs import parse_argument
+from omni_connector.cli.inputs import parse_argument, read_object
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, SourceRow, open_store
@@ -103,10 +103,13 @@ def _flat(config: Any, prefix: str) -> dict[str, Any]:
 
 
 def parse_sources(given: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the arguments of ``LocalManager.add_source`` for each ``--source``: ``NAME:TYPE`` or a JSON object.
+    """Return the arguments of ``LocalManager.add_source`` for each ``--source``.
+
+    ``NAME:TYPE``, a JSON object, or the place of one after an ``@``: a file, ``@env:NAME``, ``@-``.
 
     Raises:
         UnclearOptionError: names the option's value and what is wrong with it.
+        ConfigurationError: there is nothing usable at a place.
     """
     return [_parse_source(each) for each in given]
 
@@ -114,11 +117,13 @@ def parse_sources(given: Iterable[str]) -> list[dict[str, Any]]:
 def _parse_source(given: str) -> dict[str, Any]:
     if given.lstrip().startswith("{"):
         fields = parse_argument(given, "--source")
+    elif given.startswith("@"):
+        fields = read_object(given, "--source")
     else:
         name, colon, source_type = given.rpartition(":")
         if not (name and colon and source_type):
             raise UnclearOptionError(
-                f"--source {given}: write NAME:TYPE, such as notes:web, or a JSON object."
+                f"--source {given}: write NAME:TYPE, such as notes:web, a JSON object, or @FILE."
             )
         fields = {"name": name, "source_type": source_type}
     try:

@@ -30,7 +30,7 @@ def typed_inputs(connector: ConnectorBase, inputs: Inputs, assignments: Iterable
         ConfigurationError: lists everything that is wrong in them, by path.
     """
     declared = connector.declared_types
-    config, credentials = inputs
+    config, credentials = secret_settings_placed(declared, inputs)
     if declared.config is not None:
         for key, text in dict(assignments).items():
             _put_text(config, key, text, declared.config.schema)
@@ -43,6 +43,24 @@ def typed_inputs(connector: ConnectorBase, inputs: Inputs, assignments: Iterable
         remedies = _Remedies(declared, dict(assignments))
         raise ConfigurationError([remedies.added_to(each) for each in error.problems]) from error
     return config, credentials
+
+
+def secret_settings_placed(declared: DeclaredTypes, inputs: Inputs) -> Inputs:
+    """Return configuration and credentials, with secrets that belong to the former moved there.
+
+    ``--secret`` and ``--credentials`` are the only ways to give one without typing it, also for a setting that is secret.
+    Credentials of which nothing is left become None: none were given.
+    """
+    config, credentials = inputs
+    if declared.config is None or not credentials:
+        return inputs
+    own = {} if declared.credentials is None else declared.credentials.schema["properties"]
+    settings = declared.config.schema["properties"]
+    moved = {key for key in credentials if key not in own and settings.get(key, {}).get("writeOnly")}
+    if not moved:
+        return inputs
+    rest = {key: value for key, value in credentials.items() if key not in moved}
+    return config | {key: credentials[key] for key in moved}, rest or None
 
 
 def missing_remedy(problem: str) -> str:

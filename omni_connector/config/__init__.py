@@ -8,6 +8,7 @@ from omni_connector.config.settings import (
     manager_from_environ,
     passed_on_environment,
     port_from_environ,
+    variable,
     wsgi_target,
 )
 from omni_connector.config.variables import CELERY
@@ -23,5 +24,6 @@ __all__ = [
     "manager_from_environ",
     "passed_on_environment",
     "port_from_environ",
+    "variable",
     "wsgi_target",
 ]

@@ -266,6 +266,12 @@ def passed_on_environment(environ: Mapping[str, str] | None = None) -> dict[str,
     return {name: environ[name] for name in PASSED_ON if name in environ}
 
 
+def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return a variable that a user has named on the command line; None where it is not set."""
+    environ = os.environ if environ is None else environ
+    return environ.get(name)
+
+
 def _connector_url(environ: Mapping[str, str]) -> str | None:
     whole = url_of(environ, "CONNECTOR_URL")
     host = text_of(environ, "CONNECTOR_HOST_NAME")

@@ -72,7 +72,7 @@ def test_json_text_and_files_are_configurations(tmp_path):
 def test_a_file_that_holds_something_else_is_named_with_the_reason(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ConfigurationError) as caught:
-        read_object(tmp_path / name, "--credentials")
+        read_object(str(tmp_path / name), "--credentials")
     assert str(caught.value).startswith("--credentials ")
     assert message in str(caught.value)
 
@@ -80,7 +80,10 @@ def test_a_file_that_holds_something_else_is_named_with_the_reason(tmp_path, nam
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ('{"token": "s3cret"}', "^--credentials takes a file, not JSON text: others could read it"),
+        (
+            '{"token": "s3cret"}',
+            "^--credentials takes a file, env:NAME or -, not JSON text: others could read it",
+        ),
         ("s3cret", "^--credentials: No such file or directory"),
         ("absent.json", r"^--credentials absent\.json: No such file or directory"),
     ],
@@ -111,7 +114,8 @@ def test_an_absent_large_configuration_is_named_by_its_own_option(omni):
 
 def test_a_missing_file_is_named():
     with pytest.raises(
-        ConfigurationError, match=r"^--config nowhere\.json: No such file or directory\. Name a JSON"
+        ConfigurationError,
+        match=r"^--config nowhere\.json: No such file or directory\. Name a file, env:NAME or -",
     ):
         read_config("nowhere.json", [])
 
@@ -125,8 +129,8 @@ def test_without_a_suffix_a_file_may_be_either(tmp_path):
     (tmp_path / "one").write_text('{"a": 1}')
     (tmp_path / "two.conf").write_text("a = 1")
     assert (
-        read_object(tmp_path / "one", "--config")
-        == read_object(tmp_path / "two.conf", "--config")
+        read_object(str(tmp_path / "one"), "--config")
+        == read_object(str(tmp_path / "two.conf"), "--config")
         == {"a": 1}
     )
 

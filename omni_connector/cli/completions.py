@@ -1,0 +1,56 @@
+"""Values that the shell completes (``omni-connector completion``): files, sources, runs and documents of the data directory.
+
+What is completed is read for each press of the Tab key: nothing heavy is imported for it, and lists are bounded.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+from click.types import StringParamType
+
+MOST = 100
+"""Values offered at most; whoever has more types a letter."""
+
+Known = Iterable[tuple[str, str]]
+"""Values, each with what it is."""
+
+
+class Place(StringParamType):
+    """The place of a value: a file, a variable or standard input."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Have the shell complete paths."""
+        del ctx, param
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Stored(StringParamType):
+    """Something that the data directory of ``--data`` holds.
+
+    Args:
+        name: what it is.
+        known: returns what there is of it: at most so many, whose value begins with a text.
+    """
+
+    def __init__(self, name: str, known: Callable[[Path, str, int], Known]) -> None:
+        self.name = name
+        self._known = known
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return what begins with the text; nothing where there is no data."""
+        del param
+        data_dir = Path(ctx.params.get("data_dir") or ctx.lookup_default("data_dir") or ".omni")
+        try:
+            found = list(self._known(data_dir, incomplete, MOST))
+        except Exception:  # noqa: BLE001 - a message within the line that is being typed helps less than silence.
+            return []
+        return [CompletionItem(value, help=said) for value, said in found]
+
+
+PLACE = Place()
