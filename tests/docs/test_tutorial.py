@@ -1,0 +1,40 @@
+"""The tutorial works as it stands: its files are built up block by block, and its commands are run in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from support.reader import Reader
+
+from omni_connector.local import HttpServer
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "tutorial"
+PAGE = (FOLDER / "index.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def wiki():
+    """The API, as the page starts it, at a free port and without its slowness."""
+    names = runpy.run_path(str(FOLDER / "wiki_server.py"))
+    wiki = names["Wiki"]()
+    with HttpServer(names["create_app"](wiki), threads=8) as server:
+        wiki.address = server.url.removeprefix("http://")
+        yield wiki
+
+
+@pytest.mark.slow
+def test_the_tutorial_works_as_it_stands(tmp_path, monkeypatch, wiki):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    reader = Reader(tmp_path, "wiki_connector.py", {"127.0.0.1:9000": wiki.address})
+    before, check = PAGE.split("## 9.")
+    reader.follow(before)
+    wiki.requests_per_second = 10_000
+    reader.follow(check)
