@@ -61,7 +61,9 @@ class Reader:
         if command.startswith("omni-connector "):
             sys.modules.pop(Path(self.program).stem, None)
             return CliRunner().invoke(cli, shlex.split(command)[1:]).output
-        done = subprocess.run(command, shell=True, cwd=self.folder, text=True, capture_output=True, check=False)
+        done = subprocess.run(
+            command, shell=True, cwd=self.folder, text=True, capture_output=True, check=False
+        )
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         return done.stdout
 
@@ -82,7 +84,7 @@ def merged(program: str, block: str) -> str:
     if not block.startswith("    "):
         return "\n".join(_merged_parts(_parts(program), _parts(block)))
     parts = _parts(program)
-    name = [name for name, text in parts.items() if "\n    def " in text][0]
+    name = next(name for name, text in parts.items() if "\n    def " in text)
     head, _, body = parts[name].partition(":\n")
     members = _merged_parts(_parts(textwrap.dedent(body)), _parts(textwrap.dedent(block)))
     parts[name] = f"{head}:\n" + textwrap.indent("\n".join(members), "    ") + "\n"
