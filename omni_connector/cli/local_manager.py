@@ -13,6 +13,7 @@ from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.signals import StopSignals
 from omni_connector.config import in_address, is_host, is_http_address
+from omni_connector.console import Console, install
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, LocalSettings, ManagerDate, SourceRow
 from omni_connector.local.manager_dates import to_manager_date
@@ -33,6 +34,7 @@ class ManagerOptions:
         tick_seconds: how often the manager looks what is due.
         revision: the date whose manager it emulates.
         addresses: of connectors by type of source, for a manager without registration.
+        allowed_hosts: names by which it may be called.
     """
 
     host: str
@@ -42,6 +44,7 @@ class ManagerOptions:
     tick_seconds: float
     revision: ManagerDate
     addresses: Mapping[str, str]
+    allowed_hosts: Sequence[str] = ()
 
 
 def run_manager(output: Output, options: ManagerOptions) -> None:
@@ -55,13 +58,18 @@ def run_manager(output: Output, options: ManagerOptions) -> None:
         ConfigurationError: the address or a source cannot be used.
         StoreError: the data directory cannot be used.
     """
-    settings = LocalSettings(scheduler_interval_seconds=options.tick_seconds, revision=options.revision)
+    settings = LocalSettings(
+        scheduler_interval_seconds=options.tick_seconds,
+        revision=options.revision,
+        allowed_hosts=tuple(options.allowed_hosts),
+    )
     host, data_dir = options.host.removeprefix("[").removesuffix("]"), options.data_dir
     if not is_host(host):
         raise ConfigurationError(f"--host {options.host}: this is no host name and no IP address.")
     with StopSignals() as signals:
         manager = LocalManager(prepare_data_dir(data_dir), settings=settings, host=host, port=options.port)
         try:
+            install(Console(manager=manager))
             for source_type, url in options.addresses.items():
                 manager.configure_connector(source_type, url)
             waiting = WaitingSources(manager, options.sources)
@@ -140,6 +148,7 @@ def _say_how(output: Output, manager: LocalManager, sources: Sequence[SourceRow]
     """Print the lines to type. Standard output, so that scripts can read the address."""
     url, header = manager.url, "-H 'Content-Type: application/json'"
     output.text(f"Manager at {url}, data in {data_dir}")
+    output.text(f"Open {url}/ in a browser to see what it has.")
     output.text()
     output.text("Start a connector beside it:")
     output.text(f"  export CONNECTOR_MANAGER_URL={url} CONNECTOR_HOST_NAME=127.0.0.1 PORT=8000")

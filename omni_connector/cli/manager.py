@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from omni_connector.cli.options import data_option, verbose_option
+from omni_connector.cli.options import allow_host_option, data_option, verbose_option
 
 DEFAULT_PORT = 8090
 """The real manager's (PROTOCOL, section 1)."""
@@ -19,6 +19,7 @@ DEFAULT_PORT = 8090
     show_default=True,
     help="Port; 0 takes a free one.",
 )
+@allow_host_option
 @data_option
 @click.option(
     "--source",

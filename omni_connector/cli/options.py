@@ -31,6 +31,18 @@ def data_option(function: _Function) -> _Function:
     )(function)
 
 
+def allow_host_option(function: _Function) -> _Function:
+    """Add ``--allow-host``."""
+    return click.option(
+        "--allow-host",
+        "allowed_hosts",
+        metavar="NAME",
+        multiple=True,
+        help="A name by which the manager may be called, such as that of its container. Without it only localhost, IP"
+        " addresses and the name given as --host are answered. Can be repeated.",
+    )(function)
+
+
 def source_options(function: _Function) -> _Function:
     """Add ``--config``, ``--set``, ``--credentials``, ``--secret`` and ``--source-type``: the source of a connector."""
     for option in reversed(_SOURCE_OPTIONS):

@@ -13,6 +13,7 @@ from typing import Any, Self, Unpack
 from flask import Flask
 
 from omni_connector.local.app import create_app
+from omni_connector.local.browser_guard import BrowserGuard
 from omni_connector.local.clock import Clock, SystemClock
 from omni_connector.local.configuration import (
     CredentialColumns,
@@ -70,7 +71,8 @@ class LocalManager:
         self.data_dir = Path(data_dir)
         self._closed = False
         self.app: Flask = create_app(self._services)
-        self._server = HttpServer(self.app, host=host, port=port, name="local-manager")
+        guarded = BrowserGuard(self.app, [host, *settings.allowed_hosts])
+        self._server = HttpServer(guarded, host=host, port=port, name="local-manager")
 
     # Life
 
@@ -194,6 +196,10 @@ class LocalManager:
     def set_connector_config(self, provider: str, config: JSON) -> None:
         """Store what ``GET /sdk/connector-configs/{provider}`` answers."""
         self._services.credentials.put_config(provider, config)
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """Return the manifests of the connectors that are registered now, in the order of their registration."""
+        return self._services.registry.all()
 
     # Running
 

@@ -41,6 +41,8 @@ class LocalSettings:
         deleted_documents_per_tick: documents of a deleted source that one tick removes.
         content_sweep_interval_seconds: time between two searches for contents without references.
         content_grace_seconds: how long such a content is kept.
+        allowed_hosts: names by which browsers and connectors may call the manager, beside ``localhost``, IP addresses and the
+            name that it listens on (see ``browser_guard``).
         revision: emulates the manager of that date, such as ``2026-02-13`` (see ``manager_dates``); None is the newest.
         allow_custom_source_types: accept source types outside the built-in list, which the real
             manager does not; for connectors that have no built-in type (yet).
@@ -72,6 +74,7 @@ class LocalSettings:
     deleted_documents_per_tick: int = 500
     content_sweep_interval_seconds: float = 6 * 3600.0
     content_grace_seconds: float = 7 * 24 * 3600.0
+    allowed_hosts: tuple[str, ...] = ()
     revision: ManagerDate = field(default=None, converter=to_manager_date)
     allow_custom_source_types: bool = True
 

@@ -29,9 +29,7 @@ def test_another_method_is_an_empty_405_that_names_the_allowed_ones(api):
 def test_every_answer_carries_cors_headers_and_preflights_are_answered(api):
     assert api.get("/health").headers["access-control-allow-origin"] == "*"
     assert api.get("/nope").headers["access-control-allow-origin"] == "*"
-    preflight = api(
-        "OPTIONS", "/sdk/events", headers={"Origin": "http://x", "Access-Control-Request-Method": "POST"}
-    )
+    preflight = api("OPTIONS", "/sdk/events", headers={"Access-Control-Request-Method": "POST"})
     assert (preflight.status_code, preflight.headers["access-control-allow-methods"]) == (200, "*")
 
 
