@@ -7,8 +7,8 @@ from typing import IO, Any
 import click
 
 from omni_connector.cli import exit_codes
-from omni_connector.code_location import author_location
-from omni_connector.masking import error_text, mask, masked_traceback
+
+# What an error needs is loaded when there is one: completion runs the command for each press of the Tab key.
 
 JSON_WANTED = "omni_connector.json"
 VERBOSE = "omni_connector.verbose"
@@ -26,6 +26,8 @@ class CommandError(click.ClickException):
     exit_code: int  # type: ignore[misc]  # A class variable in click, which reads it from the instance.
 
     def __init__(self, problems: str | Sequence[str], *, exit_code: int = exit_codes.CONFIGURATION) -> None:
+        from omni_connector.masking import mask  # noqa: PLC0415
+
         self.problems = [mask(each) for each in ([problems] if isinstance(problems, str) else problems)]
         super().__init__("\n".join(self.problems))
         self.exit_code = exit_code  # pyright: ignore[reportIncompatibleVariableOverride]  # As above.
@@ -35,6 +37,8 @@ class CommandError(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the messages to standard error and, where JSON is wanted, an object to standard output."""
         if self._meta.get(VERBOSE) and self.__cause__ is not None:
+            from omni_connector.masking import masked_traceback  # noqa: PLC0415
+
             click.echo(masked_traceback(self.__cause__), file=file, err=True, nl=False)
         first, *more = self.problems
         text = f"Error: {first}" if not more else "\n  - ".join(["Error:", *self.problems])
@@ -64,6 +68,9 @@ class ManagerRefusedError(Exception):
 
 def bug(error: Exception) -> CommandError:
     """Return the message for an unexpected exception."""
+    from omni_connector.code_location import author_location  # noqa: PLC0415
+    from omni_connector.masking import error_text  # noqa: PLC0415
+
     place = author_location(error)
     where = f" (in {place})" if place else ""
     remedy = "This is a bug in omni-connector or in the connector; run with -v for the traceback."
