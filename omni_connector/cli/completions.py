@@ -3,6 +3,7 @@
 What is completed is read for each press of the Tab key: nothing heavy is imported for it, and lists are bounded.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from click.types import StringParamType
 
 MOST = 100
 """Values offered at most; whoever has more types a letter."""
+
+_SAFE = re.compile(r"[\w@%+=:,./#?&~-]+")
+"""Shells put a value into the line as it is, and values are a source's: only such are offered as need no quotes."""
 
 Known = Iterable[tuple[str, str]]
 """Values, each with what it is."""
@@ -50,7 +54,15 @@ class Stored(StringParamType):
             found = list(self._known(data_dir, incomplete, MOST))
         except Exception:  # noqa: BLE001 - a message within the line that is being typed helps less than silence.
             return []
-        return [CompletionItem(value, help=said) for value, said in found]
+        return [CompletionItem(value, help=said) for value, said in found if _SAFE.fullmatch(value)]
+
+
+def _sources(data_dir: Path, begin: str, most: int) -> Known:
+    from omni_connector.local.reader import StoreReader  # noqa: PLC0415 - takes time, and is needed for values only.
+
+    found = [each for each in StoreReader(data_dir).sources() if each.name.startswith(begin)]
+    return [(each.name, each.source_type) for each in found[:most]]
 
 
 PLACE = Place()
+SOURCE = Stored("source", _sources)

@@ -59,11 +59,13 @@ class ManagerRefusedError(Exception):
 
     Attributes:
         status: HTTP status of its answer.
+        reason: the manager's own words.
     """
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, status: int, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason or message
 
 
 def bug(error: Exception) -> CommandError:

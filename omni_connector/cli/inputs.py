@@ -58,15 +58,16 @@ class SourceInputs:
 
 
 def read_config(
-    given: str | None, assignments: Iterable[tuple[str, str]], option: str = "--config"
+    given: str | None, assignments: Iterable[tuple[str, str]], option: str = "--config", each: str = "--set"
 ) -> dict[str, JsonValue]:
-    """Return the source's configuration.
+    """Return the source's configuration, or another object that is typed like it.
 
     Args:
         given: ``--config``: JSON text that starts with ``{``, the place of JSON or TOML, or None.
         assignments: ``--set``: key and text, the last one wins. A key with dots goes into nested objects; a text
             that is JSON is that value, any other is a string.
         option: the name of ``--config``, for messages.
+        each: that of ``--set``.
 
     Raises:
         UnclearOptionError: JSON text or an assignment cannot be understood.
@@ -79,7 +80,7 @@ def read_config(
     else:
         config = read_object(given, option)
     for key, text in assignments:
-        put(config, key, _value(text))
+        put(config, key, _value(text), each)
     return config
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from omni_connector.cli.completions import PLACE
+from omni_connector.cli.completions import PLACE, SOURCE
 from omni_connector.cli.errors import JSON_WANTED, VERBOSE
 
 DEFAULT_DATA_DIR = ".omni"
@@ -48,6 +48,22 @@ def source_options(function: _Function) -> _Function:
     for option in reversed(_SOURCE_OPTIONS):
         function = option(function)
     return function
+
+
+def source_name_option(function: _Function) -> _Function:
+    """Add ``--source``: which source of a connector."""
+    return click.option(
+        "--source",
+        "source_name",
+        metavar="NAME",
+        type=SOURCE,
+        help="Name of the source, to keep several of one connector apart. Default: the connector's name.",
+    )(function)
+
+
+def key_value_option(name: str, variable: str, **more: Any) -> Callable[[_Function], _Function]:
+    """Return what adds an option like ``--set``, which gives pairs of texts."""
+    return click.option(name, variable, metavar="KEY=VALUE", multiple=True, callback=_assignments, **more)
 
 
 def json_option(function: _Function) -> _Function:
@@ -107,12 +123,9 @@ _SOURCE_OPTIONS = (
         help="The source's configuration: a JSON or TOML file, env:NAME (a variable that holds such), - (standard input),"
         " or JSON text that starts with {.",
     ),
-    click.option(
+    key_value_option(
         "--set",
         "assignments",
-        metavar="KEY=VALUE",
-        multiple=True,
-        callback=_assignments,
         help="One value of the configuration, on top of --config. JSON where it is JSON (5, true, [1, 2]), else text;"
         " a.b=1 makes nested objects. Can be repeated.",
     ),

@@ -8,6 +8,7 @@ from omni_connector.cli import exit_codes
 from omni_connector.cli.options import (
     data_option,
     json_option,
+    source_name_option,
     source_options,
     target_argument,
     verbose_option,
@@ -29,12 +30,7 @@ from omni_connector.cli.settings_help import ConnectorCommand
     " a full one.",
 )
 @data_option
-@click.option(
-    "--source",
-    "source_name",
-    metavar="NAME",
-    help="Name of the source, to keep several of one connector apart. Default: the connector's name.",
-)
+@source_name_option
 @click.option(
     "--timeout",
     "timeout_seconds",
@@ -61,8 +57,8 @@ def run(*, target: str, as_json: bool, verbose: bool, **options: Any) -> None:
     from omni_connector.cli.local_run import LocalRun, RunOptions  # noqa: PLC0415
     from omni_connector.cli.logs import brief_log, full_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
-    from omni_connector.cli.session import StoredSource, session  # noqa: PLC0415
-    from omni_connector.cli.source import SourceOptions  # noqa: PLC0415
+    from omni_connector.cli.session import session  # noqa: PLC0415
+    from omni_connector.cli.source import SourceOptions, StoredSource  # noqa: PLC0415
 
     output = Output(as_json=as_json)
     inputs = SourceInputs.taken_from(options)

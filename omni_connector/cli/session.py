@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
@@ -11,7 +10,7 @@ from omni_connector.cli.inputs import SourceInputs, doubtful
 from omni_connector.cli.logs import BriefLog
 from omni_connector.cli.output import Output
 from omni_connector.cli.signals import StopSignals
-from omni_connector.cli.source import stored_credentials
+from omni_connector.cli.source import StoredSource
 from omni_connector.cli.typed_inputs import secret_settings_placed, typed_inputs
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.masking import SecretScope, protect_process, secrets_in, secrets_in_settings
@@ -41,19 +40,6 @@ class Session:
         return typed_inputs(self.connector, (config, self.inputs.credentials), ())[0]
 
 
-@frozen(kw_only=True)
-class StoredSource:
-    """The source of the data directory whose credentials are used again where none are given.
-
-    Attributes:
-        data_dir: the directory.
-        name: of the source; the connector's name if None.
-    """
-
-    data_dir: Path
-    name: str | None = None
-
-
 @contextlib.contextmanager
 def session(
     target: str,
@@ -70,7 +56,7 @@ def session(
         inputs: its source as it was typed.
         output: where the command speaks.
         log: shows the log while it is entered.
-        stored: where credentials come from if none were given; nowhere if None.
+        stored: where comes from what was not typed; nowhere if None.
 
     Raises:
         ConfigurationError: the connector cannot be made, or does not take these inputs.
@@ -86,9 +72,12 @@ def session(
         if shown is not None:
             shown.show_more_of(type(connector).__module__)
         config, given = secret_settings_placed(connector.declared_types, (inputs.config, inputs.credentials))
-        if given is None and stored is not None:
-            given = stored_credentials(stored.data_dir, connector, stored.name)
+        known = None if stored is None else stored.find(connector)
+        if given is None and stored is not None and known is not None:
+            given = stored.credentials(known)
             stack.enter_context(SecretScope(secrets_in(given)))
+        if known is not None and stored is not None and stored.gives_settings:
+            config = config or known.config
         config, given = typed_inputs(connector, (config, given), inputs.assignments)
         stack.enter_context(SecretScope(secrets_in_settings(config, connector.masked_settings)))
         for note in doubtful(inputs.assignments) if connector.declared_types.config is None else ():

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.inputs import parse_argument, read_object
+from omni_connector.cli.stored import chosen
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, SourceRow, open_store
@@ -71,14 +72,40 @@ def put_source(
     return source, [] if former is None else differences(former.config, source.config)
 
 
-def stored_credentials(
-    data_dir: Path, connector: ConnectorBase, name: str | None
-) -> dict[str, JsonValue] | None:
-    """Return the credentials that an earlier run of the source was given, or None; nothing is written."""
-    if not (data_dir / DATABASE_NAME).is_file():
-        return None
-    found = open_store(data_dir).credentials(stable_source_id(connector.name, name or connector.name))
-    return found if isinstance(found, dict) else None
+@frozen(kw_only=True)
+class StoredSource:
+    """The source of the data directory from which a command takes what is not typed.
+
+    Attributes:
+        data_dir: the directory.
+        name: of the source; the connector's own if None.
+        gives_settings: its settings are taken as well as its credentials; one that is named must be there.
+    """
+
+    data_dir: Path
+    name: str | None = None
+    gives_settings: bool = False
+
+    def find(self, connector: ConnectorBase) -> SourceRow | None:
+        """Return the source, or None where there is none yet; nothing is written.
+
+        Raises:
+            CommandError: there is no source of this name, but there should be one.
+        """
+        is_named = self.name is not None and self.gives_settings
+        if not is_named and not (self.data_dir / DATABASE_NAME).is_file():
+            return None
+        sources = [each for each in open_store(self.data_dir).sources() if not each.is_deleted]
+        if is_named:
+            types = connector.source_types
+            return chosen([each for each in sources if each.source_type in types], self.name or "")
+        own = stable_source_id(connector.name, self.name or connector.name)
+        return next((each for each in sources if each.id == own), None)
+
+    def credentials(self, source: SourceRow) -> dict[str, JsonValue] | None:
+        """Return the credentials of a source, or None."""
+        found = open_store(self.data_dir).credentials(source.id)
+        return found if isinstance(found, dict) else None
 
 
 def differences(before: Any, after: Any) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
 from omni_connector.local.people import read_people
-from omni_connector.local.rows import SyncRunRow, load
+from omni_connector.local.rows import SourceRow, SyncRunRow, load
 from omni_connector.local.search import SearchHit, search_documents
 from omni_connector.local.store import reading
 from omni_connector.local.strict_json import JSON
@@ -87,6 +87,12 @@ class StoreReader:
         with reading(self.directory) as db:
             rows = db.execute("SELECT * FROM runs WHERE source_id = ? ORDER BY id", (source_id,)).fetchall()
         return [SyncRunRow.read(row) for row in rows]
+
+    def sources(self) -> list[SourceRow]:
+        """Return all sources by name, deleted ones included."""
+        with reading(self.directory) as db:
+            rows = db.execute("SELECT * FROM sources ORDER BY name COLLATE NOCASE, id").fetchall()
+        return [SourceRow.read(row) for row in rows]
 
     def credentials(self, source_id: str) -> JSON:
         """Return the secrets of a source that all people share, or None where it has none."""

@@ -3,6 +3,8 @@
 import os
 import time
 
+from flask import Response
+
 from omni_connector import (
     ActionDefinition,
     Connector,
@@ -12,6 +14,7 @@ from omni_connector import (
     SkillDefinition,
     SyncContext,
     SyncRefusedError,
+    action,
 )
 
 PUBLIC = DocumentPermissions(public=True)
@@ -120,3 +123,28 @@ class WrongSignature(Notes):
 
     def sync(self, ctx):
         pass
+
+
+class Acting(Notes):
+    """Has actions that return values, errors and files."""
+
+    name = "acting"
+    source_types = ["web"]
+    actions = []
+
+    @action
+    def add(self, first: int, credentials, source, actor_email, second: int = 1) -> dict:
+        """Add numbers."""
+        token = credentials.get("token")
+        return {"sum": first + second, "config": source.config, "token": token, "actor": actor_email}
+
+    @action
+    def fail(self):
+        """Fail."""
+        raise ValueError("there is no such note")
+
+    @action
+    def export(self, name: str = "all notes.pdf"):
+        """Return a file."""
+        headers = {"Content-Type": "application/pdf", "Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(b"%PDF\x00\xff", headers=headers)

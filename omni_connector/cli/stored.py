@@ -1,0 +1,52 @@
+"""What a data directory holds, found by what was typed for it."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Protocol, TypeVar
+
+from omni_connector.cli.errors import CommandError
+from omni_connector.cli.output import one_line
+
+NAMES_SHOWN = 12
+
+
+class Named(Protocol):
+    """A source, whatever is known of it."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+_Named = TypeVar("_Named", bound=Named)
+
+
+def chosen(sources: Sequence[_Named], typed: str, option: str = "--source") -> _Named:
+    """Return the source with this name or id.
+
+    Raises:
+        CommandError: there is none, or several have the name.
+    """
+    found = [each for each in sources if typed in {each.id, each.name}]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(each.id for each in found)
+        raise CommandError(f"{option} {one_line(typed)}: several sources have this name. Give an id: {ids}.")
+    raise unknown(
+        f"{option} {one_line(typed)}: there is no such source", typed, [each.name for each in sources]
+    )
+
+
+def unknown(problem: str, typed: str, names: Sequence[str]) -> CommandError:
+    """Return the error about something that is not there, with what may be meant, or what there is."""
+    close = get_close_matches(typed, names, n=1)
+    if close:
+        return CommandError(f"{problem}; did you mean {one_line(close[0])}?")
+    shown = ", ".join(one_line(each) for each in names[:NAMES_SHOWN]) or "none"
+    more = f", and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
+    return CommandError(f"{problem}. There is: {shown}{more}.")
