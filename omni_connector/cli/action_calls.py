@@ -15,9 +15,9 @@ from omni_connector.cli.manager_calls import ManagerCalls
 from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.session import Session, session
 from omni_connector.cli.source import StoredSource
-from omni_connector.cli.stored import chosen, unknown
+from omni_connector.cli.stored import chosen, only_one, unknown
 from omni_connector.exceptions import ConfigurationError, SdkClientError
-from omni_connector.local import LocalManager, SourceRow, open_store, running_manager
+from omni_connector.local import LocalManager, open_store, running_manager
 from omni_connector.models.json_values import JsonValue
 from omni_connector.testing.actions import ActionAnswer
 from omni_connector.testing.served import ServedConnector, serve_connector
@@ -98,7 +98,7 @@ def call_manager(call: ActionCall) -> ActionAnswer:
     """
     data_dir, name = call.source.data_dir, call.source.name
     sources = [each for each in open_store(data_dir).sources() if not each.is_deleted]
-    source = _only_one(sources) if name is None else chosen(sources, name)
+    source = only_one(sources) if name is None else chosen(sources, name)
     url = running_manager(data_dir)
     if url is None:
         raise CommandError(
@@ -131,10 +131,3 @@ def _served(opened: Session, manager: LocalManager) -> Iterator[ServedConnector]
         ) from error
     with served:
         yield served
-
-
-def _only_one(sources: Sequence[SourceRow]) -> SourceRow:
-    if len(sources) == 1:
-        return sources[0]
-    names = ", ".join(one_line(each.name) for each in sources) or "none"
-    raise CommandError(f"Say which source: --source NAME. There is: {names}.")

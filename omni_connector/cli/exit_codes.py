@@ -22,3 +22,12 @@ Exit status:
    70  a bug in omni-connector
   130  cancelled with Ctrl-C (143: with SIGTERM)
 """
+
+OF_DATA = f"""\b
+Exit status:
+    {OK}  done; that there is nothing to show is done too
+    {USAGE}  the command line cannot be understood
+    {CONFIGURATION}  something that it names cannot be used: data, source, document
+   {BUG}  a bug in omni-connector
+"""
+"""Of commands that look into the data directory."""

@@ -12,7 +12,7 @@ from omni_connector.cli.errors import CommandError, ManagerRefusedError, bug
 from omni_connector.cli.signals import StoppedBySignal
 from omni_connector.exceptions import ConfigurationError, ConnectorError
 
-COMMANDS = ("run", "search", "check", "new", "manifest", "action", "serve", "manager", "completion")
+COMMANDS = ("run", "search", "state", "check", "new", "manifest", "action", "serve", "manager", "completion")
 """Each is a module of this package with a function of its name, in the order in which people need them."""
 
 

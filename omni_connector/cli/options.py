@@ -61,6 +61,13 @@ def source_name_option(function: _Function) -> _Function:
     )(function)
 
 
+def stored_source_option(function: _Function) -> _Function:
+    """Add ``--source``: one of the data directory."""
+    return click.option(
+        "--source", "source_name", metavar="NAME", type=SOURCE, help="Only this source, by name or id."
+    )(function)
+
+
 def key_value_option(name: str, variable: str, **more: Any) -> Callable[[_Function], _Function]:
     """Return what adds an option like ``--set``, which gives pairs of texts."""
     return click.option(name, variable, metavar="KEY=VALUE", multiple=True, callback=_assignments, **more)

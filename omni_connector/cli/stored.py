@@ -42,6 +42,14 @@ def chosen(sources: Sequence[_Named], typed: str, option: str = "--source") -> _
     )
 
 
+def only_one(sources: Sequence[_Named]) -> _Named:
+    """Return the source of a data directory that has one; raises CommandError where it has none, or several."""
+    if len(sources) == 1:
+        return sources[0]
+    names = ", ".join(one_line(each.name) for each in sources[:NAMES_SHOWN]) or "none"
+    raise CommandError(f"Say which source: --source NAME. There is: {names}.")
+
+
 def unknown(problem: str, typed: str, names: Sequence[str]) -> CommandError:
     """Return the error about something that is not there, with what may be meant, or what there is."""
     close = get_close_matches(typed, names, n=1)

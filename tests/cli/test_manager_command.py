@@ -111,7 +111,7 @@ def test_a_source_keeps_its_id_and_its_state_from_one_start_to_the_next(process)
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("notes", "--source notes: write NAME:TYPE, such as notes:web, or a JSON object."),
+        ("notes", "--source notes: write NAME:TYPE, such as notes:web, a JSON object, or @FILE."),
         ('{"name": "x"}', "missing field `source_type`"),
         ('{"source_type": "web", "colour": "red"}', "unknown field `colour`"),
         ('{"source_type": ', "--source is not JSON: "),
