@@ -66,6 +66,9 @@ class AwaitableNone(MayBeAwaited[None]):
 
     __slots__ = ()
 
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from ()
+
     def __bool__(self) -> bool:
         return False
 

@@ -15,7 +15,8 @@ from omni_connector.manager.pending import Pending
 from omni_connector.manager.wire import WireAbortedError, WireAnswer, WireError, WireRequest
 from omni_connector.telemetry.spans import TraceHeaders
 
-FINAL, REFUSED = HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES
+FINAL, REFUSED = int(HTTPStatus.OK), int(HTTPStatus.MULTIPLE_CHOICES)
+WANTS_PASSWORD = int(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)  # Looking a member up is slow.
 EMPTY_LINES = (b"\r\n", b"\n")
 LARGE_BODY_BYTES = 65536
 BODILESS = frozenset({"GET", "DELETE"})
@@ -108,7 +109,7 @@ class Exchange:
             self._begin(fresh=True)
             return None
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
-        by_proxy = status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._options.forwards
+        by_proxy = status == WANTS_PASSWORD and self._options.forwards
         outcome: WireAnswer | WireError
         if self._has_answer(code, status) and not by_proxy:
             outcome = WireAnswer(status, Headers(self._lines.copy()), b"".join(self._chunks))
@@ -203,14 +204,10 @@ class Exchange:
             return f"manager: {self._refused}"
         if not code and status < FINAL:
             return f"manager: answered {status}, which is no answer to this request"
-        if proxy and status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._options.forwards:
+        if proxy and status == WANTS_PASSWORD and self._options.forwards:
             asked = status
         if proxy and asked and not FINAL <= asked < REFUSED:
-            remedy = (
-                "; does it need another user and password?"
-                if asked == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
-                else ""
-            )
+            remedy = "; does it need another user and password?" if asked == WANTS_PASSWORD else ""
             return f"proxy {proxy} answered {asked}{remedy}"
         if proxy and not self.was_sent and not asked:
             return f"proxy {proxy}: {text}"

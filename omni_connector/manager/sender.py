@@ -261,8 +261,10 @@ class Sending(Generic[T]):
 
     def return_turns(self) -> None:
         """Leave the gate for a turn that came too late to be used."""
+        if self.turns is None or self.turns.empty():
+            return
         with contextlib.suppress(Empty):
-            while self.turns is not None:
+            while True:
                 if self.turns.get_nowait():
                     self._leave()
 

@@ -121,7 +121,8 @@ def decode(body: bytes | bytearray | str) -> JsonValue:
         ValueError: it is not JSON, or nested too deeply.
     """
     value = orjson.loads(body)  # Refuses more than 1,024 levels by itself.
-    if _count(body, "{") + _count(body, "[") > DEEPEST:
+    # A short one, as nearly all answers are, has no room for so many levels.
+    if len(body) > DEEPEST and _count(body, "{") + _count(body, "[") > DEEPEST:
         require_shallow(value)
     return value
 

@@ -48,6 +48,11 @@ def _is_clean(value: Any) -> bool:
     return True
 
 
+def _is_plain_id(value: Any) -> bool:
+    """Say whether this is an id as managers give it; ``save`` returns text that can be awaited, too."""
+    return isinstance(value, str) and value.isascii() and value != "" and "\x00" not in value
+
+
 @define(slots=False, init=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class DocumentMetadata(fields.QuickModel):
     """What is known about a document beside its text. Every field may be left out.
@@ -242,7 +247,7 @@ class Document(fields.QuickModel):
             and (content is None or type(content) is str)
             and mime_type is None
             and filename is None
-            and (content_id is None or (content_id and _is_clean(content_id)))
+            and (content_id is None or _is_plain_id(content_id))
             and (metadata is None or type(metadata) is DocumentMetadata)
             and (permissions is None or type(permissions) is DocumentPermissions)
             and (attributes is None or type(attributes) is dict)

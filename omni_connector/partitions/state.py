@@ -35,7 +35,7 @@ class PartitionState(RunState):
         self._forget()
 
     def _is_assured(self) -> bool:
-        return self.parent.fence.is_assured()
+        return self.parent.fence.is_assured is None or self.parent.fence.is_assured()
 
     def _follow(self) -> None:
         if self.parent.fence.is_set():

@@ -7,7 +7,7 @@ gathered. What may block goes through a colour: here and now, or in a thread, wi
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone
 from omni_connector.exceptions import ConnectorError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # Loads asyncio, which importing ``SyncContext`` does without
     from omni_connector.event_loop import EventLoop
 
 T = TypeVar("T")
+
+Stored: TypeAlias = Pending[str]
+"""A content id to come; an alias, because an annotation within a function is made anew at each call."""
 
 
 class Storing(Protocol):
@@ -60,7 +63,7 @@ class Blocking:
     def text_of(self, kind: type[T], run: SyncRun, storing: Storing) -> T:
         """Store it in this thread."""
         with run.waiting("save"), run.state.naming_cancellation():
-            return cast("T", cast("Any", kind)(storing.store()))
+            return kind(storing.store())  # type: ignore[call-arg]  # A cast would be a call for each document.
 
     def sleep(self, run: SyncRun, seconds: float) -> AwaitableBool:
         """Hold the thread."""
@@ -83,7 +86,7 @@ class OnLoop:
         del kind
         promise = self._loop.promise()
 
-        def finished(future: Pending[str]) -> None:
+        def finished(future: Stored) -> None:
             try:
                 with run.state.naming_cancellation():
                     promise.keep(future.result())

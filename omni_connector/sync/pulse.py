@@ -34,15 +34,23 @@ class Pulse:
     @contextmanager
     def inside(self, what: str) -> Iterator[None]:
         """Note a call that waits inside the SDK: as long as it does, the run makes progress."""
-        self.touch(what)
-        with self._lock:
-            self._inside += 1
+        self.enter(what)
         try:
             yield
         finally:
-            with self._lock:
-                self._inside -= 1
-            self.touch(what)
+            self.leave(what)
+
+    def enter(self, what: str) -> None:
+        """Begin what ``inside`` is for."""
+        self.touch(what)
+        with self._lock:
+            self._inside += 1
+
+    def leave(self, what: str) -> None:
+        """End it."""
+        with self._lock:
+            self._inside -= 1
+        self.touch(what)
 
     @contextmanager
     def beside(self, part: "Pulse") -> Iterator[None]:

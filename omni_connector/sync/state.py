@@ -40,16 +40,23 @@ class Fence(threading.Event):
     """Set when nothing of a run may reach the manager any more.
 
     Attributes:
-        is_assured: says whether the run is still this process's; asked before each request, and quick as a rule.
+        is_assured: says whether the run is still this process's, where another could have it; asked before each request, and
+            quick as a rule.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_assured: Callable[[], bool] = _always
+        self.is_assured: Callable[[], bool] | None = None
+        self._was_set = False
+
+    def set(self) -> None:
+        """Set it, for good."""
+        self._was_set = True
+        super().set()
 
     def is_set(self) -> bool:
-        """Say whether it was set, or another process has the run."""
-        return super().is_set() or not self.is_assured()
+        """Say whether it was set, or another process has the run. Called several times for each document."""
+        return self._was_set or (self.is_assured is not None and not self.is_assured())
 
 
 class RunState:
@@ -149,19 +156,13 @@ class RunState:
         if self.fence.is_set():
             self.raise_if_stopped()
 
-    @contextmanager
-    def naming_cancellation(self) -> Iterator[None]:
+    def naming_cancellation(self) -> "NamingCancellation":
         """Around a call to the manager: one that a cancellation breaks off is not reported as a manager that is away.
 
         Raises:
             SyncCancelledError: in place of an SdkClientError of a run that is cancelled.
         """
-        try:
-            yield
-        except SdkClientError as error:
-            if self.fence.is_set():
-                raise SyncCancelledError(self.sync_run_id, self.reason) from error
-            raise
+        return NamingCancellation(self)
 
     # -- changes --------------------------------------------------------------------------------------------------
 
@@ -255,5 +256,17 @@ def _nothing() -> None:
     """Do nothing."""
 
 
-def _always() -> bool:
-    return True
+class NamingCancellation:
+    """See ``RunState.naming_cancellation``. One is made for each stored content, as of ``run_parts.Waiting``."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, SdkClientError) and self._state.fence.is_set():
+            raise SyncCancelledError(self._state.sync_run_id, self._state.reason) from error

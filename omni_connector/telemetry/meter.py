@@ -75,21 +75,27 @@ class RunMeter:
     @contextmanager
     def stage(self, stage: Stage) -> Iterator[None]:
         """Around a wait, in any thread; threads that wait at the same time count once."""
-        timer = self._timers[stage]
-        stands = stage in BLOCKING
-        with self._lock:
-            now = time.monotonic()
-            timer.enter(now)
-            if stands:
-                self._standing.enter(now)
+        self.enter(stage)
         try:
             yield
         finally:
-            with self._lock:
-                now = time.monotonic()
-                timer.leave(now)
-                if stands:
-                    self._standing.leave(now)
+            self.leave(stage)
+
+    def enter(self, stage: Stage) -> None:
+        """Begin what ``stage`` is for."""
+        with self._lock:
+            now = time.monotonic()
+            self._timers[stage].enter(now)
+            if stage in BLOCKING:
+                self._standing.enter(now)
+
+    def leave(self, stage: Stage) -> None:
+        """End it."""
+        with self._lock:
+            now = time.monotonic()
+            self._timers[stage].leave(now)
+            if stage in BLOCKING:
+                self._standing.leave(now)
 
     def delivered(self, size: int) -> None:
         """Count an answered request with events of so many bytes; called by the thread that sends."""
