@@ -16,7 +16,7 @@ def manifest(*, target: str, verbose: bool) -> None:
     """Print the manifest of the connector TARGET as JSON, after checking that a manager accepts it.
 
     Where the connector declares classes for its settings and credentials, their JSON Schemas are printed as well, as
-    config_schema and credentials_schema; they are not sent to the manager.
+    config_schema and credentials_schema; GET /manifest answers them, the registration leaves them out.
     """
     # Loaded here, so that --help need not wait for all of it.
     from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_source_types  # noqa: PLC0415
@@ -30,5 +30,4 @@ def manifest(*, target: str, verbose: bool) -> None:
     note = note_on_source_types(wire["source_types"])
     if note is not None:
         click.echo(f"Note: {note} {EVERY_TYPE}", err=True)
-    schemas = {f"{name}_schema": schema for name, schema in connector.declared_types.schemas.items()}
-    click.echo(json.dumps({**wire, **schemas}, indent=2))
+    click.echo(json.dumps({**wire, **connector.declared_types.announced}, indent=2))

@@ -22,6 +22,7 @@ from omni_connector.local.configuration import (
     configure_source,
     store_credential,
 )
+from omni_connector.local.connectors import ConnectorAnswerError, ConnectorUnreachableError
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.http_server import HttpServer
 from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
@@ -201,6 +202,23 @@ class LocalManager:
         """Return the manifests of the connectors that are registered now, in the order of their registration."""
         return self._services.registry.all()
 
+    def described(self, source_type: str) -> dict[str, Any] | None:
+        """Return what the connector of a type answers at ``GET /manifest`` now, keys included that the manager ignores.
+
+        None when no connector is registered for the type, or it does not answer within ``status_timeout_seconds``.
+        """
+        manifest = self._services.registry.find(source_type)
+        if manifest is None:
+            return None
+        seconds = self.settings.status_timeout_seconds
+        try:
+            said = self._services.connectors.get(
+                manifest["connector_url"], "/manifest", timeout_seconds=seconds
+            ).checked_json()
+        except (ConnectorUnreachableError, ConnectorAnswerError):
+            return None
+        return said if isinstance(said, dict) else None
+
     # Running
 
     def trigger(self, source_id: str, sync_mode: str = "full") -> str:
@@ -245,6 +263,10 @@ class LocalManager:
     def source(self, source_id: str) -> SourceRow:
         """Return a source with its states; raises ``LocalManagerError`` (404)."""
         return self._services.sources.get(source_id)
+
+    def credential(self, source_id: str) -> CredentialRow | None:
+        """Return the credential of a source's owner, secrets included; raises ``LocalManagerError`` (404)."""
+        return self._services.credentials.owner(self.source(source_id))
 
     def cursor(self, source_id: str) -> JSON:
         """Return the checkpoint that the next run of a source is given: its connector state, at older managers.

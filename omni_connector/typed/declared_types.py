@@ -116,6 +116,11 @@ class DeclaredTypes:
         declared = {"config": self.config, "credentials": self.credentials}
         return {name: each.schema for name, each in declared.items() if each is not None}
 
+    @property
+    def announced(self) -> dict[str, Schema]:
+        """The same under the names by which ``GET /manifest`` and ``omni-connector manifest`` show them."""
+        return {f"{name}_schema": schema for name, schema in self.schemas.items()}
+
 
 def _without_the_managers(config: JsonValue, declared: TypedClass) -> JsonValue:
     own = declared.schema["properties"]

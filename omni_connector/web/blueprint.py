@@ -108,8 +108,9 @@ def metrics() -> Response:
 
 
 def manifest() -> Response:
-    """``GET /manifest``: as it is registered."""
-    return json_response(_service().manifest())
+    """``GET /manifest``: as it is registered, and the schemas of settings; unknown keys are ignored on every side."""
+    service = _service()
+    return json_response({**service.manifest(), **service.connector.declared_types.announced})
 
 
 def start_sync() -> Response:
