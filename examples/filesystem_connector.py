@@ -23,7 +23,7 @@ one of them has changed; a full run reads all files. An interrupted run sends wh
 
 A file or folder that cannot be read is reported as an error, its documents stay, and the next run tries again. The same
 holds for a document that the manager rejects. An empty folder where there were files is probably a disk that is not
-mounted: nothing is deleted until an operator approves it (docs/how-to/inventory.md), nor when more than a fifth of the files is gone. The state
+mounted: nothing is deleted until an operator approves it (docs/how-to/deletions.md), nor when more than a fifth of the files is gone. The state
 lists the folders that were mount points: the documents in one that is empty or gone stay, unless ``allow_empty`` is set.
 """
 

@@ -27,11 +27,12 @@ def blocks(text):
     return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-BLOCKING, ITEMS, ASYNC, ACTION, TEST = blocks(README)
-[HANDMADE] = blocks((DOCS / "how-to" / "actions.md").read_text())
+BLOCKING, ITEMS, ASYNC, _, TEST = blocks(README)
+ACTION, HANDMADE = blocks((DOCS / "how-to" / "actions.md").read_text())
 [SERVER] = blocks((DOCS / "how-to" / "mcp.md").read_text())
-[MOUNT] = blocks((DOCS / "how-to" / "deploying.md").read_text())
-NOTES, TICKETS = blocks((DOCS / "how-to" / "inventory.md").read_text())
+[MOUNT] = blocks((DOCS / "how-to" / "flask.md").read_text())
+[NOTES] = blocks((DOCS / "how-to" / "deletions.md").read_text())
+[TICKETS] = blocks((DOCS / "how-to" / "incremental.md").read_text())
 ASYNC_ITEMS = ITEMS.replace("Iterator", "AsyncIterator").replace("def fetch_items", "async def fetch_items")
 
 PUBLIC_CONTRACT = """\
@@ -356,7 +357,8 @@ def test_every_environment_variable_is_documented():
 
 def test_every_example_is_documented_and_there():
     there = {path.name for path in (ROOT / "examples").glob("*.py")}
-    assert set(re.findall(r"`examples/(\w+\.py)`", README)) == there
+    page = (DOCS / "how-to" / "examples.md").read_text()
+    assert set(re.findall(r"`examples/(\w+\.py)`", page)) == there
 
 
 def test_the_readme_has_exactly_two_set_up_commands():

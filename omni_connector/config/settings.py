@@ -28,7 +28,7 @@ variable                           meaning                                      
 ``CATALOG_CACHE_DIR``              folder for what a mirrored MCP server offers                  kept in memory only
 ``CATALOG_CACHE_TTL_SECONDS``      how long that may be used; 0 is not at all                    86400
 ``OMNI_RUN_STORE``                 ``memory``, ``sqlite:///path`` or ``redis://...``: who runs what  see below
-``OMNI_INVENTORY``                 the same forms: which documents the manager has (docs/how-to/inventory.md)  beside the run store
+``OMNI_INVENTORY``                 the same forms: which documents the manager has (docs/reference/inventory.md)  beside the run store
 ``OMNI_EXECUTOR``                  ``threads`` of this process execute syncs, or ``celery`` workers   threads
 ``OMNI_BROKER_URL``                the broker that carries syncs to Celery workers                   required there
 ``OMNI_QUEUE_SECONDS``             a sync that no Celery worker takes for so long is given back      300

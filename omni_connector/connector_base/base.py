@@ -142,7 +142,7 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
         """How many documents ``inventory.finish()`` may delete without approval; a ``DeletionLimits``.
 
         Where it is set, the connector offers the action ``approve_deletions``. None, the default, has the same limits as
-        ``DeletionLimits()``, and no action (docs/how-to/inventory.md).
+        ``DeletionLimits()``, and no action (docs/how-to/deletions.md).
         """
         return None
 

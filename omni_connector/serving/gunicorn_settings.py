@@ -2,7 +2,7 @@
 
 from omni_connector.serving.gunicorn_logs import GunicornLogger
 
-# One process is enough for syncs that wait for their source. More (--workers 4) share a run store (docs/how-to/deploying.md).
+# One process is enough for syncs that wait for their source. More (--workers 4) share a run store (docs/how-to/workers.md).
 workers = 1
 
 # Requests are short but may wait for the manager or an action; threads keep /health quick meanwhile. Syncs do not

@@ -27,7 +27,7 @@ class Inventory:
             ctx.save_state({"page": page.number})
         inventory.finish()
 
-    What the manager rejects counts as not sent. What is found is kept through interruptions of the run (docs/how-to/inventory.md). In
+    What the manager rejects counts as not sent. What is found is kept through interruptions of the run (docs/reference/inventory.md). In
     an ``async def sync`` every method is awaited. All methods may be called from several threads, and raise
     ``RunStoreError`` when the place where inventories are kept cannot be used.
     """

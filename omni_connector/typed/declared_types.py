@@ -16,7 +16,7 @@ from omni_connector.typed.typed_class import TypedClass
 
 OF_THE_MANAGER = ("read_only", "user_filter_mode", "user_whitelist", "user_blacklist", "approve_deletions")
 """Keys in a source's settings that the manager reads, or that it has beside them (PROTOCOL, sections 14 and 16), and the one
-with which an operator approves deletions (docs/how-to/inventory.md)."""
+with which an operator approves deletions (docs/how-to/deletions.md)."""
 
 
 @frozen

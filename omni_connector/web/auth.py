@@ -1,6 +1,6 @@
 """Who may call the endpoints: requests with one of the tokens in ``Authorization: Bearer``. ``/health`` is open.
 
-The manager sends no token by itself; a reverse proxy adds it (docs/how-to/deploying.md).
+The manager sends no token by itself; a reverse proxy adds it (docs/how-to/closing.md).
 """
 
 import logging

@@ -23,7 +23,7 @@ def test_a_connector_takes_no_more_lines_than_it_may(name, limit):
 
 
 def test_the_page_has_the_lines_of_each_example():
-    stated = dict(re.findall(r"^\| `(\w+\.py)` .*\| (\d+) \|$", PAGE, re.MULTILINE))
+    stated = dict(re.findall(r"^\| `examples/(\w+\.py)` .*\| (\d+) \|$", PAGE, re.MULTILINE))
     assert len(stated) == 6
     assert {name: lines_of(name) for name in stated} == {name: int(lines) for name, lines in stated.items()}
     rows = re.findall(r"^\| [\w ]+ \| \d+ \| (\d+) \|", PAGE, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The code on docs/how-to/inventory.md does what the page says."""
+"""The code on docs/how-to/deletions.md and incremental.md does what the pages say."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-NOTES, TICKETS = re.findall(
-    r"^```python\n(.*?)^```",
-    Path("docs/how-to/inventory.md").read_text(encoding="utf-8"),
-    re.MULTILINE | re.DOTALL,
+[NOTES], [TICKETS] = (
+    re.findall(r"^```python\n(.*?)^```", Path(page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for page in ("docs/how-to/deletions.md", "docs/how-to/incremental.md")
 )
 CONFIG = {"readers": ["ann@example.com"]}
 
 
 def load(block, name, **source):
     namespace = {"__name__": "page", **source}
-    exec(compile(block, "docs/how-to/inventory.md", "exec"), namespace)
+    exec(compile(block, "a how-to page", "exec"), namespace)
     return namespace[name]()
 
 

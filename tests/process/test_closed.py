@@ -14,7 +14,7 @@ from support.certificates import Authority
 from support.processes import ROOT, Process, start_gunicorn, start_uvicorn
 
 TOKEN = "a-token-of-this-test-0123456789"
-PAGE = (ROOT / "docs" / "how-to" / "deploying.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "closing.md").read_text(encoding="utf-8")
 COUNTING = "support.counting:Counting"
 NGINX = """
 {user} daemon off; pid {folder}/nginx.pid; error_log stderr notice;

@@ -91,7 +91,8 @@ def commands():
 
 
 def test_every_command_is_one_of_the_page_whose_commands_are_tested():
-    page = (ROOT / "docs" / "how-to" / "deploying.md").read_text(encoding="utf-8")
+    pages = [ROOT / "docs" / "how-to" / name for name in ("deploying.md", "workers.md", "celery.md")]
+    page = "".join(path.read_text(encoding="utf-8") for path in pages)
     lines = [
         shlex.split(line, comments=True)
         for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)

@@ -1,4 +1,4 @@
-"""What happens to a running sync under each server and signal: the tests behind the table in docs/how-to/deploying.md.
+"""What happens to a running sync under each server and signal: the tests behind the table in docs/reference/servers.md.
 
 In every row all documents arrive, each is counted once, and the run completes. Where the server leaves the run the time
 for it, no event comes twice either. The tests of the rows that are not here: ``test_greenlets.py`` (gevent, eventlet), ``test_forking.py``
