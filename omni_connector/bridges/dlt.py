@@ -18,6 +18,7 @@ from omni_connector.bridges.filing import (
     require_def,
     with_config,
 )
+from omni_connector.bridges.omissions import Omissions
 from omni_connector.bridges.reading import read
 from omni_connector.connector import Connector
 from omni_connector.connector_base.base import Config, Credentials
@@ -99,14 +100,16 @@ class DltConnector(Connector[Config, Credentials]):
             due=pace.is_due,
         )
         scopes: dict[str, Filing] = {}
-        with closing(read(ctx, f"dlt of {self.name}", extraction.pages)) as pages:
+        omissions = Omissions()
+        start = partial(omissions.over, extraction.pages)
+        with closing(read(ctx, f"dlt of {self.name}", start)) as pages:
             for page in pages:
                 if isinstance(page, Rows):
                     if page.resource not in scopes:
                         scopes[page.resource] = Filing(ctx, page.resource)
                     self._file(page, scopes[page.resource], source_config)
                 else:
-                    if not self._finish(page, scopes, ctx) and progress.reads_all:
+                    if not self._finish(page, scopes, ctx, omissions) and progress.reads_all:
                         whole.leave_unread()
                     progress.reached(page)
                     ctx.save_state(progress.checkpoint())
@@ -125,12 +128,16 @@ class DltConnector(Connector[Config, Credentials]):
                 elif documents:
                     filing.file(documents, permissions(row, page.resource))
 
-    def _finish(self, page: "Reached", scopes: dict[str, Filing], ctx: SyncContext) -> bool:
+    def _finish(
+        self, page: "Reached", scopes: dict[str, Filing], ctx: SyncContext, omissions: Omissions
+    ) -> bool:
         """End the listings of resources that were read to their end; False if one of them is to be read again."""
         ended = []
+        omitted = omissions.reason() if any(page.finished.values()) else ""
         for resource, is_whole in page.finished.items():
             filing = scopes.pop(resource, None) or Filing(ctx, resource)
-            ended.append(filing.finish(is_complete=is_whole and resource not in self.append_only))
+            is_complete = is_whole and resource not in self.append_only
+            ended.append(filing.finish(is_complete=is_complete, omitted=omitted))
         return all(ended)
 
 

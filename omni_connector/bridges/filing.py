@@ -102,12 +102,20 @@ class Filing:
         """Say that something of this scope was not read, so that the next run reads everything again."""
         self._inventory.unread()
 
-    def finish(self, *, is_complete: bool) -> bool:
+    def finish(self, *, is_complete: bool, omitted: str = "") -> bool:
         """End the listing of this scope; with ``is_complete``, what was not listed is deleted.
 
-        A row of which no document could be made may be any of them; then nothing is deleted. Return False if everything is
-        to be read again by the next run: for such a row, or because the deletions need approval.
+        A row of which no document could be made may be any of them; then nothing is deleted, nor where the reader has
+        ``omitted`` something. Return False if everything is to be read again by the next run: for such a row, or because the
+        deletions need approval.
         """
+        if is_complete and omitted:
+            log.warning(
+                "%sothing is deleted in this run, because what it reads with %s",
+                f"{self._scope}: n" if self._scope else "N",
+                omitted,
+            )
+            is_complete = False
         if not is_complete:
             self._inventory.unread()
             return not self._failed

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -21,6 +22,7 @@ from omni_connector.bridges.filing import (
     require_def,
     with_config,
 )
+from omni_connector.bridges.omissions import Omissions
 from omni_connector.bridges.reading import read
 from omni_connector.connector import Connector
 from omni_connector.connector_base.base import Config, Credentials
@@ -128,7 +130,9 @@ class LoaderConnector(Connector[Config, Credentials]):
         reading = LoaderReading(self, source_config, credentials, ctx.on_stop)
         document = with_config(self.document, source_config)
         permissions = with_config(self.permissions, source_config)
-        with closing(read(ctx, f"loader of {self.name}", reading.documents, ahead=DOCUMENTS_AHEAD)) as found:
+        omissions = Omissions()
+        start = partial(omissions.over, reading.documents)
+        with closing(read(ctx, f"loader of {self.name}", start, ahead=DOCUMENTS_AHEAD)) as found:
             for each in found:
                 read_so_far += 1
                 with filing.one(f"document {read_so_far}"):
@@ -138,7 +142,7 @@ class LoaderConnector(Connector[Config, Credentials]):
                 if pace.is_due():
                     ctx.save_state({"documents": read_so_far})
                     pace.begin()
-        filing.finish(is_complete=self.is_complete and not reading.skips_errors)
+        filing.finish(is_complete=self.is_complete and not reading.skips_errors, omitted=omissions.reason())
         ctx.complete(
             {"documents": read_so_far}
         )  # Without a checkpoint, the manager schedules full runs only.

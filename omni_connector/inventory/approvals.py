@@ -5,6 +5,7 @@ request. It is given as a setting of the source, or by the action ``approve_dele
 """
 
 import secrets
+import time
 from functools import partial
 from typing import Any
 
@@ -71,7 +72,9 @@ def _name(code: str) -> str:
 
 
 def _open(note: Note, *, source: str, scope: str, count: int) -> None:
-    note.update(v=VERSION, source=source, scope=scope, count=count, approved=False, used_by="")
+    note.update(
+        v=VERSION, used=time.time(), source=source, scope=scope, count=count, approved=False, used_by=""
+    )
 
 
 def _remember(note: Note, *, scope: str, code: str) -> None:

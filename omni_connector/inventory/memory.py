@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from attrs import frozen
@@ -46,6 +46,18 @@ class MemoryInventories:
             self._notes[name] = note
             return value
 
+    def names(self) -> list[str]:
+        """Return the names of all notes."""
+        with self._lock:
+            return sorted(self._notes)
+
+    def remove(self, name: str, shelves: Sequence[Shelf]) -> None:
+        """Forget a note and shelves."""
+        with self._lock:
+            self._notes.pop(name, None)
+            for shelf in shelves:
+                self._shelves.pop(shelf, None)
+
     def reader(self, shelf: Shelf) -> "MemoryReader":
         """Return what finds documents of a shelf."""
         return MemoryReader(self, shelf)
@@ -66,10 +78,22 @@ class MemoryInventories:
         with self._lock:
             return len(self._shelves.get(shelf, {}))
 
-    def held(self, shelf: Shelf, document_ids: Sequence[str]) -> set[str]:
-        """Return which are known."""
+    def release(self, shelf: Shelf, document_ids: Sequence[str], others: Sequence[Shelf]) -> set[str]:
+        """Forget what other shelves have."""
         with self._lock:
-            return self._shelves.get(shelf, {}).keys() & set(document_ids)
+            held = set()
+            for name in document_ids:
+                holding = [each for each in others if name in self._shelves.get(each, {})]
+                if holding:
+                    held.add(name)
+                    own = self._shelves.get(shelf, {}).pop(name, None)
+                    if own is None:
+                        continue
+                    for each in holding:
+                        entry = self._shelves[each][name]
+                        if not (own.sent and own.sent < entry.sent and each.source == shelf.source):
+                            self._shelves[each][name] = Entry(b"", 0, entry.seen)
+        return held
 
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
         """Return documents that were not seen."""
@@ -106,4 +130,7 @@ class MemoryReader:
         return self.storage.find(self.shelf, document_id)
 
     def written(self, changes: Changes) -> None:
+        """Nothing is kept that could be out of date."""
+
+    def altered(self, document_ids: Iterable[str]) -> None:
         """Nothing is kept that could be out of date."""

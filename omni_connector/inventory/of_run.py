@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from attrs import field, frozen
@@ -24,12 +25,15 @@ from omni_connector.inventory.standing import (
     RunFacts,
     Standing,
     begin,
+    enter_partition,
+    other_partitions,
     scope_of,
     set_basis,
     set_checkpoints,
     start_over,
 )
 from omni_connector.inventory.storage import Changes, InventoryStorage, Note, Shelf, ShelfReader
+from omni_connector.inventory.unused import remove_unused
 from omni_connector.models.codec import digest
 from omni_connector.models.events import EncodedEvent
 from omni_connector.models.json_values import JsonValue
@@ -43,6 +47,9 @@ MOST_WANTED = 100_000
 """Changed documents that are remembered until they are emitted; the oldest beyond are sent again by the next run."""
 
 PAGE = 1_000
+
+FEW = 10_000
+"""Documents that are gone whose ids are kept between counting and deleting them."""
 
 
 @frozen(kw_only=True)
@@ -91,6 +98,7 @@ class RunInventories:
         self._last_saved = digest(facts.checkpoint)
         self._beginning = threading.RLock()  # Held while the storage is asked for the first time.
         self._committing = threading.Lock()  # Held during writes, so that they stay in order.
+        self._is_entered: set[str] = set()  # Scopes of which other partitions know.
 
     def __bool__(self) -> bool:
         return bool(self._listings)
@@ -213,9 +221,15 @@ class RunInventories:
             self._pending[document_id] = mark
             return mark
 
-    def deleting(self, document_id: str, listing: Listing | None = None) -> Mark:
-        """Return what goes with a deletion that is about to be taken: in one listing, or in all."""
+    def deleting(self, document_id: str, listing: Listing | None = None) -> Mark | None:
+        """Return what goes with a deletion that is about to be taken: in one listing, or in all.
+
+        None where another scope has found the document meanwhile: it stays.
+        """
         with self._lock:
+            if listing is not None and self._is_taken_elsewhere(document_id, listing):
+                listing.changes.delete(document_id)
+                return None
             wanted = self._wanted.get(document_id)
             if wanted is not None and listing in {None, wanted[0]}:
                 del self._wanted[document_id]
@@ -224,23 +238,37 @@ class RunInventories:
             self._pending[document_id] = mark
             return mark
 
-    def release(self, listing: Listing, document_ids: list[str]) -> list[str]:
-        """Forget documents that other scopes have as well; return those that are in no other, and so are to be deleted.
+    @contextmanager
+    def releasing(self, listing: Listing, document_ids: list[str]) -> Iterator[list[str]]:
+        """Forget documents that other scopes have as well; give those that are in no other, and so are to be deleted.
 
         Another scope may have found such a document in this run, or finds it when it is listed next, or deletes it then.
+        Until the deletions were taken nothing is written: a document that another thread sends meanwhile is still known
+        to be on its way.
         """
         scopes = self._open(listing).scopes
-        with self._lock:
-            held = {name for name in document_ids if self._is_taken_elsewhere(name, listing)}
-            others = (scopes | self._listings.keys()) - {listing.scope}
-        for scope in others:
-            rest = [name for name in document_ids if name not in held]
-            if rest:
-                held |= self._storage.held(Shelf(self._facts.source, scope), rest)
-        with self._lock:
-            for name in held:
-                listing.changes.delete(name)
-        return [name for name in document_ids if name not in held]
+        with self._committing:
+            with self._lock:
+                taken = [name for name in document_ids if self._is_taken_elsewhere(name, listing)]
+                for name in taken:
+                    listing.changes.delete(name)
+                    if name in self._wanted:  # If it is not sent after all, it is known there nevertheless.
+                        self._wanted[name][0].changes.keep(name, UNKNOWN)
+                others = (scopes | self._listings.keys()) - {listing.scope}
+            rest = [name for name in document_ids if name not in taken] if taken else document_ids
+            shelves = [*(Shelf(self._facts.source, scope) for scope in others), *self._other_partitions()]
+            if rest and shelves:
+                held = self._storage.release(listing.shelf, rest, shelves)
+                self._reader(listing).written(Changes(listing.changes.run, deleted=held))
+                with self._lock:
+                    for name in held:
+                        listing.changes.delete(name)
+                    readers = [each.reader for each in self._listings.values() if each is not listing]
+                for reader in readers:
+                    if reader is not None:
+                        reader.altered(held)
+                rest = [name for name in rest if name not in held]
+            yield rest
 
     def sending(self, events: Iterable[EncodedEvent]) -> None:
         """Write, before a batch leaves, which documents it is about."""
@@ -301,6 +329,7 @@ class RunInventories:
                 self._write([(listing.shelf, changes) for listing, changes in batch])
                 for listing, changes in batch:
                     self._reader(listing).written(changes)
+            self._doubt_in_partitions(done)
             with self._lock:
                 for mark in done:
                     if self._pending.get(mark.document_id) is mark:
@@ -327,7 +356,7 @@ class RunInventories:
 
     def completed(self, checkpoint: JsonValue) -> None:
         """Forget the run: the manager has published its checkpoint. Of a partition that is not known yet."""
-        if self._listings and not self._facts.is_partition:
+        if self._listings and not self._facts.partition_of:
             try:
                 self._storage.update(self._facts.source, partial(self._forget_run, digest(checkpoint)))
             except ConnectorError as error:  # The next run recognises the checkpoint nevertheless.
@@ -347,7 +376,7 @@ class RunInventories:
 
         Args:
             listing: the scope.
-            delete: is given ids, page by page.
+            delete: is given ids, page by page; those that no other scope has are to be deleted.
         """
         standing = self._open(listing)
         self.commit()
@@ -361,7 +390,13 @@ class RunInventories:
                 f"Nothing was deleted in {name}: the inventory does not know the checkpoint that this run was given, so "
                 "this run may not have listed everything. The next run that lists everything deletes what is gone."
             )
-        found = sum(map(len, self._gone(listing)))
+        found, pages = 0, self._unseen(listing)
+        few: list[list[str]] | None = []
+        for page in pages:
+            with self.releasing(listing, page) as going:
+                found += len(going)
+            if few is not None:  # They are not listed twice.
+                few = [*few, page] if found <= FEW else None
         # A run that begins again may miss documents that it has sent itself.
         known = max(listing.known or 0, found)
         needs_approval = self._terms.limits.needs_approval(
@@ -370,7 +405,7 @@ class RunInventories:
         if needs_approval and not is_approved(self._storage, self._facts, listing.scope, found):
             code = ask(self._storage, self._facts, listing.scope, found)
             return self._withheld(name, found, known, code)
-        for page in self._gone(listing):
+        for page in self._unseen(listing) if few is None else few:
             delete(page)
         listing.is_reconciled = not listing.unread
         return ""
@@ -387,7 +422,7 @@ class RunInventories:
             f"It counts once, for at most {found} documents."
         )
 
-    def _gone(self, listing: Listing) -> Iterator[list[str]]:
+    def _unseen(self, listing: Listing) -> Iterator[list[str]]:
         after = ""
         unread = tuple(listing.unread)
         while page := self._storage.unseen(listing.shelf, listing.changes.run, after, PAGE):
@@ -398,9 +433,8 @@ class RunInventories:
                     for name in page
                     if not (name.startswith(unread) or name in self._pending or name in self._wanted)
                 ]
-            found = self.release(listing, going)
-            if found:
-                yield found
+            if going:
+                yield going
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -415,6 +449,12 @@ class RunInventories:
         return is_wanted or (
             mark is not None and mark.fingerprint is not None and listing not in mark.listings
         )
+
+    def _doubt_in_partitions(self, done: list[Mark]) -> None:
+        """Have documents sent again that another partition may have sent just before they were deleted here."""
+        deleted = {mark.document_id for mark in done if mark.fingerprint is None}
+        if deleted and (others := self._other_partitions()):
+            self._write([(shelf, Changes(0, doubted=deleted)) for shelf in others])
 
     def _doubt_elsewhere(self, document_ids: set[str]) -> None:
         """Have documents sent again that are deleted, if a scope that this run has not opened finds them later."""
@@ -436,6 +476,10 @@ class RunInventories:
             other, _ = self._wanted.pop(oldest)
             other.changes.keep(oldest, UNKNOWN)
 
+    def _other_partitions(self) -> list[Shelf]:
+        whole = self._facts.partition_of
+        return other_partitions(self._storage.note(whole), self._facts) if whole else []
+
     def _reader(self, listing: Listing) -> ShelfReader:
         if listing.reader is None:
             with self._beginning:
@@ -456,6 +500,8 @@ class RunInventories:
                     standing = self._storage.update(self._facts.source, partial(begin, facts=self._facts))
                     self._say(standing)
                     self._standing = standing
+                    for name in remove_unused(self._storage, time.time()):
+                        log.info("The inventory %r was not used for half a year, and was removed.", name)
         return self._standing
 
     def _open(self, listing: Listing) -> Standing:
@@ -470,6 +516,10 @@ class RunInventories:
                 if listing.known is None:
                     listing.known = self._storage.count(listing.shelf)
                     self._storage.update(self._facts.source, self._keep_listings)
+            if self._facts.partition_of and listing.scope not in self._is_entered:
+                enter = partial(enter_partition, facts=self._facts, scope=listing.scope)
+                self._storage.update(self._facts.partition_of, enter)
+                self._is_entered.add(listing.scope)
             return standing
 
     def _say(self, standing: Standing) -> None:

@@ -5,14 +5,20 @@ has the digest of the checkpoint with which the last run ended. A run that is gi
 
     {"v": 1, "next": 8, "valid_from": 3, "basis": ["<digest>"], "reconciled": {"<scope>": 1764460800.0},
      "asked": {"<scope>": "<code>"}, "scopes": {"<scope>": 7},
-     "runs": {"01J...": {"n": 7, "checkpoints": ["<digest>"], "whole": true, "scopes": {"<scope>": {"known": 40, "unread": [], ...}}}}}
+     "runs": {"01J...": {"n": 7, "checkpoints": ["<digest>"], "whole": true, "scopes": {"<scope>": {"known": 40, "unread": [], ...}}}},
+     "used": 1764460800.0}
+
+Of a source that is read in partitions there is a note for each partition, and one for all of them that says which there are:
+
+    {"v": 1, "used": 1764460800.0, "partition_runs": ["01J..."], "partitions": {"<source>/<key>": {"run": "01J...", "scopes": ["<scope>"]}}}
 """
 
+import time
 from typing import Any
 
 from attrs import frozen
 
-from omni_connector.inventory.storage import VERSION, Note
+from omni_connector.inventory.storage import VERSION, Note, Shelf
 from omni_connector.models.codec import digest
 from omni_connector.models.json_values import JsonValue
 
@@ -20,6 +26,9 @@ KEPT_RUNS = 16
 """A source has two runs at most at a time; what others have left behind goes."""
 
 NO_CHECKPOINT = digest(None)
+
+PARTITION_RUNS = 8
+"""A partition that had no part in the last runs of its source does not keep documents from being deleted by others."""
 
 
 @frozen(kw_only=True)
@@ -29,7 +38,7 @@ class RunFacts:
     Attributes:
         sync_run_id: id of the run.
         source: id of the source, with the key of a partition where it has one.
-        is_partition: it is one partition of a run.
+        partition_of: id of the source of which it reads one partition.
         is_full: it sends everything.
         checkpoint: what it was given.
         has_own_checkpoint: a process before this one has saved that in this run.
@@ -39,7 +48,7 @@ class RunFacts:
 
     sync_run_id: str
     source: str
-    is_partition: bool = False
+    partition_of: str = ""
     is_full: bool = True
     checkpoint: JsonValue = None
     has_own_checkpoint: bool = False
@@ -79,6 +88,7 @@ def begin(note: Note, facts: RunFacts) -> Standing:
     goes_on = run is not None and given in run["checkpoints"]
     is_trusted = goes_on or (not facts.has_own_checkpoint and given in note.get("basis", [NO_CHECKPOINT]))
     note.setdefault("v", VERSION)
+    note["used"] = time.time()
     if run is None or not is_trusted:
         run = runs[facts.sync_run_id] = {"n": _next_number(note), "checkpoints": [given], "scopes": {}}
         # A checkpoint that is not known may be in the middle of a listing: a failed run has left it, or another machine.
@@ -101,6 +111,30 @@ def begin(note: Note, facts: RunFacts) -> Standing:
         scopes=frozenset(note.get("scopes", ())),
         was_empty=was_empty,
     )
+
+
+def enter_partition(note: Note, facts: RunFacts, scope: str) -> None:
+    """Let the other partitions of a source know of a scope in this one."""
+    note.setdefault("v", VERSION)
+    note["used"] = time.time()
+    runs: list[str] = note.setdefault("partition_runs", [])
+    if facts.sync_run_id not in runs:
+        note["partition_runs"] = runs = [*runs, facts.sync_run_id][-PARTITION_RUNS:]
+    partitions: dict[str, Note] = note.setdefault("partitions", {})
+    own = partitions.setdefault(facts.source, {"scopes": []})
+    own["run"] = facts.sync_run_id
+    own["scopes"] = sorted({*own["scopes"], scope})
+    note["partitions"] = {name: each for name, each in partitions.items() if each["run"] in runs}
+
+
+def other_partitions(note: Note, facts: RunFacts) -> list[Shelf]:
+    """Return the shelves of the other partitions."""
+    return [
+        Shelf(name, scope)
+        for name, each in note.get("partitions", {}).items()
+        if name != facts.source
+        for scope in each["scopes"]
+    ]
 
 
 def scope_of(note: Note, sync_run_id: str, scope: str) -> Note:

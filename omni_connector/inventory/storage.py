@@ -5,7 +5,7 @@ release: ``VERSION`` is part of every name, and unknown fields of a note are kep
 would misunderstand needs another ``VERSION``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from attrs import define, field, frozen
@@ -94,6 +94,9 @@ class ShelfReader(Protocol):
     def written(self, changes: Changes) -> None:
         """Learn what this run has written."""
 
+    def altered(self, document_ids: Iterable[str]) -> None:
+        """Learn that another shelf may have doubted these documents."""
+
 
 class InventoryStorage(Protocol):
     """Keeps the inventories of one connector. ``close`` it. Safe to use from many threads, and after a fork.
@@ -119,6 +122,13 @@ class InventoryStorage(Protocol):
         """Let ``change`` alter a note in place, in one step with reading it; it may be called again. Return its value."""
         ...
 
+    def names(self) -> list[str]:
+        """Return the names of all notes, but those that releases without this method have written last."""
+        ...
+
+    def remove(self, name: str, shelves: Sequence[Shelf]) -> None:
+        """Forget a note, and all documents of some shelves."""
+
     def reader(self, shelf: Shelf) -> ShelfReader:
         """Return what finds documents of a shelf for one run; it may keep what it has read."""
         ...
@@ -130,8 +140,13 @@ class InventoryStorage(Protocol):
         """Return how many documents are known."""
         ...
 
-    def held(self, shelf: Shelf, document_ids: Sequence[str]) -> set[str]:
-        """Return those of the documents that are known."""
+    def release(self, shelf: Shelf, document_ids: Sequence[str], others: Sequence[Shelf]) -> set[str]:
+        """Forget those of the documents that are on any of the other shelves, too; return them.
+
+        In one step for each document: of two shelves that release it at the same time, the second one does not. Where this shelf
+        has sent the document later than another, or both in one run, the other's version is doubted: the manager may not have
+        it. Runs of another source, which a partition is, have numbers of their own: there it always is.
+        """
         ...
 
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:

@@ -1,8 +1,10 @@
 """The inventories of several machines: Redis, by the extra ``[redis]``.
 
 A shelf is spread over 8,192 hashes by a checksum of the id, so that Redis keeps each of them packed, as it does with small
-hashes: a million documents take a fifth of what they would in one. A run reads such a hash as a whole when it first needs one
-of its documents, and keeps what it needs of it: so asking costs a round trip for a hundred documents, not for each.
+hashes: a million documents take a fifth of what they would in one. A run reads such hashes as a whole when it first needs one
+of their documents, and keeps what it needs of them: so asking costs a round trip for some hundred documents, not for each. Where
+a shelf has few documents, more hashes are read and listed at once: a round trip for each of 64 nearly empty hashes made a small
+source take seconds.
 """
 
 import hashlib
@@ -10,8 +12,8 @@ import struct
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from itertools import compress, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -32,7 +34,17 @@ BUCKETS = 8192
 CHUNK = 500
 """Documents in one script, which takes less than a millisecond: Redis does nothing else meanwhile."""
 
-BUCKETS_AT_ONCE = 64
+MOST_BUCKETS = 1024
+"""In one call. Redis looks through so many empty ones in 0.3 ms."""
+
+LISTED = 8_000
+"""Documents that one script looks through, in some milliseconds, before it returns how far it has come."""
+
+RELEASED = 5_000
+"""Look-ups in one script."""
+
+FEW, MANY = 250, 1_000
+"""Documents in one answer: with fewer, the next call asks for twice as many buckets; with more, for half as many."""
 
 CACHED_BYTES = 64 * 1024 * 1024
 
@@ -58,12 +70,14 @@ end
 """
 
 UNSEEN = """
-local found, run = {}, tonumber(ARGV[1])
-for _, key in ipairs(KEYS) do
+local found, run, left = {0}, tonumber(ARGV[1]), tonumber(ARGV[2])
+for done, key in ipairs(KEYS) do
   local fields = redis.call('HGETALL', key)
   for i = 1, #fields, 2 do
     if struct.unpack('>I4', fields[i + 1]) < run then table.insert(found, fields[i]) end
   end
+  found[1], left = done, left - #fields / 2
+  if left <= 0 then break end
 end
 return found
 """
@@ -74,9 +88,35 @@ for _, key in ipairs(KEYS) do count = count + redis.call('HLEN', key) end
 return count
 """
 
+RELEASE = """
+local comparable, held, each = ARGV[1], {}, #KEYS / (#ARGV - 1)
+for i = 2, #ARGV do
+  local id, first, is_held = ARGV[i], (i - 2) * each + 1, false
+  local own = redis.call('HGET', KEYS[first], id)
+  local sent = own and struct.unpack('>I4', own, 5)
+  for other = 1, each - 1 do
+    local key = KEYS[first + other]
+    local value = redis.call('HGET', key, id)
+    if value then
+      is_held = true
+      local is_later = own and sent > 0 and sent < struct.unpack('>I4', value, 5)
+      if own and not (is_later and string.sub(comparable, other, other) == 'y') then
+        redis.call('HSET', key, id, string.sub(value, 1, 4) .. '\\0\\0\\0\\0')
+      end
+    end
+  end
+  if is_held then
+    redis.call('HDEL', KEYS[first], id)
+    table.insert(held, id)
+  end
+end
+return held
+"""
+
 REPLACE = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SADD', KEYS[2], ARGV[3])
 return 1
 """
 
@@ -103,6 +143,7 @@ class RedisInventories:
         self._write = self._redis.register_script(WRITE)
         self._unseen = self._redis.register_script(UNSEEN)
         self._count = self._redis.register_script(COUNT)
+        self._release = self._redis.register_script(RELEASE)
         self._replace = self._redis.register_script(REPLACE)
 
     def note(self, name: str) -> Note:
@@ -115,8 +156,25 @@ class RedisInventories:
             before, note = self._note(name)
             value = change(note)
             with reached("inventory", self.label):
-                if self._replace([f"{self._prefix}note/{name}"], [before, encode(note)]):
+                if self._replace(
+                    [f"{self._prefix}note/{name}", f"{self._prefix}notes"], [before, encode(note), name]
+                ):
                     return value
+
+    def names(self) -> list[str]:
+        """Return the names of all notes."""
+        with reached("inventory", self.label):
+            found: Any = self._redis.smembers(f"{self._prefix}notes")
+        return sorted(name.decode() for name in found)
+
+    def remove(self, name: str, shelves: Sequence[Shelf]) -> None:
+        """Forget a note and shelves; Redis frees the memory beside its work."""
+        with reached("inventory", self.label):
+            for shelf in shelves:
+                for first in range(0, BUCKETS, MOST_BUCKETS):
+                    self._redis.unlink(*self._keys(shelf, range(first, first + MOST_BUCKETS)))
+            self._redis.delete(f"{self._prefix}note/{name}")
+            self._redis.srem(f"{self._prefix}notes", name)
 
     def reader(self, shelf: Shelf) -> "RedisReader":
         """Return what finds documents of a shelf."""
@@ -137,36 +195,45 @@ class RedisInventories:
         """Count documents."""
         with reached("inventory", self.label):
             return sum(
-                int(self._count([self._key(shelf, bucket) for bucket in range(first, first + 1024)]))
-                for first in range(0, BUCKETS, 1024)
+                int(self._count(self._keys(shelf, range(first, first + MOST_BUCKETS))))
+                for first in range(0, BUCKETS, MOST_BUCKETS)
             )
 
-    def held(self, shelf: Shelf, document_ids: Sequence[str]) -> set[str]:
-        """Return which are known, in one round trip."""
-        calls = self._redis.pipeline(transaction=False)
-        for name in document_ids:
-            calls.hexists(self._key(shelf, bucket_of(name)), name)
-        with reached("inventory", self.label):
-            return set(compress(document_ids, calls.execute()))
+    def release(self, shelf: Shelf, document_ids: Sequence[str], others: Sequence[Shelf]) -> set[str]:
+        """Forget what other shelves have, some thousand look-ups at a time."""
+        held: set[str] = set()
+        comparable = "".join("y" if each.source == shelf.source else "n" for each in others)
+        step = max(1, RELEASED // (len(others) + 1))
+        for first in range(0, len(document_ids), step):
+            names = document_ids[first : first + step]
+            keys = [self._key(each, bucket_of(name)) for name in names for each in (shelf, *others)]
+            with reached("inventory", self.label):
+                found: Any = self._release(keys, [comparable, *names])
+            held |= {name.decode() for name in found}
+        return held
 
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
         """Return documents that were not seen: those of whole buckets, in their order."""
         found: list[str] = []
         first = bucket_of(after) + 1 if after else 0
+        asked = MOST_BUCKETS
         while first < BUCKETS and len(found) < limit:
-            last = min(first + BUCKETS_AT_ONCE, BUCKETS)
-            keys = [self._key(shelf, bucket) for bucket in range(first, last)]
+            keys = self._keys(shelf, range(first, min(first + asked, BUCKETS)))
             with reached("inventory", self.label):
-                names: Any = self._unseen(keys, [run])
+                answer: Any = self._unseen(keys, [run, LISTED])
+            done, *names = answer
             found += [name.decode() for name in names]
-            first = last
+            first += done
+            asked = min(MOST_BUCKETS, 2 * done)
         return found
 
-    def bucket(self, shelf: Shelf, bucket: int) -> dict[bytes, bytes]:
-        """Return ids and values of one bucket."""
+    def buckets(self, shelf: Shelf, buckets: Sequence[int]) -> list[dict[bytes, bytes]]:
+        """Return ids and values of some buckets, in one round trip."""
+        calls = self._redis.pipeline(transaction=False)
+        for key in self._keys(shelf, buckets):
+            calls.hgetall(key)
         with reached("inventory", self.label):
-            found: Any = self._redis.hgetall(self._key(shelf, bucket))
-        return dict(found)
+            return calls.execute()
 
     def close(self) -> None:
         """Close the connections."""
@@ -180,6 +247,9 @@ class RedisInventories:
     def _key(self, shelf: Shelf, bucket: int) -> str:
         return f"{self._prefix}{number_of(self._namespace, shelf):x}/{bucket:x}"
 
+    def _keys(self, shelf: Shelf, buckets: Iterable[int]) -> list[str]:
+        return [self._key(shelf, bucket) for bucket in buckets]
+
 
 class RedisReader:
     """Finds documents of one shelf for one run; implements ``ShelfReader``.
@@ -190,11 +260,11 @@ class RedisReader:
     def __init__(self, storage: RedisInventories, shelf: Shelf) -> None:
         self._storage = storage
         self._shelf = shelf
-        self._lock = (
-            threading.Lock()
-        )  # Held while a bucket is read, so that what is written meanwhile comes after it.
+        # Held while buckets are read, so that what is written meanwhile comes after it.
+        self._lock = threading.Lock()
         self._buckets: OrderedDict[int, bytearray] = OrderedDict()
         self._size = 0
+        self._asked = 64  # Buckets in the next call.
 
     def find(self, document_id: str) -> Entry | None:
         """Return a document."""
@@ -217,18 +287,33 @@ class RedisReader:
                         records, kind, _hash(name.encode()), value or changes.run.to_bytes(4, "big")
                     )
 
+    def altered(self, document_ids: Iterable[str]) -> None:
+        """Read their buckets anew when they are needed."""
+        with self._lock:
+            for name in document_ids:
+                self._size -= len(self._buckets.pop(bucket_of(name), b""))
+
     def _records(self, bucket: int) -> bytearray:
         records = self._buckets.get(bucket)
-        if records is None:
-            found = self._storage.bucket(self._shelf, bucket)
-            records = bytearray().join(_hash(name) + _padded(value) for name, value in found.items())
-            self._buckets[bucket] = records
-            self._size += len(records)
-            while self._size > CACHED_BYTES and len(self._buckets) > 1:
-                self._size -= len(self._buckets.popitem(last=False)[1])
-        else:
+        if records is not None:
             self._buckets.move_to_end(bucket)
-        return records
+            return records
+        last = min(bucket + self._asked, BUCKETS)
+        missing = [bucket, *(each for each in range(bucket + 1, last) if each not in self._buckets)]
+        found = self._storage.buckets(self._shelf, missing)
+        for number, entries in zip(missing, found, strict=True):
+            records = bytearray().join(_hash(name) + _padded(value) for name, value in entries.items())
+            self._buckets[number] = records
+            self._size += len(records)
+        documents = sum(map(len, found))
+        if documents < FEW and len(missing) > self._asked // 2:
+            self._asked = min(MOST_BUCKETS, self._asked * 2)
+        elif documents > MANY:
+            self._asked = max(1, self._asked // 2)
+        self._buckets.move_to_end(bucket)
+        while self._size > CACHED_BYTES and len(self._buckets) > 1:
+            self._size -= len(self._buckets.popitem(last=False)[1])
+        return self._buckets[bucket]
 
 
 def bucket_of(document_id: str) -> int:

@@ -1,7 +1,7 @@
 """The inventories of one machine: a SQLite file."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,6 +77,25 @@ class SqliteInventories:
             connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, encode(note)))
         return value
 
+    def names(self) -> list[str]:
+        """Return the names of all notes."""
+        start = len(self._namespace)
+        with self._reader.opened() as connection:
+            rows = connection.execute(
+                "SELECT substr(name, ?) FROM notes WHERE substr(name, 1, ?) = ? ORDER BY name",
+                (start + 1, start, self._namespace),
+            )
+            return [row[0] for row in rows]
+
+    def remove(self, name: str, shelves: Sequence[Shelf]) -> None:
+        """Forget a note and shelves in one transaction; the file keeps its size, for the documents of others."""
+        with self._writer.writing() as connection:
+            connection.execute("DELETE FROM notes WHERE name = ?", (self._namespace + name,))
+            for shelf in shelves:
+                connection.execute(
+                    "DELETE FROM documents WHERE shelf = ?", (number_of(self._namespace, shelf),)
+                )
+
     def reader(self, shelf: Shelf) -> "SqliteReader":
         """Return what finds documents of a shelf."""
         return SqliteReader(self._reader, number_of(self._namespace, shelf))
@@ -105,11 +124,23 @@ class SqliteInventories:
             row = connection.execute("SELECT COUNT(*) FROM documents WHERE shelf = ?", (number,)).fetchone()
         return int(row[0])
 
-    def held(self, shelf: Shelf, document_ids: Sequence[str]) -> set[str]:
-        """Return which are known."""
+    def release(self, shelf: Shelf, document_ids: Sequence[str], others: Sequence[Shelf]) -> set[str]:
+        """Forget what other shelves have, in one transaction."""
         number = number_of(self._namespace, shelf)
-        with self._reader.opened() as connection:
-            return {name for name in document_ids if connection.execute(FIND, (number, name)).fetchone()}
+        numbered = [(number_of(self._namespace, each), each.source == shelf.source) for each in others]
+        held = set()
+        with self._writer.writing() as connection:
+            for name in document_ids:
+                own = connection.execute(FIND, (number, name)).fetchone()
+                for other, is_comparable in numbered:
+                    found = connection.execute(FIND, (other, name)).fetchone()
+                    if found is None:
+                        continue
+                    held.add(name)
+                    if own is not None and not (own[1] and own[1] < found[1] and is_comparable):
+                        connection.execute(DOUBT, (other, name))
+            connection.executemany(DELETE, [(number, name) for name in sorted(held)])
+        return held
 
     def unseen(self, shelf: Shelf, run: int, after: str, limit: int) -> list[str]:
         """Return documents that were not seen."""
@@ -159,4 +190,7 @@ class SqliteReader:
         return None if row is None else Entry._make(row)
 
     def written(self, changes: Changes) -> None:
+        """Nothing is kept that could be out of date."""
+
+    def altered(self, document_ids: Iterable[str]) -> None:
         """Nothing is kept that could be out of date."""

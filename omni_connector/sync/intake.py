@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 TRUNCATED = "its text is longer than the manager takes (5 MiB; 2 MiB before 3 June 2026) and was cut"
 DECODED = "its text is not UTF-8 and was taken as windows-1252"
 
+DELETIONS_AT_ONCE = 50
+"""Found by a listing: so many are taken before it waits for room. Meanwhile no inventory is written."""
+
 PRIVATE = "a document that no user can find"
 
 
@@ -44,6 +48,7 @@ class Intake:
     def __init__(self, run: RunParts) -> None:
         self._run = run
         self._delivery = run.delivery
+        self._order = threading.Lock()  # Held while an event is marked and gets its place among the others.
         self.emitted = 0
         self.deleted = 0
 
@@ -66,19 +71,17 @@ class Intake:
             require_one_content(document)
         info = run.info
         event = encode_upsert(kind, document, sync_run_id=info.sync_run_id, source_id=info.source_id)
-        if run.inventories:
-            event.mark = run.inventories.emitting(document.external_id)
         if PRIVATE not in run.said and _is_private(document):
             self._mention_private(document)
         if content is None:
-            has_room = self._delivery.put(event)
+            has_room = self._take(event)
         elif _is_in_memory(document):
             self._delivery.check()  # Before anything is uploaded.
             payload = payload_of(document)
-            has_room = self._delivery.put(event, self._upload(payload, document), payload.buffered_bytes)
+            has_room = self._take(event, self._upload(payload, document), payload.buffered_bytes)
         else:
             pending = PendingContent()
-            self._delivery.put(event, pending)
+            self._take(event, pending)
             return partial(self._read_content, document, pending)
         self.emitted += 1
         run.ledger.read()
@@ -93,9 +96,12 @@ class Intake:
         """Take a deletion that a listing has found, or the connector itself; otherwise as ``put``."""
         run, info = self._run, self._run.info
         event = encode_delete(document_id, sync_run_id=info.sync_run_id, source_id=info.source_id)
-        if run.inventories:
-            event.mark = run.inventories.deleting(document_id, listing)
-        rest = self.put("emit_deleted", event)
+        with self._order:
+            if run.inventories:
+                event.mark = run.inventories.deleting(document_id, listing)
+                if event.mark is None:
+                    return None
+            rest = self.put("emit_deleted", event)
         self.deleted += 1
         return rest
 
@@ -103,7 +109,7 @@ class Intake:
         """Delete a document that the manager may have, and no other."""
         inventories = self._run.inventories
         if inventories.knows(listing, document_id):
-            self._delete_all(listing, inventories.release(listing, [document_id]))
+            self._delete_all(listing, [document_id])
 
     def finish(self, listing: Listing) -> None:
         """Delete what a complete listing has not found."""
@@ -150,9 +156,21 @@ class Intake:
         return self._run.ledger.take_refused()
 
     def _delete_all(self, listing: Listing, document_ids: list[str]) -> None:
-        for document_id in document_ids:
-            if self.delete(document_id, listing) is not None:
-                self.wait_for_room()
+        for first in range(0, len(document_ids), DELETIONS_AT_ONCE):
+            chunk = document_ids[first : first + DELETIONS_AT_ONCE]
+            with self._run.inventories.releasing(listing, chunk) as going:
+                for document_id in going:
+                    self.delete(document_id, listing)
+            self.wait_for_room()
+
+    def _take(self, event: EncodedEvent, upload: Pending[str] | None = None, content_bytes: int = 0) -> bool:
+        """Take an upsert; what the inventories expect is in the order of the events, whichever threads emit."""
+        inventories = self._run.inventories
+        if not inventories:
+            return self._delivery.put(event, upload, content_bytes)
+        with self._order:
+            event.mark = inventories.emitting(event.document_id)
+            return self._delivery.put(event, upload, content_bytes)
 
     def _read_content(self, document: Document, pending: PendingContent) -> None:
         """Read a file that was given as content, and begin to send it."""

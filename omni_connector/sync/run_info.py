@@ -178,7 +178,7 @@ class RunInfo:
         return RunFacts(
             sync_run_id=self.sync_run_id,
             source=f"{self.source_id}/{partition}" if partition else self.source_id,
-            is_partition=bool(partition),
+            partition_of=self.source_id if partition else "",
             is_full=self.mode is SyncMode.FULL,
             checkpoint=self.checkpoint,
             has_own_checkpoint=self.has_own_checkpoint,

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from flask import Flask, request
 from support.postgres import PostgresServer
+from support.unprivileged import heed_modes
 
 from omni_connector import Document
 from omni_connector.bridges.dlt import DltConnector
@@ -189,6 +190,7 @@ class Files(DltConnector):
     version = "1.0.0"
 
     def source(self, config, credentials):
+        heed_modes()
         return filesystem(config["url"], file_glob="**/*.txt")
 
     def document(self, row, resource):
@@ -208,5 +210,10 @@ def test_a_folder_is_read_whole_each_time(run_sync, tmp_path):
     }
     (folder / "boat.txt").write_text("Changed")
     (folder / "sea/wave.txt").unlink()
+    (folder / "sea").chmod(0)
+    closed = run_sync(Files(), mode="incremental")
+    (folder / "sea").chmod(0o700)
+    assert (set(closed.documents), closed.deletions) == ({"boat.txt"}, [])
+    (folder / "boat.txt").write_text("Changed again")
     second = run_sync(Files(), mode="incremental")
     assert (set(second.documents), second.deletions) == ({"boat.txt"}, ["sea/wave.txt"])

@@ -25,10 +25,13 @@ from omni_connector.bridges.loaders import LoaderConnector
 from omni_connector.local import LocalManager
 from omni_connector.testing import run_sync
 
+sys.path.insert(0, TESTS)
+from support.unprivileged import heed_modes
+
 
 def directory(folder):
     from langchain_community.document_loaders import DirectoryLoader, TextLoader
-    return DirectoryLoader(folder, glob="*.md", loader_cls=TextLoader)
+    return DirectoryLoader(folder, glob="**/*.md", loader_cls=TextLoader)
 
 def table(folder):
     from langchain_community.document_loaders import CSVLoader
@@ -41,6 +44,10 @@ def page(folder):
 def files(folder):
     from llama_index.core import SimpleDirectoryReader
     return SimpleDirectoryReader(folder, required_exts=[".md"], raise_on_error=True)
+
+def files_below(folder):
+    from llama_index.core import SimpleDirectoryReader
+    return SimpleDirectoryReader(folder, required_exts=[".md"], recursive=True, raise_on_error=True)
 
 def careless(folder):
     from llama_index.core import SimpleDirectoryReader
@@ -59,6 +66,7 @@ class Loaders(LoaderConnector):
     name = "loaders"
     version = "1.0.0"
     def loader(self, config, credentials):
+        heed_modes()
         return globals()[config["loader"]](config["folder"])
 
 
@@ -67,6 +75,23 @@ def write(folder):
         Path(folder, f"{name}.md").write_text(f"text of {name}")
     Path(folder, "table.csv").write_text("id,name\\n1,Ann\\n2,Ben\\n")
     Path(folder, "page.html").write_text("<title>A page</title><p>Some text</p>")
+
+
+def closed(data, folder):
+    # What loaders delete that pass over a folder in which a file is gone, and when they may list it again.
+    Path(folder, "sea").mkdir()
+    found = []
+    with LocalManager(data + "/closed", schedule=False) as manager:
+        for loader in ("directory", "files_below"):
+            for name in ("tide", "wave"):
+                Path(folder, "sea", name + ".md").write_text(name)
+            more = {"timeout_seconds": 250, "manager": manager, "source_id": loader}
+            run_sync(Loaders(), config={"loader": loader, "folder": folder}, **more)
+            Path(folder, "sea", "wave.md").unlink()
+            for mode in (0, 0o700):
+                Path(folder, "sea").chmod(mode)
+                found.append(run_sync(Loaders(), mode="incremental", **more).deletions)
+    return found
 
 
 def example(data, folder):
@@ -94,6 +119,7 @@ def main(data, folder):
                 for each in runs
             ]
     found["example"] = example(data, folder)
+    found["closed"] = closed(data, folder)
     print("FOUND " + json.dumps(found))
 
 main(*sys.argv[1:])
@@ -103,7 +129,7 @@ main(*sys.argv[1:])
 def runs_in(python, *folders):
     """Return what each loader gives in three runs: at first, unchanged, and with one file changed and another gone."""
     program = folders[0] / "program.py"
-    program.write_text(PROGRAM)
+    program.write_text(PROGRAM.replace("TESTS", repr(str(ROOT / "tests"))))
     done = subprocess.run(
         [str(python), str(program), *map(str, folders)],
         capture_output=True,
@@ -137,4 +163,6 @@ def test_loaders_and_readers_are_read_with_ids_that_stay(shared_folder, tmp_path
     assert [len(run[2]) for run in runs["page"]] == [1, 0, 0]
     assert [len(run[2]) for run in runs["flat"]] == [1, 0, 1]
     assert [(len(run[2]), len(run[3])) for run in runs["strings"]] == [(3, 0), (0, 0), (1, 2)]
+    gone = [f"{folder}/sea/wave.md"]
+    assert runs["closed"] == [[], gone, [], gone]
     assert runs["example"] == ["completed", {f"{folder}/{name}.md": ["ann@example.com"] for name in "abc"}]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import signal
 
 import pytest
 from support.forked_commands import ForkedCommands
+from support.redis_server import RedisServer
 
 from omni_connector.local import LocalManager
 
@@ -19,12 +21,14 @@ TARGET = "tests/support/interrupted.py:Interrupted"
 class Interrupting:
     """Runs syncs, and kills some of them."""
 
-    def __init__(self, folder, seed):
+    def __init__(self, folder, seed, inventory):
+        self.inventory = inventory
         self.commands = ForkedCommands(folder)
         self.chance = random.Random(seed)
         self.data = folder / "data"
         self.file = folder / "source.json"
         self.source = {}
+        self.wanted_kills = 25 if inventory.startswith("redis:") else 50
         self.kills = 0
         self.resumed = 0
         self.failed = 0
@@ -46,7 +50,7 @@ class Interrupting:
     def sync(self, mode, kill=""):
         """Run a sync; return whether it came to its end."""
         arguments = ["run", TARGET, "--data", str(self.data), "--set", f"file={self.file}", "--mode", mode]
-        status, output = self.commands.run(*arguments, KILL=kill)
+        status, output = self.commands.run(*arguments, KILL=kill, OMNI_INVENTORY=self.inventory)
         self.resumed += "Resuming" in output
         if status == -signal.SIGKILL:
             self.kills += 1
@@ -87,25 +91,23 @@ class Interrupting:
             return len(manager.events(manager.runs(source.id)[-1].id))
 
 
-@pytest.fixture
-def interrupting(tmp_path):
-    made = []
-
-    def make(seed):
-        made.append(Interrupting(tmp_path, seed))
-        return made[0]
-
-    yield make
-    for each in made:
-        each.commands.close()
+@pytest.fixture(params=["sqlite", "redis"])
+def interrupting(request, tmp_path):
+    with contextlib.ExitStack() as stack:
+        place = f"sqlite://{tmp_path / 'inventory.sqlite3'}"
+        if request.param == "redis":
+            place = stack.enter_context(RedisServer(tmp_path)).url
+        world = Interrupting(tmp_path, 1, place)
+        stack.callback(world.commands.close)
+        yield world
 
 
-def interrupt(world, kills):
-    """Kill so many processes; look at the result after each sync that comes to its end."""
+def interrupt(world):
+    """Kill processes; look at the result after each sync that comes to its end."""
     world.change()
     world.change()
     assert world.sync("full")
-    while world.kills < kills:
+    while world.kills < world.wanted_kills:
         mode = world.chance.choice(["incremental", "incremental", "full"])
         is_moving = world.chance.random() < 0.7
         world.change()
@@ -124,5 +126,6 @@ def interrupt(world, kills):
 
 
 @pytest.mark.slow
-def test_fifty_random_interruptions_leave_exactly_what_is_in_the_source(interrupting):
-    interrupt(interrupting(seed=1), kills=50)
+def test_random_interruptions_leave_exactly_what_is_in_the_source(interrupting):
+    interrupt(interrupting)
+    assert interrupting.kills >= interrupting.wanted_kills

@@ -5,6 +5,11 @@ from __future__ import annotations
 from support.inventory_source import document
 
 from omni_connector import Connector, ErrorLimits, Partition
+from omni_connector.inventory.memory import MemoryInventories
+from omni_connector.inventory.of_run import InventoryTerms, RunInventories
+from omni_connector.inventory.standing import PARTITION_RUNS, RunFacts
+from omni_connector.inventory.storage import Changes, Shelf
+from omni_connector.models.events import encode_delete, encode_upsert
 
 
 class Drives(Connector):
@@ -119,3 +124,68 @@ def test_partitions_itself_has_no_inventory(run_sync):
     result = run_sync(Listing({}))
     assert result.status == "failed"
     assert "open an inventory in sync_partition()" in result.error
+
+
+def test_a_document_that_moves_to_another_partition_stays(run_sync):
+    drives = {"one": {f"one-{number}": 1 for number in range(8)}, "two": {"x": 1}}
+    connector = Drives(drives)
+    connector.partition_workers = 1
+    run_sync(connector)
+    for old, new in (("one", "two"), ("two", "one")):  # The partition that is read first, and the other.
+        drives[new]["one-0"] = drives[old].pop("one-0")
+        result = run_sync(connector, mode="incremental")
+        # A deletion before the creation is right, too; one after it would lose the document.
+        assert [each["type"] for each in result.events][-1] == "document_created"
+        assert "one-0" in result.index
+        # Which of two partitions has sent it last is not known, so that it may be sent once more.
+        assert set(run_sync(connector, mode="incremental").documents) <= {"one-0"}
+        assert run_sync(connector, mode="incremental").events == []
+    del drives["one"]["one-0"]
+    assert run_sync(connector, mode="incremental").deletions == ["one-0"]
+
+
+def test_a_document_that_is_deleted_while_another_partition_sends_it_is_sent_again():
+    storage = MemoryInventories()
+    runs = {
+        key: RunInventories(
+            RunFacts(sync_run_id="run-1", source=f"s/{key}", partition_of="s"),
+            InventoryTerms(storage=storage),
+        )
+        for key in ("one", "two")
+    }
+    listings = {key: run.listing("", b"") for key, run in runs.items()}
+    event = encode_delete("a", sync_run_id="run-1", source_id="s")
+    sent = encode_upsert("document_created", document("a"), sync_run_id="run-1", source_id="s")
+    for key in ("one", "two"):
+        runs[key].see(listings[key], "other")
+    with runs["one"].releasing(listings["one"], ["a"]) as going:
+        assert going == ["a"]
+        event.mark = runs["one"].deleting("a", listings["one"])
+    runs["two"].is_changed(listings["two"], "a", b"1" * 12)
+    sent.mark = runs["two"].emitting("a")
+    for run, each in ((runs["two"], sent), (runs["one"], event)):
+        run.sending([each])
+        run.accepted([each])
+        run.close()
+    assert storage.find(Shelf("s/two"), "a").fingerprint == b""
+
+
+def test_partitions_that_are_read_no_more_keep_no_document_from_being_deleted():
+    storage = MemoryInventories()
+
+    def gone(run, *partitions):
+        """Return whether the last of the partitions deletes a document that it does not find."""
+        for key in partitions:
+            facts = RunFacts(sync_run_id=run, source=f"s/{key}", partition_of="s")
+            inventories = RunInventories(facts, InventoryTerms(storage=storage))
+            listing = inventories.listing("", b"")
+            inventories.see(listing, "other")
+        with inventories.releasing(listing, ["a"]) as going:
+            return bool(going)
+
+    storage.write([(Shelf("s/old"), Changes(1, kept={"a": b"1" * 12}))])
+    assert not gone("run-0", "old", "new")
+    assert not gone("run-1", "new")
+    for number in range(2, PARTITION_RUNS):
+        gone(f"run-{number}", "new")
+    assert gone("run-last", "new")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.inventory_source import lister
+from support.inventory_source import document, lister
+
+from omni_connector.inventory.memory import MemoryInventories
+from omni_connector.inventory.of_run import InventoryTerms
 
 
 def listing(**scopes):
@@ -81,3 +84,75 @@ def test_documents_that_have_moved_need_no_approval(source):
     moved(ctx, None)
     assert ctx.errors == []
     run.close()
+
+
+class Meanwhile(MemoryInventories):
+    """Lets something happen in the middle of a deletion, as another thread would."""
+
+    then = None
+
+    def release(self, *args):
+        found = super().release(*args)
+        then, self.then = self.then, None
+        if then is not None:
+            then()
+        return found
+
+
+def test_a_document_that_another_thread_sends_while_its_old_scope_deletes_stays(source):
+    storage = Meanwhile()
+    source.terms = InventoryTerms(storage=storage)
+    source.run(listing(one="a b c", two="d e f"), mode="full")
+
+    def step(ctx, _):
+        def send():
+            assert ctx.inventory("two").changed("a", 2)
+            ctx.emit(document("a"))
+
+        one = ctx.inventory("one")
+        one.seen("b")
+        one.seen("c")
+        storage.then = send
+        one.finish()
+
+    assert source.run(step) == [("created", "a")]
+    assert source.run(listing(two="d e f", one="b c")) == [("deleted", "a")]
+
+
+def test_what_another_thread_has_delivered_while_deletions_waited_for_room_stays(moving, monkeypatch):
+    monkeypatch.setattr("omni_connector.sync.intake.DELETIONS_AT_ONCE", 1)
+
+    def step(ctx, _):
+        waits = []
+
+        def wait_for_room(intake):
+            waits.append(intake)
+            if len(waits) == 1:
+                assert ctx.inventory("two").changed("b", 2)
+                ctx.emit(document("b"))
+                ctx.flush()
+
+        monkeypatch.setattr("omni_connector.sync.intake.Intake.wait_for_room", wait_for_room)
+        one = ctx.inventory("one")
+        one.seen("c")
+        one.finish()
+
+    assert moving.run(step) == [("deleted", "a"), ("created", "b")]
+
+
+def test_a_document_that_is_not_sent_from_its_new_scope_after_all_is_still_known(moving):
+    def step(ctx, _):
+        ctx.inventory("two").changed("a", 2)
+        listing(one="b c")(ctx, _)
+
+    assert moving.run(step) == []
+    assert moving.run(listing(two="d e f", one="b c")) == [("deleted", "a")]
+
+
+def test_a_document_that_moves_back_with_its_old_version_after_an_interruption_is_sent_again(moving):
+    ctx, run = moving.open()
+    lister({"a": 1, "b": 1, "c": 1, "d": 2}, finish=False)(ctx, ctx.inventory("one"))
+    ctx.flush()
+    run.close()  # The manager has version 2 of it, and scope two, which was not listed, knows version 1.
+    assert moving.run(listing(one="a b c", two="d e f")) == [("created", "d")]
+    assert moving.run(listing(one="a b c", two="d e f")) == []

@@ -86,10 +86,49 @@ def test_each_change_does_what_it_says_and_nothing_to_what_is_not_known(storage)
     assert storage.count(SHELF) == 3
 
 
-def test_it_says_which_of_some_documents_are_known(storage):
-    write(storage, 1, kept={"a": V1, "é\n/": b""})
-    assert storage.held(SHELF, ["b", "é\n/", "a"]) == {"a", "é\n/"}
-    assert storage.held(Shelf("source-2"), ["a"]) == set()
+def test_a_shelf_forgets_what_another_one_has_and_the_other_keeps_it(storage):
+    two, three = Shelf("source-1", "two"), Shelf("source-1", "three")
+    write(storage, 1, kept={"a": V1, "é\n/": b"", "b": V1})
+    write(storage, 1, shelf=two, kept={"a": V2})
+    write(storage, 1, shelf=three, kept={"é\n/": V2, "c": V2})
+    assert storage.release(SHELF, ["b", "é\n/", "a", "c"], [two, three]) == {"a", "é\n/", "c"}
+    assert (all_unseen(storage, 9), storage.count(two), storage.count(three)) == (["b"], 1, 2)
+    assert storage.release(two, ["a"], [SHELF, three]) == set()
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "source", "is_doubted"),
+    [
+        (2, 1, "source-1", True),
+        (2, 2, "source-1", True),
+        (1, 2, "source-1", False),
+        (1, 2, "source-1/key", True),
+    ],
+)
+def test_the_version_of_another_shelf_is_doubted_where_it_may_not_be_the_last_that_was_sent(
+    storage, own, other, source, is_doubted
+):
+    two = Shelf(source, "two")
+    write(storage, own, kept={"a": V1})
+    write(storage, other, shelf=two, kept={"a": V2, "b": V2})
+    write(storage, 9, shelf=two, seen=["a"])
+    reader = storage.reader(two)
+    assert reader.find("a") == Entry(V2, other, 9)
+    assert storage.release(SHELF, ["a", "b"], [two]) == {"a", "b"}
+    reader.altered(["a"])
+    assert reader.find("a") == (Entry(b"", 0, 9) if is_doubted else Entry(V2, other, 9))
+    assert find(storage, "b", two) == Entry(V2, other, other)
+
+
+def test_what_was_removed_is_gone_and_nothing_else(storage):
+    other = Shelf("source-2")
+    for shelf in (SHELF, other):
+        write(storage, 1, shelf=shelf, kept=dict.fromkeys("abc", V1))
+        storage.update(shelf.source, lambda note: note.update(n=1))
+    assert storage.names() == ["source-1", "source-2"]
+    storage.remove("source-1", [SHELF])
+    assert (storage.names(), storage.note("source-1")) == (["source-2"], {})
+    assert (storage.count(SHELF), storage.count(other)) == (0, 3)
 
 
 def test_a_run_that_is_over_does_not_take_back_that_a_later_one_has_seen_a_document(storage):

@@ -49,9 +49,12 @@ class ForkedCommands:
 
 def serve(requests):
     """Fork for each request; one thread, or forking would not be safe."""
+    import redis  # noqa: F401
+
     import omni_connector.cli.local_run
     import omni_connector.cli.main
     import omni_connector.manager.curl_wire
+    import omni_connector.runstore.inventory_redis
     import omni_connector.runstore.inventory_sqlite  # noqa: F401
 
     with requests.open() as lines:

@@ -16,6 +16,7 @@ import threading
 from omni_connector import Connector, DeletionLimits, Document, DocumentPermissions, ErrorLimits
 from omni_connector.exceptions import SdkClientError
 from omni_connector.manager import SdkClient
+from omni_connector.runstore.inventory_redis import RedisInventories
 from omni_connector.runstore.inventory_sqlite import SqliteInventories
 
 PAGE = 25
@@ -88,6 +89,7 @@ SdkClient.send_events = send_events
 for owner, names in (
     (SdkClient, ("send_events", "save_checkpoint", "complete")),
     (SqliteInventories, ("write", "update")),
+    (RedisInventories, ("write", "update")),
 ):
     for each in names:
         STEPS.around(owner, each)
