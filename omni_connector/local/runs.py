@@ -218,24 +218,14 @@ class Runs:
         )
 
     def last_completed(self, source_id: str, *, scheduled_only: bool = False) -> SyncRunRow | None:
-        """Return the run of a source that completed last, of any type or of the scheduled class."""
-        condition = "source_id = ? AND status = 'completed'"
-        if scheduled_only:
-            condition += f" AND slot_class = '{SCHEDULED_CLASS}'"
-        return _first(self._select(f"{condition} ORDER BY completed_at DESC, id DESC LIMIT 1", source_id))
+        """Do so on the writing connection; see the function of this name."""
+        with self._store.lookup() as db:
+            return last_completed(db, source_id, scheduled_only=scheduled_only)
 
     def failures_in_a_row(self, source_id: str) -> list[SyncRunRow]:
-        """Return the failed or cancelled runs since the last completed or running one, newest first.
-
-        Full and incremental runs that were not started by hand (PROTOCOL, section 4). A completed run
-        ends the row however it was started.
-        """
-        return self._select(
-            "source_id = ? AND slot_class = ? AND status IN ('failed', 'cancelled') AND trigger_type <> 'manual'"
-            " AND id > coalesce((SELECT max(id) FROM runs WHERE source_id = ? AND slot_class = ?"
-            " AND status IN ('completed', 'running')), '') ORDER BY id DESC",
-            *(source_id, SCHEDULED_CLASS) * 2,
-        )
+        """Do so on the writing connection; see the function of this name."""
+        with self._store.lookup() as db:
+            return failures_in_a_row(db, source_id)
 
     # Waiting
 
@@ -299,8 +289,7 @@ class Runs:
 
     def _select(self, where: str, *parameters: object) -> list[SyncRunRow]:
         with self._store.lookup() as db:
-            rows = db.execute(f"SELECT * FROM runs WHERE {where}", parameters).fetchall()  # noqa: S608 - our own text.
-        return [SyncRunRow.read(row) for row in rows]
+            return select_runs(db, where, *parameters)
 
     def _now(self) -> int:
         return to_microseconds(self._clock.now())
@@ -310,6 +299,37 @@ def find_run(db: sqlite3.Connection, run_id: str) -> SyncRunRow | None:
     """Return the run within a transaction of the caller's, or None."""
     row = db.execute("SELECT * FROM runs WHERE id = ?", (storable(run_id),)).fetchone()
     return None if row is None else SyncRunRow.read(row)
+
+
+def select_runs(db: sqlite3.Connection, where: str, *parameters: object) -> list[SyncRunRow]:
+    """Return the runs that match an SQL condition."""
+    rows = db.execute(f"SELECT * FROM runs WHERE {where}", parameters)  # noqa: S608 - our own text.
+    return [SyncRunRow.read(row) for row in rows]
+
+
+def last_completed(
+    db: sqlite3.Connection, source_id: str, *, scheduled_only: bool = False
+) -> SyncRunRow | None:
+    """Return the run of a source that completed last, of any type or of the scheduled class."""
+    condition = "source_id = ? AND status = 'completed'"
+    if scheduled_only:
+        condition += f" AND slot_class = '{SCHEDULED_CLASS}'"
+    return _first(select_runs(db, f"{condition} ORDER BY completed_at DESC, id DESC LIMIT 1", source_id))
+
+
+def failures_in_a_row(db: sqlite3.Connection, source_id: str) -> list[SyncRunRow]:
+    """Return the failed or cancelled runs since the last completed or running one, newest first.
+
+    Full and incremental runs that were not started by hand (PROTOCOL, section 4). A completed run
+    ends the row however it was started.
+    """
+    return select_runs(
+        db,
+        "source_id = ? AND slot_class = ? AND status IN ('failed', 'cancelled') AND trigger_type <> 'manual'"
+        " AND id > coalesce((SELECT max(id) FROM runs WHERE source_id = ? AND slot_class = ?"
+        " AND status IN ('completed', 'running')), '') ORDER BY id DESC",
+        *(source_id, SCHEDULED_CLASS) * 2,
+    )
 
 
 def renew_activity(db: sqlite3.Connection, run_id: str, now: int) -> None:

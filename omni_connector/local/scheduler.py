@@ -14,10 +14,11 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from omni_connector.local.backoff import Backoff, backoff_seconds
+from omni_connector.local.backoff import Backoff
 from omni_connector.local.cancellation import Canceller
 from omni_connector.local.cleanup import Cleanup
 from omni_connector.local.dispatch import Dispatcher, RealtimeUnavailableError
+from omni_connector.local.due import due_at
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.groups import Surroundings, Tables
 from omni_connector.local.manager_dates import Since
@@ -153,20 +154,15 @@ class Scheduler:
         self._each(due[: self._settings.max_due_sources_per_tick], self._start_scheduled)
 
     def _is_due(self, source: SourceRow) -> bool:
-        now = to_microseconds(self._clock.now())
-        backs_off = self._settings.has(Since.SYNC_RETRIES)
-        failures = self._runs.failures_in_a_row(source.id) if backs_off else []
-        if len(failures) >= self._settings.sync_max_consecutive_failures:
+        if self._settings.has(Since.SYNC_RETRIES) and not self._start_backoff.is_over(source.id):
             return False
-        if failures:
-            wait = int(backoff_seconds(len(failures), self._settings) * 1_000_000)
-            if _ended(failures[0]) + wait > now:
-                return False
-        if backs_off and not self._start_backoff.is_over(source.id):
-            return False
-        last = self._runs.last_completed(source.id, scheduled_only=True)
-        interval = int((source.sync_interval_seconds or 0) * 1_000_000)
-        return last is None or _ended(last) + interval <= now
+        due = due_at(
+            source,
+            self._runs.last_completed(source.id, scheduled_only=True),
+            self._runs.failures_in_a_row(source.id),
+            self._settings,
+        )
+        return due is not None and due <= to_microseconds(self._clock.now())
 
     def _start_scheduled(self, source: SourceRow) -> None:
         manifest = self._registry.find(source.source_type)
@@ -204,7 +200,3 @@ class Scheduler:
                 run, "failed", "Sync timed out (no activity detected)", ask_connector=asked
             ),
         )
-
-
-def _ended(run: SyncRunRow) -> int:
-    return 0 if run.completed_at is None else to_microseconds(run.completed_at)

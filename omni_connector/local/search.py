@@ -7,6 +7,8 @@ import sqlite3
 
 from attrs import frozen
 
+from omni_connector.local.access import READER_OF_DOCUMENT, Access
+
 _TITLE_WEIGHT = 4.0
 _CONTENT_WEIGHT = 1.0
 _SNIPPET_TOKENS = 24
@@ -15,7 +17,7 @@ _OPEN, _CLOSE = "\x02", "\x03"  # Contents hold no control characters, so these 
 _TERM = re.compile(r'"([^"]*)"(\*?)|([^\s"]+)')
 _WORD = re.compile(r"[^\W_]")
 
-_SEARCH = """
+_SEARCH = f"""
 SELECT d.source_id, d.external_id, d.title, d.url,
     bm25(search_index, :title_weight, :content_weight) AS score,
     snippet(search_index, 1, :open, :close, '…', :tokens) AS snippet
@@ -23,15 +25,10 @@ FROM search_index
 JOIN documents d ON d.number = search_index.rowid
 WHERE search_index MATCH :match AND (:source_id IS NULL OR d.source_id = :source_id)
     AND d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted)
-    AND (:person IS NULL OR json_extract(d.permissions, '$.public') OR EXISTS (
-        SELECT 1 FROM json_each(d.permissions, '$.users') WHERE value = :person
-    ) OR EXISTS (
-        SELECT 1 FROM json_each(d.permissions, '$.groups') WHERE value = :domain OR value IN (
-            SELECT g.email FROM member_groups g, json_each(g.members) m WHERE m.value = :person)
-    ))
+    AND (:keys IS NULL OR {READER_OF_DOCUMENT})
 ORDER BY score, d.number
 LIMIT :limit
-"""
+"""  # noqa: S608 - our own text.
 
 
 @frozen(kw_only=True)
@@ -91,8 +88,7 @@ def search_documents(
             "match": match,
             "limit": limit,
             "source_id": source_id,
-            "person": person,
-            "domain": None if person is None else person.rpartition("@")[2],
+            "keys": None if person is None else Access.of(db, person).keys_json(),
             "title_weight": _TITLE_WEIGHT,
             "content_weight": _CONTENT_WEIGHT,
             "open": _OPEN,

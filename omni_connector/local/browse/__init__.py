@@ -1,0 +1,76 @@
+"""Looking through a data directory: what the console's pages and the commands show.
+
+Every function takes a connection that ``reading(directory)`` opens, also while another process writes the directory. Lists come
+in pages, each found by an index, so that a page takes the same time at ten and at 100,000 documents; numbers that would mean
+counting all of them stop at ``COUNT_LIMIT``.
+"""
+
+from omni_connector.local.access import Access, Key
+from omni_connector.local.browse.documents import (
+    Document,
+    DocumentFilter,
+    DocumentItem,
+    count_documents,
+    document_text,
+    find_document,
+    find_documents,
+    find_item,
+    list_documents,
+    list_withheld,
+)
+from omni_connector.local.browse.events import EventItem, list_errors, list_history
+from omni_connector.local.browse.explanation import Reader, Verdict, explain, judge, readers_of, why_in
+from omni_connector.local.browse.pages import COUNT_LIMIT, Count, Page
+from omni_connector.local.browse.people import (
+    GroupItem,
+    PersonItem,
+    find_group,
+    known_addresses,
+    list_groups,
+    list_people,
+)
+from omni_connector.local.browse.runs import RunCounts, RunSummary, find_run, list_runs, run_before
+from omni_connector.local.browse.sources import SourceSummary, find_source, list_sources
+from omni_connector.local.store import reading
+
+__all__ = [
+    "COUNT_LIMIT",
+    "Access",
+    "Count",
+    "Document",
+    "DocumentFilter",
+    "DocumentItem",
+    "EventItem",
+    "GroupItem",
+    "Key",
+    "Page",
+    "PersonItem",
+    "Reader",
+    "RunCounts",
+    "RunSummary",
+    "SourceSummary",
+    "Verdict",
+    "count_documents",
+    "document_text",
+    "explain",
+    "find_document",
+    "find_documents",
+    "find_group",
+    "find_item",
+    "find_run",
+    "find_source",
+    "judge",
+    "known_addresses",
+    "list_documents",
+    "list_errors",
+    "list_groups",
+    "list_history",
+    "list_people",
+    "list_runs",
+    "list_sources",
+    "list_withheld",
+    "readers_of",
+    "reading",
+    "run_before",
+    "why_in",
+]

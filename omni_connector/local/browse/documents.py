@@ -1,0 +1,353 @@
+"""Documents: lists with filters, and one with everything that is known of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from attrs import field, frozen
+
+from omni_connector.local.access import READER_OF_DOCUMENT, Access, Key
+from omni_connector.local.browse.pages import Count, Page, all_of, counted
+from omni_connector.local.rows import load
+from omni_connector.local.strict_json import JSON, stored_json
+from omni_connector.local.timestamps import to_datetime
+
+_SHOWN_CHARACTERS: Final = 20_000
+
+_LAST_RUNS = "(SELECT max(id) FROM runs GROUP BY source_id)"
+_LAST_OUTCOME = """(
+    SELECT l.outcome FROM queue l WHERE l.source_id = d.source_id AND l.document_id = d.external_id
+    ORDER BY l.seq DESC LIMIT 1)"""
+_NOT_DELETED = "d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted)"
+_NAMED_IN_EVENT = """EXISTS (
+    SELECT 1 FROM queue q WHERE q.source_id = d.source_id AND q.document_id = d.external_id AND {condition})"""
+# Several events of a run may name a document: it is listed once, at the last.
+_LAST_OF_ITS_KIND = """NOT EXISTS (
+    SELECT 1 FROM queue l WHERE l.source_id = q.source_id AND l.document_id = q.document_id AND l.seq > q.seq{same})"""
+
+_ITEMS = """
+WITH wanted AS (
+    SELECT key AS place, json_extract(value, '$[0]') AS cursor, json_extract(value, '$[1]') AS source_id,
+        json_extract(value, '$[2]') AS external_id FROM json_each(:wanted))
+SELECT w.cursor, w.source_id, w.external_id, s.name AS source_name, d.number IS NOT NULL AS is_indexed,
+    coalesce(d.title, json_extract(q.payload, '$.metadata.title'), '') AS title, d.url, d.content_type, d.permissions,
+    q.outcome, q.error, q.run_id, coalesce(d.updated_at, q.created_at) AS updated_at
+FROM wanted w JOIN sources s ON s.id = w.source_id
+LEFT JOIN documents d ON d.source_id = w.source_id AND d.external_id = w.external_id
+LEFT JOIN queue q ON q.seq = (
+    SELECT l.seq FROM queue l WHERE l.source_id = w.source_id AND l.document_id = w.external_id
+    ORDER BY l.seq DESC LIMIT 1)
+ORDER BY w.place
+"""
+_ONE = """
+SELECT d.id, d.content_id, d.file_size, d.metadata, d.attributes, d.created_run_id, d.updated_run_id, d.created_at,
+    length(c.content) AS content_length, substr(c.content, 1, :characters) AS content
+FROM documents d JOIN contents c ON c.id = d.content_id WHERE d.source_id = :source AND d.external_id = :document
+"""
+_TEXT = """
+SELECT c.content FROM documents d JOIN contents c ON c.id = d.content_id WHERE d.source_id = ? AND d.external_id = ?
+"""
+
+
+@frozen(kw_only=True)
+class DocumentFilter:
+    """Which documents; what is not given filters nothing.
+
+    Attributes:
+        source_id: of this source.
+        change: on which the last run of their source had this outcome (``EventRow.outcome``), or ``run_id`` if that is given.
+        run_id: that an event of this run named.
+        has_errors: whose last event was refused. They may never have been indexed.
+        public: that everyone finds, or that not everyone finds.
+        group: whose permissions name this group, or domain.
+        access: that this person finds.
+    """
+
+    source_id: str | None = None
+    change: str | None = None
+    run_id: str | None = None
+    has_errors: bool = False
+    public: bool | None = None
+    group: str | None = None
+    access: Access | None = None
+
+    @property
+    def _asks_events(self) -> bool:
+        return self.change is not None or self.run_id is not None
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The readers by one of which documents are looked up; empty: not by readers."""
+        if self.access is not None:
+            return self.access.keys
+        if self.group is not None:
+            return (Key("group", self.group),)
+        return (Key("public", ""),) if self.public else ()
+
+    @property
+    def is_of_events(self) -> bool:
+        """Whether events are listed, so that documents are among them that are not indexed (any more)."""
+        return (self._asks_events or self.has_errors) and not self.keys and self.public is None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the values that the conditions refer to."""
+        keys = None if self.access is None else self.access.keys_json()
+        return {
+            "source": self.source_id,
+            "run": self.run_id,
+            "change": self.change,
+            "group": self.group,
+            "keys": keys,
+        }
+
+    def event_conditions(self) -> list[str]:
+        """Return what holds for an event ``q`` of the documents that are wanted."""
+        conditions = []
+        if self.run_id is not None:
+            conditions.append("q.run_id = :run")
+        elif self.change is not None and self.source_id is not None:
+            conditions.append("q.run_id = (SELECT max(id) FROM runs WHERE source_id = :source)")
+        elif self.change is not None:
+            conditions.append(f"q.run_id IN {_LAST_RUNS}")
+        if self.change is not None:
+            conditions.append("q.outcome = :change")
+        return conditions
+
+    def document_conditions(self) -> list[str]:
+        """Return what holds for the documents ``d`` that are wanted, once they are looked up by ``keys``."""
+        conditions = []
+        if self.source_id is not None:
+            conditions.append("d.source_id = :source")
+        if self.access is not None:
+            conditions.append(_NOT_DELETED)
+            if self.group is not None:
+                conditions.append(_names("group", ":group"))
+        if self.public is not None and (self.access is not None or self.group is not None or not self.public):
+            conditions.append(f"{'' if self.public else 'NOT '}{_names('public', chr(39) * 2)}")
+        if self._asks_events:
+            conditions.append(_NAMED_IN_EVENT.format(condition=all_of(self.event_conditions())))
+        if self.has_errors:
+            conditions.append(f"{_LAST_OUTCOME} = 'refused'")
+        return conditions
+
+
+@frozen(kw_only=True)
+class DocumentItem:
+    """A document in a list.
+
+    Attributes:
+        cursor: its place in the list, by which pages go on.
+        is_indexed: whether it can be found; not so when it is deleted, or was refused from the beginning.
+        outcome: what the last event did (``EventRow.outcome``); None when no event is left that named it.
+        error: why the last event was refused.
+        run_id: the run of that event.
+    """
+
+    cursor: int
+    source_id: str
+    source_name: str
+    external_id: str
+    title: str
+    url: str | None
+    content_type: str | None
+    is_indexed: bool
+    permissions: dict[str, JSON] | None
+    outcome: str | None
+    error: str | None
+    run_id: str | None
+    updated_at: datetime | None
+
+    @classmethod
+    def read(cls, row: sqlite3.Row) -> DocumentItem:
+        """Make it from a row."""
+        values: dict[str, Any] = dict(row)
+        values["is_indexed"] = bool(values["is_indexed"])
+        values["permissions"] = load(values["permissions"])
+        values["updated_at"] = None if values["updated_at"] is None else to_datetime(values["updated_at"])
+        return cls(**values)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether everyone finds it."""
+        return self.permissions is not None and self.permissions["public"] is True
+
+
+@frozen(kw_only=True)
+class Document:
+    """Everything that is known of an indexed document.
+
+    Attributes:
+        item: what lists show of it.
+        id: the manager's own id.
+        content: the beginning of its text; ``content_length`` is the length of all of it, in characters.
+    """
+
+    item: DocumentItem
+    id: str
+    content_id: str
+    content: str = field(repr=False)
+    content_length: int
+    file_size: int | None
+    metadata: dict[str, JSON]
+    attributes: dict[str, JSON]
+    created_run_id: str
+    updated_run_id: str
+    created_at: datetime
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether ``content`` is not all of the text."""
+        return self.content_length > len(self.content)
+
+
+class _Place(NamedTuple):
+    cursor: int
+    source_id: str
+    external_id: str
+
+
+def list_documents(
+    db: sqlite3.Connection, wanted: DocumentFilter, *, after: int = 0, limit: int = 50
+) -> Page[DocumentItem]:
+    """Return documents in the order in which they arrived first, or that of the events that the filter asks for."""
+    if wanted.is_of_events:
+        places = _places_of_events(db, wanted, after, limit + 1)
+    else:
+        places = _places(db, wanted, after, limit + 1)
+    return _page(db, places, limit)
+
+
+def list_withheld(
+    db: sqlite3.Connection, access: Access, source_id: str | None = None, *, after: int = 0, limit: int = 50
+) -> Page[DocumentItem]:
+    """Return the documents that a person does not find."""
+    conditions = [f"NOT ({READER_OF_DOCUMENT} AND {_NOT_DELETED})"]
+    if source_id is not None:
+        conditions.append("d.source_id = :source")
+    sql = (
+        "SELECT d.number, d.source_id, d.external_id FROM documents d"  # noqa: S608 - our own text.
+        f" WHERE d.number > :after AND {all_of(conditions)} ORDER BY d.number LIMIT :limit"
+    )
+    parameters = {"source": source_id, "keys": access.keys_json(), "after": after, "limit": limit + 1}
+    return _page(db, [_Place(*row) for row in db.execute(sql, parameters)], limit)
+
+
+def count_documents(db: sqlite3.Connection, wanted: DocumentFilter) -> Count:
+    """Count the documents that a filter leaves."""
+    parameters = wanted.parameters()
+    if wanted.is_of_events:
+        return counted(db, f"SELECT 1 FROM queue q WHERE {_of_events(wanted)}", parameters)  # noqa: S608 - our own text.
+    conditions = wanted.document_conditions()
+    if not wanted.keys:
+        return counted(db, f"SELECT 1 FROM documents d WHERE {all_of(conditions)}", parameters)  # noqa: S608 - our own text.
+    parameters["readers"] = stored_json([[key.kind, key.name] for key in wanted.keys])
+    return counted(
+        db,
+        "SELECT DISTINCT r.number FROM json_each(:readers) k"  # noqa: S608 - our own text.
+        " CROSS JOIN document_readers r ON r.kind = json_extract(k.value, '$[0]') AND r.name = json_extract(k.value, '$[1]')"
+        f" CROSS JOIN documents d ON d.number = r.number WHERE {all_of(conditions)}",
+        parameters,
+    )
+
+
+def find_document(
+    db: sqlite3.Connection, source_id: str, external_id: str, *, characters: int = _SHOWN_CHARACTERS
+) -> Document | None:
+    """Return one indexed document with the beginning of its content, or None."""
+    parameters = {"source": source_id, "document": external_id, "characters": characters}
+    row = db.execute(_ONE, parameters).fetchone()
+    if row is None:
+        return None
+    values: dict[str, Any] = dict(row)
+    for name in ("metadata", "attributes"):
+        values[name] = load(values[name])
+    values["created_at"] = to_datetime(values["created_at"])
+    return Document(item=_items(db, [_Place(0, source_id, external_id)])[0], **values)
+
+
+def find_item(db: sqlite3.Connection, source_id: str, external_id: str) -> DocumentItem | None:
+    """Return what lists show of a document, also of a deleted or refused one; None if no event has named it."""
+    items = _items(db, [_Place(0, source_id, external_id)])
+    return next((item for item in items if item.is_indexed or item.outcome is not None), None)
+
+
+def find_documents(db: sqlite3.Connection, external_id: str) -> list[DocumentItem]:
+    """Return the documents with this id in any source, deleted and refused ones too."""
+    rows = db.execute(
+        "SELECT id FROM sources s WHERE EXISTS ("
+        "SELECT 1 FROM documents d WHERE d.source_id = s.id AND d.external_id = :document) OR EXISTS ("
+        "SELECT 1 FROM queue q WHERE q.source_id = s.id AND q.document_id = :document) ORDER BY name, id",
+        {"document": external_id},
+    )
+    return _items(db, [_Place(0, row["id"], external_id) for row in rows])
+
+
+def document_text(db: sqlite3.Connection, source_id: str, external_id: str) -> str | None:
+    """Return the whole content of a document, or None."""
+    row = db.execute(_TEXT, (source_id, external_id)).fetchone()
+    return None if row is None else str(row["content"])
+
+
+def _names(kind: str, name: str) -> str:
+    return (
+        "EXISTS (SELECT 1 FROM document_readers n"  # noqa: S608 - our own text.
+        f" WHERE n.name = {name} AND n.kind = '{kind}' AND n.number = d.number)"
+    )
+
+
+def _of_events(wanted: DocumentFilter) -> str:
+    """Return the condition on events ``q`` when they are what is listed."""
+    conditions = ["q.document_id IS NOT NULL", *wanted.event_conditions()]
+    if wanted.source_id is not None:
+        conditions.append("q.source_id = :source")
+    same = " AND l.run_id = q.run_id" if wanted.run_id is not None or wanted.change is not None else ""
+    if wanted.change is not None:
+        same += " AND l.outcome = q.outcome"
+    if wanted.has_errors:
+        conditions.append("q.status = 'dead_letter'")
+        same = ""
+    return all_of([*conditions, _LAST_OF_ITS_KIND.format(same=same)])
+
+
+def _places_of_events(db: sqlite3.Connection, wanted: DocumentFilter, after: int, limit: int) -> list[_Place]:
+    sql = (
+        "SELECT q.seq, q.source_id, q.document_id FROM queue q"  # noqa: S608 - our own text.
+        f" WHERE {_of_events(wanted)} AND q.seq > :after ORDER BY q.seq LIMIT :limit"
+    )
+    parameters = {**wanted.parameters(), "after": after, "limit": limit}
+    return [_Place(*row) for row in db.execute(sql, parameters)]
+
+
+def _places(db: sqlite3.Connection, wanted: DocumentFilter, after: int, limit: int) -> list[_Place]:
+    conditions = wanted.document_conditions()
+    parameters = {**wanted.parameters(), "after": after, "limit": limit}
+    if not wanted.keys:
+        sql = (
+            "SELECT d.number, d.source_id, d.external_id FROM documents d"  # noqa: S608 - our own text.
+            f" WHERE {all_of([*conditions, 'd.number > :after'])} ORDER BY d.number LIMIT :limit"
+        )
+        return [_Place(*row) for row in db.execute(sql, parameters)]
+    # One ordered list for each key, and the first of all of them: no list is read to its end.
+    sql = (
+        "SELECT r.number, d.source_id, d.external_id FROM document_readers r CROSS JOIN documents d ON d.number = r.number"  # noqa: S608 - our own text.
+        f" WHERE r.name = :name AND r.kind = :kind AND r.number > :after AND {all_of(conditions)} ORDER BY r.number LIMIT :limit"
+    )
+    found: set[_Place] = set()
+    for key in wanted.keys:
+        found.update(
+            _Place(*row) for row in db.execute(sql, {**parameters, "name": key.name, "kind": key.kind})
+        )
+    return sorted(found)[:limit]
+
+
+def _page(db: sqlite3.Connection, places: list[_Place], limit: int) -> Page[DocumentItem]:
+    page = Page.cut(places, limit, attrgetter("cursor"))
+    return Page(tuple(_items(db, page.items)), page.next)
+
+
+def _items(db: sqlite3.Connection, places: list[_Place] | tuple[_Place, ...]) -> list[DocumentItem]:
+    rows = db.execute(_ITEMS, {"wanted": stored_json([list(place) for place in places])})
+    return [DocumentItem.read(row) for row in rows]
