@@ -8,6 +8,7 @@ from attrs import define
 
 from omni_connector.forking import begins_anew
 from omni_connector.runstore.store import Claim, Held, Rate
+from omni_connector.sources.rates import paid
 
 
 @define
@@ -97,10 +98,10 @@ class MemoryStore:
     def spend(self, name: str, units: float, rate: Rate) -> float:
         """Spend from a budget."""
         with self._lock:
-            now = self._clock()
-            paid_until = max(self._budgets.get(name, now), now) + units / rate.per_second
-            self._budgets[name] = paid_until
-            return max(0.0, paid_until - now - rate.burst / rate.per_second)
+            self._budgets[name], wait = paid(
+                self._budgets.get(name), self._clock(), units, (rate.per_second, rate.burst)
+            )
+        return wait
 
     def close(self) -> None:
         """Keep everything: another service of the process may use it."""

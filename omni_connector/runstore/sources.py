@@ -1,24 +1,69 @@
 """What all processes that read the same sources have in common: budgets, locks, and where tokens are kept."""
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any
 
 from omni_connector.exceptions import RunStoreError
 from omni_connector.manager.api import ManagerApi
+from omni_connector.models.codec import decode, encode
 from omni_connector.runstore.keeper import Lease
 from omni_connector.runstore.permits import Budget
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.store import Claim, Rate
 from omni_connector.sources.kept_tokens import KeptTokens
-from omni_connector.sources.rates import RequestRate
+from omni_connector.sources.rates import RateGate, RequestRate
 from omni_connector.sources.source_run import LocalSources, NoRun, SourceRun, TokenPlace
+
+GATE_SECONDS = 1.0
+"""So old may be what a process knows of a rate limit that another one has met."""
 
 LOOK_SECONDS = 0.1
 """Between two looks whether another process has given a name back; a token takes as long to be fetched."""
 STATE = "connector-state"
+
+
+class SharedRateGate(RateGate):
+    """Closed in all processes when one of them has learned that a host allows no more; without the store, in that one.
+
+    Args:
+        runs: where they find each other's pauses.
+        name: under which.
+    """
+
+    def __init__(self, runs: SharedRuns, name: str) -> None:
+        super().__init__()
+        self._runs = runs
+        self._name = name
+        self._looks_at = float("-inf")
+
+    def close_for(self, seconds: float) -> None:
+        """Let no request through in any process."""
+        super().close_for(seconds)
+        with suppress(RunStoreError):
+            if seconds > self._left_elsewhere():
+                # The clock of the day: machines have no other in common.
+                self._runs.store.put(self._name, encode([time.time() + seconds, seconds]), seconds)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it stays closed; other processes are asked once a second."""
+        now = time.monotonic()
+        if now >= self._looks_at:
+            self._looks_at = now + GATE_SECONDS
+            with suppress(RunStoreError):
+                super().close_for(self._left_elsewhere())
+        return super().seconds_left
+
+    def _left_elsewhere(self) -> float:
+        found = self._runs.store.get(self._name)
+        if found is None:
+            return 0.0
+        opens, seconds = decode(found)
+        return float(min(opens - time.time(), seconds))
 
 
 class StoredSources(LocalSources):
@@ -38,6 +83,17 @@ class StoredSources(LocalSources):
         """Forget the parent's threads."""
         super().after_fork()
         self._kept: dict[str, KeptTokens] = {}
+
+    def gate(self, source_id: str, host: str) -> RateGate:
+        """Return the gate of a host; where processes share the run store, they share the pause, too."""
+        if not self._runs.is_shared:
+            return super().gate(source_id, host)
+        with self._guard:
+            found = self._gates.get((source_id, host))
+            if found is None:
+                found = SharedRateGate(self._runs, f"source-gate/{source_id}/{host}")
+                self._gates[source_id, host] = found
+            return found
 
     def spend(self, source_id: str, rate: RequestRate) -> float:
         """Pay for a request; without the store each process keeps the rate alone."""

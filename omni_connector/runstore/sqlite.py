@@ -9,6 +9,7 @@ from typing import Any
 
 from omni_connector.runstore.sqlite_file import FileKind, SqliteFile
 from omni_connector.runstore.store import VERSION, Claim, Held, Rate
+from omni_connector.sources.rates import paid
 
 RUN_STORE = FileKind(name="run store", schema="schema.sql", last_table="budgets", synchronous="NORMAL")
 
@@ -113,9 +114,10 @@ class SqliteStore:
         with self._writing() as (connection, now):
             key = self._prefix + name
             row = connection.execute("SELECT paid_until FROM budgets WHERE name = ?", (key,)).fetchone()
-            paid_until: float = max(now if row is None else row[0], now) + units / rate.per_second
+            before = None if row is None else row[0]
+            paid_until, wait = paid(before, now, units, (rate.per_second, rate.burst))
             connection.execute("INSERT OR REPLACE INTO budgets VALUES (?, ?)", (key, paid_until))
-            return max(0.0, paid_until - now - rate.burst / rate.per_second)
+        return wait
 
     def close(self) -> None:
         """Close the file."""

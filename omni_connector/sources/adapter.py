@@ -30,6 +30,7 @@ from omni_connector.sources.errors import ResponseTooLargeError, SourceTimeoutEr
 from omni_connector.sources.rates import RateGate, RequestRate
 from omni_connector.sources.responses import SourceResponse
 from omni_connector.sources.source_run import SourceRun
+from omni_connector.sources.streams import Body
 
 log = logging.getLogger(__name__)
 
@@ -254,6 +255,8 @@ class _Exchange:
         if attempt.is_late:
             answer.close()
             raise requests.ReadTimeout(request=self._request)
+        if self._stream:
+            answer.body = Body(self._run, answer.raw, self._request, self._settings.max_bytes)
         return answer
 
     def _time_outs(self) -> tuple[float | None, float | None]:

@@ -5,6 +5,7 @@ ConnectorError
 |   |-- RateLimitedError                                       a rate limit that lasts longer than a request waits
 |-- SourceUnreachableError (also requests.ConnectionError)     no whole answer
 |   |-- SourceTimeoutError (also requests.Timeout)             not in time
+|-- SourceAddressError (a ConfigurationError, also requests' InvalidURL)  an address without http:// or https://
 |-- ResponseTooLargeError (also requests.RequestException)     more than session.max_bytes
 |-- TokenError                                                 the token endpoint gives no token
 |-- RepeatedPageError                                          a page that was read before
@@ -14,7 +15,7 @@ from http import HTTPStatus
 
 import requests
 
-from omni_connector.exceptions import ConnectorError
+from omni_connector.exceptions import ConfigurationError, ConnectorError, shown
 from omni_connector.masking import mask
 
 SHOWN_CHARACTERS = 300
@@ -75,6 +76,16 @@ class SourceUnreachableError(ConnectorError, requests.ConnectionError):
 
 class SourceTimeoutError(SourceUnreachableError, requests.Timeout):
     """No whole answer came in time."""
+
+
+class SourceAddressError(ConfigurationError, requests.exceptions.MissingSchema):
+    """An address that no request can be sent to: it has no ``http://`` or ``https://``."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{shown(mask(url))} is no whole address: give the session a base_url, to which it is joined, or write http:// or "
+            "https:// and the host before it"
+        )
 
 
 class ResponseTooLargeError(ConnectorError, requests.RequestException):

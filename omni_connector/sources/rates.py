@@ -42,6 +42,25 @@ class RequestRate:
         return rate if rate is None or isinstance(rate, RequestRate) else cls(rate)
 
 
+def paid(
+    paid_until: float | None, now: float, units: float, rate: tuple[float, float]
+) -> tuple[float, float]:
+    """Spend from a budget, which is the moment up to which its units are paid for.
+
+    Args:
+        paid_until: the budget so far; None for a new one.
+        now: on the same clock.
+        units: that are spent.
+        rate: units a second, and those that may be spent at once after a pause.
+
+    Returns:
+        The budget afterwards, and for how many seconds to wait before what was paid for is done.
+    """
+    per_second, burst = rate
+    after = max(now if paid_until is None else paid_until, now) + units / per_second
+    return after, max(0.0, after - now - burst / per_second)
+
+
 class RateGate:
     """Closed while a host allows no more requests. Safe to use from many threads."""
 

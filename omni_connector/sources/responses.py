@@ -1,12 +1,17 @@
 """The answer to a request."""
 
+from collections.abc import Iterator
 from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from omni_connector.awaitables import AwaitableValue
 from omni_connector.sources.errors import RateLimitedError, SourceHttpError
 from omni_connector.sources.rates import RateLimit
+
+if TYPE_CHECKING:
+    from omni_connector.sources.streams import Body
 
 
 class SourceResponse(requests.Response, AwaitableValue):
@@ -17,6 +22,7 @@ class SourceResponse(requests.Response, AwaitableValue):
     """
 
     note = ""
+    body: "Body | None" = None  # Of one that is read piece by piece.
 
     @classmethod
     def of(cls, response: requests.Response) -> "SourceResponse":
@@ -24,6 +30,15 @@ class SourceResponse(requests.Response, AwaitableValue):
         answer = cls()
         vars(answer).update(vars(response))
         return answer
+
+    def iter_content(
+        self,
+        chunk_size: int | None = 1,
+        decode_unicode: bool = False,  # noqa: FBT001, FBT002 - the signature of requests.
+    ) -> Iterator[Any]:
+        """Yield the body piece by piece, as in ``requests``; see ``Body.pieces`` for what it raises with ``stream=True``."""
+        pieces = super().iter_content(chunk_size, decode_unicode)
+        return pieces if self.body is None else self.body.pieces(pieces)
 
     @property
     def rate_limit(self) -> RateLimit:

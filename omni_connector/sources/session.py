@@ -16,11 +16,13 @@ from omni_connector.exceptions import ConfigurationError, shown
 from omni_connector.manager.sessions import USER_AGENT
 from omni_connector.sources.adapter import Exchanges, SourceAdapter, repeatable
 from omni_connector.sources.authentication import SourceAuth
+from omni_connector.sources.errors import SourceAddressError
 from omni_connector.sources.rates import RequestRate
 from omni_connector.sources.responses import SourceResponse
 from omni_connector.sources.source_run import NoRun, SourceRun
 
 RETRIES = 5
+SCHEMES = ("http", "https")
 CONNECTIONS = 32
 """Kept open by one session, for as many threads."""
 
@@ -139,7 +141,7 @@ class HttpSession(requests.Session):
 
     def __init__(self, run: SourceRun, options: _Options) -> None:
         super().__init__()
-        require_address(options.base_url)
+        require_address("base_url", options.base_url)
         self.base_url = options.base_url.rstrip("/") + "/" if options.base_url else ""
         self.auth_hosts: set[str] = set()
         self._run = run
@@ -245,6 +247,8 @@ class HttpSession(requests.Session):
         url = request.url.decode() if isinstance(request.url, bytes) else str(request.url)
         if self.base_url:
             url = urljoin(self.base_url, url.removeprefix("/"))
+        if urlsplit(url).scheme not in SCHEMES:
+            raise SourceAddressError(url)
         request.url = url
         if request.auth is None and self.auth is not None and not self._is_trusted(url):
             request.auth = _no_auth
@@ -290,14 +294,18 @@ class HttpSession(requests.Session):
         return _origin(parts) == _origin(base) or (parts.hostname or "") in self.auth_hosts
 
 
-def require_address(base_url: str) -> None:
-    """Look at the address of a source, which may be empty.
+def require_address(name: str, url: str) -> None:
+    """Look at an address, which may be empty.
+
+    Args:
+        name: of the setting, for the message.
+        url: the address.
 
     Raises:
         ConfigurationError: it has no scheme that a session speaks.
     """
-    if base_url and urlsplit(base_url).scheme not in {"http", "https"}:
-        raise ConfigurationError(f"base_url: {shown(base_url)} needs http:// or https:// before it")
+    if url and urlsplit(url).scheme not in SCHEMES:
+        raise ConfigurationError(f"{name}: {shown(url)} needs http:// or https:// before it")
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from omni_connector.forking import begins_anew
 from omni_connector.masking import register_secret
-from omni_connector.sources.rates import RateGate, RequestRate
+from omni_connector.sources.rates import RateGate, RequestRate, paid
 
 T = TypeVar("T")
 
@@ -188,10 +188,10 @@ class LocalSources:
         """Pay for a request."""
         key = ("", rate.budget) if rate.budget else (source_id, "")
         with self._guard:
-            now = time.monotonic()
-            paid_until = max(self._budgets.get(key, now), now) + 1 / rate.per_second
-            self._budgets[key] = paid_until
-            return max(0.0, paid_until - now - rate.burst / rate.per_second)
+            self._budgets[key], wait = paid(
+                self._budgets.get(key), time.monotonic(), 1, (rate.per_second, rate.burst)
+            )
+        return wait
 
     @contextmanager
     def lock(self, run: "SourceRun", name: str) -> Iterator[None]:

@@ -17,7 +17,7 @@ from omni_connector.masking import mask
 from omni_connector.sources.adapter import rewind
 from omni_connector.sources.authentication import SourceAuth
 from omni_connector.sources.errors import TokenError
-from omni_connector.sources.session import HttpSession, http_session
+from omni_connector.sources.session import HttpSession, http_session, require_address
 from omni_connector.sources.source_run import CALL_PATIENCE_SECONDS, NoRun, SourceRun, TokenPlace
 
 EARLY_SECONDS = 60.0
@@ -163,6 +163,9 @@ class _Endpoint(OAuthToken):
         self._client_auth: ClientAuth | None = client_auth
         # Before anything is sent: the refresh token of an answer that cannot be read would be lost.
         _require_oauthlib()
+        require_address("token_url", token_url)
+        if not token_url:
+            raise ConfigurationError("token_url is empty: give the address of the token endpoint")
         self._token_url = token_url
         self._client_id = client_id
         self._client_secret = client_secret

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 import weakref
+from functools import partial
 
 import pytest
 import requests
@@ -392,8 +393,96 @@ def test_sessions_of_one_source_share_its_rate_and_what_its_host_has_said(tmp_pa
             another.patience_seconds = 10
             with pytest.raises(RateLimitedError, match="not sent"):
                 another.get(server.url)
+        # The other process has not sent anything yet, and one that has learns of it within a second.
+        with http_session(NoRun("source-1", shared=processes[1])) as elsewhere:
+            elsewhere.patience_seconds = 10
+            with pytest.raises(RateLimitedError, match="not sent") as caught:
+                elsewhere.get(server.url)
+        assert 50 < caught.value.retry_after <= 60
+        assert processes[1].gate("source-2", "127.0.0.1").seconds_left == 0
+        assert len(server.seen) == 1
     for store in stores:
         store.close()
+
+
+def test_a_shorter_pause_of_another_process_does_not_end_a_longer_one_and_each_learns_of_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("omni_connector.runstore.sources.GATE_SECONDS", 0.0)
+    stores = [SqliteStore(tmp_path / "runs.sqlite3", "c") for _ in range(2)]
+    gates = [
+        StoredSources(SharedRuns.of(store), MemoryManager()).gate("source-1", "example.com")
+        for store in stores
+    ]
+    assert [gate.seconds_left for gate in gates] == [0, 0]
+    gates[0].close_for(60)
+    gates[1].close_for(5)
+    assert all(50 < gate.seconds_left <= 60 for gate in gates)
+    for store in stores:
+        store.close()
+    (tmp_path / "runs.sqlite3").write_text("no database any more" * 100)
+    gates[0].close_for(90)  # Without the store, each process has its own.
+    assert 80 < gates[0].seconds_left <= 90
+
+
+def streamed(connection, body=b"x" * 10, length=100):
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (length, body))
+
+
+def test_a_body_that_is_read_in_pieces_ends_with_its_run(cancelled_after):
+    over, reading = threading.Event(), threading.Event()
+
+    def hanging(connection):
+        streamed(connection)
+        over.wait(60)
+
+    def script(ctx):
+        for _ in ctx.http(server.url).get("/file", stream=True).iter_content(10):
+            reading.set()
+
+    with RawServer(hanging) as server:
+        seconds, _ = cancelled_after(Scripted(script), lambda _: reading.is_set())
+        over.set()
+    assert seconds < 5
+
+
+def test_a_body_that_is_read_in_pieces_says_what_is_wrong_with_it():
+    over = threading.Event()
+
+    def late(connection):
+        streamed(connection)
+        over.wait(60)
+
+    with (
+        RawServer(streamed, late, partial(streamed, length=10), partial(streamed, length=10)) as server,
+        http_session(base_url=server.url, timeout_seconds=TimeOuts(read=0.3)) as session,
+    ):
+        for kind, text in (
+            (SourceUnreachableError, "the body broke off"),
+            (SourceTimeoutError, "no answer in time"),
+        ):
+            answer = session.get("/x", stream=True)
+            pieces = answer.iter_content(10)
+            assert next(pieces) == b"x" * 10
+            with pytest.raises(kind, match=text):
+                next(pieces)
+            answer.close()
+        over.set()
+        assert b"".join(session.get("/x", stream=True).iter_content(3)) == b"x" * 10
+        session.max_bytes = 5
+        with pytest.raises(ResponseTooLargeError):
+            list(session.get("/x", stream=True).iter_content(3))
+
+
+@pytest.mark.parametrize("url", ["/items", "items", "localhost:80/x", "ftp://example.com/x", ""])
+def test_an_address_that_is_no_whole_one_is_refused_with_the_remedy(url):
+    with http_session() as session:
+        with pytest.raises(
+            ConfigurationError, match="is no whole address: give the session a base_url"
+        ) as caught:
+            session.get(url)
+        assert isinstance(caught.value, requests.exceptions.InvalidURL | ValueError)
 
 
 @pytest.mark.parametrize("address", ["api.example.com/v1", "localhost:8000", "ftp://example.com"])

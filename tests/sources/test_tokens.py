@@ -417,3 +417,17 @@ def test_without_oauthlib_the_refresh_token_is_not_sent(provider, sources, monke
     with pytest.raises(ConfigurationError, match=r'pip install "omni-connector\[sources\]"'):
         reader(provider, sources).get("/items")
     assert (provider.requests, provider.refresh) == (0, FIRST)
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("id.example.com/token", "'id.example.com/token' needs http"),
+        ("/token", "'/token' needs http"),
+        ("", "is empty"),
+    ],
+)
+def test_the_address_of_a_token_endpoint_is_looked_at_before_anything_is_sent(url, text):
+    for make in (ClientCredentials, RefreshToken):
+        with pytest.raises(ConfigurationError, match=rf"token_url:? {text}"):
+            make(url, "client", "secret")
