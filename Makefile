@@ -38,6 +38,7 @@ contract: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev  ## The documentation, into build/docs; a warning is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 --doctree-dir build/doctrees docs build/docs
+	$(BIN)/python -m pytest -m docs tests/docs
 
 coverage: $(VENV)/.installed-dev  ## The suite under coverage, processes included; fails below 95 %
 	$(BIN)/python -m coverage erase

@@ -11,17 +11,20 @@ BUG: Final = 70
 SIGNALLED: Final = 128
 """Plus the signal's number, as shells do: 130 after Ctrl-C, 143 after SIGTERM."""
 
-EXPLAINED = """\b
-Exit status:
-    0  done; a search that finds nothing is done too
-    1  the sync run failed, timed out, or was cancelled by somebody else
-    2  the command line cannot be understood
-    3  something that it names cannot be used: target, file, data, address
-    4  the sync run completed, but with errors: some documents did not arrive,
-       or deletions await approval
-   70  a bug in omni-connector
-  130  cancelled with Ctrl-C (143: with SIGTERM)
-"""
+STATUSES: Final = {
+    OK: "done; a search that finds nothing is done too",
+    RUN_FAILED: "the sync run failed, timed out, or was cancelled elsewhere",
+    USAGE: "the command line cannot be understood",
+    CONFIGURATION: "something that it names cannot be used: target, file, data, address",
+    COMPLETED_WITH_ERRORS: "the sync run completed, but some documents did not arrive or deletions await approval",
+    BUG: "a bug in omni-connector",
+    SIGNALLED + 2: "cancelled with Ctrl-C",
+    SIGNALLED + 15: "cancelled with SIGTERM",
+}
+
+EXPLAINED: Final = "\b\nExit status:\n" + "\n".join(
+    f"  {status:3}  {meaning}" for status, meaning in STATUSES.items()
+)
 
 OF_DATA = f"""\b
 Exit status:

@@ -75,11 +75,11 @@ def port_problems(environ: Mapping[str, str]) -> list[str]:
 
 def _number_problems(environ: Mapping[str, str]) -> list[str]:
     problems = []
-    for _, variable, unit, smallest, example in NUMBERS:
-        text = text_of(environ, variable)
-        if text and _whole_number(text) < smallest:
+    for number in NUMBERS:
+        text = text_of(environ, number.name)
+        if text and _whole_number(text) < number.smallest:
             problems.append(
-                f"{variable}={text!r} is not a number of {unit}. Type: export {variable}={example}"
+                f"{number.name}={text!r} is not a number of {number.unit}. Type: export {number.name}={number.example}"
             )
     return problems
 

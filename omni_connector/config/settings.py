@@ -1,8 +1,5 @@
 """Settings, read once from the environment by the process that starts.
 
-Nothing reads the environment at import, and nothing else in the package reads it at all.
-
-================================== ============================================================  ==========
 variable                           meaning                                                       default
 ================================== ============================================================  ==========
 ``CONNECTOR_MANAGER_URL``          address of the connector-manager                              required
@@ -43,6 +40,8 @@ The two ``LOG_`` variables count where the application has not configured the ro
 
 Unless ``OMNI_RUN_STORE`` is set, the workers of gunicorn, and those of ``uvicorn --workers``, share a SQLite file in the folder
 for temporary files. Any other server is expected to be one process, which keeps in memory what it runs.
+=======
+Nothing reads the environment at import, and nothing else in the package reads it at all. ``variables`` declares what is read.
 """
 
 import os
@@ -102,7 +101,7 @@ class LogSettings:
 
 @frozen(kw_only=True)
 class Settings:
-    """How this process reaches the manager and is reached by it: the variables above under other names.
+    """How this process reaches the manager and is reached by it: the environment's variables under other names.
 
     Attributes:
         manager_url: without a trailing slash.
@@ -204,7 +203,7 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         _refuse(problems_beside_manager(environ))
-        given = {name: text_of(environ, variable) for name, variable, *_ in NUMBERS}
+        given = {number.field: text_of(environ, number.name) for number in NUMBERS}
         numbers: dict[str, Any] = {name: int(text) for name, text in given.items() if text}
         folder = text_of(environ, "CATALOG_CACHE_DIR")
         return cls(

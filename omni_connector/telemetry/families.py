@@ -10,10 +10,13 @@ _RUN_BUCKETS = (1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0
 RUNS = Family(
     "omni_connector_runs_total",
     COUNTER,
-    "Runs that have ended, by mode (full, incremental, realtime) and outcome.",
+    "Runs that have ended, by mode and outcome: completed, failed, cancelled, interrupted (the process ended, the manager "
+    "resumes the run), left_to_the_manager (realtime, or the final call was lost), taken_over (by another process), not_started.",
     labels=("mode", "outcome"),
 )
-RUNS_IN_PROGRESS = Family("omni_connector_runs_in_progress", GAUGE, "Runs in progress.", labels=("mode",))
+RUNS_IN_PROGRESS = Family(
+    "omni_connector_runs_in_progress", GAUGE, "Runs that read their source now.", labels=("mode",)
+)
 RUN_DURATION = Family(
     "omni_connector_run_duration_seconds",
     HISTOGRAM,
@@ -30,14 +33,16 @@ RUN_PROGRESS = Family(
 LAST_SUCCESS = Family(
     "omni_connector_last_success_timestamp_seconds",
     GAUGE,
-    "When the last run of a source completed.",
+    "When the last run of a source completed. After a restart it is known from the files, else from the manager with the "
+    "next incremental sync; a full or realtime sync brings none, so use max_over_time over some days.",
     labels=("source_id",),
     is_latest=True,
 )
 DOCUMENTS = Family(
     "omni_connector_documents_total",
     COUNTER,
-    "Documents: scanned, emitted, updated (accepted by the manager), deleted, unread, refused.",
+    "Documents, by kind: scanned (looked at), emitted, updated (accepted by the manager), deleted, unread (the source did not "
+    "give them), refused (by the manager). Added every 5 s and at the end of a run.",
     labels=("kind",),
 )
 DELIVERED_BYTES = Family(
@@ -45,14 +50,22 @@ DELIVERED_BYTES = Family(
 )
 BATCHES = Family("omni_connector_batches_total", COUNTER, "Batches of events that the manager answered.")
 STAGE_SECONDS = Family(
-    "omni_connector_stage_seconds_total", COUNTER, "What runs took their time for.", labels=("stage",)
+    "omni_connector_stage_seconds_total",
+    COUNTER,
+    "What runs took their time for: reading, waiting_manager and waiting_rate_limit add up to the time of the connectors' "
+    "threads; storing_contents and sending_events happen at the same time.",
+    labels=("stage",),
 )
 BUFFERED_DOCUMENTS = Family(
     "omni_connector_buffered_documents",
     GAUGE,
-    "Events that were emitted and that the manager has not accepted yet.",
+    "Events that were emitted and that the manager has not accepted yet. Near 1,500 a run the manager is slower than the source.",
 )
-BUFFERED_BYTES = Family("omni_connector_buffered_bytes", GAUGE, "Bytes of these events, contents included.")
+BUFFERED_BYTES = Family(
+    "omni_connector_buffered_bytes",
+    GAUGE,
+    "Bytes of these events, contents included; the limit is 16 MiB a run.",
+)
 
 # -- calls to the manager ---------------------------------------------------------------------------------------
 
@@ -72,7 +85,7 @@ SENT_BYTES = Family(
 RETRIES = Family(
     "omni_connector_manager_retries_total",
     COUNTER,
-    "Requests that were sent again, by what had gone wrong.",
+    "Requests that were sent again, by the status that they got.",
     labels=("endpoint", "reason"),
 )
 ERRORS = Family(
@@ -81,7 +94,11 @@ ERRORS = Family(
     "Calls that failed for good, by what went wrong last.",
     labels=("endpoint", "reason"),
 )
-UPLOADS = Family("omni_connector_uploads_in_progress", GAUGE, "Contents that are being uploaded now.")
+UPLOADS = Family(
+    "omni_connector_uploads_in_progress",
+    GAUGE,
+    "Contents that are being uploaded; how many there may be adapts to the manager.",
+)
 LAST_ANSWER = Family(
     "omni_connector_manager_last_answer_timestamp_seconds",
     GAUGE,
@@ -97,7 +114,8 @@ LAST_FAILURE = Family(
 MANAGER_UP = Family(
     "omni_connector_manager_up",
     GAUGE,
-    "1 when the last answer is later than the last failure, else 0; missing before the first call.",
+    "1 when the last answer of the manager is later than its last failure, in any process of the server, else 0; missing before "
+    "the first call. One process registers every 30 s, so that it is never older.",
 )
 
 # -- the connector's own endpoints ------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from omni_connector.telemetry.metrics import Metrics
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 ALERTS, DASHBOARD = DEPLOY / "alerts.yml", DEPLOY / "grafana-dashboard.json"
-OPERATIONS = ROOT / "docs" / "how-to" / "operations.md"
 
 SERIES = {
     f"{family.name}{suffix}": {"connector", "instance", "le", *family.labels}
@@ -60,13 +59,9 @@ def test_every_metric_and_label_exists(where):
     assert set(matched) | set(grouped) <= allowed
 
 
-def test_every_metric_is_on_the_dashboard_and_explained():
-    shown, explained = DASHBOARD.read_text(), OPERATIONS.read_text()
-    for family in FAMILIES:
-        assert family.name in shown
-        assert f"`{family.name}`" in explained
-        for label in family.labels:
-            assert f"`{label}`" in explained
+def test_every_metric_is_on_the_dashboard():
+    shown = DASHBOARD.read_text()
+    assert [family.name for family in FAMILIES if family.name not in shown] == []
 
 
 def test_there_are_three_alerts():
