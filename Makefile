@@ -37,6 +37,7 @@ contract: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.installed-dev  ## The documentation, into build/docs; a warning is an error
+	rm -rf build/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 --doctree-dir build/doctrees docs build/docs
 	$(BIN)/python -m pytest -m docs tests/docs
 

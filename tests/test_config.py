@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+import omni_connector
 from omni_connector import ConfigurationError, Settings
 from omni_connector.config import LogSettings, port_from_environ, wsgi_target
+from omni_connector.config.variables import VARIABLES
 
 URL = {"CONNECTOR_MANAGER_URL": "http://manager:8090"}
 
@@ -354,3 +357,16 @@ def test_what_the_log_cannot_be_is_named_with_all_other_problems():
         "LOG_LEVEL='LOUD' is not one of DEBUG, INFO, WARNING, ERROR, CRITICAL. Type: export LOG_LEVEL=INFO",
         "LOG_FORMAT='xml' is neither text nor json. Type: export LOG_FORMAT=json",
     )
+
+
+def test_every_variable_that_the_package_names_is_declared():
+    """The table of the documentation is made of what is declared."""
+    package = Path(omni_connector.__file__).parent
+    named = {
+        name
+        for path in package.rglob("*.py")
+        for name in re.findall(
+            r'"((?:CONNECTOR|OMNI|CATALOG|LOG)_[A-Z_]+|PORT)"', path.read_text(encoding="utf-8")
+        )
+    }
+    assert named - {each.name for each in VARIABLES} == set()

@@ -1,0 +1,114 @@
+"""What ``make docs`` has built: every public name is in it, and no page asks another host for anything."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import re
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from omni_connector.cli.main import COMMANDS
+from omni_connector.config.variables import VARIABLES
+from omni_connector.telemetry.families import FAMILIES
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / "build" / "docs"
+
+pytestmark = pytest.mark.docs
+
+FETCHED = re.compile(
+    r"""<(?:script|img|source|iframe|video|audio|embed)\b[^>]*\bsrc=["']?(?:https?:)?//
+    | <link\b[^>]*\brel=["']?(?:stylesheet|preload|preconnect|icon)[^>]*href=["']?(?:https?:)?//
+    | \burl\(\s*["']?(?:https?:)?// | @import\s+["'](?:https?:)?//""",
+    re.VERBOSE,
+)
+SECTION = re.compile(r"^(Args|Raises):\n((?: +.*\n|\n)+)", re.MULTILINE)
+ENTRY = re.compile(r"^    \*{0,2}(\w+)(?: \([^)]*\))?:", re.MULTILINE)
+
+
+@cache
+def page(name):
+    return (BUILT / f"{name}.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def generated():
+    """Return the module that makes the reference."""
+    sys.path.insert(0, str(ROOT / "docs" / ".sphinx"))
+    yield import_module("generated_reference")
+    sys.path.pop(0)
+
+
+@pytest.fixture(scope="module")
+def public(generated):
+    """Return every public name with its object."""
+    modules = map(import_module, generated.PUBLIC_MODULES)
+    return {
+        f"{module.__name__}.{name}": getattr(module, name) for module in modules for name in module.__all__
+    }
+
+
+def test_every_public_name_is_in_the_reference(generated, public):
+    """In the first module that has it; a name of the package itself always, also where it is another's alias."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in (BUILT / "reference").glob("*.html"))
+    shown = set(re.findall(r'<dt class="sig[^>]* id="([^"]+)"', pages))
+    expected = {name for name in public if name.count(".") == 1}
+    expected |= {generated.public_name(value) for value in public.values()}
+    assert expected - shown == {"omni_connector.__version__"}
+
+
+def public_callables(public):
+    """Return functions, classes and methods of ours, by name."""
+    found = dict(public)
+    for name, value in public.items():
+        if inspect.isclass(value):
+            methods = inspect.getmembers(value, inspect.isfunction)
+            found |= {f"{name}.{key}": each for key, each in methods if not key.startswith("_")}
+    return {
+        name: each
+        for name, each in found.items()
+        if callable(each) and (each.__module__ or "").startswith("omni_connector")
+    }
+
+
+def test_docstrings_say_what_is_true_of_parameters_and_errors(public):
+    """Each has one, and what it says of a parameter or an error is about one that exists."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("omni_connector")]
+    errors = set(dir(builtins)).union(*map(dir, modules))
+    wrong = []
+    for name, value in public_callables(public).items():
+        docstring = inspect.getdoc(value)
+        if not docstring:
+            wrong.append(f"{name} has no docstring")
+            continue
+        for kind, body in SECTION.findall(docstring + "\n"):
+            parameters = inspect.signature(value).parameters
+            if kind == "Args" and any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+                continue
+            known = parameters if kind == "Args" else errors
+            wrong += [f"{name}, {kind}: {entry}" for entry in ENTRY.findall(body) if entry not in known]
+    assert wrong == []
+
+
+def test_variables_commands_and_metrics_are_in_the_reference():
+    assert [each.name for each in VARIABLES if f">{each.name}<" not in page("reference/environment")] == []
+    assert [
+        name for name in COMMANDS if f'id="omni-connector-{name}"' not in page("reference/command-line")
+    ] == []
+    assert [each.name for each in FAMILIES if f">{each.name}<" not in page("reference/metrics")] == []
+
+
+def test_no_page_asks_another_host():
+    asked = {
+        str(path.relative_to(BUILT)): match[0]
+        for pattern in ("*.html", "*.css")
+        for path in BUILT.rglob(pattern)
+        if (match := FETCHED.search(path.read_text(encoding="utf-8")))
+    }
+    assert asked == {}
+    assert len(list(BUILT.rglob("*.html"))) > 30
