@@ -13,7 +13,7 @@ from flask import Flask
 from support.mcp_servers import python_server
 
 from omni_connector import Connector, Settings
-from omni_connector.cli.main import COMMANDS, cli
+from omni_connector.cli.main import cli
 from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.testing import call_action, run_sync, serve_connector
 
@@ -326,11 +326,6 @@ def test_every_link_of_the_readme_leads_somewhere():
     """Sphinx checks those of the pages."""
     for link in re.findall(r"\]\((?!https?://)([^)#]+)", README):
         assert (ROOT / link).exists(), link
-
-
-def test_every_command_is_named():
-    for name in COMMANDS:
-        assert f"omni-connector {name}" in README
 
 
 def test_the_built_in_source_types_are_where_the_readme_says():

@@ -106,7 +106,10 @@ def test_what_is_missing_is_installed_once_before_the_first_step(checkout):
     for name in ("promtool", "redis-server"):
         (checkout.programs / name).unlink()
     assert checkout.run().returncode == 0
-    assert checkout.lines_of("installed") == ["update -qq", "install -y -qq prometheus redis-server"]
+    assert checkout.lines_of("installed") == [
+        "update -qq",
+        "install -y -qq --no-install-recommends prometheus redis-server",
+    ]
     assert checkout.lines_of("made") == steps()
 
 
