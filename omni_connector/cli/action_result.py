@@ -1,24 +1,19 @@
 """What an action has returned: a value, an error, or a file, which is never written to a terminal."""
 
 import json
-import re
 import sys
-from email.message import Message
 from pathlib import Path
 
 import click
-from attrs import frozen
 
 from omni_connector.cli import exit_codes
 from omni_connector.cli.errors import CommandError
 from omni_connector.cli.output import Output, one_line, printable
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.json_values import JsonValue
-from omni_connector.testing.actions import ActionAnswer
+from omni_connector.testing.actions import ActionAnswer, ActionFile
 
 STANDARD_OUTPUT = Path("-")
-_FIRST_ERROR = 400
-_UNUSUAL = re.compile(r"[^\w.() -]+")
 
 
 def show_result(output: Output, action: str, answer: ActionAnswer, path: Path | None) -> None:
@@ -28,13 +23,13 @@ def show_result(output: Output, action: str, answer: ActionAnswer, path: Path | 
         CommandError: the action ended with an error.
         ConfigurationError: the file cannot be written.
     """
-    if answer.status_code >= _FIRST_ERROR or answer.status == "error":
+    if answer.is_error:
         said = answer.error or one_line(answer.body.decode("utf-8", "replace")) or "nothing was said"
         raise CommandError(
             f"The action {one_line(action)} ended with an error ({answer.status_code}): {printable(said)}",
             exit_code=exit_codes.RUN_FAILED,
         )
-    file = _File.of(answer)
+    file = answer.file
     if file is None:
         _show_value(output, action, answer.result, path)
     else:
@@ -54,7 +49,7 @@ def _show_value(output: Output, action: str, result: JsonValue, path: Path | Non
         output.text(printable(json.dumps(result, indent=2, ensure_ascii=False)))
 
 
-def _show_file(output: Output, action: str, file: "_File", path: Path | None) -> None:
+def _show_file(output: Output, action: str, file: ActionFile, path: Path | None) -> None:
     if path is None and (output.as_json or sys.stdout.isatty()):
         path = _new_file(file.name)
     if path is None or path == STANDARD_OUTPUT:
@@ -73,27 +68,6 @@ def _show_file(output: Output, action: str, file: "_File", path: Path | None) ->
         output.json({"action": action, "status": "success", "file": facts})
     else:
         output.say(f"{len(file.content):,} bytes of {file.content_type} written to {path}.")
-
-
-@frozen
-class _File:
-    """A file that an action has returned."""
-
-    name: str
-    content_type: str
-    content: bytes
-
-    @classmethod
-    def of(cls, answer: ActionAnswer) -> "_File | None":
-        """Return the file that an answer is; None for an ``ActionResponse``."""
-        headers = Message()
-        headers["Content-Type"] = answer.headers.get("content-type", "application/octet-stream")
-        headers["Content-Disposition"] = answer.headers.get("content-disposition", "attachment")
-        if headers.get_content_type() == "application/json" and answer.status is not None:
-            return None
-        # Its last part only: a name must not lead out of the folder.
-        name = _UNUSUAL.sub("_", Path(headers.get_filename() or "").name).lstrip(".") or "result"
-        return cls(name, headers.get_content_type(), answer.body)
 
 
 def _new_file(name: str) -> Path:

@@ -1,5 +1,9 @@
 """Actions as their callers see them: through the manager, with the connector's answer byte for byte."""
 
+import re
+from email.message import Message
+from http import HTTPStatus
+from pathlib import PurePosixPath
 from typing import Any
 
 from attrs import field, frozen
@@ -7,6 +11,23 @@ from attrs import field, frozen
 from omni_connector.local import LocalManager
 from omni_connector.models.codec import decode
 from omni_connector.models.json_values import JsonValue
+
+_UNUSUAL = re.compile(r"[^\w.() -]+")
+
+
+@frozen(kw_only=True)
+class ActionFile:
+    """A file that an action has returned.
+
+    Attributes:
+        name: as the connector calls it, without folders and unusual characters; ``result`` where it has none.
+        content_type: such as ``application/pdf``.
+        content: the bytes.
+    """
+
+    name: str
+    content_type: str
+    content: bytes = field(repr=False)
 
 
 @frozen(kw_only=True)
@@ -40,6 +61,25 @@ class ActionAnswer:
     def result(self) -> JsonValue:
         """The result of an ``ActionResponse``; None for other answers."""
         return self._get("result")
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the action was refused, or has failed."""
+        return self.status_code >= HTTPStatus.BAD_REQUEST or self.status == "error"
+
+    @property
+    def file(self) -> ActionFile | None:
+        """The file that the action has returned; None for an ``ActionResponse`` and for errors."""
+        headers = Message()
+        headers["Content-Type"] = self.headers.get("content-type", "application/octet-stream")
+        headers["Content-Disposition"] = self.headers.get("content-disposition", "attachment")
+        content_type = headers.get_content_type()
+        if self.is_error or (content_type == "application/json" and self.status is not None):
+            return None
+        name = PurePosixPath((headers.get_filename() or "").replace("\\", "/")).name
+        return ActionFile(
+            name=_UNUSUAL.sub("_", name).lstrip(".") or "result", content_type=content_type, content=self.body
+        )
 
     @property
     def error(self) -> str | None:
