@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal
 
 from attrs import define
+from flask import Response
 
 from omni_connector import (
     Connector,
@@ -147,6 +148,17 @@ class WikiConnector(Connector[WikiSettings, WikiToken]):
             "page": page,
             "versions": [{"number": each, "by": "bob@example.com"} for each in range(versions, 0, -1)],
         }
+
+    @action(mode="read")
+    def export_space(self, space: Literal["people", "design"]) -> Response:
+        """Export a space as a table."""
+        headers = {"Content-Disposition": f'attachment; filename="{space}.csv"'}
+        return Response("page,title\n1,Salary bands\n", content_type="text/csv", headers=headers)
+
+    @action(admin_only=True)
+    def rebuild(self):
+        """Build the wiki's own index anew."""
+        raise RuntimeError("the wiki is read-only until Friday")
 
 
 class ConsoleSite:
