@@ -13,7 +13,7 @@ from flask import Flask
 from support.mcp_servers import python_server
 from support.processes import ListeningSocket, start_gunicorn
 
-def test_the_built_in_source_types_are_where_the_guide_says():
+from omni_connector import Connector
 from omni_connector.cli.main import cli
 from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.testing import call_action, run_sync, serve_connector
