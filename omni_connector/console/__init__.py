@@ -6,7 +6,7 @@ so that its error pages, cookies and headers are not the manager's.
 To add a page, add a module to this folder; nothing else is edited:
 
     blueprint = Blueprint("runs", __name__, url_prefix="/console/runs")
-    page = Page(blueprint, entry=Entry("Runs", "runs.index", position=15))   # without an entry, it is not in the navigation
+    page = Page(blueprint, entry=Entry("Runs", "runs.index", position=15))   # or within="runs" for further pages of that entry
 
     @blueprint.get("/<run_id>")
     def run(run_id: str) -> str:

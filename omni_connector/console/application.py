@@ -4,11 +4,11 @@ import hashlib
 import importlib
 import pkgutil
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
-from flask import Blueprint, Flask, url_for
+from flask import Flask, url_for
 
 from omni_connector._version import __version__
 from omni_connector.console import errors, formatting, security
@@ -48,8 +48,13 @@ def create_app(console: Console) -> Flask:
     pages = list(_pages())
     for page in pages:
         app.register_blueprint(page.blueprint)
+    within = {page.blueprint.name: page.within or page.blueprint.name for page in pages}
     entries = sorted(
-        (_NavigationEntry(page.entry, page.blueprint) for page in pages if page.entry is not None),
+        (
+            _NavigationEntry(page.entry, page.blueprint.name, within)
+            for page in pages
+            if page.entry is not None
+        ),
         key=_NavigationEntry.position,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -62,7 +67,8 @@ class _NavigationEntry:
     """An entry as the template needs it."""
 
     _entry: Entry
-    _blueprint: Blueprint
+    _blueprint: str
+    _within: Mapping[str, str]
 
     def position(self) -> int:
         return self._entry.position
@@ -77,7 +83,7 @@ class _NavigationEntry:
 
     def leads_to(self, endpoint: str | None) -> bool:
         """Say whether a page belongs to this entry."""
-        return endpoint is not None and endpoint.partition(".")[0] == self._blueprint.name
+        return self._within.get((endpoint or "").partition(".")[0]) == self._blueprint
 
 
 def _pages() -> Iterator[Page]:

@@ -1,6 +1,7 @@
 """How values are written on pages: filters of the templates."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +10,23 @@ from flask import Flask
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _KILO = 1000
 
+_ANSWER = re.compile(r"Connector returned error: status=\d+, message=(\{.*\})", re.DOTALL)
+
 
 def install(app: Flask) -> None:
     """Make them known to the templates."""
-    for each in (number, size, duration, moment_text, ago, zoned, pretty_json):
+    for each in (
+        number,
+        size,
+        duration,
+        moment_text,
+        ago,
+        zoned,
+        is_past,
+        pretty_json,
+        compact_json,
+        readable_error,
+    ):
         app.jinja_env.filters[each.__name__] = each
 
 
@@ -69,8 +83,31 @@ def ago(moment: datetime) -> str:
         for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s"))
         if distance >= unit
     )
-    text = f"{int(distance // unit)} {name}"
-    return f"{text} ago" if seconds > 0 else f"in {text}"
+    if seconds > 0:
+        return f"{int(distance // unit)} {name} ago"
+    return f"in {round(distance / unit)} {name}"
+
+
+def readable_error(message: str | None) -> str:
+    """Return what a connector has said, without the manager's frame around its answer."""
+    text = message or ""
+    found = _ANSWER.fullmatch(text)
+    try:
+        said = json.loads(found[1]) if found else None
+    except ValueError:
+        return text
+    error = said.get("error") if isinstance(said, dict) else None
+    return error if isinstance(error, str) and error else text
+
+
+def is_past(moment: datetime) -> bool:
+    """Say whether a moment is over."""
+    return zoned(moment) <= datetime.now(UTC)
+
+
+def compact_json(value: Any) -> str:
+    """Write a JSON value in one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def pretty_json(value: Any) -> str:

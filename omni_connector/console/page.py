@@ -37,10 +37,11 @@ class Entry:
 
 @frozen
 class Page:
-    """A module's views, and their entry in the navigation, if they have one."""
+    """A module's views, and their entry in the navigation, or the name of the blueprint whose entry is theirs as well."""
 
     blueprint: Blueprint
     entry: Entry | None = None
+    within: str = ""
 
 
 def console() -> Console:

@@ -133,10 +133,9 @@ class SchemaForm:
                 typed = typed or ({} if is_kept else None)
             else:
                 typed = _typed(_Input(form, f"{self.prefix}{inner}"), name, declared, former.get(name))
-                if typed is False and not is_kept and not each.get("default"):
-                    typed = None
-                if typed is True and not is_kept and each.get("default") is True:
-                    typed = None
+                without = each.get("default", False if typed is False else None)
+                if not is_kept and typed in (without, _text("choice", without)):
+                    typed = None  # Left as it is without it.
             if typed is not None:
                 value[name] = typed
         return value

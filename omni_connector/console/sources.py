@@ -1,38 +1,156 @@
-"""The list of sources, and one source."""
+"""The list of sources, one source, and what can be done with it."""
 
-from datetime import datetime
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
-from attrs import frozen
-from flask import Blueprint, render_template
-
+from omni_connector.console.formatting import readable_error
+from omni_connector.console.hidden_values import hidden
 from omni_connector.console.page import Entry, Page, console
-from omni_connector.local import SourceRow, SyncRunRow
+from omni_connector.console.source_settings import SettingsForms
+from omni_connector.local import LocalManagerError, SourceRow, browse
 
 blueprint = Blueprint("sources", __name__)
 page = Page(blueprint, Entry("Sources", "sources.index", 10))
 
-
-@frozen
-class SourceLine:
-    """A source as the list shows it."""
-
-    source: SourceRow
-    documents: int
-    last_run: SyncRunRow | None
-    next_run: datetime | None
-    errors: int
+SHOWN_RUNS = 5
+MODES = ("full", "incremental", "realtime")
 
 
 @blueprint.get("/")
 def index() -> str:
     """List the sources."""
     manager = console().manager
-    lines = [_line(each) for each in manager.sources() if not each.is_deleted]
-    return render_template("sources.html", lines=lines, manifests=manager.manifests())
+    with browse.reading(manager.data_dir) as db:
+        sources = browse.list_sources(db, settings=manager.settings)
+        errors = {each.source.id: _errors(each) for each in sources}
+    served = {each for manifest in manager.manifests() for each in manifest["source_types"]}
+    fragment = request.headers.get("HX-Request") == "true"
+    template = "sources_table.html" if fragment else "sources.html"
+    return render_template(
+        template, sources=sources, errors=errors, served=served, manifests=manager.manifests()
+    )
 
 
-def _line(source: SourceRow) -> SourceLine:
+@blueprint.get("/console/sources/<source_id>")
+def source(source_id: str) -> str:
+    """Show one source."""
     manager = console().manager
-    runs = manager.runs(source.id)
-    last = runs[-1] if runs else None
-    return SourceLine(source, 0, last, None, 0)
+    with browse.reading(manager.data_dir) as db:
+        summary = browse.find_source(db, source_id, settings=manager.settings)
+        if summary is None or summary.source.is_deleted:
+            raise _unknown(source_id)
+        runs = browse.list_runs(db, source_id, limit=SHOWN_RUNS)
+    credential = manager.credential(source_id)
+    forms = SettingsForms.of(manager.described(summary.source.source_type))
+    return render_template(
+        "source.html",
+        summary=summary,
+        source=summary.source,
+        runs=runs,
+        errors=_errors(summary),
+        config=hidden(summary.source.config, forms.config.schema if forms.config else {}),
+        credential=credential,
+        manifest=_manifest(summary.source),
+        run_url=run_url,
+        running=[each.run for each in runs.items if each.run.is_running],
+    )
+
+
+@blueprint.post("/console/sources/<source_id>/sync")
+def sync(source_id: str) -> Response:
+    """Start a run."""
+    found = known_source(source_id)
+    mode = request.form.get("mode", "full")
+    try:
+        run_id = console().manager.trigger(source_id, mode if mode in MODES else "full")
+    except LocalManagerError as error:
+        flash(f"No run was started. {readable_error(error.message)}", "error")
+        return redirect(url_for("sources.source", source_id=source_id), 303)
+    flash(f"The {mode} sync of {found.name} has started.")
+    return redirect(run_url(run_id, source_id), 303)
+
+
+@blueprint.post("/console/sources/<source_id>/cancel")
+def cancel(source_id: str) -> Response:
+    """Cancel what runs of the source are in progress."""
+    found = known_source(source_id)
+    manager = console().manager
+    running = [each for each in manager.runs(source_id) if each.is_running]
+    for each in running:
+        try:
+            manager.cancel(each.id)
+        except LocalManagerError as error:
+            flash(f"The run {each.id} was not cancelled: {error.message}", "error")
+        else:
+            flash(f"The {each.sync_type} sync of {found.name} was cancelled.")
+    if not running:
+        flash("No run is in progress.")
+    return redirect(url_for("sources.source", source_id=source_id), 303)
+
+
+@blueprint.get("/console/sources/<source_id>/reset")
+def confirm_reset(source_id: str) -> str:
+    """Ask before the state is reset."""
+    return render_template("source_reset.html", source=known_source(source_id))
+
+
+@blueprint.post("/console/sources/<source_id>/reset")
+def reset(source_id: str) -> Response:
+    """Forget the checkpoint, and the connector state if that is wanted."""
+    found = known_source(source_id)
+    try:
+        console().manager.reset_source(source_id, connector_state="connector_state" in request.form)
+    except LocalManagerError as error:
+        flash(f"The state was not reset: {error.message}", "error")
+    else:
+        flash(f"The state of {found.name} was reset. Its next sync reads everything from the beginning.")
+    return redirect(url_for("sources.source", source_id=source_id), 303)
+
+
+@blueprint.get("/console/sources/<source_id>/delete")
+def confirm_delete(source_id: str) -> str:
+    """Ask before the source is deleted."""
+    manager = console().manager
+    found = known_source(source_id)
+    with browse.reading(manager.data_dir) as db:
+        summary = browse.find_source(db, source_id, settings=manager.settings)
+    return render_template("source_delete.html", source=found, summary=summary)
+
+
+@blueprint.post("/console/sources/<source_id>/delete")
+def delete(source_id: str) -> Response:
+    """Delete the source; its runs are cancelled and its documents removed by the next ticks."""
+    found = known_source(source_id)
+    console().manager.set_source(source_id, is_deleted=True)
+    flash(f"{found.name} was deleted. Its documents are being removed.")
+    return redirect(url_for("sources.index"), 303)
+
+
+def known_source(source_id: str) -> SourceRow:
+    """Return a source that is not deleted; raises ``LocalManagerError`` (404)."""
+    found = console().manager.source(source_id)
+    if found.is_deleted:
+        raise _unknown(source_id)
+    return found
+
+
+def run_url(run_id: str, source_id: str) -> str:
+    """Return the address of a run's page."""
+    if "runs.run" in current_app.view_functions:
+        return url_for("runs.run", run_id=run_id)
+    return url_for("sources.source", source_id=source_id)
+
+
+def _errors(summary: browse.SourceSummary) -> int:
+    """Count what went wrong with documents in the last run."""
+    return summary.last_run.counts.refused if summary.last_run else 0
+
+
+def _manifest(source: SourceRow) -> dict[str, object] | None:
+    """Return the manifest of the connector that serves the source."""
+    manifests = console().manager.manifests()
+    return next((each for each in manifests if source.source_type in each["source_types"]), None)
+
+
+def _unknown(source_id: str) -> LocalManagerError:
+    return LocalManagerError(404, f"Source not found: {source_id}")

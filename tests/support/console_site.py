@@ -40,7 +40,7 @@ class WikiSettings:
 
     Attributes:
         base_url: Address of the wiki, without a path.
-        spaces: Names of the spaces that are read, one a line. All of them if there is none.
+        spaces: Names of the spaces that are read; all of them if there is none.
         since: Pages that were not changed since then are left out.
         pages: How many pages the wiki has.
         visibility: Who may find the pages.
