@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 from click.types import StringParamType
 
-MOST = 100
+MOST, RUNS = 100, 20
 """Values offered at most; whoever has more types a letter."""
 
 _SAFE = re.compile(r"[\w@%+=:,./#?&~-]+")
@@ -64,5 +64,22 @@ def _sources(data_dir: Path, begin: str, most: int) -> Known:
     return [(each.name, each.source_type) for each in found[:most]]
 
 
+def _runs(data_dir: Path, begin: str, most: int) -> Known:
+    from omni_connector.local.browse import find_run, find_run_ids, reading  # noqa: PLC0415 - as above.
+
+    with reading(data_dir) as db:
+        runs = [find_run(db, each) for each in find_run_ids(db, begin.upper(), limit=min(most, RUNS))]
+    return [(each.id, f"{each.source_name}, {each.run.status}") for each in runs if each is not None]
+
+
+def _documents(data_dir: Path, begin: str, most: int) -> Known:
+    from omni_connector.local.browse import find_document_ids, reading  # noqa: PLC0415 - as above.
+
+    with reading(data_dir) as db:
+        return [(each, "document") for each in find_document_ids(db, begin, limit=most)]
+
+
 PLACE = Place()
+DOCUMENT = Stored("document", _documents)
+RUN = Stored("run", _runs)
 SOURCE = Stored("source", _sources)

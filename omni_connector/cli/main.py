@@ -12,8 +12,27 @@ from omni_connector.cli.errors import CommandError, ManagerRefusedError, bug
 from omni_connector.cli.signals import StoppedBySignal
 from omni_connector.exceptions import ConfigurationError, ConnectorError
 
-COMMANDS = ("run", "search", "state", "check", "new", "manifest", "action", "serve", "manager", "completion")
+COMMANDS = (
+    "run",
+    "search",
+    "sources",
+    "runs",
+    "documents",
+    "show",
+    "errors",
+    "state",
+    "action",
+    "check",
+    "new",
+    "manifest",
+    "serve",
+    "manager",
+    "completion",
+)
 """Each is a module of this package with a function of its name, in the order in which people need them."""
+
+_MODULES = {"errors": "refused"}
+"""Modules with another name than their command."""
 
 
 class CommandLine(click.Group):
@@ -29,7 +48,7 @@ class CommandLine(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"omni_connector.cli.{cmd_name}")
+        module = importlib.import_module(f"omni_connector.cli.{_MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = getattr(module, cmd_name)
         return command
 

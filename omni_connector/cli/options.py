@@ -68,6 +68,27 @@ def stored_source_option(function: _Function) -> _Function:
     )(function)
 
 
+def as_person_option(function: _Function) -> _Function:
+    """Add ``--as``: what one person finds."""
+    return click.option(
+        "--as",
+        "person",
+        metavar="EMAIL",
+        callback=_address,
+        help="Show only what this person would find in Omni. Without it permissions are ignored.",
+    )(function)
+
+
+def page_options(function: _Function) -> _Function:
+    """Add ``--limit`` and ``--after``: which part of a list."""
+    function = click.option(
+        "--after", metavar="NEXT", help="Go on where a list ended: what it says, or next of its --json."
+    )(function)
+    return click.option(
+        "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Entries at most."
+    )(function)
+
+
 def key_value_option(name: str, variable: str, **more: Any) -> Callable[[_Function], _Function]:
     """Return what adds an option like ``--set``, which gives pairs of texts."""
     return click.option(name, variable, metavar="KEY=VALUE", multiple=True, callback=_assignments, **more)
@@ -106,6 +127,13 @@ def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], bool
         return value
 
     return note
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return an address as the manager keeps it."""
+    if value is not None and "@" not in value:
+        raise click.BadParameter(f"{value!r} is no e-mail address.", context, parameter)
+    return None if value is None else value.strip().lower()
 
 
 def _assignments(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
+from attrs import frozen
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,23 @@ from omni_connector.masking import mask, mask_json
 LABEL_WIDTH = 12
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@frozen(kw_only=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        title: its heading.
+        width: in characters; None for a column that takes its share of what is left.
+        is_id: what is too long is continued on the next line; of other texts the end is cut.
+        is_number: right-aligned.
+    """
+
+    title: str
+    width: int | None = None
+    is_id: bool = False
+    is_number: bool = False
 
 
 class Output:
@@ -78,6 +96,29 @@ class Output:
         for label, value in rows:
             table.add_row(label, _masked(value))
         self.result.print(table)
+
+    def table(self, columns: Iterable["Column"], rows: Iterable[Iterable[Text | str]]) -> None:
+        """Write a table as wide as the terminal, or 80 columns; where no terminal is, without colours."""
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for column in columns:
+            table.add_column(
+                column.title,
+                justify="right" if column.is_number else "left",
+                overflow="fold" if column.is_id else "ellipsis",
+                no_wrap=not column.is_id,
+                min_width=column.width,
+                max_width=column.width,
+                ratio=None if column.width or column.is_number else 1,
+            )
+        for row in rows:
+            table.add_row(*(_masked(cell) for cell in row))
+        if self.result.is_terminal:
+            self.result.print(table)
+            return
+        with self.result.capture() as captured:
+            self.result.print(table)
+        for line in captured.get().splitlines():
+            self.result.print(line.rstrip(), soft_wrap=True)
 
     def say(self, text: str, style: str = "") -> None:
         """Write a line to standard error."""

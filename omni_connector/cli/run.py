@@ -15,11 +15,17 @@ from omni_connector.cli.options import (
 )
 from omni_connector.cli.settings_help import ConnectorCommand
 
+EXAMPLES = """\b
+Examples:
+    omni-connector run connector.py --set folder=notes
+    omni-connector run connector.py --secret token=env:WIKI_TOKEN --mode full
+"""
+
 
 @click.command(
     cls=ConnectorCommand,
     short_help="Sync a source once, into an embedded manager.",
-    epilog=exit_codes.EXPLAINED,
+    epilog=f"{EXAMPLES}\n\n{exit_codes.EXPLAINED}",
 )
 @target_argument
 @source_options
@@ -57,6 +63,7 @@ def run(*, target: str, as_json: bool, verbose: bool, **options: Any) -> None:
     from omni_connector.cli.local_run import LocalRun, RunOptions  # noqa: PLC0415
     from omni_connector.cli.logs import brief_log, full_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
+    from omni_connector.cli.run_reports import write_report  # noqa: PLC0415
     from omni_connector.cli.session import session  # noqa: PLC0415
     from omni_connector.cli.source import SourceOptions, StoredSource  # noqa: PLC0415
 
@@ -73,6 +80,7 @@ def run(*, target: str, as_json: bool, verbose: bool, **options: Any) -> None:
             credentials=opened.inputs.credentials,
         )
         summary = LocalRun(opened, RunOptions(source=source, **options)).run()
+        write_report(options["data_dir"], summary.run.id, summary.to_json())
     if as_json:
         output.json(summary.to_json())
     else:

@@ -4,19 +4,22 @@ from pathlib import Path
 
 import click
 
-from omni_connector.cli.options import data_option, json_option, verbose_option
+from omni_connector.cli import exit_codes
+from omni_connector.cli.options import as_person_option, data_option, json_option, verbose_option
+
+EPILOG = f"""\b
+Examples:
+    omni-connector search holiday policy
+    omni-connector search '"on call" eng*' --as ann@example.com
+
+{exit_codes.OF_DATA}"""
 
 
-@click.command(short_help="Search the documents that runs have brought.")
+@click.command(short_help="Search the documents that runs have brought.", epilog=EPILOG)
 @click.argument("query", nargs=-1, required=True)
 @data_option
 @click.option("--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits at most.")
-@click.option(
-    "--as",
-    "person",
-    metavar="EMAIL",
-    help="Show only what this person would find in Omni. Without it permissions are ignored: everything is searched.",
-)
+@as_person_option
 @json_option
 @verbose_option
 def search(
@@ -42,11 +45,7 @@ def search(
     words = " ".join(query)
     if not any(character.isalnum() for character in words):
         raise click.UsageError("QUERY holds no word; give one to search for.")
-    if person is not None and "@" not in person:
-        raise click.BadParameter(f"{person!r} is no e-mail address.", param_hint="--as")
-    hits = open_store(data_dir).search(
-        words, limit=limit, person=None if person is None else person.strip().lower()
-    )
+    hits = open_store(data_dir).search(words, limit=limit, person=person)
     output = Output(as_json=as_json)
     if as_json:
         output.json(hits_as_json(words, hits))

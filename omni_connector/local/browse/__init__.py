@@ -12,7 +12,9 @@ from omni_connector.local.browse.documents import (
     DocumentItem,
     count_documents,
     document_text,
+    find_by_own_id,
     find_document,
+    find_document_ids,
     find_documents,
     find_item,
     list_documents,
@@ -29,7 +31,14 @@ from omni_connector.local.browse.people import (
     list_groups,
     list_people,
 )
-from omni_connector.local.browse.runs import RunCounts, RunSummary, find_run, list_runs, run_before
+from omni_connector.local.browse.runs import (
+    RunCounts,
+    RunSummary,
+    find_run,
+    find_run_ids,
+    list_runs,
+    run_before,
+)
 from omni_connector.local.browse.sources import SourceSummary, find_source, list_sources
 from omni_connector.local.store import reading
 
@@ -53,11 +62,14 @@ __all__ = [
     "count_documents",
     "document_text",
     "explain",
+    "find_by_own_id",
     "find_document",
+    "find_document_ids",
     "find_documents",
     "find_group",
     "find_item",
     "find_run",
+    "find_run_ids",
     "find_source",
     "judge",
     "known_addresses",

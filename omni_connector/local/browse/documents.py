@@ -285,6 +285,29 @@ def find_documents(db: sqlite3.Connection, external_id: str) -> list[DocumentIte
     return _items(db, [_Place(0, row["id"], external_id) for row in rows])
 
 
+def find_document_ids(
+    db: sqlite3.Connection, beginning: str, source_id: str | None = None, *, limit: int = 20
+) -> list[str]:
+    """Return the ids of indexed documents that begin with a text, in the order of ids."""
+    # The greatest character ends the range, so that an index finds it.
+    sources = (
+        [source_id] if source_id is not None else [row["id"] for row in db.execute("SELECT id FROM sources")]
+    )
+    sql = (
+        "SELECT external_id FROM documents WHERE source_id = ? AND external_id >= ? AND external_id < ?"
+        " ORDER BY external_id LIMIT ?"
+    )
+    end = f"{beginning}\U0010ffff"
+    found = {row[0] for each in sources for row in db.execute(sql, (each, beginning, end, limit))}
+    return sorted(found)[:limit]
+
+
+def find_by_own_id(db: sqlite3.Connection, document_id: str) -> DocumentItem | None:
+    """Return the document with an id of the manager's own, or None."""
+    row = db.execute("SELECT source_id, external_id FROM documents WHERE id = ?", (document_id,)).fetchone()
+    return None if row is None else _items(db, [_Place(0, row["source_id"], row["external_id"])])[0]
+
+
 def document_text(db: sqlite3.Connection, source_id: str, external_id: str) -> str | None:
     """Return the whole content of a document, or None."""
     row = db.execute(_TEXT, (source_id, external_id)).fetchone()

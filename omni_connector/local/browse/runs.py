@@ -51,10 +51,32 @@ class RunSummary:
 
 
 def list_runs(
-    db: sqlite3.Connection, source_id: str | None = None, *, before: str | None = None, limit: int = 20
+    db: sqlite3.Connection,
+    source_id: str | None = None,
+    *,
+    status: str | None = None,
+    has_errors: bool = False,
+    before: str | None = None,
+    limit: int = 20,
 ) -> Page[RunSummary]:
-    """Return runs of a source, or of all, newest first; ``before`` is the ``next`` of the page before."""
+    """Return runs of a source, or of all, newest first.
+
+    Args:
+        db: the connection.
+        source_id: of this source only.
+        status: with this status only.
+        has_errors: only those that failed, or of which something was refused.
+        before: the ``next`` of the page before.
+        limit: at most so many.
+    """
     conditions, parameters = [], []
+    if status is not None:
+        conditions.append("status = ?")
+        parameters.append(status)
+    if has_errors:
+        conditions.append(
+            "(status = 'failed' OR EXISTS (SELECT 1 FROM queue q WHERE q.run_id = runs.id AND q.outcome = 'refused'))"
+        )
     if source_id is not None:
         conditions.append("source_id = ?")
         parameters.append(source_id)
@@ -70,6 +92,15 @@ def find_run(db: sqlite3.Connection, run_id: str) -> RunSummary | None:
     """Return one run, or None."""
     rows = stored.select_runs(db, "id = ?", run_id)
     return _summary(db, rows[0]) if rows else None
+
+
+def find_run_ids(db: sqlite3.Connection, beginning: str = "", *, limit: int = 20) -> list[str]:
+    """Return the ids of runs that begin with a text, newest first."""
+    rows = db.execute(
+        "SELECT id FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC LIMIT ?2",
+        (beginning, limit),
+    )
+    return [str(row["id"]) for row in rows]
 
 
 def run_before(db: sqlite3.Connection, run: SyncRunRow) -> RunSummary | None:

@@ -1,0 +1,66 @@
+"""What the commands that look into the data directory have in common."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from omni_connector.cli.errors import CommandError
+from omni_connector.cli.output import Output, one_line
+from omni_connector.cli.stored import chosen, unknown
+from omni_connector.local.browse import SourceSummary, find_run_ids, list_sources, reading
+
+LAST = "last"
+"""Names the newest run."""
+
+
+@frozen
+class Looking:
+    """A data directory that is being looked into.
+
+    Attributes:
+        db: the connection, for the functions of ``local.browse``.
+        output: where the command speaks.
+    """
+
+    db: Any
+    output: Output
+
+    def sources(self, *, deleted: bool = False) -> list[SourceSummary]:
+        """Return the sources by name."""
+        return list_sources(self.db, deleted=deleted)
+
+    def source(self, typed: str) -> SourceSummary:
+        """Return the source with a name or id; raises CommandError where there is none."""
+        summaries = {each.source.id: each for each in self.sources(deleted=True)}
+        return summaries[chosen([each.source for each in summaries.values()], typed).id]
+
+    def source_id(self, typed: str | None) -> str | None:
+        """Return the id of the source that a filter names."""
+        return None if typed is None else self.source(typed).source.id
+
+    def run_id(self, typed: str | None) -> str | None:
+        """Return the id of the run that a filter names, also by how it begins or as ``last``; raises CommandError."""
+        if typed is None:
+            return None
+        found = find_run_ids(self.db, "" if typed == LAST else typed.upper(), limit=1 if typed == LAST else 2)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise CommandError(f"--run {one_line(typed)}: several runs begin so. Type more of the id.")
+        raise unknown(f"--run {one_line(typed)}: there is no such run", typed, find_run_ids(self.db))
+
+
+@contextlib.contextmanager
+def looking(data_dir: Path, output: Output) -> Iterator[Looking]:
+    """Open a data directory for reading, whether or not a manager uses it; raises StoreError where there is nothing."""
+    with reading(data_dir) as db:
+        yield Looking(db, output)
+
+
+def say_more(output: Output, following: object) -> None:
+    """Say how the list goes on, if it does."""
+    if following is not None and not output.as_json:
+        output.say(f"There is more: add --after {following}")

@@ -1,0 +1,106 @@
+"""What did not arrive: the errors of runs, from the manager's data and from the reports that ``run`` leaves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from rich.text import Text
+
+from omni_connector.cli.looking import Looking
+from omni_connector.cli.output import Output, counted, one_line
+from omni_connector.cli.records import event_record, run_record, shown_moment
+from omni_connector.cli.run_reports import read_report
+from omni_connector.cli.tables import error_table
+from omni_connector.local.browse import EventItem, RunSummary, find_run, list_errors, list_runs
+
+RUNS_LOOKED_AT = 50
+"""Whose reports are read where no run is named."""
+
+
+@frozen(kw_only=True)
+class Reported:
+    """A document that the connector could not read or deliver."""
+
+    run: RunSummary
+    document_id: str
+    stage: str
+    reason: str
+
+
+@frozen(kw_only=True)
+class Errors:
+    """What did not arrive, each list newest first.
+
+    Attributes:
+        failed: runs that failed.
+        reported: by the connector.
+        refused: by the manager, after it had accepted the event.
+        following: where the list of what was refused goes on.
+    """
+
+    failed: Sequence[RunSummary]
+    reported: Sequence[Reported]
+    refused: Sequence[EventItem]
+    following: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {
+            "failed_runs": [run_record(each) for each in self.failed],
+            "reported": [
+                {
+                    "document_id": each.document_id,
+                    "stage": each.stage,
+                    "error": each.reason,
+                    "run_id": each.run.id,
+                    "source_id": each.run.run.source_id,
+                    "source_name": each.run.source_name,
+                }
+                for each in self.reported
+            ],
+            "refused": [event_record(each) for each in self.refused],
+            "next": self.following,
+        }
+
+
+def find_errors(
+    look: Looking, data_dir: Path, *, source: str | None, run: str | None, limit: int, after: str | None
+) -> Errors:
+    """Return the errors of a run, of a source or of all; what follows the first page are refused events only."""
+    page = list_errors(
+        look.db, source_id=source, run_id=run, before=None if after is None else int(after), limit=limit
+    )
+    if after is not None:
+        return Errors(failed=(), reported=(), refused=page.items, following=page.next)
+    if run is None:
+        runs = list_runs(look.db, source, limit=RUNS_LOOKED_AT).items
+    else:
+        runs = tuple(each for each in [find_run(look.db, run)] if each is not None)
+    reported = [
+        Reported(run=each, document_id=error["document_id"], stage=error["stage"], reason=error["reason"])
+        for each in runs
+        for error in read_report(data_dir, each.id).get("errors", ())
+    ]
+    failed = [each for each in runs if each.run.status == "failed"]
+    return Errors(failed=failed[:limit], reported=reported[:limit], refused=page.items, following=page.next)
+
+
+def show_errors(output: Output, errors: Errors) -> None:
+    """Write the errors for people."""
+    if not (errors.failed or errors.reported or errors.refused):
+        output.text("There are no errors.")
+    if errors.failed:
+        output.text(Text(f"{counted(len(errors.failed), 'run')} failed:", "bold"))
+    for run in errors.failed:
+        output.text(f"{shown_moment(run.run.started_at)}  {one_line(run.source_name)}  {run.id}")
+        output.indented(Text(one_line(run.run.error_message or "", longest=1000), "red"), 4)
+    if errors.reported:
+        output.text(Text("The connector reported:", "bold"))
+    for each in errors.reported:
+        head = f"{shown_moment(each.run.run.started_at)}  {one_line(each.run.source_name)}  "
+        output.text(Text(head).append(one_line(each.document_id, longest=1000), "bold"))
+        output.indented(Text(one_line(each.reason, longest=1000), "red"), 4)
+    if errors.refused:
+        output.text(Text("The manager refused:", "bold"))
+        error_table(output, errors.refused)

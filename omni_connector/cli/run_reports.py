@@ -1,0 +1,38 @@
+"""The reports of runs of ``omni-connector run``: what only the connector knows of a run, kept beside the manager's data."""
+
+import contextlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from omni_connector.masking import mask_json
+from omni_connector.private_files import make_private_file, make_private_folder
+
+FOLDER: Final = "reports"
+KEPT: Final = 200
+_NAME = re.compile(r"[0-9A-Za-z]+")
+
+
+def write_report(data_dir: Path, run_id: str, report: Mapping[str, Any]) -> None:
+    """Keep the report of a run; only the newest ones stay. That it cannot be kept is not the run's failure."""
+    folder = data_dir / FOLDER
+    with contextlib.suppress(OSError):
+        make_private_folder(folder)
+        path = folder / f"{run_id}.json"
+        make_private_file(path)
+        path.write_text(json.dumps(mask_json(report)), encoding="utf-8")
+        for old in sorted(folder.glob("*.json"))[:-KEPT]:  # Ids of runs begin with their time.
+            old.unlink(missing_ok=True)
+
+
+def read_report(data_dir: Path, run_id: str) -> Mapping[str, Any]:
+    """Return the report of a run; empty where there is none."""
+    if not _NAME.fullmatch(run_id):
+        return {}
+    try:
+        found = json.loads((data_dir / FOLDER / f"{run_id}.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

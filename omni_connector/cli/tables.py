@@ -1,0 +1,132 @@
+"""The tables of the commands that look into the data directory."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from omni_connector.cli.output import Column, Output, one_line
+from omni_connector.cli.records import shown_moment
+from omni_connector.local.browse import DocumentItem, EventItem, RunCounts, RunSummary, SourceSummary
+
+STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "refused": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "deleted": "yellow",
+}
+_ID_WIDTH = 26
+_MOMENT_WIDTH = 16
+
+
+def source_table(output: Output, sources: Sequence[SourceSummary]) -> None:
+    """Write sources."""
+    columns = [
+        Column(title="NAME", is_id=True),
+        Column(title="TYPE"),
+        Column(title="DOCUMENTS", is_number=True),
+        Column(title="LAST RUN", width=9),
+        Column(title="AT", width=_MOMENT_WIDTH),
+        Column(title="NEXT RUN", width=_MOMENT_WIDTH),
+    ]
+    rows: list[list[Text | str]] = [
+        [
+            one_line(each.source.name) + (" (deleted)" if each.source.is_deleted else ""),
+            one_line(each.source.source_type),
+            f"{each.documents:,}",
+            status("never" if each.last_run is None else each.last_run.run.status),
+            shown_moment(None if each.last_run is None else each.last_run.run.created_at),
+            "given up" if each.is_given_up else shown_moment(each.next_run_at),
+        ]
+        for each in sources
+    ]
+    _write(output, columns, rows, "sources")
+
+
+def run_table(output: Output, runs: Sequence[RunSummary]) -> None:
+    """Write runs."""
+    columns = [
+        Column(title="ID", width=_ID_WIDTH, is_id=True),
+        Column(title="SOURCE"),
+        Column(title="MODE", width=8),
+        Column(title="STATUS", width=9),
+        Column(title="DID"),
+    ]
+    rows: list[list[Text | str]] = [
+        [
+            each.id,
+            one_line(each.source_name),
+            each.run.sync_type[:8],
+            status(each.run.status),
+            did(each.counts),
+        ]
+        for each in runs
+    ]
+    _write(output, columns, rows, "runs")
+
+
+def document_table(output: Output, documents: Sequence[DocumentItem]) -> None:
+    """Write documents."""
+    columns = [
+        Column(title="ID", is_id=True),
+        Column(title="TITLE"),
+        Column(title="SOURCE"),
+        Column(title="READERS", width=8),
+        Column(title="LAST", width=9),
+    ]
+    rows: list[list[Text | str]] = [
+        [
+            one_line(each.external_id, longest=2000),
+            one_line(each.title),
+            one_line(each.source_name),
+            readers(each),
+            status(each.outcome or "-"),
+        ]
+        for each in documents
+    ]
+    _write(output, columns, rows, "documents")
+
+
+def error_table(output: Output, errors: Sequence[EventItem]) -> None:
+    """Write refused events, each with its reason below it."""
+    for each in errors:
+        head = f"{shown_moment(each.created_at)}  {one_line(each.source_name)}  "
+        output.text(Text(head).append(one_line(each.subject, longest=1000), "bold"))
+        output.indented(Text(one_line(each.error or "", longest=1000), "red"), 4)
+
+
+def did(counts: RunCounts) -> str:
+    """Return what a run did, without what it did not do."""
+    shown = {
+        "new": counts.new,
+        "changed": counts.changed,
+        "unchanged": counts.unchanged,
+        "deleted": counts.deleted,
+        "refused": counts.refused,
+    }
+    return ", ".join(f"{number:,} {name}" for name, number in shown.items() if number) or "nothing"
+
+
+def readers(item: DocumentItem) -> str:
+    """Return who finds a document, in a word."""
+    if item.permissions is None:
+        return "-"
+    if item.is_public:
+        return "everyone"
+    number = sum(len(item.permissions.get(kind) or ()) for kind in ("users", "groups"))
+    return f"{number:,}" if number else "nobody"
+
+
+def status(text: str) -> Text:
+    """Return a status in its colour."""
+    return Text(text, STYLES.get(text, ""))
+
+
+def _write(
+    output: Output, columns: Sequence[Column], rows: Sequence[Sequence[Text | str]], things: str
+) -> None:
+    if rows:
+        output.table(columns, rows)
+    else:
+        output.text(f"There are no {things}.")
