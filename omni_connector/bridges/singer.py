@@ -10,21 +10,42 @@ from typing import Any, cast
 import attrs
 from attrs import define, field, frozen
 
-from omni_connector.bridges.filing import Filing, Pace, documents_of, lacking, with_config
+from omni_connector.bridges.filing import Filing, Pace, documents_of, with_config
 from omni_connector.bridges.reading import read
-from omni_connector.bridges.singer_catalog import Catalog, Streams, replication_methods, selected
+from omni_connector.bridges.singer_about import problems_of_config
+from omni_connector.bridges.singer_catalog import (
+    Catalog,
+    Selection,
+    Streams,
+    narrowed,
+    replication_methods,
+    selected,
+)
 from omni_connector.bridges.singer_config import TapConfig
-from omni_connector.bridges.singer_tap import TapCommand, TapError, TapFolder, TapProcess, shown
+from omni_connector.bridges.singer_schema import Stream, default_document
+from omni_connector.bridges.singer_tap import (
+    CONFIG,
+    TapCommand,
+    TapError,
+    TapFolder,
+    TapProcess,
+    said_by,
+    shown,
+)
 from omni_connector.connector import Connector
 from omni_connector.connector_base.base import Config, Credentials
+from omni_connector.exceptions import ConfigurationError
 from omni_connector.models.document import Document, DocumentPermissions
 from omni_connector.models.json_values import plain_json
 from omni_connector.sync.context import SyncContext
 from omni_connector.sync.source_run import RunOfSource
 
-__all__ = ["SingerConnector", "Stream", "TapError"]
+__all__ = ["SingerConnector", "Stream", "TapError", "TapSettings", "default_document"]
 
 FULL_TABLE = "FULL_TABLE"
+
+CHECK_SECONDS = 20.0
+"""How long a tap may take when the connection is checked; an action has 28 s."""
 
 NEEDED: dict[str, dict[str, type]] = {
     "RECORD": {"stream": str, "record": dict},
@@ -35,27 +56,19 @@ NEEDED: dict[str, dict[str, type]] = {
 """What a message has by its type; unknown types are skipped."""
 
 
-@frozen
-class Stream:
-    """A stream, as its SCHEMA message says.
+@define(kw_only=True)
+class TapSettings:
+    """Settings of a source that is read by a tap; a base for a connector's own, so that its schema shows them.
 
     Attributes:
-        name: its name.
-        schema: JSON Schema of its records.
-        key_properties: the properties that identify a record.
+        select: streams and fields that are read, such as "issues", "users.name" or "!issues.body"; all if it is empty.
     """
 
-    name: str
-    schema: Mapping[str, Any] = field(repr=False)
-    key_properties: tuple[str, ...] = ()
-
-    def key(self, record: Mapping[str, Any]) -> str:
-        """Return what identifies a record in all streams, such as ``issues/17``."""
-        return "/".join([self.name, *(str(record.get(name)) for name in self.key_properties)])
+    select: list[str] = field(factory=list)
 
 
 class SingerConnector(Connector[Config, Credentials]):
-    """Reads a Singer tap. A subclass has a ``name``, a ``version``, a ``tap`` and a ``document``.
+    """Reads a Singer tap. A subclass has a ``name``, a ``version`` and a ``tap``, and usually a ``document``.
 
         class Issues(SingerConnector):
             name = "issues"
@@ -68,6 +81,9 @@ class SingerConnector(Connector[Config, Credentials]):
 
     The tap's ``STATE`` is kept in the checkpoint. Records that the source no longer has are found where the tap reads a whole
     stream: in full runs, with ``ACTIVATE_VERSION``, and in streams of the replication method ``FULL_TABLE``.
+
+    The setting ``select`` of a source narrows what is read, in the notation of Meltano: a list of ``stream``, ``stream.field``, both with
+    ``*``, and the same with ``!`` for what is left out. A name that the tap does not have is an error.
 
     Attributes:
         tap: the program: a path, a name on ``PATH``, or a list with its first arguments.
@@ -91,24 +107,43 @@ class SingerConnector(Connector[Config, Credentials]):
     idle_minutes: float = 15
 
     def tap_config(self, config: Config, credentials: Credentials) -> Mapping[str, Any]:
-        """Return what the tap is given as its config; by default the settings and the credentials of the source."""
-        return {**_as_dict(config), **_as_dict(credentials)}
+        """Return what the tap is given as its config; by default the settings, without ``select``, and the credentials."""
+        settings = _as_dict(config)
+        settings.pop("select", None)
+        return {**settings, **_as_dict(credentials)}
 
     def document(
         self, record: dict[str, Any], stream: Stream, *_args: Any, **_kwargs: Any
     ) -> Document | Iterable[Document] | None:
         """Return what is indexed of a record: a document, several, or None. Ids are unique over all streams.
 
-        An override may also take ``config``, the settings of the source; so may one of ``permissions``.
+        By default one with the key of the record as its id and all its values as text, see ``default_document``. An override may also
+        take ``config``, the settings of the source; so may one of ``permissions``.
         """
-        del record, stream
-        raise lacking(self, "document(record, stream)")
+        return default_document(record, stream)
 
     def permissions(
         self, record: dict[str, Any], stream: Stream, *_args: Any, **_kwargs: Any
     ) -> DocumentPermissions | None:
         """Return who finds the documents of a record that have no permissions of their own; None keeps them private."""
         del record, stream
+        return None
+
+    def check_connection(self, config: Config, credentials: Credentials, /) -> str | None:
+        """Ask the tap for its catalogue, and where it describes its settings (``--about``), compare those with its config."""
+        command = TapCommand.of(self.tap, self.tap_environment, idle_seconds=CHECK_SECONDS)
+        given = dict(self.tap_config(config, credentials))
+        with TapFolder() as folder:
+            if problems := problems_of_config(command, folder, given):
+                return "; ".join(problems)
+            if not self.discovers:
+                return None
+            arguments = ["--config", folder.write(CONFIG, given), "--discover"]
+            found = catalog_of(command.name, said_by(command, folder, arguments))
+        try:
+            narrowed(selected(found, self.streams), _selection(config))
+        except ConfigurationError as error:
+            return "; ".join(error.problems)
         return None
 
     def sync(self, source_config: Config, credentials: Credentials, state: Any, ctx: SyncContext, /) -> None:
@@ -129,7 +164,7 @@ class SingerConnector(Connector[Config, Credentials]):
     def _run_tap(self, run: "TapRun", tap: "Tap", arguments: list[str]) -> None:
         folder = tap.folder
         if self.discovers:
-            catalog = selected(tap.discovered(arguments), self.streams)
+            catalog = narrowed(selected(tap.discovered(arguments), self.streams), run.selection)
             run.methods = replication_methods(catalog)
             arguments += ["--catalog", folder.write("catalog.json", catalog)]
         if run.tap_state:
@@ -147,6 +182,7 @@ class TapRun:
         ctx: the run at the manager.
         tap_state: the last STATE.
         methods: how streams are read, by the catalogue.
+        selection: streams and fields that are read, by the settings of the source.
     """
 
     _connector: SingerConnector
@@ -156,6 +192,7 @@ class TapRun:
     _config: Any
     tap_state: Any = field(init=False)
     methods: dict[str, str] = field(init=False, factory=dict)
+    selection: Selection = field(init=False)
     _pace: Pace = field(init=False, factory=Pace)
     _streams: dict[str, Stream] = field(init=False, factory=dict)
     _scopes: dict[str, Filing] = field(init=False, factory=dict)
@@ -170,6 +207,7 @@ class TapRun:
     def __attrs_post_init__(self) -> None:
         self._document = with_config(self._connector.document, self._config)
         self._permissions = with_config(self._connector.permissions, self._config)
+        self.selection = _selection(self._config)
         self._whole = Filing(self.ctx, "")
         self.tap_state = self._given.get("singer")
         if self._given.get("run") == self.ctx.sync_run_id:
@@ -282,6 +320,31 @@ def parsed(line: bytes) -> dict[str, Any]:
     return message
 
 
+def catalog_of(tap: str, text: bytes) -> Catalog:
+    """Return the catalogue that a tap has written.
+
+    Raises:
+        TapError: it is none.
+    """
+    try:
+        catalog: Catalog = json.loads(text)
+        if isinstance(catalog["streams"], list):
+            return catalog
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise TapError(tap, f"--discover wrote no catalogue, but {shown(text)!r}")
+
+
+def _selection(config: Any) -> Selection:
+    given = _as_dict(config).get("select") or ()
+    patterns = [given] if isinstance(given, str) else given
+    if not isinstance(patterns, Sequence) or not all(isinstance(each, str) for each in patterns):
+        raise ConfigurationError(
+            'select: give a list of streams and fields, such as ["issues", "users.name"]'
+        )
+    return tuple(patterns)
+
+
 def _as_dict(value: Any) -> dict[str, Any]:
     """Return settings as a dict, also those of a class that the connector declares."""
     if attrs.has(type(value)):
@@ -311,14 +374,7 @@ class Tap:
             TapError: it does not give one.
         """
         with closing(self.lines([*arguments, "--discover"])) as lines:
-            text = b"\n".join(lines)
-        try:
-            catalog: Catalog = json.loads(text)
-            if isinstance(catalog["streams"], list):
-                return catalog
-        except (ValueError, TypeError, KeyError):
-            pass
-        raise TapError(self._command.name, f"--discover wrote no catalogue, but {shown(text)!r}")
+            return catalog_of(self._command.name, b"\n".join(lines))
 
     def lines(self, arguments: Sequence[str]) -> Generator[bytes, None, None]:
         """Run it, and yield the lines of its output; close the generator. The process ends with it, and with the run."""

@@ -256,6 +256,20 @@ class TapProcess:
             os.killpg(self._popen.pid, number)
 
 
+def said_by(command: TapCommand, folder: TapFolder, arguments: Sequence[str]) -> bytes:
+    """Run a tap outside of a run, and return its output.
+
+    Raises:
+        TapError: it hangs, or ends with an error.
+    """
+    with TapProcess(command, folder, tuple(arguments), _nothing) as process:
+        return b"\n".join(line for batch in process.batches() for line in batch)
+
+
+def _nothing() -> None:
+    """Nothing is masked but what is known."""
+
+
 class LineBuffer:
     """Cuts what comes into lines; keeps at most ``limit`` bytes of one that has no end yet.
 

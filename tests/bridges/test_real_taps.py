@@ -99,6 +99,30 @@ def test_a_tap_of_singer_sdk_goes_on_from_its_state_and_its_whole_streams_find_d
     assert run_sync(connector).deletions == ["posts/4"]
 
 
+def test_settings_select_streams_and_fields_and_the_schema_makes_the_document(run_sync, rest_tap, api):
+    class Plain(Rest):
+        document = SingerConnector.document
+
+        def tap_config(self, config, credentials):
+            declared = super().tap_config(config, credentials)
+            return {**declared, **config.get("more", {})}
+
+    connector, config = Plain(), {"url": api.server.url, "select": ["posts", "!posts.title"]}
+    connector.tap = rest_tap
+    assert connector.check_connection(config, {}) is None
+    first = run_sync(connector, config=config)
+    assert (first.status, len(first.documents)) == ("completed", 12), first.error
+    post = first.documents["posts/3"]
+    assert "title" not in post.content
+    assert post.metadata["updated_at"].startswith("2026-01-03")
+    wrong = {**config, "select": ["post"], "more": {"api_urls": "x"}}
+    assert "did you mean 'posts'?" in run_sync(connector, config=wrong, source_id="wrong").error
+    assert "the tap has no stream 'post'" in connector.check_connection({**config, "select": ["post"]}, {})
+    # What the tap says with --about.
+    connector.tap_config = lambda config, credentials: {"api_ulr": "x"}
+    assert "no setting 'api_ulr'; did you mean 'api_url'?" in connector.check_connection(config, {})
+
+
 def test_the_example_reads_an_api_and_finds_what_is_gone(run_sync, rest_tap, api, monkeypatch):
     from singer_connector import PostsConnector
 
@@ -142,7 +166,9 @@ def test_a_tap_of_transferwise_reads_tables_incrementally_and_with_versions(run_
             do(
                 f"insert into {name} select n, '{name} ' || n, timestamp '2026-01-01' + n * interval '1 day' from generate_series(1, 12) n"
             )
-        first = run_sync(connector, credentials={"url": server.url})
+        config = {"select": ["public-*", "!public-others", "!*.updated_at"]}
+        assert connector.check_connection(config, {"url": server.url}) is None
+        first = run_sync(connector, credentials={"url": server.url}, config=config)
         assert (first.status, len(first.documents)) == ("completed", 24), first.error
         do("update notes set title = 'Changed', updated_at = '2026-03-01' where id = 3")
         do("update tags set title = 'Changed' where id = 4")
