@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import unicodedata
+from collections import deque
+
+from attrs import define
 
 from omni_connector.local.clock import Clock
 from omni_connector.local.ids import new_ulid
 from omni_connector.local.manager_dates import Since
 from omni_connector.local.runs import renew_activity
 from omni_connector.local.settings import LocalSettings
-from omni_connector.local.store import Store
+from omni_connector.local.store import Store, storable
 from omni_connector.local.timestamps import to_microseconds
 
 TRUNCATION_MARKER = "\n\n[Content truncated because extracted text exceeded the configured byte limit.]"
@@ -30,7 +34,29 @@ _MARK = """
 UPDATE contents SET orphaned_at = ?
 WHERE orphaned_at IS NULL AND id NOT IN (SELECT content_id FROM documents)
 """
+_REMOVE = """
+DELETE FROM contents WHERE orphaned_at <= ?
+    AND id NOT IN (SELECT content_id FROM search_queue WHERE content_id IS NOT NULL)
+"""
 _EMPTY_LINES = re.compile("\n{3,}")
+
+# The update changes nothing but keeps a content that the sweep had marked.
+_INSERT = """
+INSERT INTO contents (id, sha256, content, created_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (sha256) DO UPDATE SET orphaned_at = NULL RETURNING id
+"""
+
+
+@define(eq=False)
+class _Waiting:
+    """A text on its way into the database."""
+
+    content_id: str
+    digest: bytes
+    text: str
+    run_id: str
+    is_done: bool = False
+    error: Exception | None = None
 
 
 class Contents:
@@ -40,11 +66,14 @@ class Contents:
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._waiting: deque[_Waiting] = deque()
+        self._turn = threading.Lock()  # Held by the one who writes what waits.
 
     def save(self, text: str, run_id: str) -> str:
         """Store a text and return its id; renews the run's activity if that is running.
 
-        The same text, once normalised and cut, has the same id for ever; not so at older managers.
+        The same text, once normalised and cut, has the same id for ever; not so at older managers. Callers that come at the
+        same time share a transaction; each returns when it is committed.
         """
         text = normalised(text)
         if self._settings.has(Since.TEXT_LIMIT):
@@ -52,16 +81,31 @@ class Contents:
         content_id = new_ulid()
         shared = self._settings.has(Since.SHARED_CONTENT)
         digest = hashlib.sha256(text.encode() if shared else content_id.encode()).digest()
+        waiting = _Waiting(content_id, digest, text, storable(run_id))
+        self._waiting.append(waiting)
+        with self._turn:
+            if not waiting.is_done:  # Else the one before has written this one, too.
+                self._write()
+        if waiting.error is not None:
+            raise waiting.error
+        return waiting.content_id
+
+    def _write(self) -> None:
+        """Store all texts that wait, in one transaction."""
+        group = [self._waiting.popleft() for _ in range(len(self._waiting))]
         now = to_microseconds(self._clock.now())
-        with self._store.transaction() as db:
-            row = db.execute(
-                # The update changes nothing but keeps a content that the sweep had marked.
-                "INSERT INTO contents (id, sha256, content, created_at) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (sha256) DO UPDATE SET orphaned_at = NULL RETURNING id",
-                (content_id, digest, text, now),
-            ).fetchone()
-            renew_activity(db, run_id, now)
-        return str(row["id"])
+        try:
+            with self._store.transaction() as db:
+                for each in group:
+                    row = db.execute(_INSERT, (each.content_id, each.digest, each.text, now)).fetchone()
+                    each.content_id = row[0]
+                for run_id in {each.run_id for each in group}:
+                    renew_activity(db, run_id, now)
+        except Exception as error:  # noqa: BLE001 - each caller raises it.
+            for each in group:
+                each.error = error
+        for each in group:
+            each.is_done = True
 
     def sweep(self) -> None:
         """Mark contents that nothing refers to, and remove those marked long ago."""
@@ -69,7 +113,7 @@ class Contents:
         grace = int(self._settings.content_grace_seconds * 1_000_000)
         with self._store.transaction() as db:
             db.execute(_UNMARK)
-            db.execute("DELETE FROM contents WHERE orphaned_at <= ?", (now - grace,))
+            db.execute(_REMOVE, (now - grace,))
             db.execute(_MARK, (now,))
 
 

@@ -12,6 +12,7 @@ from omni_connector.local.ids import new_ulid
 from omni_connector.local.indexer import Outcome, index_batch
 from omni_connector.local.manager_dates import Since
 from omni_connector.local.runs import Runs, find_run, renew_activity
+from omni_connector.local.search_index import SearchIndex
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.sources import find_source
 from omni_connector.local.store import Store
@@ -31,11 +32,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 class Queue:
     """The ``queue`` table. Entries are indexed at once, so none stays ``pending``."""
 
-    def __init__(self, store: Store, clock: Clock, runs: Runs, settings: LocalSettings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, runs: Runs, search_index: SearchIndex, settings: LocalSettings
+    ) -> None:
         self._checked = settings.has(Since.CONTEXT_CHECKS)
         self._store = store
         self._clock = clock
         self._runs = runs
+        self._search_index = search_index
 
     def emit(self, *, sync_run_id: str, source_id: str, events: list[Event]) -> None:
         """Store and index a list of events, all or none.
@@ -75,6 +79,7 @@ class Queue:
                 (outcome.documents, sync_run_id),
             )
         self._runs.notify()
+        self._search_index.changed(outcome.documents)
 
 
 def _check_context(db: sqlite3.Connection, run_id: str, source_id: str, events: list[Event]) -> None:

@@ -1,8 +1,8 @@
 """The indexer: turns queued events into documents, groups and people.
 
-The real one is a process of its own that empties the queue now and then. Here a batch is indexed
-in the transaction that queues it, so that a document can be found as soon as the call was answered;
-order, effects and failures are those of PROTOCOL, sections 11, 15 and 19.
+The real one is a process of its own that empties the queue now and then. Here a batch becomes documents in the transaction
+that queues it; only the full-text index follows later (``search_index``). Order, effects and failures are those of
+PROTOCOL, sections 11, 15 and 19.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 from omni_connector.local.event_shapes import Event
 from omni_connector.local.ids import new_ulid
 from omni_connector.local.people import apply_membership, forget_person, store_person
+from omni_connector.local.search_index import note_new, note_stale
 from omni_connector.local.strict_json import stored_json
 
 MAX_DOCUMENT_ID = 500
@@ -40,18 +41,6 @@ ON CONFLICT (source_id, external_id) DO UPDATE SET
     file_size = coalesce(excluded.file_size, file_size),
     metadata = excluded.metadata, permissions = excluded.permissions, attributes = excluded.attributes,
     updated_run_id = excluded.updated_run_id, updated_at = excluded.updated_at
-"""
-# One statement for all documents: each statement that both reads and writes makes FTS5 write out the terms
-# it has gathered, which for one document at a time costs more than all the rest.
-_INDEX = """
-INSERT INTO search_index (rowid, title, content)
-SELECT d.number, d.title, c.content FROM documents d JOIN contents c ON c.id = d.content_id
-WHERE d.source_id = ? AND d.external_id IN (SELECT value FROM json_each(?))
-"""
-_UNINDEX = """
-INSERT INTO search_index (search_index, rowid, title, content)
-SELECT 'delete', d.number, d.title, c.content FROM documents d JOIN contents c ON c.id = d.content_id
-WHERE d.number IN (SELECT value FROM json_each(?))
 """
 
 
@@ -118,9 +107,11 @@ def index_batch(
 def delete_documents(db: sqlite3.Connection, source_id: str, external_ids: Iterable[str]) -> set[str]:
     """Remove documents and their index entries; return the ids of those that were there."""
     rows = list(_existing(db, source_id, list(external_ids)))
-    numbers = stored_json([row["number"] for row in rows])
-    db.execute(_UNINDEX, (numbers,))
-    db.execute("DELETE FROM documents WHERE number IN (SELECT value FROM json_each(?))", (numbers,))
+    numbers = [row["number"] for row in rows]
+    note_stale(db, numbers)
+    db.execute(
+        "DELETE FROM documents WHERE number IN (SELECT value FROM json_each(?))", (stored_json(numbers),)
+    )
     return {row["external_id"] for row in rows}
 
 
@@ -150,12 +141,13 @@ def _upsert(place: _Place, upserts: list[Event]) -> list[str]:
         row["external_id"]: row for row in _existing(db, source_id, [row["external_id"] for row in rows])
     }
     changed = [row for row in rows if _text_differs(before.get(row["external_id"]), row)]
-    # To remove a text from the index, SQLite needs the old text: so before the row changes.
-    old = [before[row["external_id"]]["number"] for row in changed if row["external_id"] in before]
-    db.execute(_UNINDEX, (stored_json(old),))
+    note_stale(db, [before[row["external_id"]]["number"] for row in changed if row["external_id"] in before])
     db.executemany(_UPSERT, rows)
-    db.execute(_INDEX, (source_id, stored_json([row["external_id"] for row in changed])))
-    _store_readers(place, upserts, before)
+    fresh = [row["external_id"] for row in changed if row["external_id"] not in before]
+    numbers = {row["external_id"]: row["number"] for row in _existing(db, source_id, fresh)}
+    note_new(db, numbers.values())
+    numbers.update((external_id, row["number"]) for external_id, row in before.items())
+    _store_readers(db, upserts, before, numbers)
     return [_effect(before.get(row["external_id"]), row) for row in rows]
 
 
@@ -169,24 +161,19 @@ def _effect(before: sqlite3.Row | None, row: dict[str, Any]) -> str:
     return "changed" if is_changed else "unchanged"
 
 
-def _store_readers(place: _Place, upserts: list[Event], before: dict[str, sqlite3.Row]) -> None:
+def _store_readers(
+    db: sqlite3.Connection, upserts: list[Event], before: dict[str, sqlite3.Row], numbers: dict[str, int]
+) -> None:
     """Write who may read the documents whose permissions are new."""
-    db = place.db
-    readers = {
-        event["document_id"]: _readers(event["permissions"])
-        for event in upserts
-        if event["document_id"] not in before
-        or stored_json(event["permissions"]) != before[event["document_id"]]["permissions"]
-    }
-    now = {row["external_id"]: row["number"] for row in _existing(db, place.source_id, list(readers))}
-    db.executemany(
-        "DELETE FROM document_readers WHERE number = ?",
-        [(now[external_id],) for external_id in readers if external_id in before],
-    )
-    db.executemany(
-        "INSERT OR IGNORE INTO document_readers (kind, name, number) VALUES (?, ?, ?)",
-        [(*reader, now[external_id]) for external_id, all_of_it in readers.items() for reader in all_of_it],
-    )
+    readers = []
+    for event in upserts:
+        known = before.get(event["document_id"])
+        if known is None or stored_json(event["permissions"]) != known["permissions"]:
+            number = numbers[event["document_id"]]
+            readers += [(*reader, number) for reader in _readers(event["permissions"])]
+            if known is not None:
+                db.execute("DELETE FROM document_readers WHERE number = ?", (number,))
+    db.executemany("INSERT OR IGNORE INTO document_readers (kind, name, number) VALUES (?, ?, ?)", readers)
 
 
 def _readers(permissions: dict[str, Any] | None) -> list[tuple[str, str]]:

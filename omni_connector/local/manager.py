@@ -85,6 +85,7 @@ class LocalManager:
         except BaseException:
             self.close()
             raise
+        self._services.search_index.start()
         if self._schedule:
             self._services.scheduler.start()
         log.info("Local manager at %s, data in %s", self.url, self._services.store.directory)
@@ -100,6 +101,7 @@ class LocalManager:
         self._services.registry.close()
         self._services.scheduler.close()
         self._server.close()
+        self._services.search_index.close()
         self._services.store.close()
 
     @property

@@ -9,6 +9,7 @@ from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, P
 from omni_connector.local.people import read_people
 from omni_connector.local.rows import SourceRow, SyncRunRow, load
 from omni_connector.local.search import SearchHit, search_documents
+from omni_connector.local.search_index import SearchIndex, catch_up_alone
 from omni_connector.local.store import reading
 from omni_connector.local.strict_json import JSON
 
@@ -33,13 +34,18 @@ class StoreReader:
     Raises ``StoreError`` (every method) when the directory holds no store, or a newer one.
     """
 
-    def __init__(self, directory: Path | str) -> None:
+    def __init__(self, directory: Path | str, search_index: SearchIndex | None = None) -> None:
         self.directory = Path(directory)
+        self._search_index = search_index  # Of the manager of this process.
 
     def search(
         self, query: str, *, limit: int = 10, source_id: str | None = None, person: str | None = None
     ) -> list[SearchHit]:
-        """Return the best matches first; see ``search_documents`` for what may be asked."""
+        """Return the best matches first; see ``search_documents`` for what may be asked.
+
+        Beside a manager in another process, what has arrived in the last two seconds may be missing.
+        """
+        self._catch_up()
         with reading(self.directory) as db:
             return search_documents(db, query, limit=limit, source_id=source_id, person=person)
 
@@ -112,6 +118,16 @@ class StoreReader:
         """Return all known people, by address."""
         with reading(self.directory) as db:
             return read_people(db)
+
+    def _catch_up(self) -> None:
+        """Bring the search index up to date, if that is for this process to do."""
+        if self._search_index is not None:
+            self._search_index.catch_up()
+            return
+        with reading(self.directory) as db:
+            is_behind = db.execute("SELECT 1 FROM search_queue").fetchone() is not None
+        if is_behind:
+            catch_up_alone(self.directory)
 
 
 def open_store(data_dir: Path | str) -> StoreReader:

@@ -27,6 +27,7 @@ from omni_connector.local.registry import Registry
 from omni_connector.local.resume import Resumer
 from omni_connector.local.runs import Runs
 from omni_connector.local.scheduler import RunControl, Scheduler
+from omni_connector.local.search_index import SearchIndex
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.sources import Sources
 from omni_connector.local.store import Store
@@ -48,6 +49,7 @@ class Services:
     runs: Runs
     contents: Contents
     queue: Queue
+    search_index: SearchIndex
     registry: Registry
     connectors: ConnectorClient
     dispatcher: Dispatcher
@@ -68,6 +70,7 @@ def build_services(data_dir: Path | str, settings: LocalSettings, clock: Clock) 
     sources = Sources(store, clock)
     runs = Runs(store, clock, settings)
     contents = Contents(store, clock, settings)
+    search_index = SearchIndex(store)
     registry = Registry(clock, settings)
     connectors = ConnectorClient(settings)
     credentials = Credentials(store, clock, settings, TokenRefresher(settings.connector_timeout_seconds))
@@ -103,13 +106,14 @@ def build_services(data_dir: Path | str, settings: LocalSettings, clock: Clock) 
         clock=clock,
         stopping=surroundings.stopping,
         store=store,
-        reader=StoreReader(data_dir),
+        reader=StoreReader(data_dir, search_index),
         users=users,
         sources=sources,
         credentials=credentials,
         runs=runs,
         contents=contents,
-        queue=Queue(store, clock, runs, settings),
+        queue=Queue(store, clock, runs, search_index, settings),
+        search_index=search_index,
         registry=registry,
         connectors=connectors,
         dispatcher=dispatcher,

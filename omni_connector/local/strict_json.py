@@ -57,7 +57,9 @@ def parse_json(body: bytes) -> JSON:
     keys, depth = _measure(value)
     if depth > MAX_DEPTH:
         raise JsonSyntaxError(f"recursion limit exceeded {end_position(body)}")
-    if keys != body.count(b'":') or any(pattern in body for pattern in _DISTANT_COLONS):
+    colons = body.count(b'":')
+    # Where every colon follows a quotation mark none follows white space.
+    if keys != colons or (colons != body.count(b":") and any(pattern in body for pattern in _DISTANT_COLONS)):
         return _parse_exactly(body)
     return value
 

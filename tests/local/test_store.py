@@ -5,9 +5,11 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
+from support.waiting import eventually
 
 from omni_connector.local import LocalManager, StoreError, open_store
 from omni_connector.local.store import Store, reading
@@ -74,6 +76,7 @@ def test_readers_read_and_do_not_write(tmp_path):
 def test_a_reader_works_beside_a_manager_and_after_it(manager, emitter, tmp_path, source, run_id):
     emitter.emit(emitter.event(text="hello"), emitter.event(document_id="page-2", text="world"))
     reader = open_store(tmp_path / "data")
+    eventually(partial(reader.search, "hello"))  # The index is up to two seconds behind the documents.
     for _ in range(2):
         assert [hit.external_id for hit in reader.search("hello")] == ["page-1"]
         assert [document.external_id for document in reader.documents(source.id)] == ["page-1", "page-2"]

@@ -13,7 +13,7 @@ from omni_connector.local.errors import LocalManagerError, StoredTextError
 
 log = logging.getLogger(__name__)
 
-_CORS = (
+CORS_HEADERS = (
     ("access-control-allow-origin", "*"),
     ("access-control-expose-headers", "*"),
     ("vary", "origin, access-control-request-method, access-control-request-headers"),
@@ -52,7 +52,7 @@ def _before() -> Response | None:
 
 
 def _after(response: Response) -> Response:
-    for name, value in _CORS:
+    for name, value in CORS_HEADERS:
         response.headers.setdefault(name, value)
     return response
 
