@@ -50,7 +50,7 @@ class BrowserGuard:
 
     def _problem(self, environ: dict[str, Any]) -> str | None:
         host: str | None = environ.get("HTTP_HOST")
-        if host is not None and not self._is_ours(host):
+        if host is not None and not self.is_ours(host):
             name = _name(host) or host
             return f"the host {name!r} is not this manager's. If it is, start the manager with --allow-host {name}."
         origin: str | None = environ.get("HTTP_ORIGIN")
@@ -60,7 +60,8 @@ class BrowserGuard:
             return "the request comes from a page of another site."
         return None
 
-    def _is_ours(self, host: str) -> bool:
+    def is_ours(self, host: str) -> bool:
+        """Say whether a ``Host`` header names us."""
         name = _name(host)
         if name is None:
             return False

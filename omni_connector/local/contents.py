@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 import unicodedata
-from collections import deque
-
-from attrs import define
 
 from omni_connector.local.clock import Clock
 from omni_connector.local.ids import new_ulid
@@ -47,18 +43,6 @@ ON CONFLICT (sha256) DO UPDATE SET orphaned_at = NULL RETURNING id
 """
 
 
-@define(eq=False)
-class _Waiting:
-    """A text on its way into the database."""
-
-    content_id: str
-    digest: bytes
-    text: str
-    run_id: str
-    is_done: bool = False
-    error: Exception | None = None
-
-
 class Contents:
     """The ``contents`` table."""
 
@@ -66,46 +50,33 @@ class Contents:
         self._store = store
         self._clock = clock
         self._settings = settings
-        self._waiting: deque[_Waiting] = deque()
-        self._turn = threading.Lock()  # Held by the one who writes what waits.
 
     def save(self, text: str, run_id: str) -> str:
         """Store a text and return its id; renews the run's activity if that is running.
 
-        The same text, once normalised and cut, has the same id for ever; not so at older managers. Callers that come at the
-        same time share a transaction; each returns when it is committed.
+        The same text, once normalised and cut, has the same id for ever; not so at older managers.
         """
+        return self.save_all([(text, run_id)])[0]
+
+    def save_all(self, texts: list[tuple[str, str]]) -> list[str]:
+        """Store texts, each with the id of its run, in one transaction; return their ids."""
+        rows = [self._row(text) for text, _ in texts]
+        runs = {storable(run_id) for _, run_id in texts}
+        now = to_microseconds(self._clock.now())
+        with self._store.transaction() as db:
+            ids = [str(db.execute(_INSERT, (*row, now)).fetchone()[0]) for row in rows]
+            for run_id in runs:
+                renew_activity(db, run_id, now)
+        return ids
+
+    def _row(self, text: str) -> tuple[str, bytes, str]:
+        """Return a new id, the hash, and the text as it is stored."""
         text = normalised(text)
         if self._settings.has(Since.TEXT_LIMIT):
             text = cut(text, self._settings.max_extracted_text_bytes)
         content_id = new_ulid()
         shared = self._settings.has(Since.SHARED_CONTENT)
-        digest = hashlib.sha256(text.encode() if shared else content_id.encode()).digest()
-        waiting = _Waiting(content_id, digest, text, storable(run_id))
-        self._waiting.append(waiting)
-        with self._turn:
-            if not waiting.is_done:  # Else the one before has written this one, too.
-                self._write()
-        if waiting.error is not None:
-            raise waiting.error
-        return waiting.content_id
-
-    def _write(self) -> None:
-        """Store all texts that wait, in one transaction."""
-        group = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        now = to_microseconds(self._clock.now())
-        try:
-            with self._store.transaction() as db:
-                for each in group:
-                    row = db.execute(_INSERT, (each.content_id, each.digest, each.text, now)).fetchone()
-                    each.content_id = row[0]
-                for run_id in {each.run_id for each in group}:
-                    renew_activity(db, run_id, now)
-        except Exception as error:  # noqa: BLE001 - each caller raises it.
-            for each in group:
-                each.error = error
-        for each in group:
-            each.is_done = True
+        return content_id, hashlib.sha256(text.encode() if shared else content_id.encode()).digest(), text
 
     def sweep(self) -> None:
         """Mark contents that nothing refers to, and remove those marked long ago."""

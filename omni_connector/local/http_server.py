@@ -20,6 +20,8 @@ from waitress import wasyncore
 from waitress.server import create_server
 from waitress.task import ThreadedTaskDispatcher
 
+from omni_connector.local.grouping import Channel, Grouping, Together
+
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 BACKLOG = 128
@@ -48,14 +50,23 @@ class HttpServer:
         port: port to bind; 0 takes a free one.
         threads: requests served at the same time. Long answers (progress streams) hold one each.
         name: what the threads are called.
+        together: answers some of the requests in the app's place, many at a time.
 
     Raises (from ``start``): ``OSError`` when the address cannot be bound.
     """
 
     def __init__(
-        self, app: WSGI, *, host: str = "127.0.0.1", port: int = 0, threads: int = 16, name: str = "http"
+        self,
+        app: WSGI,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        threads: int = 16,
+        name: str = "http",
+        together: Together | None = None,
     ) -> None:
         self._app = app
+        self._together = together
         self._host = host
         self._port = port
         self._threads = threads
@@ -67,7 +78,9 @@ class HttpServer:
         """Bind, listen and serve; the socket accepts when this returns."""
         listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
-        self._serving = _Serving(self._app, listener, threads=self._threads, name=self._name)
+        workers = _Workers(self._name, self._together)
+        self._serving = _Serving(self._app, listener, workers, name=self._name)
+        workers.set_thread_count(self._threads)
         return self
 
     def close(self) -> None:
@@ -111,9 +124,9 @@ class HttpServer:
 class _Serving:
     """A waitress server at work: one thread reads and writes all sockets, the others call the app."""
 
-    def __init__(self, app: WSGI, listener: socket.socket, *, threads: int, name: str) -> None:
+    def __init__(self, app: WSGI, listener: socket.socket, workers: _Workers, *, name: str) -> None:
         self._sockets: dict[int, Any] = {}  # By file descriptor; the thread of the loop changes it.
-        self._workers = _Workers(name)
+        self._workers = workers
         self._server: Any = create_server(
             _PathAsSent(app),
             map=self._sockets,
@@ -129,7 +142,7 @@ class _Serving:
             log_socket_errors=False,
             ident=None,
         )
-        self._workers.set_thread_count(threads)
+        self._server.channel_class = Channel
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
@@ -164,10 +177,20 @@ class _Workers(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no
 
     queue_logger = logging.getLogger(f"{__name__}.queue")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, together: Together | None) -> None:
         super().__init__()
         self._name = name
         self._started: list[threading.Thread] = []
+        self._grouping = None if together is None else Grouping(together, self.run, f"{name}-together")
+
+    def add_task(self, task: Channel) -> None:
+        """Have the next request of a connection answered."""
+        if self._grouping is None or not self._grouping.takes(task):
+            self.run(task)
+
+    def run(self, task: Channel) -> None:
+        """Have it answered by a thread of its own."""
+        super().add_task(task)
 
     def start_new_thread(  # pyright: ignore[reportIncompatibleMethodOverride]  # Its third argument is an int, not a tuple.
         self, target: Callable[[int], None], thread_no: int
@@ -181,6 +204,8 @@ class _Workers(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no
 
     def end(self) -> None:
         """End every thread after the request that it works on."""
+        if self._grouping is not None:
+            self._grouping.end()
         self.set_thread_count(0)
         for thread in self._started:
             thread.join()

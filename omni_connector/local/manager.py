@@ -13,6 +13,7 @@ from typing import Any, Self, Unpack
 from flask import Flask
 
 from omni_connector.local.app import create_app
+from omni_connector.local.app.content_route import ContentRoute
 from omni_connector.local.browser_guard import BrowserGuard
 from omni_connector.local.clock import Clock, SystemClock
 from omni_connector.local.configuration import (
@@ -73,7 +74,8 @@ class LocalManager:
         self._closed = False
         self.app: Flask = create_app(self._services)
         guarded = BrowserGuard(self.app, [host, *settings.allowed_hosts])
-        self._server = HttpServer(guarded, host=host, port=port, name="local-manager")
+        contents = ContentRoute(self._services.contents, guarded)
+        self._server = HttpServer(guarded, host=host, port=port, name="local-manager", together=contents)
 
     # Life
 

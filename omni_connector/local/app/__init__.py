@@ -7,7 +7,6 @@ from werkzeug.routing import UnicodeConverter
 
 from omni_connector.local.app import admin, catalogue, development, errors, sdk_runs, sdk_sources, sdk_upload
 from omni_connector.local.app.access import EXTENSION
-from omni_connector.local.app.content_route import ContentRoute
 from omni_connector.local.services import Services
 
 
@@ -35,5 +34,4 @@ def create_app(services: Services) -> Flask:
         development.blueprint,
     ):
         app.register_blueprint(blueprint)
-    app.wsgi_app = ContentRoute(app.wsgi_app, services)  # type: ignore[method-assign]  # As Flask's documentation says.
     return app

@@ -1,66 +1,68 @@
-"""``POST /sdk/content`` without Flask, which would cost more than all the rest of it; a sync calls it for every document.
+"""``POST /sdk/content`` beside Flask, many at a time; a sync calls it for every document.
 
-Only what succeeds is answered here. A request that would be refused, or is written in an unusual way, goes on to Flask with
-its body, so that there is one place for each refusal and its answer.
+Only what succeeds is answered here. A request that would be refused, that a browser may have sent, or that is written in an
+unusual way, is left to Flask, so that each refusal has one place.
 """
 
 from __future__ import annotations
 
-import io
-import logging
-from collections.abc import Callable, Iterable
-from typing import Any
+import sqlite3
+from functools import lru_cache
 
 from omni_connector.local.app.access import OLD_BODY_LIMIT
 from omni_connector.local.app.errors import CORS_HEADERS
+from omni_connector.local.browser_guard import BrowserGuard
+from omni_connector.local.contents import Contents
+from omni_connector.local.errors import StoredTextError, StoreError
 from omni_connector.local.request_shapes import STORE_CONTENT
-from omni_connector.local.services import Services
-from omni_connector.local.strict_json import parse_json
-
-log = logging.getLogger(__name__)
-
-WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+from omni_connector.local.shapes import ShapeError
+from omni_connector.local.store import storable
+from omni_connector.local.strict_json import JsonSyntaxError, parse_json
 
 PATH = "/sdk/content"
-_HEADERS = [("Content-Type", "application/json"), *CORS_HEADERS]
+
+_BROWSERS = ("ORIGIN", "SEC_FETCH_SITE")
+_HOSTS = 64
 
 
 class ContentRoute:
-    """Stands before the manager's Flask application.
+    """Stores the contents of requests that come together.
 
     Args:
-        app: gets everything that is not answered here.
-        services: the manager's.
+        contents: stores them.
+        guard: knows our names.
     """
 
-    def __init__(self, app: WSGI, services: Services) -> None:
-        self._app = app
-        self._contents = services.contents
+    headers = (("Content-Type", "application/json"), *CORS_HEADERS)
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer a request."""
-        if environ["PATH_INFO"] != PATH or not _is_usual(environ):
-            return self._app(environ, start_response)
-        body: bytes = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    def __init__(self, contents: Contents, guard: BrowserGuard) -> None:
+        self._contents = contents
+        self._is_ours = lru_cache(_HOSTS)(guard.is_ours)
+
+    def wants(self, target: str, headers: dict[str, str]) -> bool:
+        """Return whether a request is as connectors send it, and not of the size that older managers refuse."""
+        return (
+            target == PATH
+            and headers.get("CONTENT_TYPE") == "application/json"
+            and int(headers.get("CONTENT_LENGTH", OLD_BODY_LIMIT)) < OLD_BODY_LIMIT
+            and not any(name in headers for name in _BROWSERS)
+            and self._is_ours(headers.get("HOST", ""))
+        )
+
+    def answer(self, bodies: list[bytes]) -> list[bytes | None]:
+        """Return the answer to each body, None for those that Flask is to answer."""
+        texts = [_decoded(body) for body in bodies]
         try:
-            wanted = STORE_CONTENT(parse_json(body), "")
-            content_id = self._contents.save(wanted["content"], wanted["sync_run_id"])
-        except Exception as error:  # noqa: BLE001 - Flask comes to the same and has the answer; storing a text twice does no harm.
-            log.debug("A content is left to Flask: %s", error)
-            environ["wsgi.input"] = io.BytesIO(body)
-            return self._app(environ, start_response)
-        answer = b'{"content_id":"%b"}' % content_id.encode()
-        start_response("200 OK", [*_HEADERS, ("Content-Length", str(len(answer)))])
-        return [answer]
+            ids = iter(self._contents.save_all([text for text in texts if text is not None]))
+        except (sqlite3.Error, StoreError):  # Flask comes to the same, and has the answer.
+            return [None] * len(bodies)
+        return [None if text is None else b'{"content_id":"%b"}' % next(ids).encode() for text in texts]
 
 
-def _is_usual(environ: dict[str, Any]) -> bool:
-    """Return whether it is a request as connectors send it, and not one of the size that older managers refuse."""
-    length = environ.get("CONTENT_LENGTH", "")
-    return (
-        environ["REQUEST_METHOD"] == "POST"
-        and environ.get("CONTENT_TYPE") == "application/json"
-        and length.isascii()
-        and length.isdigit()
-        and int(length) <= OLD_BODY_LIMIT
-    )
+def _decoded(body: bytes) -> tuple[str, str] | None:
+    """Return text and run of a request, None for one that is refused."""
+    try:
+        wanted = STORE_CONTENT(parse_json(body), "")
+        return wanted["content"], storable(wanted["sync_run_id"])
+    except (JsonSyntaxError, ShapeError, StoredTextError):
+        return None

@@ -1,0 +1,133 @@
+"""Requests that a server answers many at a time, by one thread and without WSGI.
+
+Handing a small request to a thread of its own, and making an environment and headers for it, costs several times what there
+is to do for it; and what many of them store fits into one transaction. This extends waitress where it lets its users do so:
+the dispatcher, ``channel_class`` and ``task_class``. Keeping connections alive, order and errors stay its business.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+from wsgiref.handlers import format_date_time
+
+from waitress.channel import HTTPChannel
+from waitress.task import Task, WSGITask
+
+log = logging.getLogger(__name__)
+
+LARGEST_GROUP = 64
+
+
+class Together(Protocol):
+    """Answers requests of one kind together."""
+
+    def wants(self, target: str, headers: dict[str, str]) -> bool:
+        """Return whether a POST request is of that kind; called by the thread that reads all sockets.
+
+        Args:
+            target: path and query, as sent.
+            headers: by name in capitals, with underscores.
+        """
+
+    def answer(self, bodies: list[bytes]) -> list[bytes | None]:
+        """Return the body of each answer, or None for what the application is to answer."""
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Headers of the answers, beside their length and date."""
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types.
+    """A connection, whose next request may have been answered already."""
+
+    answer: bytes | None = None
+    """The whole answer to the first of ``requests``."""
+
+    @property
+    def task_class(self) -> type[Task]:
+        """What ``service`` does: pass the answer on, or call the application."""
+        return WSGITask if self.answer is None else _Answered
+
+
+class _Answered(Task):  # type: ignore[misc]
+    """Passes a prepared answer on."""
+
+    def service(self) -> None:
+        """Send it."""
+        answer, self.channel.answer = self.channel.answer, None
+        self.wrote_header = True
+        self.channel.write_soon(answer)
+
+
+class Grouping:
+    """The thread that answers what comes together.
+
+    Args:
+        together: answers.
+        run: has a connection's next request answered by the application.
+        name: what the thread is called.
+    """
+
+    def __init__(self, together: Together, run: Callable[[Channel], None], name: str) -> None:
+        self._together = together
+        self._run = run
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in together.headers)
+        self._waiting: deque[Channel] = deque()
+        self._news = threading.Event()
+        self._is_ending = False
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def takes(self, channel: Channel) -> bool:
+        """Take the next request of a connection, if it is of the kind."""
+        request = channel.requests[0]
+        wanted = (
+            request.error is None
+            and request.command == "POST"
+            and request.version == "1.1"
+            and not request.connection_close
+            and self._together.wants(request.request_uri, request.headers)
+        )
+        if wanted:
+            self._waiting.append(channel)
+            self._news.set()
+        return wanted
+
+    def end(self) -> None:
+        """End after what was taken."""
+        self._is_ending = True
+        self._news.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        """Life of the thread."""
+        while True:
+            self._news.wait()
+            self._news.clear()
+            is_ending = self._is_ending  # Before looking, so that what came until then is answered.
+            while self._waiting:
+                self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))])
+            if is_ending:
+                return
+
+    def _answer(self, group: list[Channel]) -> None:
+        streams = [channel.requests[0].get_body_stream() for channel in group]
+        try:
+            answers = self._together.answer([stream.read() for stream in streams])
+        except Exception:
+            log.exception("Requests could not be answered together; each is tried alone")
+            answers = [None] * len(group)
+        date = format_date_time(time.time())
+        for channel, stream, answer in zip(group, streams, answers, strict=True):
+            if answer is None:
+                stream.seek(0)
+                self._run(channel)
+            else:
+                head = f"HTTP/1.1 200 OK\r\n{self._head}Content-Length: {len(answer)}\r\nDate: {date}\r\n\r\n"
+                channel.answer = head.encode("latin-1") + answer
+                channel.service()
