@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --n
 # The tests start many processes: without bytecode each would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all lint types contract docs coverage protocol-coverage audit wheel pythons check clean
+.PHONY: demo test test-all lint types contract docs coverage protocol-coverage screenshots audit wheel pythons check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
 	$(BIN)/omni-connector run examples/filesystem_connector.py --source "demo of $(FOLDER)" --set path="$(FOLDER)" --set public=true
@@ -49,6 +49,9 @@ coverage: $(VENV)/.installed-dev  ## The suite under coverage, processes include
 
 protocol-coverage: $(VENV)/.installed-dev  ## Write docs/reference/protocol-coverage.md anew
 	cd tests && ../$(BIN)/python -m support.protocol_coverage
+
+screenshots: $(VENV)/.installed-dev  ## Pictures of every page of the console in build/console; those of the documentation anew
+	cd tests && ../$(BIN)/python -m support.screenshots
 
 audit: $(VENV)/.installed-dev  ## Known vulnerabilities of what is installed, where the service can be reached, and bandit over the package
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml omni_connector

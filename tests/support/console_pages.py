@@ -1,0 +1,62 @@
+"""Something to see in the console, and the addresses of all its pages."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from html import unescape
+from urllib.parse import urljoin, urlsplit
+
+from support.console_site import ConsoleSite
+
+FILLED_IN = (
+    "/console/search?q=page",
+    "/console/documents?person=ann@example.com",
+    "/console/sources/new?type=confluence",
+)
+"""Pages as somebody has filled in their forms; those of modules that are not there are left out."""
+
+_LINK = re.compile(r'<a\b[^>]*\bhref="([^"]+)"')
+_MOST_PAGES = 200
+
+
+@contextmanager
+def telling_site(data_dir):
+    """Yield a site with sources in every state: well and scheduled, failing, running at this moment, without a connector."""
+    with ConsoleSite(data_dir) as site:
+        wiki = site.add_source(pages=40)
+        site.manager.set_source(wiki.id, sync_interval_seconds=3600)
+        site.sync(wiki)
+        site.manager.set_source(wiki.id, config={**wiki.config, "pages": 44})
+        site.sync(wiki, "incremental")
+        failing = site.add_source(
+            "Archive of the old wiki", behaviour="fails", base_url="https://old.example.com"
+        )
+        site.sync(failing)
+        site.manager.add_source(
+            source_type="web", name="Handbook", config={"base_url": "https://handbook.example.com"}
+        )
+        running = site.add_source("Wiki of the subsidiary", behaviour="waits", pages=60)
+        site.begin(running)
+        yield site
+
+
+def all_pages(site):
+    """Return the address of one page for each of the console's views, found by following links, by the view's name."""
+    adapter = site.app.url_map.bind("localhost")
+    client = site.client
+    found, waiting = {}, ["/", *FILLED_IN]
+    while waiting and len(found) < _MOST_PAGES:
+        address = waiting.pop(0)
+        parts = urlsplit(address)
+        if parts.scheme or parts.netloc or not adapter.test(parts.path, "GET"):
+            continue
+        name = adapter.match(parts.path, "GET")[0] + (f"-{parts.query}" if address in FILLED_IN else "")
+        if name in found or name == "static":
+            continue
+        answer = client.get(address)
+        if answer.mimetype == "text/html":
+            found[name] = address
+            waiting += [urljoin(address, unescape(link)) for link in _LINK.findall(answer.text)]
+        answer.close()
+    return found
