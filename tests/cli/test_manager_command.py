@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from cli_cases import connector, wait_for_line
@@ -94,6 +94,19 @@ def test_a_source_is_synced_as_soon_as_its_connector_has_registered(process, omn
             assert '"status":"completed"' in events.read().decode().splitlines()[-2]
     assert "Note 1" in omni("search", "fox").stdout
     assert open_store(".omni").count_documents() == 2
+
+
+@pytest.mark.slow
+def test_its_console_is_open_under_its_own_names_only(process):
+    popen = process("manager", "--port", "0", "--allow-host", "manager.test")
+    url = address(popen)
+    wait_for_line(popen, f"Open {url}/ in a browser")
+    with urlopen(Request(url, headers={"Host": "manager.test"}), timeout=30) as answer:
+        assert "No sources yet" in answer.read().decode()
+    with pytest.raises(HTTPError, match="403") as refused:
+        urlopen(Request(f"{url}/local/sources", headers={"Host": "evil.example"}), timeout=30)
+    with refused.value as answer:
+        assert "--allow-host evil.example" in answer.read().decode()
 
 
 @pytest.mark.slow

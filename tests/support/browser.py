@@ -60,7 +60,9 @@ class Complaints:
 
 def accessibility_problems(page):
     """Return what axe finds wrong with the page as it is shown now, a line each."""
-    found = Axe().run(page).response["violations"]
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate("axe.run({resultTypes: ['violations']}).then(results => results.violations)")
     return [
         f"{each['id']}: {each['help']}: {node['html'][:200]}: {node['failureSummary']}"
         for each in found
