@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.processes import ListeningSocket, Process
 from support.reader import Reader
 
 from omni_connector.local import HttpServer
@@ -38,3 +41,28 @@ def test_the_tutorial_works_as_it_stands(tmp_path, monkeypatch, wiki):
     reader.follow(before)
     wiki.requests_per_second = 10_000
     reader.follow(check)
+    serve(tmp_path)
+
+
+def serve(folder):
+    """Step 10, at free ports: the connector registers, and the command that the manager prints syncs its source."""
+    manager_command, gunicorn = re.findall(
+        r"^```sh\n(.*?)^```", PAGE.split("## 10.")[1], re.MULTILINE | re.DOTALL
+    )
+    with in_shell(folder, f"{manager_command.strip()} --port 0") as manager:
+        address = manager.wait_for(r"Manager at (http://\S+),")[1]
+        with ListeningSocket() as free:
+            port = str(free.port)
+        command = gunicorn.replace("http://127.0.0.1:8090", address).replace("PORT=8000", f"PORT={port}")
+        with in_shell(folder, command) as server:
+            server.wait_for("Registered at")
+            subprocess.run(
+                manager.wait_for("curl -X POST .*")[0], shell=True, check=True, capture_output=True
+            )
+            server.wait_for(r"Sync of source .* completed: 16 scanned")
+
+
+def in_shell(folder, script):
+    """Return the process of a script whose last line goes on running."""
+    *before, last = script.strip().splitlines()
+    return Process("bash", "-c", "\n".join([f"cd {folder}", *before, f"exec {last}"]))
