@@ -4,7 +4,7 @@ import itertools
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,16 @@ from omni_connector.telemetry import families as of
 from omni_connector.telemetry.figures import RunEnd, RunFigures
 from omni_connector.telemetry.log_context import RunIdentity
 from omni_connector.telemetry.sample_files import SampleFiles
-from omni_connector.telemetry.samples import Family, Labels, Samples, Values, merged
+from omni_connector.telemetry.samples import Family, Labels, Request, Samples, Values, merged
 from omni_connector.tokens import AcceptedTokens
 
 if TYPE_CHECKING:
     from omni_connector.telemetry.exposition import MetricsServer
 
 log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 1_000
+"""Requests that are noted before they are counted."""
 
 WRITE_SECONDS = 2.0
 """How old the values of another process may be, and what a killed one loses."""
@@ -76,6 +79,8 @@ class Metrics:
             self._samples.add(of.RUNS, (mode.value, outcome), 0.0)
         for kind in KINDS:
             self._samples.add(of.DOCUMENTS, (kind,), 0.0)
+        self._attempts: deque[Request] = deque()  # Requests that are not counted yet.
+        self._counting = threading.Lock()  # Held while they are counted.
         self._lock = threading.Lock()  # Protects the following.
         self._runs: dict[str, _Run] = {}
         self._is_begun = self._is_closed = False
@@ -153,11 +158,10 @@ class Metrics:
 
     def attempted(self, endpoint: str, status: str, seconds: float, size: int) -> None:
         """See ``CallObserver``."""
-        self._samples.request(of.MANAGER_REQUESTS, (endpoint, status), seconds, of.SENT_BYTES, size)
-        if status in IN_TROUBLE:
-            self._last_failure = time.time()
-        else:
-            self._last_answer = time.time()
+        attempts = self._attempts
+        attempts.append((endpoint, status, seconds, size, time.time()))
+        if len(attempts) >= MOST_ATTEMPTS:
+            self._count_attempts()
 
     def repeated(self, endpoint: str, reason: str) -> None:
         """See ``CallObserver``."""
@@ -211,10 +215,25 @@ class Metrics:
     def _grow(self, family: Family, labels: Labels, before: float, now: float) -> None:
         self._samples.add(family, labels, max(0.0, now - before))
 
+    def _count_attempts(self) -> None:
+        """Count the requests that were only noted so far: thousands come a second, and together they take a third of the time."""
+        attempts = self._attempts
+        with self._counting:
+            noted = [attempts.popleft() for _ in range(len(attempts))]
+            self._samples.requests(of.MANAGER_REQUESTS, of.SENT_BYTES, noted)
+            for status, moment in {
+                each[1]: each[4] for each in noted
+            }.items():  # The last one of each status.
+                if status in IN_TROUBLE:
+                    self._last_failure = max(self._last_failure, moment)
+                else:
+                    self._last_answer = max(self._last_answer, moment)
+
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _values(self) -> Values:
         """Return the values of this process."""
+        self._count_attempts()
         with self._lock:
             runs = list(self._runs.values())
         found: dict[str, Any] = self._samples.values()

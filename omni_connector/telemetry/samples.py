@@ -7,7 +7,11 @@ was (a scrape took 80 ms with 2 of them, 680 ms with 50); and an observation tak
 
 import threading
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 from attrs import field, frozen
 
@@ -17,6 +21,9 @@ MOST_SERIES = 1000
 """Of one family in one process. Beyond it the oldest of ``is_latest`` are forgotten; others are counted as ``other``."""
 
 Labels = tuple[str, ...]
+Request = tuple[str, str, float, int, float]
+"""Endpoint, status, seconds, bytes, and when it ended."""
+
 Values = Mapping[str, Mapping[Labels, list[float]]]
 """Of each family, by labels: one number; of a histogram the counts of its buckets, the last without limit, then the sum."""
 
@@ -55,9 +62,6 @@ class Samples:
         self._families = {family.name: family for family in families}
         self._lock = threading.Lock()  # Protects _values.
         self._values: dict[str, dict[Labels, list[float]]] = {name: {} for name in self._families}
-        self._requests: dict[
-            Labels, tuple[list[float], list[float]]
-        ] = {}  # Series by the labels of the first.
 
     def add(self, family: Family, labels: Labels = (), amount: float = 1.0) -> None:
         """Add to a counter."""
@@ -77,17 +81,18 @@ class Samples:
             series[bisect_left(family.buckets, value)] += 1
             series[-1] += value
 
-    def request(self, durations: Family, labels: Labels, seconds: float, sizes: Family, size: int) -> None:
-        """Add to a histogram, and to a counter that has the first of its labels: for what happens thousands of times a second."""
-        known = self._requests.get(labels)
+    def requests(self, durations: Family, sizes: Family, requests: Iterable[Request]) -> None:
+        """Add requests to a histogram by endpoint and status, and their sizes to a counter by endpoint."""
+        bucket_of = partial(bisect_left, durations.buckets)
         with self._lock:
-            if known is None:
-                known = self._series(durations, labels), self._series(sizes, labels[:1])
-                self._requests[labels] = known
-            series, sent = known
-            series[bisect_left(durations.buckets, seconds)] += 1
-            series[-1] += seconds
-            sent[0] += size
+            # Most of them are alike, and come one after the other.
+            for (endpoint, status), alike in groupby(requests, itemgetter(0, 1)):
+                _, _, seconds, lengths, _ = zip(*alike, strict=True)
+                series = self._series(durations, (endpoint, status))
+                for bucket, count in Counter(map(bucket_of, seconds)).items():
+                    series[bucket] += count
+                series[-1] += sum(seconds)
+                self._series(sizes, (endpoint,))[0] += sum(lengths)
 
     def values(self) -> dict[str, dict[Labels, list[float]]]:
         """Return a copy."""
