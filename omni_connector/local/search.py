@@ -14,21 +14,27 @@ _CONTENT_WEIGHT = 1.0
 _SNIPPET_TOKENS = 24
 _OPEN, _CLOSE = "\x02", "\x03"  # Contents hold no control characters, so these mark without doubt.
 
-_TERM = re.compile(r'"([^"]*)"(\*?)|([^\s"]+)')
+_TERM = re.compile(
+    r'(?P<operator>source|type):(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))'
+    r'|"(?P<phrase>[^"]*)"(?P<star>\*?)|(?P<word>[^\s"]+)',
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W_]")
 
-_SEARCH = f"""
-SELECT d.source_id, d.external_id, d.title, d.url,
-    bm25(search_index, :title_weight, :content_weight) AS score,
+# The index puts the matches in order of rank, and what remains is asked of one after the other until there are enough.
+_SEARCH = """
+SELECT d.source_id, d.external_id, d.title, d.url, -rank AS score,
     snippet(search_index, 1, :open, :close, '…', :tokens) AS snippet
-FROM search_index
-JOIN documents d ON d.number = search_index.rowid
-WHERE search_index MATCH :match AND (:source_id IS NULL OR d.source_id = :source_id)
-    AND d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted)
-    AND (:keys IS NULL OR {READER_OF_DOCUMENT})
-ORDER BY score, d.number
-LIMIT :limit
-"""  # noqa: S608 - our own text.
+FROM search_index CROSS JOIN documents d ON d.number = search_index.rowid
+WHERE search_index MATCH :match AND rank MATCH :ranking
+    AND d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted) AND {conditions}
+ORDER BY rank LIMIT :limit
+"""
+_OF_SOURCE = """d.source_id IN (
+    SELECT id FROM sources WHERE lower(id) = :source_name OR lower(name) = :source_name OR source_type = :source_name)"""
+_OF_TYPE = """(lower(coalesce(d.content_type, '')) = :type OR lower(coalesce(d.content_type, '')) LIKE '%/' || :type
+    OR lower(coalesce(json_extract(d.metadata, '$.mime_type'), '')) = :type OR lower(d.external_id) LIKE '%.' || :type)"""
+_OPERATORS = {"source": ("source_name", _OF_SOURCE), "type": ("type", _OF_TYPE)}
 
 
 @frozen(kw_only=True)
@@ -68,7 +74,8 @@ def search_documents(
 ) -> list[SearchHit]:
     """Return the documents that hold every term of ``query``, best first.
 
-    Terms are words, ``"phrases in quotes"``, and ``prefixes*``. Nothing a user types is an error;
+    Terms are words, ``"phrases in quotes"``, and ``prefixes*``. ``source:NAME`` (name, id or type of the source) and
+    ``type:TYPE`` (``text/html``, ``pdf``) narrow the search; a name with blanks is quoted. Nothing a user types is an error;
     a query without any word finds nothing.
 
     Args:
@@ -82,32 +89,46 @@ def search_documents(
     match = match_expression(query)
     if not match:
         return []
-    rows = db.execute(
-        _SEARCH,
-        {
-            "match": match,
-            "limit": limit,
-            "source_id": source_id,
-            "keys": None if person is None else Access.of(db, person).keys_json(),
-            "title_weight": _TITLE_WEIGHT,
-            "content_weight": _CONTENT_WEIGHT,
-            "open": _OPEN,
-            "close": _CLOSE,
-            "tokens": _SNIPPET_TOKENS,
-        },
-    ).fetchall()
+    conditions = ["(:source_id IS NULL OR d.source_id = :source_id)"]
+    parameters: dict[str, object] = {
+        "match": match,
+        "limit": limit,
+        "source_id": source_id,
+        "ranking": f"bm25({_TITLE_WEIGHT}, {_CONTENT_WEIGHT})",
+        "open": _OPEN,
+        "close": _CLOSE,
+        "tokens": _SNIPPET_TOKENS,
+    }
+    for operator, value in _operators(query).items():
+        name, condition = _OPERATORS[operator]
+        conditions.append(condition)
+        parameters[name] = value
+    if person is not None:
+        conditions.append(READER_OF_DOCUMENT)
+        parameters["keys"] = Access.of(db, person).keys_json()
+    rows = db.execute(_SEARCH.format(conditions=" AND ".join(conditions)), parameters).fetchall()
     return [_hit(row) for row in rows]
 
 
 def match_expression(query: str) -> str:
     """Return the FTS5 expression of a query: every term quoted, so that no term is read as syntax."""
     terms = []
-    for phrase, phrase_star, word in _TERM.findall(query.replace("\0", " ")):
-        text = word.rstrip("*") or phrase
+    for term in _TERM.finditer(query.replace("\0", " ")):
+        word = term["word"] or ""
+        text = word.rstrip("*") or term["phrase"] or ""
         if _WORD.search(text):
-            star = "*" if phrase_star or word.endswith("*") else ""
+            star = "*" if term["star"] or word.endswith("*") else ""
             terms.append(f'"{text}"{star}')
     return " ".join(terms)
+
+
+def _operators(query: str) -> dict[str, str]:
+    """Return the value of each operator; of one that is repeated, the last."""
+    return {
+        term["operator"].lower(): (term["quoted"] or term["plain"] or "").lower()
+        for term in _TERM.finditer(query)
+        if term["operator"]
+    }
 
 
 def _hit(row: sqlite3.Row) -> SearchHit:
@@ -119,7 +140,7 @@ def _hit(row: sqlite3.Row) -> SearchHit:
         url=row["url"],
         snippet=snippet,
         highlights=highlights,
-        score=-row["score"],
+        score=row["score"],
     )
 
 

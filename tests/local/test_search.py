@@ -93,6 +93,26 @@ def test_hits_can_be_limited_and_narrowed(indexed, manager, source):
     assert indexed("apple") == []
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("apple source:web", ["apple", "pear"]),
+        ('apple SOURCE:"web"', ["apple", "pear"]),
+        ("apple source:wiki", []),
+        ("apple type:text/html", ["apple"]),
+        ("apple type:html", ["apple"]),
+        ('"apple type:pdf"', []),
+        ("type:html", []),
+    ],
+)
+def test_operators_narrow_a_search(emitter, manager, query, found):
+    emitter.emit(
+        emitter.event(document_id="apple", text="apple", metadata={"title": "A", "mime_type": "text/html"}),
+        emitter.event(document_id="pear", text="pear and apple", metadata={"title": "B"}),
+    )
+    assert [hit.external_id for hit in manager.search(query)] == found
+
+
 def test_line_breaks_in_snippets_become_blanks(emitter, manager):
     emitter.emit(emitter.event(text="one\ntwo\nthree"))
     (hit,) = manager.search("two")

@@ -7,7 +7,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from omni_connector.local.access import READER_OF_DOCUMENT, Access, Key
 from omni_connector.local.browse.pages import Count, Page, all_of, counted
@@ -17,16 +17,11 @@ from omni_connector.local.timestamps import to_datetime
 
 _SHOWN_CHARACTERS: Final = 20_000
 
-_LAST_RUNS = "(SELECT max(id) FROM runs GROUP BY source_id)"
-_LAST_OUTCOME = """(
-    SELECT l.outcome FROM queue l WHERE l.source_id = d.source_id AND l.document_id = d.external_id
-    ORDER BY l.seq DESC LIMIT 1)"""
+_LAST_RUNS = "SELECT max(id) FROM runs GROUP BY source_id"
 _NOT_DELETED = "d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted)"
-_NAMED_IN_EVENT = """EXISTS (
-    SELECT 1 FROM queue q WHERE q.source_id = d.source_id AND q.document_id = d.external_id AND {condition})"""
 # Several events of a run may name a document: it is listed once, at the last.
 _LAST_OF_ITS_KIND = """NOT EXISTS (
-    SELECT 1 FROM queue l WHERE l.source_id = q.source_id AND l.document_id = q.document_id AND l.seq > q.seq{same})"""
+    SELECT 1 FROM queue l INDEXED BY queue_of_document WHERE l.source_id = q.source_id AND l.document_id = q.document_id AND l.seq > q.seq{same})"""
 
 _ITEMS = """
 WITH wanted AS (
@@ -75,22 +70,35 @@ class DocumentFilter:
     access: Access | None = None
 
     @property
-    def _asks_events(self) -> bool:
+    def asks_events(self) -> bool:
+        """Whether it matters what a run did."""
         return self.change is not None or self.run_id is not None
 
     @property
     def keys(self) -> tuple[Key, ...]:
         """The readers by one of which documents are looked up; empty: not by readers."""
+        if self.is_of_events:
+            return ()
         if self.access is not None:
-            return self.access.keys
+            return self.access.keys if self.public is not False else self.access.keys[1:]
         if self.group is not None:
             return (Key("group", self.group),)
         return (Key("public", ""),) if self.public else ()
 
     @property
     def is_of_events(self) -> bool:
-        """Whether events are listed, so that documents are among them that are not indexed (any more)."""
-        return (self._asks_events or self.has_errors) and not self.keys and self.public is None
+        """Whether events are listed, so that documents may be among them that are not indexed (any more)."""
+        return self.asks_events or self.has_errors
+
+    @property
+    def is_of_last_runs(self) -> bool:
+        """Whether the last run of each source is meant."""
+        return self.change is not None and self.run_id is None and self.source_id is None
+
+    @property
+    def asks_readers(self) -> bool:
+        """Whether it matters who finds the documents, which must then be indexed."""
+        return self.access is not None or self.group is not None or self.public is not None
 
     def parameters(self) -> dict[str, Any]:
         """Return the values that the conditions refer to."""
@@ -111,7 +119,7 @@ class DocumentFilter:
         elif self.change is not None and self.source_id is not None:
             conditions.append("q.run_id = (SELECT max(id) FROM runs WHERE source_id = :source)")
         elif self.change is not None:
-            conditions.append(f"q.run_id IN {_LAST_RUNS}")
+            conditions.append(f"q.run_id IN ({_LAST_RUNS})")
         if self.change is not None:
             conditions.append("q.outcome = :change")
         return conditions
@@ -123,14 +131,12 @@ class DocumentFilter:
             conditions.append("d.source_id = :source")
         if self.access is not None:
             conditions.append(_NOT_DELETED)
-            if self.group is not None:
-                conditions.append(_names("group", ":group"))
-        if self.public is not None and (self.access is not None or self.group is not None or not self.public):
+            if self.is_of_events:
+                conditions.append(READER_OF_DOCUMENT)
+        if self.group is not None and (self.is_of_events or self.access is not None):
+            conditions.append(_names("group", ":group"))
+        if self.public is not None:
             conditions.append(f"{'' if self.public else 'NOT '}{_names('public', chr(39) * 2)}")
-        if self._asks_events:
-            conditions.append(_NAMED_IN_EVENT.format(condition=all_of(self.event_conditions())))
-        if self.has_errors:
-            conditions.append(f"{_LAST_OUTCOME} = 'refused'")
         return conditions
 
 
@@ -214,7 +220,10 @@ def list_documents(
 ) -> Page[DocumentItem]:
     """Return documents in the order in which they arrived first, or that of the events that the filter asks for."""
     if wanted.is_of_events:
-        places = _places_of_events(db, wanted, after, limit + 1)
+        # One ordered list for each run; no list is read to its end.
+        runs = _last_runs(db) if wanted.is_of_last_runs else [wanted.run_id]
+        parts = [_places_of_events(db, evolve(wanted, run_id=run_id), after, limit + 1) for run_id in runs]
+        places = sorted(place for part in parts for place in part)[: limit + 1]
     else:
         places = _places(db, wanted, after, limit + 1)
     return _page(db, places, limit)
@@ -239,7 +248,7 @@ def count_documents(db: sqlite3.Connection, wanted: DocumentFilter) -> Count:
     """Count the documents that a filter leaves."""
     parameters = wanted.parameters()
     if wanted.is_of_events:
-        return counted(db, f"SELECT 1 FROM queue q WHERE {_of_events(wanted)}", parameters)  # noqa: S608 - our own text.
+        return counted(db, f"SELECT 1 FROM {_events_wanted(wanted)}", parameters)  # noqa: S608 - our own text.
     conditions = wanted.document_conditions()
     if not wanted.keys:
         return counted(db, f"SELECT 1 FROM documents d WHERE {all_of(conditions)}", parameters)  # noqa: S608 - our own text.
@@ -314,6 +323,10 @@ def document_text(db: sqlite3.Connection, source_id: str, external_id: str) -> s
     return None if row is None else str(row["content"])
 
 
+def _last_runs(db: sqlite3.Connection) -> list[str]:
+    return [row[0] for row in db.execute(_LAST_RUNS)]
+
+
 def _names(kind: str, name: str) -> str:
     return (
         "EXISTS (SELECT 1 FROM document_readers n"  # noqa: S608 - our own text.
@@ -321,24 +334,31 @@ def _names(kind: str, name: str) -> str:
     )
 
 
-def _of_events(wanted: DocumentFilter) -> str:
-    """Return the condition on events ``q`` when they are what is listed."""
+def _events_wanted(wanted: DocumentFilter) -> str:
+    """Return tables and condition of the events ``q`` that are listed."""
     conditions = ["q.document_id IS NOT NULL", *wanted.event_conditions()]
     if wanted.source_id is not None:
         conditions.append("q.source_id = :source")
-    same = " AND l.run_id = q.run_id" if wanted.run_id is not None or wanted.change is not None else ""
+    same = " AND l.run_id = q.run_id" if wanted.asks_events else ""
     if wanted.change is not None:
         same += " AND l.outcome = q.outcome"
+    tables = "queue q"
     if wanted.has_errors:
+        tables += " INDEXED BY queue_refusals"
         conditions.append("q.status = 'dead_letter'")
         same = ""
-    return all_of([*conditions, _LAST_OF_ITS_KIND.format(same=same)])
+    elif wanted.change is not None:
+        tables += " INDEXED BY queue_outcomes"
+    if wanted.asks_readers:
+        tables += " CROSS JOIN documents d ON d.source_id = q.source_id AND d.external_id = q.document_id"
+        conditions += wanted.document_conditions()
+    return f"{tables} WHERE {all_of([*conditions, _LAST_OF_ITS_KIND.format(same=same)])}"
 
 
 def _places_of_events(db: sqlite3.Connection, wanted: DocumentFilter, after: int, limit: int) -> list[_Place]:
     sql = (
-        "SELECT q.seq, q.source_id, q.document_id FROM queue q"  # noqa: S608 - our own text.
-        f" WHERE {_of_events(wanted)} AND q.seq > :after ORDER BY q.seq LIMIT :limit"
+        f"SELECT q.seq, q.source_id, q.document_id FROM {_events_wanted(wanted)}"  # noqa: S608 - our own text.
+        " AND q.seq > :after ORDER BY q.seq LIMIT :limit"
     )
     parameters = {**wanted.parameters(), "after": after, "limit": limit}
     return [_Place(*row) for row in db.execute(sql, parameters)]

@@ -11,6 +11,9 @@ from attrs import frozen
 COUNT_LIMIT: Final = 10_000
 """Where counting ends."""
 
+LIST_COUNT_LIMIT: Final = 1_000
+"""Where it ends when each line of a list has a number of its own."""
+
 Item = TypeVar("Item")
 Cursor = int | str
 
@@ -21,11 +24,6 @@ class Count:
 
     number: int
     is_more: bool = False
-
-    @classmethod
-    def of(cls, counted: int) -> Count:
-        """Make it of what was counted up to one more than the limit."""
-        return cls(min(counted, COUNT_LIMIT), counted > COUNT_LIMIT)
 
     def __str__(self) -> str:
         return f"more than {self.number:,}" if self.is_more else f"{self.number:,}"
@@ -45,10 +43,11 @@ class Page(Generic[Item]):
         return cls(shown, cursor(shown[-1]) if len(items) > limit and shown else None)
 
 
-def counted(db: sqlite3.Connection, select: str, parameters: Any) -> Count:
-    """Count the rows of a SELECT."""
-    row = db.execute(f"SELECT count(*) FROM ({select} LIMIT {COUNT_LIMIT + 1})", parameters).fetchone()  # noqa: S608 - our own text.
-    return Count.of(int(row[0]))
+def counted(db: sqlite3.Connection, select: str, parameters: Any, limit: int | None = None) -> Count:
+    """Count the rows of a SELECT, up to a limit."""
+    limit = COUNT_LIMIT if limit is None else limit
+    row = db.execute(f"SELECT count(*) FROM ({select} LIMIT {limit + 1})", parameters).fetchone()  # noqa: S608 - our own text.
+    return Count(min(row[0], limit), row[0] > limit)
 
 
 def all_of(conditions: Iterable[str]) -> str:

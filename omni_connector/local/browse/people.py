@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from omni_connector.local.access import Access, Key
-from omni_connector.local.browse.pages import Count, Page, counted
+from omni_connector.local.browse.pages import LIST_COUNT_LIMIT, Count, Page, counted
 from omni_connector.local.rows import load
 from omni_connector.local.strict_json import JSON, stored_json
 
@@ -139,6 +139,7 @@ def _named(db: sqlite3.Connection, keys: Sequence[Key]) -> Count:
         "SELECT DISTINCT r.number FROM json_each(?) k CROSS JOIN document_readers r"
         " ON r.kind = json_extract(k.value, '$[0]') AND r.name = json_extract(k.value, '$[1]')",
         (stored_json([[key.kind, key.name] for key in keys]),),
+        LIST_COUNT_LIMIT,
     )
 
 
