@@ -30,13 +30,19 @@ def innermost_author_line(stack: Iterable[traceback.FrameSummary]) -> str:
     return own[-1] if own else ""
 
 
+def is_of_author(filename: str) -> bool:
+    """Say whether a file is neither generated, nor the SDK's, nor a library's."""
+    return not (filename.startswith(("<", _PACKAGE)) or is_library(filename))
+
+
 def _authors(frames: list[tuple[str, str]]) -> list[str]:
     files = [frame for frame in frames if not (frame[0].startswith("<") or frame[0].startswith(_PACKAGE))]
-    own = [frame for frame in files if not _is_library(frame[0])] or files
+    own = [frame for frame in files if not is_library(frame[0])] or files
     return [shown for _, shown in own]
 
 
-def _is_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Say whether a file is of an installed package or of Python itself."""
     return any(part in filename for part in ("site-packages", "dist-packages")) or filename.startswith(
         _STANDARD_LIBRARY
     )

@@ -1,5 +1,6 @@
 """``omni-connector run``: one sync of a connector on this machine."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -13,12 +14,13 @@ from omni_connector.cli.options import (
     target_argument,
     verbose_option,
 )
-from omni_connector.cli.settings_help import ConnectorCommand
+from omni_connector.cli.settings_help import ARGUMENTS, ConnectorCommand
 
 EXAMPLES = """\b
 Examples:
     omni-connector run connector.py --set folder=notes
     omni-connector run connector.py --secret token=env:WIKI_TOKEN --mode full
+    omni-connector run connector.py --config settings.toml --watch
 """
 
 
@@ -44,9 +46,30 @@ Examples:
     type=click.FloatRange(min=0, min_open=True),
     help="Cancel the sync after this time; exit status 1.",
 )
+@click.option(
+    "--watch", "watches", is_flag=True, help="Run again when a file of the connector changes. Ctrl-C ends."
+)
+@click.option(
+    "--every",
+    "every_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Run again so long after the last start; alone, or with --watch. Ctrl-C ends.",
+)
 @json_option
 @verbose_option
-def run(*, target: str, as_json: bool, verbose: bool, **options: Any) -> None:
+@click.pass_context
+def run(
+    context: click.Context,
+    /,
+    *,
+    target: str,
+    as_json: bool,
+    verbose: bool,
+    watches: bool,
+    every_seconds: float | None,
+    **options: Any,
+) -> None:
     """Sync a source once with the connector TARGET, into an embedded manager.
 
     The connector is served on a free port and talks to the manager over HTTP, as it will in production. The documents
@@ -57,17 +80,35 @@ def run(*, target: str, as_json: bool, verbose: bool, **options: Any) -> None:
     After a TARGET, --help also lists the settings that the connector declares.
 
     Ctrl-C cancels the sync in order; a second Ctrl-C ends at once.
+
+    With --watch, a sync that is in progress when a file changes is cancelled. A connector that cannot be loaded is
+    reported, and waited for.
     """
     # Loaded here, so that --help need not wait for all of it.
     from omni_connector.cli.inputs import SourceInputs  # noqa: PLC0415
     from omni_connector.cli.local_run import LocalRun, RunOptions  # noqa: PLC0415
     from omni_connector.cli.logs import brief_log, full_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
+    from omni_connector.cli.repeating import Repetition, run_again_and_again  # noqa: PLC0415
     from omni_connector.cli.run_reports import write_report  # noqa: PLC0415
     from omni_connector.cli.session import session  # noqa: PLC0415
     from omni_connector.cli.source import SourceOptions, StoredSource  # noqa: PLC0415
 
     output = Output(as_json=as_json)
+    if watches or every_seconds is not None:
+        if as_json:
+            raise click.UsageError("--json prints one object, of one run: leave --watch and --every out.")
+        wanted = Repetition(
+            arguments=["run", *without_repetition(context.meta[ARGUMENTS])],
+            target=target,
+            places=[
+                *filter(None, (options["config"], options["credentials"])),
+                *dict(options["secrets"]).values(),
+            ],
+            watches=watches,
+            every_seconds=every_seconds,
+        )
+        raise click.exceptions.Exit(run_again_and_again(output, wanted))
     inputs = SourceInputs.taken_from(options)
     name, source_type = options.pop("source_name"), options.pop("source_type")
     log = full_log(output) if verbose else brief_log(output)
@@ -86,3 +127,15 @@ def run(*, target: str, as_json: bool, verbose: bool, **options: Any) -> None:
     else:
         output.rows(summary.rows())
     raise click.exceptions.Exit(summary.exit_code)
+
+
+def without_repetition(arguments: Sequence[str]) -> list[str]:
+    """Return arguments of the command without those that have it run again."""
+    kept = []
+    remaining = iter(arguments)
+    for each in remaining:
+        if each == "--every":
+            next(remaining, None)
+        elif each != "--watch" and not each.startswith("--every="):
+            kept.append(each)
+    return kept

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 TARGET = "omni_connector.target"
+ARGUMENTS = "omni_connector.arguments"
+"""Keys of ``click.Context.meta``."""
 _HEADINGS = {"config": "Settings (--config, --set)", "credentials": "Credentials (--credentials)"}
 
 
@@ -17,6 +19,7 @@ class ConnectorCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Note the target: ``--help`` ends the command before it is known otherwise."""
+        ctx.meta[ARGUMENTS] = list(args)
         options, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         ctx.meta[TARGET] = options.get("target")
         return super().parse_args(ctx, args)

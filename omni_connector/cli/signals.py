@@ -37,7 +37,10 @@ class StopSignals:
 
     Attributes:
         received: number of the first signal, or None.
+        gentlest: the signal by which one of our commands is asked to stop.
     """
+
+    gentlest = signal.SIGINT
 
     def __init__(self, before_end: Callable[[], None] | None = None) -> None:
         self.received: int | None = None

@@ -1,0 +1,85 @@
+"""``run --watch`` and ``run --every``."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from cli_cases import NOTES, wait_for_line
+
+from omni_connector.cli.run import without_repetition
+
+CONNECTOR = """
+from omni_connector import Connector, Document, DocumentPermissions
+from texts import TITLE
+
+class One(Connector):
+    name = "one"
+    version = "1"
+    source_types = ["web"]
+
+    def sync(self, config, credentials, state, ctx):
+        print("the token is", credentials.get("token"), flush=True)
+        ctx.emit(Document(external_id="1", title=TITLE, content="c", permissions=DocumentPermissions(public=True)))
+        if TITLE == "waiting":
+            print("it waits", flush=True)
+            ctx.sleep(60)
+"""
+
+
+@pytest.fixture
+def texts(tmp_path):
+    """The second file of the connector."""
+    (tmp_path / "one.py").write_text(CONNECTOR)
+    path = tmp_path / "texts.py"
+    path.write_text("TITLE = 'first'\n")
+    return path
+
+
+def next_error(popen, text):
+    return next(line for line in popen.stderr if text in line)
+
+
+@pytest.mark.slow
+def test_it_is_run_again_when_a_file_changes_and_waits_out_what_cannot_be_loaded(process, texts, omni):
+    popen = process("run", "one.py", "--watch", "--secret", "token=env:TOKEN", TOKEN="t0ken")
+    wait_for_line(popen, "Result")
+    next_error(popen, "Watching 2 files. Ctrl-C ends.")
+    assert "first" in omni("show", "1").stdout
+    texts.write_text("TITLE = 'second\n")
+    assert next_error(popen, "Changed") == "Changed: texts.py. Running again.\n"
+    assert "SyntaxError" in next_error(popen, "Error:")
+    texts.write_text("TITLE = 'second, mended'\n")
+    wait_for_line(popen, "Result")
+    assert "second, mended" in omni("show", "1").stdout
+    texts.write_text("TITLE = 'waiting'\n")
+    wait_for_line(popen, "it waits")
+    texts.write_text("TITLE = 'the last one'\n")
+    assert "cancelled" in wait_for_line(popen, "Result")
+    assert "completed" in wait_for_line(popen, "Result")
+    popen.send_signal(signal.SIGINT)
+    stdout, stderr = popen.communicate(timeout=60)
+    assert (popen.returncode, "Traceback" in stdout + stderr) == (130, False)
+
+
+@pytest.mark.slow
+def test_it_is_run_again_at_intervals_with_the_same_input_and_a_signal_is_passed_on(process, texts):
+    popen = process("run", "one.py", "--every=0.1", "--secret", "token=@token")
+    (texts.parent / "token").write_text("t0ken")
+    for _ in range(2):
+        assert "completed" in wait_for_line(popen, "Result")
+    texts.write_text("TITLE = 'waiting'\n")
+    wait_for_line(popen, "it waits")
+    popen.send_signal(signal.SIGTERM)
+    stdout, _ = popen.communicate(timeout=60)
+    assert (popen.returncode, "cancelled" in stdout) == (143, True)
+
+
+def test_json_is_of_one_run(omni):
+    result = omni("run", NOTES, "--watch", "--json")
+    assert (result.exit_code, "leave --watch and --every out" in result.stderr) == (2, True)
+
+
+def test_the_run_itself_is_not_repeated():
+    typed = ["a.py", "--watch", "--every", "5", "--set", "a=1", "--every=2", "-v"]
+    assert without_repetition(typed) == ["a.py", "--set", "a=1", "-v"]
