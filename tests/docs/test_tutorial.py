@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.processes import ListeningSocket, Process
 from support.reader import Reader
+from support.type_checkers import BARE_DICTS, BY_EACH_CHECKER, type_problems
 
 from omni_connector.local import HttpServer
 
@@ -42,6 +43,12 @@ def test_the_tutorial_works_as_it_stands(tmp_path, monkeypatch, wiki):
     wiki.requests_per_second = 10_000
     reader.follow(check)
     serve(tmp_path)
+
+
+@BY_EACH_CHECKER
+def test_the_connector_passes_type_checkers(checker, tmp_path):
+    program = Reader(tmp_path, "wiki_connector.py", {}).write(PAGE)
+    assert type_problems(checker, tmp_path / "checked.py", program, BARE_DICTS) == ""
 
 
 def serve(folder):

@@ -36,6 +36,13 @@ class Reader:
     replaced: dict[str, str]
     output: str = ""
 
+    def write(self, page: str) -> str:
+        """Build up the files of a page without running anything; return the program."""
+        for before, kind, written in _BLOCK.findall(page):
+            if kind == "python":
+                self._write(before, self._typed(written))
+        return (self.folder / self.program).read_text()
+
     def follow(self, page: str) -> None:
         """Do what a page says."""
         for before, kind, written in _BLOCK.findall(page):
