@@ -63,21 +63,21 @@ def run_manager(output: Output, options: ManagerOptions) -> None:
         revision=options.revision,
         allowed_hosts=tuple(options.allowed_hosts),
     )
-    host, data_dir = options.host.removeprefix("[").removesuffix("]"), options.data_dir
-    if not is_host(host):
-        raise ConfigurationError(f"--host {options.host}: this is no host name and no IP address.")
+    host, data_dir = checked_host(options.host), options.data_dir
     with StopSignals() as signals:
         manager = LocalManager(prepare_data_dir(data_dir), settings=settings, host=host, port=options.port)
         try:
-            install(Console(manager=manager))
+            console = Console(manager=manager)
+            install(console)
             for source_type, url in options.addresses.items():
                 manager.configure_connector(source_type, url)
             waiting = WaitingSources(manager, options.sources)
             signals.defer()
-            _start(manager, f"{in_address(host)}:{options.port}")
+            start_manager(manager, host, options.port)
             _say_how(output, manager, waiting.sources or manager.sources(), data_dir)
             while not signals.wait(LOOK_SECONDS):
                 waiting.look()
+                console.rates.look()
         finally:
             manager.close()
         output.say("Stopped.")
@@ -104,12 +104,21 @@ def parse_connectors(texts: Sequence[str]) -> dict[str, str]:
     return addresses
 
 
-def _start(manager: LocalManager, address: str) -> None:
+def checked_host(host: str) -> str:
+    """Return what ``--host`` names, without brackets; raises ConfigurationError where that is no host."""
+    bare = host.removeprefix("[").removesuffix("]")
+    if not is_host(bare):
+        raise ConfigurationError(f"--host {host}: this is no host name and no IP address.")
+    return bare
+
+
+def start_manager(manager: LocalManager, host: str, port: int) -> None:
+    """Start the manager; raises ConfigurationError where its address cannot be used."""
     try:
         manager.start()
     except OSError as error:
         raise ConfigurationError(
-            f"The manager cannot listen on {address}: {error.strerror or error}. Name another --port or --host."
+            f"The manager cannot listen on {in_address(host)}:{port}: {error.strerror or error}. Name another --port or --host."
         ) from error
 
 

@@ -13,6 +13,7 @@ from omni_connector.cli.signals import StoppedBySignal
 from omni_connector.exceptions import ConfigurationError, ConnectorError
 
 COMMANDS = (
+    "dev",
     "run",
     "search",
     "sources",

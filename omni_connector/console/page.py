@@ -3,13 +3,20 @@
 from collections.abc import Mapping
 from typing import Final, cast
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from flask import Blueprint, current_app
 
+from omni_connector.console.connector_process import ConnectorProcess
+from omni_connector.console.run_logs import RunLogs
+from omni_connector.console.run_rates import RunRates
 from omni_connector.local import LocalManager
-from omni_connector.typed.declared_types import DeclaredTypes
+from omni_connector.typed.schema import Schema
 
 EXTENSION: Final = "omni_console"
+
+
+def _rates(console: "Console") -> RunRates:
+    return RunRates(console.manager.running)
 
 
 @define(kw_only=True)
@@ -18,12 +25,18 @@ class Console:
 
     Attributes:
         manager: the embedded manager.
-        declared: what connectors of this process declare for their sources, by type of source; replaced when a connector is
-            loaded again.
+        declared: JSON Schemas of what connectors declare for their sources, by type of source, then ``config`` and
+            ``credentials``; replaced when a connector is loaded again.
+        connector: the connector's process, under ``omni-connector dev``.
+        logs: what that writes; likewise.
+        rates: how fast runs go.
     """
 
     manager: LocalManager
-    declared: Mapping[str, DeclaredTypes] = field(factory=dict)
+    declared: Mapping[str, Mapping[str, Schema]] = field(factory=dict)
+    connector: ConnectorProcess | None = None
+    logs: RunLogs | None = None
+    rates: RunRates = field(init=False, default=Factory(_rates, takes_self=True))
 
 
 @frozen

@@ -106,6 +106,10 @@ class LocalManager:
         self._services.search_index.close()
         self._services.store.close()
 
+    def closes_within(self, seconds: float) -> bool:
+        """Wait, but no longer than until the manager closes; say whether it does. For answers that take long."""
+        return self._services.stopping.wait(seconds)
+
     @property
     def url(self) -> str:
         """Base address without a trailing slash."""
@@ -287,6 +291,10 @@ class LocalManager:
     def run(self, run_id: str) -> SyncRunRow:
         """Return a run; raises ``LocalManagerError`` (404)."""
         return self._services.runs.get(run_id)
+
+    def running(self) -> list[SyncRunRow]:
+        """Return the runs in progress, oldest first."""
+        return self._services.runs.running()
 
     def runs(self, source_id: str) -> list[SyncRunRow]:
         """Return the runs of a source, oldest first."""

@@ -1,0 +1,243 @@
+"""The command's own process: the embedded manager with the console, and the connector beside it."""
+
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from omni_connector.cli.data import prepare_data_dir
+from omni_connector.cli.developing.lines import ConnectorLines
+from omni_connector.cli.developing.messages import Order, Started
+from omni_connector.cli.developing.supervisor import Changed, Ended, Supervisor
+from omni_connector.cli.inputs import SourceInputs
+from omni_connector.cli.local_manager import checked_host, start_manager
+from omni_connector.cli.output import Output
+from omni_connector.cli.signals import StopSignals
+from omni_connector.cli.source import stable_source_id
+from omni_connector.console import Console, install
+from omni_connector.console.connector_process import Failure
+from omni_connector.console.run_logs import RunLogs
+from omni_connector.exceptions import ConfigurationError
+from omni_connector.local import LocalManager, LocalManagerError, LocalSettings, SourceRow
+from omni_connector.masking import SecretScope, secrets_in, secrets_in_settings
+
+LOOK_SECONDS = 0.2
+"""Between two looks whether a file has changed."""
+
+
+@frozen(kw_only=True)
+class DevOptions:
+    """What is wanted.
+
+    Attributes:
+        target: names the connector.
+        host: address to listen on.
+        port: port to listen on.
+        data_dir: where the embedded manager keeps its data.
+        inputs: the source, as it was typed.
+        source_name: the connector's name if None.
+        source_type: the connector's first if None.
+        allowed_hosts: further names by which browsers may ask.
+        watched: further files.
+        opens_browser: show the console.
+        is_verbose: show the whole log.
+    """
+
+    target: str
+    host: str
+    port: int
+    data_dir: Path
+    inputs: SourceInputs
+    source_name: str | None
+    source_type: str | None
+    allowed_hosts: Sequence[str] = ()
+    watched: Sequence[Path] = ()
+    opens_browser: bool = False
+    is_verbose: bool = False
+
+    @property
+    def describes_source(self) -> bool:
+        """Whether the command line says anything about the source's settings."""
+        return bool(self.inputs.config or self.inputs.credentials)
+
+
+class DevSession:
+    """Runs until a signal comes.
+
+    Args:
+        options: what is wanted.
+        output: the terminal.
+    """
+
+    def __init__(self, options: DevOptions, output: Output) -> None:
+        self._options = options
+        self._output = output
+        self._logs = RunLogs()
+        self._has_source = False
+        self._manager: LocalManager
+        self._console: Console
+        self._supervisor: Supervisor
+
+    def run(self) -> None:
+        """Serve the console and the connector.
+
+        Raises:
+            ConfigurationError: the address cannot be used.
+            StoreError: the data directory cannot be used.
+        """
+        options = self._options
+        secrets = secrets_in(options.inputs.credentials) | secrets_in_settings(options.inputs.config)
+        with SecretScope(secrets), StopSignals() as signals:
+            self._manager = LocalManager(
+                prepare_data_dir(options.data_dir),
+                settings=LocalSettings(allowed_hosts=tuple(options.allowed_hosts)),
+                host=checked_host(options.host),
+                port=options.port,
+            )
+            try:
+                self._console = Console(manager=self._manager, logs=self._logs)
+                install(self._console)
+                start_manager(self._manager, options.host, options.port)
+                self._supervise(signals)
+            finally:
+                self._manager.close()
+        self._output.say("Stopped.")
+
+    def _supervise(self, signals: StopSignals) -> None:
+        options = self._options
+        lines = ConnectorLines(self._output, self._logs, is_verbose=options.is_verbose)
+        self._supervisor = Supervisor(self._order(), lines, [str(each.resolve()) for each in options.watched])
+        self._console.connector = self._supervisor
+        signals.defer()
+        self._output.text(f"Console  {self._manager.url}")
+        self._output.say(f"Data in {options.data_dir}. Stop with Ctrl-C.", "dim")
+        self._supervisor.start()
+        try:
+            if options.opens_browser:
+                webbrowser.open(self._manager.url)
+            while not signals.wait(LOOK_SECONDS):
+                self._act_on(self._supervisor.look())
+                self._console.rates.look()
+        finally:
+            self._supervisor.close()  # Before the manager, which takes what runs have still to deliver.
+
+    def _order(self) -> Order:
+        options = self._options
+        return Order(
+            target=options.target,
+            manager_url=self._manager.url,
+            data_dir=str(options.data_dir.resolve()),
+            config=options.inputs.config,
+            assignments=[[key, text] for key, text in options.inputs.assignments],
+            credentials=options.inputs.credentials,
+        )
+
+    def _act_on(self, event: Started | Failure | Ended | Changed | None) -> None:
+        if isinstance(event, Started):
+            self._started(event)
+        elif isinstance(event, Changed):
+            names = ", ".join(_short(each) for each in event.files)
+            self._output.say(
+                f"{names} changed; the connector starts again." if names else "The connector starts again."
+            )
+            self._supervisor.start()
+        elif isinstance(event, Failure):
+            self._failed(event)
+        elif isinstance(event, Ended):
+            self._failed(event.as_failure())
+
+    def _started(self, started: Started) -> None:
+        """Give the connector its source, the first time, and the runs in progress that it has lost."""
+        self._console.declared = dict.fromkeys(started.source_types, started.schemas)
+        for note in started.notes:
+            self._output.say(f"Note: {note}", "yellow")
+        if not self._has_source:
+            self._put_source(started)
+        self._output.say(f"{started.name} is running.", "green")
+        self._resume(started.source_types)
+
+    def _put_source(self, started: Started) -> None:
+        try:
+            source = self._source_of(started)
+        except ConfigurationError as error:
+            self._output.say("\n".join(error.problems), "yellow")
+            return
+        self._has_source = True
+        if source is None:
+            return
+        where = f"{self._manager.url}/console/sources/{source.id}"
+        if started.problems:
+            problems = "\n".join(f"  - {each}" for each in started.problems)
+            self._output.say(
+                f"The source needs settings:\n{problems}\nGive them here, or at {where}", "yellow"
+            )
+        else:
+            self._output.say(f"Sync it at {where}")
+
+    def _source_of(self, started: Started) -> SourceRow | None:
+        """Return the source, made or changed as the command line says; None where one is there and nothing was said."""
+        options = self._options
+        if not started.source_types:
+            raise ConfigurationError(
+                f"{started.name} has no source_types, so it has no source: give it some."
+            )
+        source_type = options.source_type or started.source_types[0]
+        if source_type not in started.source_types:
+            raise ConfigurationError(
+                f"--source-type {source_type}: {started.name} does not read such a source. "
+                f"Its types: {', '.join(started.source_types)}."
+            )
+        name = options.source_name or started.name
+        source_id = stable_source_id(started.name, name)
+        known = [each for each in self._manager.sources() if not each.is_deleted]
+        is_wanted = options.describes_source or options.source_name is not None
+        if not is_wanted and any(each.source_type in started.source_types for each in known):
+            return next((each for each in known if each.id == source_id), None)
+        if not options.describes_source and any(each.id == source_id for each in known):
+            return self._manager.source(source_id)
+        return self._manager.add_source(
+            source_id=source_id,
+            source_type=source_type,
+            name=name,
+            config=started.config,
+            credentials=started.credentials,
+        )
+
+    def _resume(self, source_types: Sequence[str]) -> None:
+        """Have the runs in progress sent to the new process, which continues from their last checkpoint."""
+        for source in self._manager.sources():
+            if source.source_type not in source_types:
+                continue
+            for run in self._manager.runs(source.id):
+                if not run.is_running:
+                    continue
+                self._output.say(
+                    f"The {run.sync_type} sync of {source.name} goes on from its last checkpoint."
+                )
+                try:
+                    self._manager.probe(run.id)
+                    self._manager.probe(
+                        run.id
+                    )  # It runs: the manager forgets that it was lost, however often that happens.
+                except LocalManagerError as error:
+                    self._output.say(str(error), "yellow")
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.place:
+            self._output.say(f"{failure.place}:", "red")
+            if failure.code:
+                self._output.say(f"    {failure.code}", "red")
+        for problem in failure.problems:
+            self._output.say(f"Error: {problem}", "red")
+        if failure.traceback and self._options.is_verbose:
+            self._output.say(failure.traceback, "dim")
+        self._output.say(
+            f"The connector starts again when a file of it changes. More at {self._manager.url}", "yellow"
+        )
+
+
+def _short(path: str) -> str:
+    """Return a path as it is seen from here, where it is below."""
+    found = Path(path)
+    return str(found.relative_to(Path.cwd())) if found.is_relative_to(Path.cwd()) else path

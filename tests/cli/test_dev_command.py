@@ -1,0 +1,158 @@
+"""``omni-connector dev`` as a process, with the connector as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+from support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+CONNECTOR = """
+from omni_connector import Connector, Document
+import words
+
+class Notes(Connector):
+    name = "notes"
+    version = "{version}"
+    source_types = ["local_files"]
+    sync_modes = ["full"]
+
+    def sync(self, source_config, credentials, state, ctx):
+        print("at", state)
+        for number in range((state or {{"at": 0}})["at"], source_config.get("notes", 3)):
+            ctx.emit(Document(external_id=str(number), title=words.TITLE, content="text"))
+            ctx.save_state({{"at": number + 1}})
+            if source_config.get("waits") and number == 1 and not words.GO_ON:
+                print("waiting")
+                while True:
+                    ctx.sleep(0.05)
+        ctx.complete(new_state={{"at": 0}})
+"""
+WORDS = "TITLE = {title!r}\nGO_ON = {go_on}\n"
+
+
+class Project:
+    """A connector in two files, served by ``dev``."""
+
+    def __init__(self, folder, process):
+        self.folder = folder
+        self._process = process
+        self.write()
+
+    def write(self, version="1", title="Before", *, go_on=False):
+        (self.folder / "words.py").write_text(WORDS.format(title=title, go_on=go_on))
+        (self.folder / "notes.py").write_text(CONNECTOR.format(version=version))
+
+    def start(self, *options):
+        self.popen = self._process("dev", "notes.py", "--port", "0", *options)
+        self.url = self.popen.stdout.readline().split()[1]
+        return self
+
+    def until(self, text):
+        for line in self.popen.stderr:
+            if text in line:
+                return line
+        raise AssertionError(f"ended without {text!r}")
+
+    def get(self, path):
+        with urlopen(f"{self.url}{path}", timeout=30) as answer:
+            return json.load(answer)
+
+    def post(self, path):
+        with urlopen(Request(f"{self.url}{path}", method="POST"), timeout=30) as answer:
+            return json.load(answer)
+
+    @property
+    def source_id(self):
+        return self.get("/local/sources")[0]["id"]
+
+    def sync(self):
+        return self.post(f"/sync/{self.source_id}")["sync_run_id"]
+
+    def run(self, run_id):
+        return self.get(f"/local/runs/{run_id}")
+
+    def child(self):
+        (child,) = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children").read_text().split()
+        return int(child)
+
+
+@pytest.fixture
+def project(tmp_path, process):
+    return Project(tmp_path, process)
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_the_way_of_an_author(project):
+    """Start, sync, change, break, mend, and Ctrl-C."""
+    project.start("--set", "notes=2")
+    project.until("notes is running.")
+    run_id = project.sync()
+    project.until("completed: ")
+    assert [each["title"] for each in project.get("/local/documents")["documents"]] == ["Before"] * 2
+
+    project.write(version="2", title="After")
+    assert re.search(r"(notes|words)\.py changed; the connector starts again", project.until("changed"))
+    project.until("notes is running.")
+    assert [each["manifest"]["version"] for each in project.get("/connectors")] == ["2"]
+
+    (project.folder / "words.py").write_text("TITLE = \n")
+    assert project.until("words.py, line 1:") == f"{project.folder}/words.py, line 1:\n"
+    assert project.popen.stderr.readline() == "    TITLE =\n"
+    assert "SyntaxError: invalid syntax" in project.popen.stderr.readline()
+    project.write(version="3", title="Mended")
+    project.until("notes is running.")
+    project.sync()
+    project.until("completed: ")
+    assert {each["title"] for each in project.get("/local/documents")["documents"]} == {"Mended"}
+    assert project.run(run_id)["status"] == "completed"
+
+    child = project.child()
+    project.popen.send_signal(signal.SIGINT)
+    project.until("Stopped.")
+    assert project.popen.wait(30) == 0
+    assert not is_alive(child)
+
+
+def test_a_sync_in_progress_goes_on_from_its_checkpoint_with_the_new_code(project):
+    project.start("--set", "waits=true")
+    project.until("notes is running.")
+    run_id = project.sync()
+    project.until("waiting")
+    project.write(go_on=True)
+    project.until("goes on from its last checkpoint")
+    assert "{'at': 2}" in project.until("at {")
+    project.until("completed: ")
+    assert project.run(run_id)["status"] == "completed"
+
+
+def test_nothing_is_left_when_the_command_is_killed(project):
+    project.start("--set", "waits=true")
+    project.until("notes is running.")
+    project.sync()
+    project.until("waiting")
+    child = project.child()
+    project.popen.kill()
+    assert eventually(lambda: not is_alive(child))
+
+
+def test_a_connector_whose_process_ends_is_said_to_have_ended(project):
+    project.start()
+    project.until("notes is running.")
+    os.kill(project.child(), signal.SIGKILL)
+    project.until("Error: The connector's process was ended by the signal SIGKILL.")
+    project.write(version="2")
+    project.until("notes is running.")
