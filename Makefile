@@ -38,7 +38,7 @@ contract: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev  ## The documentation, into build/docs; a warning is an error
 	rm -rf build/docs
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 --doctree-dir build/doctrees docs build/docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --jobs 2 --doctree-dir build/doctrees docs build/docs
 	$(BIN)/python -m pytest -m docs tests/docs
 
 coverage: $(VENV)/.installed-dev  ## The suite under coverage, processes included; fails below 95 %
@@ -57,9 +57,10 @@ audit: $(VENV)/.installed-dev  ## Known vulnerabilities of what is installed, wh
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml omni_connector
 	$(BIN)/python .ci/audit
 
-wheel: $(VENV)/.installed-dev  ## Build the wheel and try it in an environment of its own
-	rm -rf build/wheel
-	$(BIN)/python -m build --wheel --outdir build/wheel .
+wheel: $(VENV)/.installed-dev  ## Build the source distribution, the wheel of it, check both, and try the wheel in an environment of its own
+	rm -rf build/wheel build/lib
+	$(BIN)/python -m build --installer uv --outdir build/wheel .
+	$(BIN)/python .ci/check-dist
 	.ci/try-wheel $(PYTHON)
 
 pythons: wheel  ## Try the wheel with the lowest versions of what it needs, and on every Python that can be had here

@@ -5,11 +5,11 @@ come from another host unless all of them are shipped; one classic script does b
 """
 
 import gzip
+import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -18,16 +18,18 @@ SCRIPT = Path(__file__).parent / "mermaid-11.12.1.min.js.gz"
 
 
 class Mermaid(SphinxDirective):
-    """A fenced block of Mermaid's language; ``alt`` says in words what is drawn."""
+    """A fenced block of Mermaid's language; its ``accDescr`` says in words what is drawn."""
 
     has_content = True
-    option_spec: ClassVar[dict[str, Any]] = {"alt": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         """Return the text of the diagram, which the script replaces."""
         self.env.metadata[self.env.docname]["has_diagrams"] = True
-        text = nodes.literal_block(text="\n".join(self.content))
-        return [_Diagram("", text, alt=self.options.get("alt", "Diagram"))]
+        text = "\n".join(self.content)
+        described = re.search(r"accDescr: *(.+)", text)
+        if described is None:
+            raise self.error("A diagram needs a line 'accDescr: ...' for readers who do not see it.")
+        return [_Diagram("", nodes.literal_block(text=text), alt=described[1])]
 
 
 class _Diagram(nodes.Element):

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from support.browser import open_browser
 
 from omni_connector.cli.main import COMMANDS
 from omni_connector.config.variables import VARIABLES
@@ -112,3 +113,31 @@ def test_no_page_asks_another_host():
     }
     assert asked == {}
     assert len(list(BUILT.rglob("*.html"))) > 30
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a browser; it begins before a test has a folder of its own for temporary files, whose name is too long for it."""
+    with open_browser() as opened:
+        yield opened
+
+
+def test_each_diagram_is_drawn(browser):
+    pages = [
+        path for path in BUILT.rglob("*.html") if '<pre class="mermaid"' in path.read_text(encoding="utf-8")
+    ]
+    assert len(pages) >= 6
+    said, asked = [], []
+    tab = browser.new_page()
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    for path in pages:
+        tab.goto(path.as_uri())
+        tab.wait_for_selector("html[data-diagrams=light]")
+        drawn = tab.locator("pre.mermaid > svg").count()
+        assert (path.name, drawn) == (path.name, tab.locator("pre.mermaid").count())
+    tab.emulate_media(color_scheme="dark")  # The last one is drawn anew.
+    tab.wait_for_selector("html[data-diagrams=dark]")
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -17,7 +17,7 @@
     }
     mermaid.initialize({ startOnLoad: false, theme: dark ? "dark" : "neutral", securityLevel: "strict" });
     await mermaid.run({ nodes: diagrams.map(([element]) => element) });
-    document.documentElement.dataset.diagrams = "drawn";
+    document.documentElement.dataset.diagrams = dark ? "dark" : "light";
   };
   new MutationObserver(draw).observe(document.body, { attributeFilter: ["data-theme"] });
   system.addEventListener("change", draw);

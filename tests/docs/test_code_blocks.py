@@ -1,0 +1,172 @@
+"""Every code block of every page is at least what its readers need: Python compiles, data parses, commands exist.
+
+Python is run as well: each page with Python is named by a test that does it. Of commands, those of the tutorial and of the README are run; of the
+others, each is read by the parser of its own program, because ``WHY_NOT_RUN``.
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib.util
+import json
+import re
+import shlex
+import textwrap
+import tomllib
+from pathlib import Path
+
+import celery.bin.celery
+import click
+import gunicorn.config
+import pytest
+import uvicorn
+import waitress.adjustments
+import yaml
+
+from omni_connector.cli.main import cli
+from omni_connector.config.variables import VARIABLES
+
+pytestmark = pytest.mark.docs
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "protocol"),
+]
+BLOCK = re.compile(r"^( *)```([^\n]*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+
+SHOWN = {"text", "mermaid", "nginx"}
+"""Output, diagrams (drawn in test_built_pages.py), and what tests/process/test_closed.py gives to nginx."""
+
+WHY_NOT_RUN = {
+    "gunicorn": "serves until it is stopped; tests/process starts it",
+    "uvicorn": "the same",
+    "waitress-serve": "the same",
+    "celery": "the same",
+    "curl": "asks a server of the reader's",
+    "export": "for the commands after it",
+    "cd": "the same",
+    "make": "CI runs it",
+    "mkdir": "in the reader's folder",
+    "mypy": "CI runs it",
+    "echo": "writes a file of the reader's",
+    "omni-connector": "needs the reader's connector",
+    "pip": "installs from the network; .ci/try-wheel does",
+    "pytest": "would run itself",
+    "python": "takes minutes, or serves until it is stopped",
+    "python3": "makes an environment",
+    ".": "activates it",
+    "ruff": "CI runs it",
+}
+
+
+def blocks():
+    """Return page, language and text of all blocks, except directives of Sphinx."""
+    for page in PAGES:
+        for _, kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if not kind.startswith("{"):
+                yield page.relative_to(ROOT), kind, textwrap.dedent(text)
+
+
+def of_kind(*kinds):
+    return [(str(page), text) for page, kind, text in blocks() if kind in kinds]
+
+
+def test_every_block_says_what_it_is():
+    known = {"python", "bash", "sh", "json", "yaml", "toml", "ini"} | SHOWN
+    assert {(str(page), kind) for page, kind, _ in blocks() if kind not in known} == set()
+
+
+def test_python_compiles_and_a_test_names_its_page():
+    tests = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)
+    )
+    for page, text in of_kind("python"):
+        compile(text, page, "exec", flags=0x2000)  # Top-level await, as in a notebook.
+        assert Path(page).name in tests, f"no test runs the code of {page}"
+
+
+READERS = {
+    "json": json.loads,
+    "yaml": yaml.safe_load,
+    "toml": tomllib.loads,
+    "ini": configparser.ConfigParser().read_string,
+}
+
+
+def test_data_can_be_read():
+    for kind, read in READERS.items():
+        for page, text in of_kind(kind):
+            try:
+                read(text)
+            except ValueError as error:
+                pytest.fail(f"{page}: {error}")
+
+
+def commands():
+    """Return the commands of all shell blocks, as words, with their pages."""
+    for page, text in of_kind("bash", "sh"):
+        for line in text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            while words:
+                end = words.index("&&") if "&&" in words else len(words)
+                yield page, words[:end]
+                words = words[end + 1 :]
+
+
+def parse_click(command, words):
+    """Read words as a command of click does, without looking whether files exist."""
+    context = click.Context(command)
+    while isinstance(command, click.Group):
+        _, words, _ = command.make_parser(context).parse_args(list(words))
+        name, *words = words or ["--help"]
+        command = command.get_command(context, name)
+        assert command is not None, f"there is no command {name}"
+        context = click.Context(command, parent=context)
+    command.make_parser(context).parse_args(list(words))
+
+
+def check(words):  # noqa: C901 - a table of programs.
+    """Fail where a command cannot be right."""
+    program, *rest = words
+    if program == "omni-connector":
+        parse_click(cli, rest)
+    elif program == "celery":
+        parse_click(celery.bin.celery.celery, rest)
+    elif program == "uvicorn":
+        parse_click(uvicorn.main, [word.replace("$PORT", "8000") for word in rest])
+    elif program == "gunicorn":
+        gunicorn.config.Config().parser().parse_args(rest)
+    elif program == "waitress-serve":
+        waitress.adjustments.Adjustments.parse_args([word.replace("$PORT", "8000") for word in rest])
+    elif program == "make":
+        targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert {word for word in rest if "=" not in word} <= targets
+    elif program == "export":
+        names = {word.partition("=")[0] for word in rest}
+        known = {each.name for each in VARIABLES}
+        assert {
+            name for name in names if name not in known and not name.startswith("OMNI_CONTRACT_")
+        } == set()
+    elif program == "pip":
+        settings = configparser.ConfigParser()
+        settings.read(ROOT / "setup.cfg")
+        for extras in re.findall(r"(?:\.|omni-connector)\[([^\]]+)\]", " ".join(rest)):
+            assert set(extras.split(",")) <= set(settings["options.extras_require"])
+    elif program == "python" and rest[0] == "-m":
+        assert importlib.util.find_spec(rest[1]), rest[1]
+    elif program in {"pytest", "mypy", "ruff"}:
+        paths = [word for word in rest if "/" in word or word == "omni_connector"]
+        assert all((ROOT / path).exists() for path in paths), paths
+
+
+def test_commands_can_be_typed():
+    wrong, programs = [], set()
+    for page, words in commands():
+        programs.add(words[0])
+        try:
+            check(words)
+        except (AssertionError, click.UsageError, SystemExit, ValueError) as error:
+            wrong.append(f"{page}: {shlex.join(words)}: {error}")
+    assert wrong == []
+    assert programs == set(WHY_NOT_RUN)
