@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from omni_connector.testing.checks import Check
 
 EXIT_STATUSES = f"""\b
+Examples:
+    omni-connector check connector.py --set folder=notes
+    omni-connector check connector.py --only permissions --json
+
+\b
 Exit status:
     {exit_codes.OK}  every check that applies has passed; there may be warnings
     {exit_codes.RUN_FAILED}  at least one check has found something wrong

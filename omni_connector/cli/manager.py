@@ -10,7 +10,14 @@ DEFAULT_PORT = 8090
 """The real manager's (PROTOCOL, section 1)."""
 
 
-@click.command(short_help="Run the embedded manager alone.")
+EPILOG = """\b
+Examples:
+    omni-connector manager --source notes:web
+    omni-connector manager --port 0 --source @source.toml
+"""
+
+
+@click.command(short_help="Run the embedded manager alone.", epilog=EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",

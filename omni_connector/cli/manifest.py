@@ -6,10 +6,23 @@ import sys
 
 import click
 
+from omni_connector.cli import exit_codes
 from omni_connector.cli.options import target_argument, verbose_option
 
+EPILOG = f"""\b
+Example:
+    omni-connector manifest connector.py
 
-@click.command(short_help="Print a connector's manifest.")
+\b
+Exit status:
+    {exit_codes.OK}  a manager accepts it
+    {exit_codes.USAGE}  the command line cannot be understood
+    {exit_codes.CONFIGURATION}  the connector cannot be used, or a manager would refuse its manifest
+   {exit_codes.BUG}  a bug in omni-connector
+"""
+
+
+@click.command(short_help="Print a connector's manifest.", epilog=EPILOG)
 @target_argument
 @verbose_option
 def manifest(*, target: str, verbose: bool) -> None:

@@ -8,6 +8,11 @@ from omni_connector.cli import exit_codes
 from omni_connector.scaffold import VARIANTS, is_local, make_project, origin, wheel_command
 
 EXIT_STATUSES = f"""\b
+Examples:
+    omni-connector new wiki
+    omni-connector new team-wiki --rest
+
+\b
 Exit status:
     {exit_codes.OK}  the project is made
     {exit_codes.USAGE}  the command line cannot be understood

@@ -6,8 +6,14 @@ from omni_connector.cli import exit_codes
 from omni_connector.cli.errors import CommandError
 from omni_connector.cli.options import target_argument, verbose_option
 
+EPILOG = """\b
+Example:
+    export CONNECTOR_MANAGER_URL=http://127.0.0.1:8090 CONNECTOR_HOST_NAME=127.0.0.1
+    omni-connector serve connector.py --port 8000
+"""
 
-@click.command(short_help="Serve a connector with gunicorn.")
+
+@click.command(short_help="Serve a connector with gunicorn.", epilog=EPILOG)
 @target_argument
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
 @click.option("--port", type=click.IntRange(1, 65535), help="Default: the variable PORT, then 8000.")
