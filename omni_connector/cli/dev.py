@@ -19,8 +19,16 @@ DEFAULT_PORT = 8090
 """That of ``omni-connector manager``."""
 
 
+EPILOG = """\b
+Example:
+    omni-connector dev connector.py --set folder=notes --open
+"""
+
+
 @click.command(
-    cls=ConnectorCommand, short_help="Develop a connector: console, and restart when a file changes."
+    cls=ConnectorCommand,
+    short_help="Develop a connector: console, and restart when a file changes.",
+    epilog=EPILOG,
 )
 @target_argument
 @source_options
@@ -60,8 +68,6 @@ def dev(
 
     A source is made when there is none: --config, --set and --credentials describe it. Without them, fill in the form in the
     console. Data, and the source, are those of "omni-connector run".
-
-    Example: omni-connector dev connector.py --set folder=notes --open
 
     Stop with Ctrl-C.
     """

@@ -1,10 +1,12 @@
 """``omni-connector new``: the project of a new connector."""
 
+import json
 from pathlib import Path
 
 import click
 
 from omni_connector.cli import exit_codes
+from omni_connector.cli.options import json_option
 from omni_connector.scaffold import VARIANTS, is_local, make_project, origin, wheel_command
 
 EXIT_STATUSES = f"""\b
@@ -38,7 +40,8 @@ def _variant_options(function: "click.decorators.FC") -> "click.decorators.FC":
     default=".",
     help="Where the folder is made. Default: here.",
 )
-def new(*, name: str, parent: Path, **variants: bool) -> None:
+@json_option
+def new(*, name: str, parent: Path, as_json: bool, **variants: bool) -> None:
     """Make a folder NAME with a connector, its tests, a Dockerfile, a CI workflow and a README.
 
     NAME is that of a Python package: small letters and digits, in words joined by hyphens. Needs omni-connector[new].
@@ -48,6 +51,9 @@ def new(*, name: str, parent: Path, **variants: bool) -> None:
         named = " and ".join(f"--{variant}" for variant in chosen)
         raise click.UsageError(f"{named} exclude each other: give one of them.")
     folder = make_project(name, chosen[0] if chosen else "plain", parent)
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "name": name}))
+        return
     click.echo(f"{folder} is made. Go on with its README.md.")
     source = origin()
     if is_local(source):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from omni_connector.cli.main import COMMANDS, cli
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "how-to"
 CONNECTOR = """
 from flask import Response
 from omni_connector import Connector, Document, DocumentPermissions, action
@@ -55,6 +58,8 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")
     (folder / "connector.py").write_text(CONNECTOR)
     (folder / "settings.toml").write_text('folder = "notes"')
+    (folder / "credentials.json").write_text('{"password": "s3cret"}')
+    (folder / "password.txt").write_text("s3cret")
     (folder / "source.toml").write_text('name = "notes"\nsource_type = "web"')
     data = ["--data", str(folder / ".omni")]
     CliRunner().invoke(cli, ["run", str(folder / "connector.py"), *data])
@@ -82,6 +87,24 @@ def test_the_examples_of_the_help_work(command, place, monkeypatch):
             assert "No manager uses .omni" in result.stderr
         else:
             assert result.exit_code == 0, (line, result.output)
+
+
+@pytest.mark.parametrize("page", ["looking.md", "secrets.md"])
+def test_the_commands_of_the_guides_work(page, place, monkeypatch):
+    monkeypatch.chdir(place)
+    text = (DOCS / page).read_text()
+    lines = [
+        line
+        for block in re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        for line in block.splitlines()
+    ]
+    environ = {"NOTES_CREDENTIALS": '{"password": "s3cret"}', "NOTES_PASSWORD": "s3cret"}
+    for line in lines:
+        arguments = shlex.split(line.partition(" < ")[0])[1:]
+        if line.startswith("omni-connector") and "--watch" not in arguments:
+            result = CliRunner(env=environ).invoke(cli, arguments, input="s3cret")
+            assert result.exit_code == 0, (line, result.output)
+    assert lines
 
 
 @pytest.mark.slow
