@@ -18,6 +18,22 @@ REMOVE = ".remove"
 """Ends the name of the box that removes a stored secret."""
 
 _INDEX = re.compile(r"\[\d+\]")
+_ACRONYMS = {
+    "api",
+    "dsn",
+    "http",
+    "id",
+    "ids",
+    "imap",
+    "ip",
+    "json",
+    "sql",
+    "ssl",
+    "tls",
+    "uri",
+    "url",
+    "urls",
+}
 _SCALARS = {"string", "integer", "number", "boolean"}
 
 
@@ -101,7 +117,7 @@ class SchemaForm:
             common: dict[str, Any] = {
                 "name": f"{self.prefix}{inner}",
                 "path": f"{self.place}{inner}",
-                "label": each.get("title") or name.replace("_", " ").strip().capitalize(),
+                "label": each.get("title") or _label_of(name),
                 "description": declared.get("description") or each.get("description"),
                 "required": name in schema.get("required", ()),
                 "kind": kind,
@@ -195,6 +211,13 @@ def _kind(name: str, schema: Schema, *, is_optional: bool) -> str:  # noqa: PLR0
     if alternatives and all(each.get("type") in _SCALARS for each in alternatives):
         return "text"
     return "json"
+
+
+def _label_of(name: str) -> str:
+    """Return ``Base URL`` for ``base_url``."""
+    words = [each.upper() if each in _ACRONYMS else each for each in name.replace("_", " ").split()]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
 
 
 def _text(kind: str, value: JsonValue) -> str:

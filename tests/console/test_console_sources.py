@@ -22,11 +22,11 @@ def test_a_source_is_added_corrected_synced_changed_reset_and_deleted(site, page
     page.complaints.expected.append("400")
     page.get_by_role("button", name="Add the source").click()
     expect(page.get_by_role("alert")).to_contain_text("2 values are not right")
-    assert page.get_by_label("Base url").get_attribute("aria-invalid") == "true"
+    assert page.get_by_label("Base URL").get_attribute("aria-invalid") == "true"
     expect(page.get_by_text("text is required, and missing")).to_be_visible()
     expect(page.get_by_text('an ISO 8601 date and time or null is required, not "soon"')).to_be_visible()
     assert_accessible(page)
-    page.get_by_label("Base url").fill("https://wiki.example.com")
+    page.get_by_label("Base URL").fill("https://wiki.example.com")
     page.get_by_label("Since").fill("")
     page.get_by_label("Token").fill(SECRET)
     page.get_by_role("button", name="Add the source").click()

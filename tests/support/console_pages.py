@@ -29,9 +29,7 @@ def telling_site(data_dir):
         site.sync(wiki)
         site.manager.set_source(wiki.id, config={**wiki.config, "pages": 44})
         site.sync(wiki, "incremental")
-        failing = site.add_source(
-            "Archive of the old wiki", behaviour="fails", base_url="https://old.example.com"
-        )
+        failing = site.add_source("Old wiki", behaviour="fails", base_url="https://old.example.com")
         site.sync(failing)
         site.manager.add_source(
             source_type="web", name="Handbook", config={"base_url": "https://handbook.example.com"}

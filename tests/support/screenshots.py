@@ -11,12 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
+
 from support.browser import CHROMIUM, THEMES, WIDTHS, choose, open_browser, overflowing
 from support.console_pages import all_pages, telling_site
 
 ROOT = Path(__file__).parent.parent.parent
 ALL = ROOT / "build" / "console"
 SHOWN = ROOT / "docs" / "images" / "console"
+COLOURS = 96
 
 
 def main():
@@ -42,14 +45,17 @@ def main():
                     picture = f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}-{width}-{theme}.png"
                     page.screenshot(path=ALL / picture, full_page=True)
                     if (SHOWN / picture).exists():
-                        page.screenshot(
-                            path=SHOWN / picture,
-                            clip={"x": 0, "y": 0, "width": size["width"], "height": size["height"]},
-                        )
+                        save_small(ALL / picture, SHOWN / picture)
                 if overflowing(page):
                     sys.stderr.write(f"{name}: wider than {size['width']} pixels\n")
             context.close()
     sys.stderr.write(f"{len(pages)} pages, each as {len(WIDTHS) * len(THEMES)} pictures in {ALL}\n")
+
+
+def save_small(source, target):
+    """Save a picture with few colours, of which the console has not many."""
+    with Image.open(source) as image:
+        image.convert("RGB").quantize(COLOURS).save(target, optimize=True)
 
 
 if __name__ == "__main__":
