@@ -5,8 +5,8 @@ from werkzeug.wrappers import Response
 
 from omni_connector.console.formatting import readable_error
 from omni_connector.console.page import Page, console
-from omni_connector.console.source_settings import SettingsForms, SourceDraft
-from omni_connector.console.sources import known_source
+from omni_connector.console.source_settings import SourceDraft
+from omni_connector.console.sources import known_source, settings_forms
 from omni_connector.local import CredentialRow, SourceRow
 
 blueprint = Blueprint("source_form", __name__, url_prefix="/console/sources")
@@ -103,14 +103,14 @@ def _save_credentials(source: SourceRow, former: CredentialRow | None, secrets: 
 
 
 def _draft(source_type: str) -> SourceDraft:
-    forms = SettingsForms.of(console().manager.described(source_type))
+    forms = settings_forms(source_type)
     return SourceDraft(forms=forms, source_type=source_type, as_json="json" in request.args)
 
 
 def _stored(source: SourceRow) -> tuple[SourceDraft, CredentialRow | None]:
     manager = console().manager
     credential = manager.credential(source.id)
-    forms = SettingsForms.of(manager.described(source.source_type))
+    forms = settings_forms(source.source_type)
     draft = SourceDraft.of(source, None if credential is None else credential.credentials, forms)
     draft.as_json = "json" in request.args
     return draft, credential

@@ -24,12 +24,11 @@ class SettingsForms:
     credentials: SchemaForm | None = None
 
     @classmethod
-    def of(cls, described: Mapping[str, Any] | None) -> "SettingsForms":
+    def of(cls, described: Mapping[str, Any]) -> "SettingsForms":
         """Make them of what the connector says about itself."""
-        said = described or {}
         config, credentials = (
-            _object_schema(said.get("config_schema")),
-            _object_schema(said.get("credentials_schema")),
+            _object_schema(described.get("config_schema")),
+            _object_schema(described.get("credentials_schema")),
         )
         return cls(
             None if config is None else SchemaForm(config, prefix="config."),

@@ -41,7 +41,7 @@ def source(source_id: str) -> str:
             raise _unknown(source_id)
         runs = browse.list_runs(db, source_id, limit=SHOWN_RUNS)
     credential = manager.credential(source_id)
-    forms = SettingsForms.of(manager.described(summary.source.source_type))
+    forms = settings_forms(summary.source.source_type)
     return render_template(
         "source.html",
         summary=summary,
@@ -132,6 +132,15 @@ def known_source(source_id: str) -> SourceRow:
     if found.is_deleted:
         raise _unknown(source_id)
     return found
+
+
+def settings_forms(source_type: str) -> SettingsForms:
+    """Return the forms of what the connector of a type declares: as it says now, or else as it was loaded last."""
+    described = console().manager.described(source_type)
+    if described is None:
+        loaded = console().declared.get(source_type, {})
+        described = {f"{name}_schema": schema for name, schema in loaded.items()}
+    return SettingsForms.of(described)
 
 
 def run_url(run_id: str, source_id: str) -> str:

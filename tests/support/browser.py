@@ -17,10 +17,10 @@ OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srg
 
 
 @contextmanager
-def open_browser():
-    """Yield a browser."""
+def open_browser(*options):
+    """Yield a browser that was started with further options of Chromium's."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, *options])
         try:
             yield browser
         finally:
