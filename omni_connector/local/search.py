@@ -57,11 +57,15 @@ class SearchHit:
 
     def marked(self, before: str, after: str) -> str:
         """Return the snippet with text put before and after each match."""
+        return "".join(f"{before}{text}{after}" if is_match else text for text, is_match in self.pieces())
+
+    def pieces(self) -> list[tuple[str, bool]]:
+        """Return the snippet in parts, each with whether it is a match."""
         pieces, done = [], 0
         for start, end in self.highlights:
-            pieces += [self.snippet[done:start], before, self.snippet[start:end], after]
+            pieces += [(self.snippet[done:start], False), (self.snippet[start:end], True)]
             done = end
-        return "".join([*pieces, self.snippet[done:]])
+        return [*pieces, (self.snippet[done:], False)]
 
 
 def search_documents(

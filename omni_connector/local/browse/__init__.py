@@ -27,6 +27,7 @@ from omni_connector.local.browse.people import (
     GroupItem,
     PersonItem,
     find_group,
+    find_person,
     known_addresses,
     list_groups,
     list_people,
@@ -39,7 +40,13 @@ from omni_connector.local.browse.runs import (
     list_runs,
     run_before,
 )
-from omni_connector.local.browse.sources import SourceSummary, find_source, list_sources
+from omni_connector.local.browse.sources import (
+    SourceName,
+    SourceSummary,
+    find_source,
+    list_sources,
+    source_names,
+)
 from omni_connector.local.store import reading
 
 __all__ = [
@@ -57,6 +64,7 @@ __all__ = [
     "Reader",
     "RunCounts",
     "RunSummary",
+    "SourceName",
     "SourceSummary",
     "Verdict",
     "count_documents",
@@ -68,6 +76,7 @@ __all__ = [
     "find_documents",
     "find_group",
     "find_item",
+    "find_person",
     "find_run",
     "find_run_ids",
     "find_source",
@@ -84,5 +93,6 @@ __all__ = [
     "readers_of",
     "reading",
     "run_before",
+    "source_names",
     "why_in",
 ]

@@ -89,13 +89,15 @@ def why_in(access: Access, permissions: dict[str, JSON] | None) -> tuple[str, ..
     return tuple(sentences)
 
 
-def readers_of(db: sqlite3.Connection, permissions: dict[str, JSON] | None) -> list[Reader]:
-    """Return what permissions say, entry by entry."""
+def readers_of(
+    db: sqlite3.Connection, permissions: dict[str, JSON] | None, *, limit: int = 1000
+) -> list[Reader]:
+    """Return what permissions say, entry by entry, at most ``limit`` of each kind."""
     if permissions is None:
         return []
     readers = [Reader(kind="public", name="")] if permissions["public"] else []
-    readers += [Reader(kind="user", name=name) for name in permissions["users"]]
-    for name in permissions["groups"]:
+    readers += [Reader(kind="user", name=name) for name in permissions["users"][:limit]]
+    for name in permissions["groups"][:limit]:
         known = db.execute("SELECT 1 FROM member_groups WHERE email = ? LIMIT 1", (name,)).fetchone()
         if known is not None:
             readers.append(Reader(kind="group", name=name, members=counted(db, _MEMBERS, (name,))))
@@ -134,9 +136,9 @@ def _about_users(access: Access, users: list[str]) -> Iterator[str]:
         if name.strip().lower() == access.person:
             yield f"Its permissions name the user {name!r}, but addresses are compared exactly: write {access.person}."
         elif "@" not in name and name.strip().lower() == access.domain:
-            yield f"Its permissions name the domain {name} among the users; a domain belongs in `groups`."
+            yield f"Its permissions name the domain {name} among the users; a domain belongs in permissions.groups."
         elif name in access.groups:
-            yield f"Its permissions name the group {name} among the users; a group belongs in `groups`."
+            yield f"Its permissions name the group {name} among the users; a group belongs in permissions.groups."
         else:
             others += 1
     if others:
@@ -150,7 +152,7 @@ def _about_groups(db: sqlite3.Connection, access: Access, groups: list[str]) -> 
         if right is not None:
             yield f"Its permissions name the group {name!r}, but names are compared exactly: write {right}."
         elif name.strip().lower() == access.person:
-            yield f"Its permissions name {name} among the groups; a person belongs in `users`."
+            yield f"Its permissions name {name} among the groups; a person belongs in permissions.users."
         elif "@" not in name:
             yield f"Its permissions name the domain {name}; the address is at {access.domain}."
         else:
@@ -170,6 +172,6 @@ def _about_group(db: sqlite3.Connection, access: Access, name: str) -> str:
 
 def _remedy(access: Access) -> str:
     return (
-        f"To let {access.person} find it, add the address to `users`, add a group with this member"
-        f" or the domain {access.domain} to `groups`, or set `public`."
+        f"To let {access.person} find it, add the address to permissions.users, add a group with this member"
+        f" or the domain {access.domain} to permissions.groups, or set permissions.public."
     )

@@ -95,26 +95,17 @@ def find_group(
     return GroupItem(**{**dict(row), "members": len(members)}, documents=documents), members
 
 
+def find_person(db: sqlite3.Connection, email: str) -> PersonItem:
+    """Return what is known of an address, in lower case; that may be nothing."""
+    return _people(db, [email])[0]
+
+
 def list_people(
     db: sqlite3.Connection, text: str | None = None, *, after: str = "", limit: int = 50
 ) -> Page[PersonItem]:
     """Return people by address, those with a text in it."""
     page = Page.cut(_addresses(db, text, after, limit + 1), limit, str)
-    groups: dict[str, list[str]] = {}
-    for row in db.execute(_GROUPS_OF_ALL, (stored_json(list(page.items)),)):
-        groups.setdefault(row["person"], []).append(row["email"])
-    people = []
-    for email in page.items:
-        access = Access(person=email, groups=tuple(dict.fromkeys(groups.get(email, ()))))
-        people.append(
-            PersonItem(
-                email=email,
-                records=_records(db, email),
-                groups=access.groups,
-                documents=_named(db, access.keys[1:]),
-            )
-        )
-    return Page(tuple(people), page.next)
+    return Page(tuple(_people(db, list(page.items))), page.next)
 
 
 def known_addresses(db: sqlite3.Connection, text: str | None = None, *, limit: int = 100) -> list[str]:
@@ -125,6 +116,20 @@ def known_addresses(db: sqlite3.Connection, text: str | None = None, *, limit: i
 def _addresses(db: sqlite3.Connection, text: str | None, after: str, limit: int) -> list[str]:
     parameters = {"text": _text(text), "after": after, "limit": limit}
     return [row["email"] for row in db.execute(_ADDRESSES, parameters)]
+
+
+def _people(db: sqlite3.Connection, emails: list[str]) -> list[PersonItem]:
+    groups: dict[str, list[str]] = {}
+    for row in db.execute(_GROUPS_OF_ALL, (stored_json(emails),)):
+        groups.setdefault(row["person"], []).append(row["email"])
+    people = []
+    for email in emails:
+        access = Access(person=email, groups=tuple(dict.fromkeys(groups.get(email, ()))))
+        documents = _named(db, access.keys[1:])
+        people.append(
+            PersonItem(email=email, records=_records(db, email), groups=access.groups, documents=documents)
+        )
+    return people
 
 
 def _records(db: sqlite3.Connection, email: str) -> dict[str, dict[str, JSON]]:

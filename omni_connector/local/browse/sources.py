@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 from attrs import frozen
@@ -25,6 +25,13 @@ _SECRET_NAME = re.compile(
 )
 _SHORTEST_SECRET = 4
 _DEFAULTS: Final = LocalSettings()
+
+
+class SourceName(NamedTuple):
+    """A source as a list of choices needs it."""
+
+    id: str
+    name: str
 
 
 @frozen(kw_only=True)
@@ -57,6 +64,12 @@ def list_sources(
         "SELECT * FROM sources WHERE is_deleted <= ? ORDER BY name COLLATE NOCASE, id", (deleted,)
     ).fetchall()
     return [_summary(db, SourceRow.read(row), settings) for row in rows]
+
+
+def source_names(db: sqlite3.Connection) -> list[SourceName]:
+    """Return the sources to choose one from, by name."""
+    rows = db.execute("SELECT id, name FROM sources WHERE NOT is_deleted ORDER BY name COLLATE NOCASE, id")
+    return [SourceName(*row) for row in rows]
 
 
 def find_source(

@@ -1,0 +1,36 @@
+"""Searching, as a person or regardless of permissions."""
+
+from typing import Final
+
+from flask import Blueprint, render_template
+
+from omni_connector.console.lists import text_argument
+from omni_connector.console.page import Entry, Page, console
+from omni_connector.local import browse
+
+blueprint = Blueprint("search", __name__, url_prefix="/console/search")
+page = Page(blueprint, Entry("Search", "search.index", 35))
+
+_HITS: Final = 30
+
+
+@blueprint.get("")
+def index() -> str:
+    """Ask for words, or show the best hits."""
+    query, person = text_argument("q"), text_argument("person")
+    manager = console().manager
+    hits = [] if query is None else manager.search(query[:1000], limit=_HITS, person=person)
+    elsewhere = False
+    if query is not None and person is not None and not hits:
+        elsewhere = bool(manager.search(query[:1000], limit=1))
+    with browse.reading(manager.data_dir) as db:
+        return render_template(
+            "search.html",
+            query=query,
+            person=person,
+            hits=hits,
+            elsewhere=elsewhere,
+            most=_HITS,
+            names={each.id: each.name for each in browse.source_names(db)},
+            addresses=browse.known_addresses(db),
+        )
