@@ -7,6 +7,7 @@ from attrs import Factory, define, field, frozen
 from flask import Blueprint, current_app
 
 from omni_connector.console.connector_process import ConnectorProcess
+from omni_connector.console.live_streams import LiveStreams
 from omni_connector.console.run_logs import RunLogs
 from omni_connector.console.run_rates import RunRates
 from omni_connector.local import LocalManager
@@ -17,6 +18,10 @@ EXTENSION: Final = "omni_console"
 
 def _rates(console: "Console") -> RunRates:
     return RunRates(console.manager.running)
+
+
+def _streams(console: "Console") -> LiveStreams:
+    return LiveStreams(console.manager.closes_within)
 
 
 @define(kw_only=True)
@@ -30,6 +35,7 @@ class Console:
         connector: the connector's process, under ``omni-connector dev``.
         logs: what that writes; likewise.
         rates: how fast runs go.
+        streams: feed pages that are open.
     """
 
     manager: LocalManager
@@ -37,6 +43,7 @@ class Console:
     connector: ConnectorProcess | None = None
     logs: RunLogs | None = None
     rates: RunRates = field(init=False, default=Factory(_rates, takes_self=True))
+    streams: LiveStreams = field(init=False, default=Factory(_streams, takes_self=True))
 
 
 @frozen

@@ -1,0 +1,209 @@
+"""What is known of one run: by the manager, by its connector's log, by what was seen while it ran."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import field, frozen
+
+from omni_connector.console.connector_process import ConnectorPhase, ConnectorState
+from omni_connector.console.page import Console
+from omni_connector.console.run_logs import LogLine, RunLog
+from omni_connector.console.run_rates import Rate
+from omni_connector.console.tracebacks import Cause, causes
+from omni_connector.local import LocalManagerError, SourceRow, SyncRunRow, browse
+from omni_connector.telemetry.figures import Stage
+from omni_connector.telemetry.run_log import SHORTEST_SHOWN_SECONDS, STAGE_NAMES
+
+SILENT_SECONDS = 90.0
+"""After so long without a sign of life something may be wrong: connectors give one every 20 s."""
+
+SHOWN_REFUSED = 50
+
+COMPARED = ("new", "changed", "unchanged", "deleted", "refused")
+_OWN_TIME = (Stage.READING, Stage.WAITING_MANAGER, Stage.WAITING_RATE_LIMIT)
+"""These add up to the time of the run; the others pass at the same time."""
+
+
+@frozen
+class StageTime:
+    """Where a run's time went.
+
+    Attributes:
+        name: in words.
+        seconds: spent there.
+        share: of the run's time, from 0 to 1.
+        is_background: passes while the connector goes on.
+    """
+
+    name: str
+    seconds: float
+    share: float
+    is_background: bool
+
+
+@frozen
+class DocumentProblem:
+    """What went wrong with one document.
+
+    Attributes:
+        document_id: None where it is about a group or a person.
+        subject: what to call it.
+        text: what happened.
+    """
+
+    document_id: str | None
+    subject: str
+    text: str
+
+
+@frozen(kw_only=True)
+class RunView:
+    """One run, as it stands.
+
+    Attributes:
+        run: as the manager has it.
+        source: its source.
+        now: when this was asked.
+        counts: how many events did what.
+        log: what the connector's log says; None where that is not read here, or no longer kept.
+        rates: how fast it was.
+        refused: the last events that could not be indexed.
+        connector: the connector's process, where it is a child of this one.
+        before: the run before it, once this one has ended.
+    """
+
+    run: SyncRunRow
+    source: SourceRow
+    now: datetime
+    counts: browse.RunCounts
+    log: RunLog | None = None
+    rates: list[Rate] = field(factory=list)
+    refused: tuple[browse.EventItem, ...] = ()
+    connector: ConnectorState | None = None
+    before: browse.RunSummary | None = None
+
+    @classmethod
+    def of(cls, console: Console, run_id: str) -> "RunView":
+        """Look at a run; raises ``LocalManagerError`` (404) for an unknown one."""
+        with browse.reading(console.manager.data_dir) as db:
+            found = browse.find_run(db, run_id)
+            if found is None:
+                raise LocalManagerError(404, f"Sync run not found: {run_id}")
+            run = found.run
+            before = None if run.is_running else browse.run_before(db, run)
+            refused = (
+                browse.list_errors(db, run_id=run_id, limit=SHOWN_REFUSED) if found.counts.refused else None
+            )
+        return cls(
+            run=run,
+            source=console.manager.source(run.source_id),
+            now=datetime.now(UTC),
+            counts=found.counts,
+            log=None if console.logs is None else console.logs.of(run_id),
+            rates=console.rates.of(run),
+            refused=() if refused is None else refused.items,
+            connector=None if console.connector is None else console.connector.state,
+            before=before,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return (
+            (self.run.completed_at or self.now) - (self.run.started_at or self.run.created_at)
+        ).total_seconds()
+
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        """What the connector has said last; empty where it says nothing."""
+        return {} if self.log is None else self.log.figures
+
+    @property
+    def resumed(self) -> int:
+        """How often it was resumed, as far as that was seen."""
+        return 0 if self.log is None else max(0, self.log.starts - 1)
+
+    @property
+    def rate(self) -> float:
+        """Documents per second, of the last stretch."""
+        return self.rates[-1].per_second if self.rates else self.average_rate
+
+    @property
+    def average_rate(self) -> float:
+        """Documents per second, of the whole run."""
+        return self.run.documents_processed / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def silent_seconds(self) -> float | None:
+        """For how long there was no sign of life, if that is longer than usual."""
+        if not self.run.is_running or self.run.last_activity_at is None:
+            return None
+        seconds = (self.now - self.run.last_activity_at).total_seconds()
+        return seconds if seconds > SILENT_SECONDS else None
+
+    @property
+    def waits_for_connector(self) -> bool:
+        """Whether it is in progress, and its connector is not."""
+        return (
+            self.run.is_running
+            and self.connector is not None
+            and self.connector.phase is not ConnectorPhase.SERVING
+        )
+
+    @property
+    def stages(self) -> list[StageTime]:
+        """Where its time went, as the connector says."""
+        spent: Mapping[str, float] = self.figures.get("stage_seconds", {})
+        total = max(float(self.figures.get("seconds", 0.0)), *spent.values(), 0.001) if spent else 0.0
+        order = [*_OWN_TIME, *(stage for stage in STAGE_NAMES if stage not in _OWN_TIME)]
+        return [
+            StageTime(
+                STAGE_NAMES[stage], spent[stage], min(1.0, spent[stage] / total), stage not in _OWN_TIME
+            )
+            for stage in order
+            if spent.get(stage, 0.0) >= SHORTEST_SHOWN_SECONDS
+        ]
+
+    @property
+    def comparison(self) -> Iterator[tuple[str, int, int | None]]:
+        """Yield each outcome with its number in this run and in the one before."""
+        for name in COMPARED:
+            former = None if self.before is None else getattr(self.before.counts, name)
+            yield name, getattr(self.counts, name), former
+
+    @property
+    def document_errors(self) -> list[DocumentProblem]:
+        """What went wrong with documents, the last first: what the manager refused, then what the connector has noted."""
+        found = [
+            DocumentProblem(each.document_id, each.subject, f"The manager refused it: {each.error}")
+            for each in self.refused
+        ]
+        noted = () if self.log is None else reversed(self.log.errors)
+        return found + [
+            DocumentProblem(line.document_id, line.document_id, _reason(line.text)) for line in noted
+        ]
+
+    @property
+    def error_count(self) -> int:
+        """How many there are, as far as it is known."""
+        return self.counts.refused + int(self.figures.get("errors", 0))
+
+    @property
+    def failure(self) -> LogLine | None:
+        """The line of the log that says why it failed."""
+        if self.log is None or self.run.status != "failed":
+            return None
+        lines = [line for line in self.log.lines if line.level == "ERROR" and not line.document_id]
+        return lines[-1] if lines else None
+
+    @property
+    def causes(self) -> list[Cause]:
+        """The errors that led to its failure, the last one first; nothing where the traceback is not known."""
+        failure = self.failure
+        return [] if failure is None else causes(f"{failure.text}\n{failure.traceback}")
+
+
+def _reason(text: str) -> str:
+    """Return what the line says beside the document, which stands beside it."""
+    return text.partition("): ")[2] or text

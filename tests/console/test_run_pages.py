@@ -1,0 +1,232 @@
+"""The pages of runs: live, ended, failed, cancelled."""
+
+from __future__ import annotations
+
+import json
+import socket
+from urllib.request import urlopen
+
+import pytest
+from support.browser import assert_accessible
+from support.waiting import eventually
+
+from omni_connector.console import run_view
+from omni_connector.console.live_streams import MOST_STREAMS, Event, LiveStreams
+from omni_connector.console.run_chart import RunChart
+from omni_connector.console.run_logs import RunLogs
+from omni_connector.console.run_rates import Rate
+from omni_connector.console.runs import RunNews
+from omni_connector.console.tracebacks import causes
+
+TRACEBACK = """RuntimeError: page 200 (caused by KeyError: 'token')
+Traceback (most recent call last):
+  File "/work/notes.py", line 34, in sync
+    token = credentials["token"]
+            ~~~~~~~~~~~^^^^^^^^^
+KeyError: 'token'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/x/site-packages/omni_connector/runtime/worker.py", line 158, in _do
+    self._call()
+  File "/work/notes.py", line 36, in sync
+    raise RuntimeError("page 200") from error
+RuntimeError: page 200
+of the wiki"""
+
+
+def record(run_id, text, **more):
+    return {
+        "sync_run_id": run_id,
+        "message": text,
+        "level": "INFO",
+        "time": "2026-11-30T03:04:05.678+00:00",
+        **more,
+    }
+
+
+def test_the_errors_of_a_traceback_are_told_apart_with_their_places():
+    found = causes(f"Sync failed: {TRACEBACK}")
+    assert [(each.error, each.file, each.line, each.code) for each in found] == [
+        (
+            "RuntimeError: page 200\nof the wiki",
+            "/work/notes.py",
+            36,
+            'raise RuntimeError("page 200") from error',
+        ),
+        ("KeyError: 'token'", "/work/notes.py", 34, 'token = credentials["token"]'),
+    ]
+    assert causes("no traceback here") == []
+
+
+def test_a_chart_says_in_words_what_it_shows():
+    chart = RunChart.of([Rate(0, 1, 10), Rate(1, 2, 30), Rate(2, 4, 0)])
+    assert chart.words == "Documents per second over 4 s: 0 at the end, 30 at most, 10 on average."
+    assert chart.line == "75.0,81.3 225.0,4.0 450.0,120.0"
+    assert RunChart.of([Rate(0, 1, 10)]) is None
+
+
+class TestStreams:
+    def test_a_page_beyond_the_limit_is_shown_the_state_once_and_comes_back_later(self):
+        streams = LiveStreams(lambda seconds: False, most=1)
+        look = lambda: ([Event(name="state", data="a\nb", number=7)], False)  # noqa: E731
+        first = streams.stream(look)
+        assert next(first) == b"retry: 500\n\n"
+        assert list(streams.stream(look)) == [
+            b"retry: 3000\n\n",
+            b"event: state\ndata: a\ndata: b\nid: 7\n\n",
+        ]
+        first.close()  # The browser has gone.
+        third = streams.stream(look)
+        assert next(third) == b"retry: 500\n\n"
+        third.close()
+
+    @pytest.mark.parametrize(("closes", "seconds"), [(True, 60.0), (False, 0.0)])
+    def test_a_stream_ends_when_the_manager_closes_and_when_its_time_is_over(self, closes, seconds):
+        streams = LiveStreams(lambda seconds: closes, seconds=seconds)
+        assert list(streams.stream(lambda: ([], False)))[1:] == []
+
+    def test_silence_is_broken_now_and_then_so_that_a_browser_that_has_gone_is_noticed(self):
+        looks = iter([([], False)] * 4 + [([], False), ([], True)])
+        sent = list(LiveStreams(lambda seconds: False).stream(lambda: next(looks)))
+        assert sent == [b"retry: 500\n\n", b": no news\n\n"]
+
+
+def test_open_pages_do_not_keep_the_manager_from_answering(site):
+    source = site.add_source(behaviour="waits")
+    run_id = site.begin(source)
+    port = int(site.url.rpartition(":")[2])
+    request = f"GET /console/runs/{run_id}/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    opened = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(24)]
+    try:
+        for each in opened:
+            each.sendall(request)
+        answers = []
+        for each in opened:
+            text = b""
+            while b"retry: " not in text:
+                text += each.recv(65536)
+            answers.append(b"retry: 500" in text)
+        assert sum(answers) == MOST_STREAMS
+        with urlopen(f"{site.url}/health", timeout=30) as answer:
+            assert json.load(answer) == {"status": "healthy"}
+    finally:
+        for each in opened:
+            each.close()
+
+    def has_place():
+        with urlopen(f"{site.url}/console/runs/{run_id}/live", timeout=30) as answer:
+            return answer.readline() == b"retry: 500\n"
+
+    site.manager.cancel(run_id)
+    assert eventually(has_place), "the places of pages that have gone are free again"
+
+
+def test_the_news_of_a_run_are_its_state_its_lines_and_its_end(site):
+    site.console.logs = logs = RunLogs()
+    source = site.add_source(behaviour="waits")
+    run_id = site.begin(source)
+    logs.add(record(run_id, "started", event="sync_started"))
+    with site.app.test_request_context():
+        news = RunNews(run_id, after=0)
+        events, is_over = news.look()
+        assert [each.name for each in events] == ["state", "lines"]
+        assert 'class="badge running"' in events[0].data
+        assert not is_over
+        site.connector.go_on.set()
+        site.manager.wait_for_run(run_id)
+        logs.add(
+            record(
+                run_id, "completed", event="sync_ended", outcome="completed", stage_seconds={"reading": 1.0}
+            )
+        )
+        events, is_over = news.look()
+        assert [each.name for each in events] == ["state", "lines", "ended"]
+        assert "Reading the source" in events[0].data
+        assert is_over
+
+
+def test_a_failed_run_shows_each_cause_with_its_place(site):
+    site.console.logs = logs = RunLogs()
+    run = site.sync(site.add_source(behaviour="fails"))
+    assert "refuses the token" in site.client.get(f"/console/runs/{run.id}").text
+    logs.add(record(run.id, f"Sync of source x failed: {TRACEBACK}", level="ERROR"))
+    logs.add(
+        record(
+            run.id, "Document 'page-8' did not arrive (connector): 500", level="WARNING", document_id="page-8"
+        )
+    )
+    text = site.client.get(f"/console/runs/{run.id}").text
+    assert (
+        text.index("RuntimeError: page 200")
+        < text.index("caused by")
+        < text.index("KeyError: &#39;token&#39;")
+    )
+    assert "/work/notes.py, line 34, in sync" in text
+    assert "page-8" in text
+
+
+def test_the_list_is_filtered_and_comes_in_pages(site, monkeypatch):
+    monkeypatch.setattr("omni_connector.console.runs.SHOWN_RUNS", 2)
+    one, other = site.add_source("One"), site.add_source("Other", behaviour="fails")
+    runs = [site.sync(one) for _ in range(3)]
+    failed = site.sync(other)
+    text = site.client.get("/console/runs").text
+    assert text.index(f"run-{failed.id}") < text.index(f"run-{runs[2].id}")
+    assert f"run-{runs[1].id}" not in text
+    older = site.client.get(f"/console/runs?before={runs[2].id}").text
+    assert f"run-{runs[0].id}" in older
+    assert f"run-{failed.id}" not in older
+    text = site.client.get(f"/console/runs?status=failed&source={other.id}").text
+    assert f"run-{failed.id}" in text
+    assert f"run-{runs[2].id}" not in text
+    assert "The run before" in site.client.get(f"/console/runs/{runs[2].id}").text
+
+
+def test_a_run_without_a_sign_of_life_says_so(site, monkeypatch):
+    monkeypatch.setattr(run_view, "SILENT_SECONDS", -1.0)
+    run_id = site.begin(site.add_source(behaviour="waits"))
+    assert "No sign of life for" in site.client.get(f"/console/runs/{run_id}").text
+    assert site.client.get("/console/runs/unknown").status_code == 404
+
+
+@pytest.mark.slow
+def test_a_run_is_seen_from_its_middle_to_its_end_without_loading_the_page_again(site, page):
+    site.console.logs = logs = RunLogs()
+    run_id = site.begin(site.add_source(behaviour="waits"))
+    logs.add(record(run_id, "the first line", event="sync_started"))
+    page.goto(f"/console/runs/{run_id}")
+    page.locator("#status .badge.running").wait_for()
+    page.evaluate("document.body.dataset.kept = 'yes'")
+    logs.add(record(run_id, "a warning", level="WARNING"))
+    page.get_by_text("a warning").wait_for()
+    page.get_by_label("Show").select_option("from WARNING")
+    page.get_by_text("the first line").wait_for(state="hidden")
+    site.connector.go_on.set()
+    page.locator("#status .badge.completed").wait_for()
+    page.get_by_text("The run has ended: completed.").wait_for(state="attached")
+    assert page.evaluate("document.body.dataset.kept") == "yes"
+    assert page.get_by_role("button", name="Cancel").count() == 0
+    assert_accessible(page)
+
+
+@pytest.mark.slow
+def test_a_run_is_cancelled_from_its_page(site, page):
+    run_id = site.begin(site.add_source(behaviour="waits"))
+    page.goto(f"/console/runs/{run_id}")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("The run was cancelled.").wait_for()
+    page.locator("#status .badge.cancelled").wait_for()
+    assert site.manager.run(run_id).status == "cancelled"
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_while_it_is_watched_says_why(site, page):
+    source = site.add_source(behaviour="fails", pages=400)
+    run_id = site.manager.trigger(source.id, "full")
+    page.goto(f"/console/runs/{run_id}")
+    page.get_by_text("refuses the token: log in to the wiki").wait_for()
+    page.get_by_role("link", name="Runs", exact=True).first.click()
+    page.locator(f"#run-{run_id}").wait_for()
+    assert_accessible(page)
