@@ -10,7 +10,13 @@ import click
 from attrs import frozen
 
 from omni_connector.cli import exit_codes
-from omni_connector.cli.options import json_option, source_options, target_argument, verbose_option
+from omni_connector.cli.options import (
+    json_option,
+    seconds_option,
+    source_options,
+    target_argument,
+    verbose_option,
+)
 from omni_connector.cli.settings_help import ConnectorCommand
 from omni_connector.exceptions import ConfigurationError
 
@@ -59,11 +65,9 @@ Exit status:
 )
 @click.option("--only", metavar="CHECK", multiple=True, help="Run this check only. Can be repeated.")
 @click.option("--skip", metavar="CHECK", multiple=True, help="Leave this check out. Can be repeated.")
-@click.option(
+@seconds_option(
     "--timeout",
     "timeout_seconds",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
     help="How long one sync may take.",

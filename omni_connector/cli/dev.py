@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from omni_connector.cli.options import (
-    allow_host_option,
+    address_options,
     data_option,
     source_name_option,
     source_options,
@@ -14,10 +14,6 @@ from omni_connector.cli.options import (
     verbose_option,
 )
 from omni_connector.cli.settings_help import ConnectorCommand
-
-DEFAULT_PORT = 8090
-"""That of ``omni-connector manager``."""
-
 
 EPILOG = """\b
 Example:
@@ -34,15 +30,7 @@ Example:
 @source_options
 @source_name_option
 @data_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=DEFAULT_PORT,
-    show_default=True,
-    help="Port of the console; 0 takes a free one.",
-)
-@allow_host_option
+@address_options
 @click.option(
     "--watch",
     "watched",

@@ -4,11 +4,7 @@ from typing import Any
 
 import click
 
-from omni_connector.cli.options import allow_host_option, data_option, verbose_option
-
-DEFAULT_PORT = 8090
-"""The real manager's (PROTOCOL, section 1)."""
-
+from omni_connector.cli.options import address_options, data_option, seconds_option, verbose_option
 
 EPILOG = """\b
 Examples:
@@ -18,15 +14,7 @@ Examples:
 
 
 @click.command(short_help="Run the embedded manager alone.", epilog=EPILOG)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=DEFAULT_PORT,
-    show_default=True,
-    help="Port; 0 takes a free one.",
-)
-@allow_host_option
+@address_options
 @data_option
 @click.option(
     "--source",
@@ -37,11 +25,9 @@ Examples:
     " else POST /local/sources takes (config, credentials, sync_interval_seconds, ...). Where it has secrets, give it as"
     " @FILE, @env:NAME or @- (standard input). Can be repeated.",
 )
-@click.option(
+@seconds_option(
     "--tick",
     "tick_seconds",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
     default=30.0,
     show_default=True,
     help="How often the manager looks what is due.",

@@ -10,6 +10,8 @@ from omni_connector.cli.completions import PLACE, SOURCE
 from omni_connector.cli.errors import JSON_WANTED, VERBOSE
 
 DEFAULT_DATA_DIR = ".omni"
+MANAGER_PORT = 8090
+"""The real manager's (PROTOCOL, section 1)."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -31,16 +33,11 @@ def data_option(function: _Function) -> _Function:
     )(function)
 
 
-def allow_host_option(function: _Function) -> _Function:
-    """Add ``--allow-host``."""
-    return click.option(
-        "--allow-host",
-        "allowed_hosts",
-        metavar="NAME",
-        multiple=True,
-        help="A name by which the manager may be called, such as that of its container. Without it only localhost, IP"
-        " addresses and the name given as --host are answered. Can be repeated.",
-    )(function)
+def address_options(function: _Function) -> _Function:
+    """Add ``--host``, ``--port`` and ``--allow-host``: where the embedded manager listens."""
+    for option in reversed(_ADDRESS_OPTIONS):
+        function = option(function)
+    return function
 
 
 def source_options(function: _Function) -> _Function:
@@ -87,6 +84,13 @@ def page_options(function: _Function) -> _Function:
     return click.option(
         "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Entries at most."
     )(function)
+
+
+def seconds_option(name: str, variable: str, **more: Any) -> Callable[[_Function], _Function]:
+    """Return what adds an option for a time."""
+    return click.option(
+        name, variable, metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), **more
+    )
 
 
 def key_value_option(name: str, variable: str, **more: Any) -> Callable[[_Function], _Function]:
@@ -149,6 +153,25 @@ def _assignments(
         pairs.append((key, text))
     return pairs
 
+
+_ADDRESS_OPTIONS = (
+    click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
+    click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=MANAGER_PORT,
+        show_default=True,
+        help="Port; 0 takes a free one.",
+    ),
+    click.option(
+        "--allow-host",
+        "allowed_hosts",
+        metavar="NAME",
+        multiple=True,
+        help="A name by which the manager may be called, such as that of its container. Without it only localhost, IP"
+        " addresses and the name given as --host are answered. Can be repeated.",
+    ),
+)
 
 _SOURCE_OPTIONS = (
     click.option(

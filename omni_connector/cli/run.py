@@ -9,6 +9,7 @@ from omni_connector.cli import exit_codes
 from omni_connector.cli.options import (
     data_option,
     json_option,
+    seconds_option,
     source_name_option,
     source_options,
     target_argument,
@@ -39,21 +40,17 @@ Examples:
 )
 @data_option
 @source_name_option
-@click.option(
+@seconds_option(
     "--timeout",
     "timeout_seconds",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
     help="Cancel the sync after this time; exit status 1.",
 )
 @click.option(
     "--watch", "watches", is_flag=True, help="Run again when a file of the connector changes. Ctrl-C ends."
 )
-@click.option(
+@seconds_option(
     "--every",
     "every_seconds",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
     help="Run again so long after the last start; alone, or with --watch. Ctrl-C ends.",
 )
 @json_option

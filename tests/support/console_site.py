@@ -141,7 +141,7 @@ class WikiConnector(Connector[WikiSettings, WikiToken]):
             attributes={"space": space, "version": number},
         )
 
-    @action
+    @action(mode="read")
     def page_history(self, page: Annotated[str, "The page's number or title."], versions: int = 5) -> dict:
         """List the last versions of a page."""
         return {
