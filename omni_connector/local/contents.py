@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sqlite3
 import unicodedata
 
+from omni_connector.local.bulk import insert_rows
 from omni_connector.local.clock import Clock
 from omni_connector.local.ids import new_ulid
 from omni_connector.local.manager_dates import Since
+from omni_connector.local.rows import load
 from omni_connector.local.runs import renew_activity
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.store import Store, storable
@@ -36,11 +39,10 @@ DELETE FROM contents WHERE orphaned_at <= ?
 """
 _EMPTY_LINES = re.compile("\n{3,}")
 
-# The update changes nothing but keeps a content that the sweep had marked.
-_INSERT = """
-INSERT INTO contents (id, sha256, content, created_at) VALUES (?, ?, ?, ?)
-ON CONFLICT (sha256) DO UPDATE SET orphaned_at = NULL RETURNING id
-"""
+_INSERT = "INSERT INTO contents (id, sha256, content, created_at)"
+_KEEP = "ON CONFLICT (sha256) DO UPDATE SET orphaned_at = NULL"
+"""A content that is there already stays; the sweep may have marked it."""
+_IDS = "SELECT json_group_object(hex(sha256), id) FROM contents WHERE sha256 IN ({})"
 
 
 class Contents:
@@ -64,7 +66,8 @@ class Contents:
         runs = {storable(run_id) for _, run_id in texts}
         now = to_microseconds(self._clock.now())
         with self._store.transaction() as db:
-            ids = [str(db.execute(_INSERT, (*row, now)).fetchone()[0]) for row in rows]
+            insert_rows(db, _INSERT, [(*row, now) for row in rows], _KEEP)
+            ids = _ids(db, [digest for _, digest, _ in rows])
             for run_id in runs:
                 renew_activity(db, run_id, now)
         return ids
@@ -86,6 +89,13 @@ class Contents:
             db.execute(_UNMARK)
             db.execute(_REMOVE, (now - grace,))
             db.execute(_MARK, (now,))
+
+
+def _ids(db: sqlite3.Connection, digests: list[bytes]) -> list[str]:
+    """Return the ids of contents, all in one row: with a row for each, a busy process would wait at each."""
+    statement = _IDS.format(", ".join("?" * len(digests)))
+    found = load(db.execute(statement, digests).fetchone()[0])
+    return [found[digest.hex().upper()] for digest in digests]
 
 
 def normalised(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 
+from omni_connector.local.bulk import insert_rows
 from omni_connector.local.clock import Clock
 from omni_connector.local.errors import LocalManagerError, StoredTextError
 from omni_connector.local.event_shapes import Event
@@ -24,9 +25,7 @@ _MAX_INDEXED_EMAIL = 2630
 """Bytes beyond which the real queue's index entries overflow, if the text does not compress (section 19)."""
 
 _INSERT = """
-INSERT INTO queue (id, run_id, source_id, event_type, document_id, payload, status, outcome, error, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+INSERT INTO queue (id, run_id, source_id, event_type, document_id, payload, created_at, status, outcome, error)"""
 
 
 class Queue:
@@ -58,22 +57,11 @@ class Queue:
                 _check_storable(event, payload)
             renew_activity(db, sync_run_id, now)
             outcome = index_batch(db, events, source_id=source_id, run_id=sync_run_id, now=now)
-            db.executemany(
-                _INSERT,
-                [
-                    (
-                        new_ulid(),
-                        sync_run_id,
-                        source_id,
-                        event["type"],
-                        event.get("document_id"),
-                        payload,
-                        *_verdict(outcome, position),
-                        now,
-                    )
-                    for position, (event, payload) in enumerate(zip(events, payloads, strict=True))
-                ],
-            )
+            rows = [
+                (new_ulid(), sync_run_id, source_id, event["type"], event.get("document_id"), payload, now)
+                for event, payload in zip(events, payloads, strict=True)
+            ]
+            insert_rows(db, _INSERT, [(*row, *_verdict(outcome, at)) for at, row in enumerate(rows)])
             db.execute(
                 "UPDATE runs SET documents_processed = documents_processed + ? WHERE id = ?",
                 (outcome.documents, sync_run_id),

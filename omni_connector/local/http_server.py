@@ -143,6 +143,8 @@ class _Serving:
             ident=None,
         )
         self._server.channel_class = Channel
+        self._server.pull_trigger = self._wake
+        self._is_woken = False
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
@@ -160,11 +162,18 @@ class _Serving:
     def _loop(self) -> None:
         """Life of the thread that reads and writes."""
         while not self._ending.is_set():
+            self._is_woken = False  # Before looking at the connections: who changes one after that wakes us again.
             wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._sockets, count=1)
         channels = list(self._server.active_channels.values())
         deadline = time.monotonic() + GRACE_SECONDS
         while any(channel.total_outbufs_len for channel in channels) and time.monotonic() < deadline:
             wasyncore.loop(timeout=GRACE_SECONDS / 10, use_poll=True, map=self._sockets, count=1)
+
+    def _wake(self) -> None:
+        """Have the thread that reads and writes look at the connections again: once, for all that have changed."""
+        if not self._is_woken:
+            self._is_woken = True
+            self._server.trigger.pull_trigger()
 
     def _stop_accepting(self) -> None:
         self._server.accepting = False

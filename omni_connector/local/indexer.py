@@ -14,9 +14,11 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from omni_connector.local.bulk import insert_rows
 from omni_connector.local.event_shapes import Event
 from omni_connector.local.ids import new_ulid
 from omni_connector.local.people import apply_membership, forget_person, store_person
+from omni_connector.local.rows import load
 from omni_connector.local.search_index import note_new, note_stale
 from omni_connector.local.strict_json import stored_json
 
@@ -29,11 +31,14 @@ _REPLACED = ("content_id", "metadata", "permissions", "attributes")
 _SIZE = re.compile(r"[+-]?[0-9]{1,30}")
 _INT64 = range(-(2**63), 2**63)
 
-_UPSERT = """
+_INSERT = """
 INSERT INTO documents (id, source_id, external_id, title, url, content_id, content_type, file_size,
-    metadata, permissions, attributes, created_run_id, updated_run_id, created_at, updated_at)
-VALUES (:id, :source_id, :external_id, :title, :url, :content_id, :content_type, :file_size,
-    :metadata, :permissions, :attributes, :run_id, :run_id, :now, :now)
+    metadata, permissions, attributes, created_run_id, updated_run_id, created_at, updated_at)"""
+_NUMBERS = """
+SELECT json_group_object(external_id, number) FROM documents
+WHERE source_id = ? AND external_id IN (SELECT value FROM json_each(?))
+"""
+_UPDATE = """
 ON CONFLICT (source_id, external_id) DO UPDATE SET
     title = coalesce(nullif(excluded.title, ''), title), content_id = excluded.content_id,
     url = coalesce(excluded.url, url),
@@ -142,9 +147,9 @@ def _upsert(place: _Place, upserts: list[Event]) -> list[str]:
     }
     changed = [row for row in rows if _text_differs(before.get(row["external_id"]), row)]
     note_stale(db, [before[row["external_id"]]["number"] for row in changed if row["external_id"] in before])
-    db.executemany(_UPSERT, rows)
+    insert_rows(db, _INSERT, [tuple(row.values()) for row in rows], _UPDATE)
     fresh = [row["external_id"] for row in changed if row["external_id"] not in before]
-    numbers = {row["external_id"]: row["number"] for row in _existing(db, source_id, fresh)}
+    numbers: dict[str, int] = load(db.execute(_NUMBERS, (source_id, stored_json(fresh))).fetchone()[0])
     note_new(db, numbers.values())
     numbers.update((external_id, row["number"]) for external_id, row in before.items())
     _store_readers(db, upserts, before, numbers)
@@ -173,7 +178,7 @@ def _store_readers(
             readers += [(*reader, number) for reader in _readers(event["permissions"])]
             if known is not None:
                 db.execute("DELETE FROM document_readers WHERE number = ?", (number,))
-    db.executemany("INSERT OR IGNORE INTO document_readers (kind, name, number) VALUES (?, ?, ?)", readers)
+    insert_rows(db, "INSERT OR IGNORE INTO document_readers (kind, name, number)", readers)
 
 
 def _readers(permissions: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -186,6 +191,7 @@ def _readers(permissions: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def _row(event: Event, place: _Place) -> dict[str, Any]:
+    """Return the columns in the order of ``_INSERT``."""
     metadata = event["metadata"]
     title = metadata["title"]
     size = _file_size(metadata["size"])
@@ -202,8 +208,10 @@ def _row(event: Event, place: _Place) -> dict[str, Any]:
         # An update without permissions is stored with JSON null: no user finds it (PROTOCOL, section 19).
         "permissions": stored_json(event["permissions"]),
         "attributes": stored_json(event["attributes"] or {}),
-        "run_id": place.run_id,
-        "now": place.now,
+        "created_run_id": place.run_id,
+        "updated_run_id": place.run_id,
+        "created_at": place.now,
+        "updated_at": place.now,
     }
 
 

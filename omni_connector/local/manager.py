@@ -15,6 +15,7 @@ from flask import Flask
 from omni_connector.local.app import create_app
 from omni_connector.local.app.content_route import ContentRoute
 from omni_connector.local.browser_guard import BrowserGuard
+from omni_connector.local.checkpointing import Checkpointing
 from omni_connector.local.clock import Clock, SystemClock
 from omni_connector.local.configuration import (
     CredentialColumns,
@@ -33,6 +34,7 @@ from omni_connector.local.rows import CredentialRow, SourceRow, SyncRunRow, User
 from omni_connector.local.search import SearchHit
 from omni_connector.local.services import build_services
 from omni_connector.local.settings import LocalSettings
+from omni_connector.local.store import DATABASE_NAME
 from omni_connector.local.strict_json import JSON
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class LocalManager:
         self._schedule = schedule
         self._services = build_services(data_dir, settings, clock or SystemClock())
         self.data_dir = Path(data_dir)
+        self._checkpointing = Checkpointing(self.data_dir / DATABASE_NAME)
         self._closed = False
         self.app: Flask = create_app(self._services)
         guarded = BrowserGuard(self.app, [host, *settings.allowed_hosts])
@@ -88,6 +91,7 @@ class LocalManager:
             self.close()
             raise
         self._services.search_index.start()
+        self._checkpointing.start()
         if self._schedule:
             self._services.scheduler.start()
         log.info("Local manager at %s, data in %s", self.url, self._services.store.directory)
@@ -104,6 +108,7 @@ class LocalManager:
         self._services.scheduler.close()
         self._server.close()
         self._services.search_index.close()
+        self._checkpointing.close()
         self._services.store.close()
 
     def closes_within(self, seconds: float) -> bool:

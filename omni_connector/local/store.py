@@ -31,7 +31,7 @@ _BUSY_TIMEOUT_SECONDS = 30.0
 _SETTINGS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
-PRAGMA wal_autocheckpoint = 4000;
+PRAGMA wal_autocheckpoint = 16384;
 PRAGMA foreign_keys = ON;
 PRAGMA cache_size = -65536;
 PRAGMA temp_store = MEMORY;
@@ -61,7 +61,7 @@ class Store:
             _make_private(self.directory / name)
         self._held = _hold(self.directory / LOCK_NAME)
         try:
-            self._connection = _connect(self.directory / DATABASE_NAME)
+            self._connection = connect(self.directory / DATABASE_NAME)
             with _damage_explained(self.directory):
                 _prepare(self._connection, self.directory)
         except BaseException:
@@ -142,7 +142,7 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
         raise StoreError(
             f"{directory} holds no documents yet; run a sync into it first, or name another data directory"
         )
-    with closing(_connect(path, mode="ro")) as connection, _damage_explained(directory):
+    with closing(connect(path, mode="ro")) as connection, _damage_explained(directory):
         if _check_version(connection, directory) < SCHEMA_VERSION:
             Store(directory).close()
         yield connection
@@ -198,7 +198,8 @@ def storable(text: str) -> str:
     return text
 
 
-def _connect(path: Path, *, mode: str = "rwc") -> sqlite3.Connection:
+def connect(path: Path, *, mode: str = "rwc") -> sqlite3.Connection:
+    """Open a connection for any thread, without transactions of its own; raises ``StoreError``."""
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",

@@ -4,11 +4,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
+import requests
 from support.waiting import eventually
 
 from omni_connector.local import LocalManager, StoreError, open_store
@@ -186,3 +188,53 @@ def test_an_upgrade_that_fails_changes_nothing(old_directory):
         db.execute("DROP TABLE search_queue")
         assert db.execute("PRAGMA user_version").fetchone() == (1,)
     Store(old_directory).close()
+
+
+SERVER = """
+import sys
+import threading
+from omni_connector.local import LocalManager
+with LocalManager(sys.argv[1], schedule=False) as manager:
+    manager.add_source(source_type="web", source_id="s")
+    print(manager.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_manager_that_is_killed_loses_nothing_that_it_has_answered(tmp_path):
+    command = [sys.executable, "-c", SERVER, str(tmp_path)]
+    answered: dict[str, str] = {}
+    emitted: list[str] = []
+
+    def send(number: int) -> None:
+        with suppress(requests.ConnectionError), requests.Session() as session:
+            for count in range(100_000):
+                name = f"{number}-{count}"
+                body = {"sync_run_id": run, "content": f"text {name}"}
+                answered[name] = session.post(f"{url}/sdk/content", json=body).json()["content_id"]
+                event = {**ids, "type": "document_created", "document_id": name, "content_id": answered[name]}
+                event |= {"metadata": {}, "permissions": {"public": True, "users": [], "groups": []}}
+                session.post(f"{url}/sdk/events/batch", json={**ids, "events": [event]}).raise_for_status()
+                emitted.append(name)
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().strip()
+        body = {"source_id": "s", "sync_type": "full"}
+        run = requests.post(f"{url}/sdk/sync/create", json=body, timeout=60).json()["sync_run_id"]
+        ids = {"sync_run_id": run, "source_id": "s"}
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: len(emitted) > 100)
+        process.kill()
+        for thread in threads:
+            thread.join()
+    with reading(tmp_path) as db:
+        contents = dict(tuple(row) for row in db.execute("SELECT id, content FROM contents"))
+    assert {name: contents.get(answered[name]) for name in answered} == {
+        name: f"text {name}" for name in answered
+    }
+    reader = open_store(tmp_path)
+    assert {hit.external_id for hit in reader.search("text", limit=100_000)} >= set(emitted)
+    assert len(reader.search("text", limit=100_000)) == reader.count_documents()
