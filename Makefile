@@ -84,5 +84,5 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.installed-dev: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[dev,examples,extract]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev,examples,extract-all]"
 	touch $@

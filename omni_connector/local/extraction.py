@@ -1,7 +1,6 @@
 """Text out of files (PROTOCOL, section 13).
 
-Plain text, Markdown, CSV and e-mail need nothing; the other formats need markitdown, which the extra
-``omni-connector[extract]`` installs. HTML is read by markitdown when it is there, else simply.
+Plain text, Markdown, CSV, e-mail and HTML need nothing; the other formats need an extra (``converters``).
 """
 
 from __future__ import annotations
@@ -15,15 +14,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from html.parser import HTMLParser
 
 from omni_connector.local.contents import cut, normalised
+from omni_connector.local.converters import convert
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.manager_dates import Since
 from omni_connector.local.settings import LocalSettings
 
 BUSY = "Document extraction is busy. Try again later."
-PDF_FAILURE_NOTE = "[Text extraction failed for this PDF. It may be scanned, encrypted or damaged.]"
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
 _EXTENSION_TYPES = {
@@ -43,17 +41,8 @@ _EXTENSION_TYPES = {
     "eml": "message/rfc822",
     "msg": "application/vnd.ms-outlook",
 }
-_CONVERTERS = {
-    "pdf": "PdfConverter",
-    "docx": "DocxConverter",
-    "xlsx": "XlsxConverter",
-    "pptx": "PptxConverter",
-    "xls": "XlsConverter",
-    "msg": "OutlookMsgConverter",
-}
-"""Converter classes of markitdown by extension. They are used one by one: markitdown as a whole would take
-a damaged file for plain text."""
-_EXTENSION_OF = {_EXTENSION_TYPES[extension]: extension for extension in _CONVERTERS}
+_CONVERTED = ("pdf", "docx", "xlsx", "pptx", "xls", "msg")
+_EXTENSION_OF = {_EXTENSION_TYPES[extension]: extension for extension in _CONVERTED}
 _SPREADSHEETS = frozenset({"xlsx", "xls"})
 _TABLE_RULE = re.compile(r"[|:\s-]+")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -111,7 +100,7 @@ class Extractor:
         extension = _EXTENSION_OF.get(mime_type)
         if extension is None:
             return ""
-        text = _converted(_CONVERTERS[extension], data, extension)
+        text = convert(extension, data)
         return self._tables(text) if extension in _SPREADSHEETS else text
 
     def _csv(self, data: bytes) -> str:
@@ -143,13 +132,7 @@ def _plain(data: bytes) -> str:
 
 
 def _html(data: bytes) -> str:
-    try:
-        return _converted("HtmlConverter", data, "html")
-    except _ExtraMissingError:
-        reader = _VisibleText()
-        reader.feed(_plain(data))
-        reader.close()
-        return "".join(reader.pieces)
+    return convert("html", data)
 
 
 def _mail(data: bytes) -> str:
@@ -167,64 +150,3 @@ def _mail(data: bytes) -> str:
     if body is not None and body.get_content_type() == "text/html":
         text = _html(text.encode())
     return "\n".join([*headers, "", text])
-
-
-def _converted(converter: str, data: bytes, extension: str) -> str:
-    """Return what one of markitdown's converters makes of a file."""
-    try:
-        from markitdown import MissingDependencyException, StreamInfo, converters  # noqa: PLC0415 - large, and an extra.
-    except ImportError as error:
-        raise _ExtraMissingError(extension) from error
-    try:
-        convert = getattr(converters, converter)().convert
-        text = str(convert(io.BytesIO(data), StreamInfo(extension=f".{extension}")).text_content)
-    except MissingDependencyException as error:
-        raise _ExtraMissingError(extension) from error
-    except Exception as error:  # Converters raise what their parsers raise.
-        if extension == "pdf":
-            return PDF_FAILURE_NOTE
-        raise LocalManagerError(
-            500, f"Content extraction failed: Failed to read {extension.upper()}"
-        ) from error
-    return PDF_FAILURE_NOTE if extension == "pdf" and not text.strip() else text
-
-
-class _ExtraMissingError(LocalManagerError):
-    """The format needs what the extra installs."""
-
-    def __init__(self, extension: str) -> None:
-        super().__init__(
-            500,
-            f"Content extraction failed: {extension.upper()} files need markitdown, which is not installed;"
-            " run: pip install 'omni-connector[extract]'",
-        )
-
-
-class _VisibleText(HTMLParser):
-    """Collects the text of a page, a line per block, without scripts and styles."""
-
-    _HIDDEN = frozenset({"script", "style", "template", "noscript"})
-    _INLINE = frozenset(
-        {"a", "abbr", "b", "code", "em", "i", "mark", "q", "s", "small", "span", "strong", "sub", "sup", "u"}
-    )
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the base's signature.
-        self._hidden += tag in self._HIDDEN
-        self._break(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = max(0, self._hidden - (tag in self._HIDDEN))
-        self._break(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.pieces.append(data)
-
-    def _break(self, tag: str) -> None:
-        if tag not in self._INLINE:
-            self.pieces.append("\n")

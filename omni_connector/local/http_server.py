@@ -162,7 +162,9 @@ class _Serving:
     def _loop(self) -> None:
         """Life of the thread that reads and writes."""
         while not self._ending.is_set():
-            self._is_woken = False  # Before looking at the connections: who changes one after that wakes us again.
+            self._is_woken = (
+                False  # Before looking at the connections: who changes one after that wakes us again.
+            )
             wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._sockets, count=1)
         channels = list(self._server.active_channels.values())
         deadline = time.monotonic() + GRACE_SECONDS

@@ -9,10 +9,12 @@ from support.local_manager import QUICK
 
 from omni_connector.local import LocalManagerError
 from omni_connector.local.contents import TRUNCATION_MARKER
-from omni_connector.local.extraction import PDF_FAILURE_NOTE, Extractor
+from omni_connector.local.converters import PDF_FAILURE_NOTE
+from omni_connector.local.extraction import Extractor
 
 OOXML = "application/vnd.openxmlformats-officedocument"
 XLSX = f"{OOXML}.spreadsheetml.sheet"
+PPTX = f"{OOXML}.presentationml.presentation"
 DOCX = f"{OOXML}.wordprocessingml.document"
 
 
@@ -143,24 +145,45 @@ def test_html_is_read_simply_without_the_extra(extractor, no_markitdown):
     assert extractor.extract(mail, "message/rfc822", None) == "Subject: Hi\n\nHello"
 
 
-def test_other_types_say_which_extra_they_need(api, no_markitdown):
-    answer = send(api, mime_type="application/pdf")
+@pytest.mark.parametrize(
+    ("mime_type", "missing", "said"),
+    [
+        ("application/pdf", "pypdf", "PDF files need pypdf, which is not installed; run: pip install 'omni-connector[extract]'"),
+        (DOCX, "mammoth", "DOCX files need mammoth, which is not installed; run: pip install 'omni-connector[extract]'"),
+        (XLSX, "openpyxl", "XLSX files need openpyxl, which is not installed; run: pip install 'omni-connector[extract]'"),
+        (PPTX, "markitdown", "PPTX files need markitdown, which is not installed; run: pip install 'omni-connector[extract-all]'"),
+    ],
+)  # fmt: skip
+def test_other_types_say_which_extra_they_need(*, api, no_markitdown, monkeypatch, mime_type, missing, said):
+    monkeypatch.setitem(sys.modules, missing, None)
+    answer = send(api, mime_type=mime_type)
     assert answer.status_code == 500
-    assert answer.json()["error"].endswith(
-        "PDF files need markitdown, which is not installed; run: pip install 'omni-connector[extract]'"
-    )
+    assert answer.json()["error"].endswith(said)
 
 
-def test_a_missing_part_of_the_extra_says_so_too(extractor, monkeypatch):
+def test_a_missing_part_of_markitdown_is_no_loss_where_the_light_extra_is_there(extractor, monkeypatch):
     markitdown = pytest.importorskip("markitdown")
+    pytest.importorskip("pypdf")
 
     class Incomplete:
         def convert(self, *_):
             raise markitdown.MissingDependencyException("no parser")
 
-    monkeypatch.setattr(markitdown.converters, "PdfConverter", Incomplete)
-    with pytest.raises(LocalManagerError, match="omni-connector\\[extract\\]"):
-        extractor.extract(b"x", "application/pdf", None)
+    for name in ("PdfConverter", "PptxConverter"):
+        monkeypatch.setattr(markitdown.converters, name, Incomplete)
+    assert extractor.extract(pdf("Hello page"), "application/pdf", None) == "Hello page"
+    with pytest.raises(LocalManagerError, match=r"omni-connector\[extract-all\]"):
+        extractor.extract(b"x", PPTX, None)
+
+
+@pytest.fixture(params=["extract", "extract-all"])
+def extra(request, monkeypatch):
+    """The files that both extras read are read with each."""
+    if request.param == "extract":
+        pytest.importorskip("pypdf")
+        monkeypatch.setitem(sys.modules, "markitdown", None)
+    else:
+        pytest.importorskip("markitdown")
 
 
 @pytest.fixture
@@ -173,22 +196,25 @@ def test_html_becomes_markdown_with_the_extra(extractor, markitdown):
     assert extractor.extract(page, "text/html", None) == "# Title\n\nHello **there**"
 
 
-def test_office_files_and_pdf(extractor, markitdown):
+def test_office_files_and_pdf(extractor, extra):
     assert extractor.extract(docx("Hello Word"), DOCX, None) == "Hello Word"
     assert extractor.extract(pdf("Hello page"), "application/octet-stream", "a.pdf") == "Hello page"
 
 
 @pytest.mark.parametrize("settings", [{"spreadsheet_max_indexed_rows": 4}], indirect=True)
-def test_spreadsheets_keep_cells_with_letters_and_a_limited_number_of_rows(extractor, markitdown, settings):
+def test_spreadsheets_keep_cells_with_letters_and_a_limited_number_of_rows(extractor, extra, settings):
     rows = [["Name", "Age"], ["Ada", 36], [None, 4.5], ["Bob", "x1"]]
     assert extractor.extract(workbook(*rows), XLSX, None) == "## Sheet\nName Age\nAda"
     assert extractor.extract(b"a\nb\nc\nd\ne", "text/csv", None) == "a\nb\nc\nd"
 
 
-@pytest.mark.parametrize(
-    ("mime_type", "kind"), [(DOCX, "DOCX"), (XLSX, "XLSX"), ("application/vnd.ms-outlook", "MSG")]
-)
-def test_a_damaged_file_is_a_500(api, markitdown, mime_type, kind):
+def test_a_damaged_file_that_only_markitdown_reads_is_a_500(api, markitdown):
+    answer = send(api, mime_type="application/vnd.ms-outlook", data=b"garbage")
+    assert answer.json() == {"error": "Content extraction failed: Failed to read MSG"}
+
+
+@pytest.mark.parametrize(("mime_type", "kind"), [(DOCX, "DOCX"), (XLSX, "XLSX")])
+def test_a_damaged_file_is_a_500(*, api, extra, mime_type, kind):
     answer = send(api, mime_type=mime_type, data=b"garbage")
     assert (answer.status_code, answer.json()) == (
         500,
@@ -204,7 +230,7 @@ def test_a_csv_with_an_endless_field_and_a_mail_with_a_broken_charset_are_500s(a
 
 
 @pytest.mark.parametrize("data", [b"garbage", pdf("")])
-def test_a_pdf_without_text_is_a_note(api, markitdown, data):
+def test_a_pdf_without_text_is_a_note(api, extra, data):
     answer = send(api, mime_type="application/pdf", data=data)
     assert (answer.status_code, answer.json()) == (200, {"text": PDF_FAILURE_NOTE})
     assert PDF_FAILURE_NOTE.startswith("[Text extraction failed for this PDF.")
