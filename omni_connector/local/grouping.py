@@ -130,4 +130,11 @@ class Grouping:
             else:
                 head = f"HTTP/1.1 200 OK\r\n{self._head}Content-Length: {len(answer)}\r\nDate: {date}\r\n\r\n"
                 channel.answer = head.encode("latin-1") + answer
-                channel.service()
+                _serve(channel)
+
+
+def _serve(channel: Channel) -> None:
+    try:
+        channel.service()
+    except Exception:  # As in waitress's own threads: the others go on.
+        log.exception("An answer could not be sent")
