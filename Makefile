@@ -15,8 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo test test-all lint types contract docs coverage protocol-coverage screenshots audit wheel pythons check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
-	$(BIN)/omni-connector run examples/filesystem_connector.py --source "demo of $(FOLDER)" --set path="$(FOLDER)" --set public=true
-	$(BIN)/omni-connector search "$(QUERY)"
+	$(BIN)/omni-connector run examples/filesystem_connector.py --source "demo of $(FOLDER)" --set path="$(FOLDER)" --set public=true --data build/demo
+	$(BIN)/omni-connector search "$(QUERY)" --data build/demo
 
 test: $(VENV)/.installed-dev  ## Run the suite, without what takes long
 	$(PYTEST)

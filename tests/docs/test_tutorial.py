@@ -7,6 +7,8 @@ import re
 import runpy
 import subprocess
 import sys
+import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,19 @@ def test_the_tutorial_works_as_it_stands(tmp_path, monkeypatch, wiki):
     # The tests of step 8 have run all checks just before, and nearly half of this test's time is theirs.
     few = {"check wiki_connector.py": "check wiki_connector.py --only permissions --only deletions"}
     reader = Reader(tmp_path, "wiki_connector.py", {"127.0.0.1:9000": wiki.address, **few})
-    before, check = PAGE.split("## 9.")
-    reader.follow(before)
+    first, to_permissions, to_tests, rest = re.split("## [379][.]", PAGE)
+    reader.follow(first)
+    with console(reader, first) as address:
+        assert "wiki 1.0.0" in read(address)
+    reader.follow(to_permissions)
+    with console(reader, to_permissions) as address:
+        assert "Incident of 3 March" in read(f"{address}/console/person?email=ann@acme.example")
+        carol = read(f"{address}/console/person?email=carol@acme.example")
+        assert "Expenses" in carol
+        assert "Incident of 3 March" not in carol
+    reader.follow(to_tests)
     wiki.requests_per_second = 10_000
-    reader.follow(check)
+    reader.follow(rest)
     serve(tmp_path)
 
 
@@ -49,6 +60,21 @@ def test_the_tutorial_works_as_it_stands(tmp_path, monkeypatch, wiki):
 def test_the_connector_passes_type_checkers(checker, tmp_path):
     program = Reader(tmp_path, "wiki_connector.py", {}).write(PAGE)
     assert type_problems(checker, tmp_path / "checked.py", program, BARE_DICTS) == ""
+
+
+@contextmanager
+def console(reader, page):
+    """The last ``omni-connector dev`` of a part of the page, at a free port; its address."""
+    command = re.findall("^omni-connector dev .*$", page, re.MULTILINE)[-1]
+    with in_shell(reader.folder, f"{reader.typed(command)} --port 0") as process:
+        address = process.wait_for(r"Console +(http://\S+)")[1]
+        process.wait_for("wiki is running")
+        yield address
+
+
+def read(address):
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        return answer.read().decode()
 
 
 def serve(folder):

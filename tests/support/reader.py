@@ -40,13 +40,13 @@ class Reader:
         """Build up the files of a page without running anything; return the program."""
         for before, kind, written in _BLOCK.findall(page):
             if kind == "python":
-                self._write(before, self._typed(written))
+                self._write(before, self.typed(written))
         return (self.folder / self.program).read_text()
 
     def follow(self, page: str) -> None:
         """Do what a page says."""
         for before, kind, written in _BLOCK.findall(page):
-            block = self._typed(written)
+            block = self.typed(written)
             if kind == "python":
                 self._write(before, block)
             elif kind == "bash":
@@ -54,7 +54,8 @@ class Reader:
             elif kind == "text":
                 self._compare(block)
 
-    def _typed(self, block: str) -> str:
+    def typed(self, block: str) -> str:
+        """Return what is typed where a block says something."""
         for said, typed in self.replaced.items():
             block = block.replace(said, typed)
         return block
