@@ -45,6 +45,11 @@ def test_the_tutorial_works_as_it_stands(tmp_path, monkeypatch, wiki):
     with console(reader, first) as address:
         assert "wiki 1.0.0" in read(address)
     reader.follow(to_permissions)
+    with console(reader, to_permissions) as address:
+        assert "Incident of 3 March" in read(f"{address}/console/person?email=ann@acme.example")
+        carol = read(f"{address}/console/person?email=carol@acme.example")
+        assert "Expenses" in carol
+        assert "Incident of 3 March" not in carol
     reader.follow(to_tests)
     wiki.requests_per_second = 10_000
     reader.follow(rest)

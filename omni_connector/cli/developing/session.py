@@ -14,7 +14,7 @@ from omni_connector.cli.inputs import SourceInputs
 from omni_connector.cli.local_manager import checked_host, start_manager
 from omni_connector.cli.output import Output
 from omni_connector.cli.signals import StopSignals
-from omni_connector.cli.source import stable_source_id
+from omni_connector.cli.source import StoredSource, stable_source_id
 from omni_connector.console import Console, install
 from omni_connector.console.connector_process import Failure
 from omni_connector.console.run_logs import RunLogs
@@ -196,12 +196,18 @@ class DevSession:
             return next((each for each in known if each.id == source_id), None)
         if not options.describes_source and any(each.id == source_id for each in known):
             return self._manager.source(source_id)
+        credentials, former = (
+            started.credentials,
+            next((each for each in known if each.id == source_id), None),
+        )
+        if credentials is None and former is not None:
+            credentials = StoredSource(data_dir=options.data_dir).credentials(former)
         return self._manager.add_source(
             source_id=source_id,
             source_type=source_type,
             name=name,
             config=started.config,
-            credentials=started.credentials,
+            credentials=credentials,
         )
 
     def _resume(self, source_types: Sequence[str]) -> None:
