@@ -16,6 +16,7 @@ import random
 import re
 import select
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -230,7 +231,7 @@ def lag_of(folder: str, figures: Figures) -> Iterator[None]:
 
     def watch() -> None:
         while not ended.wait(LOOK_SECONDS):
-            with suppress(StoreError), reading(Path(folder)) as db:
+            with suppress(StoreError, sqlite3.OperationalError), reading(Path(folder)) as db:
                 oldest = db.execute(
                     "SELECT min(d.updated_at) FROM search_queue JOIN documents d USING (number)"
                 ).fetchone()[0]
@@ -246,12 +247,17 @@ def lag_of(folder: str, figures: Figures) -> Iterator[None]:
         thread.join()
 
 
-def measure_server(variant: str, documents: int, figures: Figures) -> None:
+def environment(base: Path | None) -> dict[str, str]:
+    """Return what has a process use the package of this checkout, or of an older one."""
+    return {**os.environ, "PYTHONPATH": str(base or HERE.parents[1])}
+
+
+def measure_server(variant: str, documents: int, figures: Figures, base: Path | None = None) -> None:
     """Let the lean client send to a server in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(  # noqa: S603 - our own module.
-            [sys.executable, "-m", "benchmarks.embedded_manager", "--serve", variant, folder],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE.parents[1],
+            [sys.executable, str(HERE), "--serve", variant, folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment(base),
         )  # fmt: skip
         if process.stdout is None:
             raise RuntimeError("no pipe")
@@ -266,7 +272,7 @@ def measure_server(variant: str, documents: int, figures: Figures) -> None:
         figures.stages.setdefault(stage, []).append(seconds / documents * 1e6)
 
 
-def measure_run(documents: int, figures: Figures) -> None:
+def measure_run(documents: int, figures: Figures, base: Path | None = None) -> None:
     """Let the command sync, once with one document, whose CPU time is that of starting and ending."""
     used = []
     for count in (1, documents):
@@ -277,7 +283,7 @@ def measure_run(documents: int, figures: Figures) -> None:
                     sys.executable, "-m", "omni_connector.cli", "run", f"{HERE}:Texts",
                     "--set", f"documents={count}", "--data", f"{folder}/data", "--json",
                 ],
-                capture_output=True, text=True, cwd=HERE.parents[1], check=False,
+                capture_output=True, text=True, cwd=folder, env=environment(base), check=False,
             )  # fmt: skip
             if done.returncode:
                 raise SystemExit(done.stderr[-2000:])
@@ -306,6 +312,8 @@ def table(documents: int, found: dict[str, Figures]) -> list[str]:
         "|---|---|---|",
     ]
     names = {
+        "base manager": "embedded manager of `--base`, lean client",
+        "base run": "`omni-connector run` of `--base`",
         "bare": "a WSGI application on the same server that stores nothing",
         "manager": "embedded manager, lean client",
         "run": "`omni-connector run`, connector and manager in one process",
@@ -314,6 +322,7 @@ def table(documents: int, found: dict[str, Figures]) -> list[str]:
         f"| {name} | {found[key].rate():,.0f} ({min(found[key].rates):,.0f} to {max(found[key].rates):,.0f}) | "
         f"{statistics.median(found[key].cpu):.0f} |"
         for key, name in names.items()
+        if key in found
     ]
     lines += ["", "| where the manager's CPU time goes | µs a document |", "|---|---|"]
     lines += [f"| {stage} | {statistics.median(used):.0f} |" for stage, used in manager.stages.items()]
@@ -345,16 +354,23 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=15_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="also put the figures into RESULTS.md")
+    parser.add_argument("--base", type=Path, help="folder of an older checkout, measured beside this one")
     parser.add_argument("--serve", nargs=2, metavar=("VARIANT", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve(*options.serve)
         return
-    found = {"bare": Figures(), "manager": Figures(), "run": Figures()}
+    found = {name: Figures() for name in ("bare", "manager", "run")}
+    if options.base:
+        found |= {"base manager": Figures(), "base run": Figures()}
     for _ in range(options.rounds):
         measure_server("bare", options.documents, found["bare"])
         measure_server("manager", options.documents, found["manager"])
         measure_run(options.documents, found["run"])
+        if options.base:
+            base = options.base.resolve()
+            measure_server("manager", options.documents, found["base manager"], base)
+            measure_run(options.documents, found["base run"], base)
     lines = table(options.documents, found)
     print("\n".join(lines))  # noqa: T201
     if options.write:
