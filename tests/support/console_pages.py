@@ -11,7 +11,13 @@ from support.console_site import ConsoleSite
 
 FILLED_IN = (
     "/console/search?q=page",
+    "/console/search?q=page&person=ann@example.com",
     "/console/documents?person=ann@example.com",
+    "/console/documents?change=changed",
+    "/console/documents?who=private&group=team7@example.com",
+    "/console/person?email=ann@example.com",
+    "/console/person?email=ann@example.com&show=withheld",
+    "/console/person?email=eve@elsewhere.example",
     "/console/sources/new?type=confluence",
 )
 """Pages as somebody has filled in their forms; those of modules that are not there are left out."""
