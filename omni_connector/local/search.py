@@ -30,6 +30,11 @@ WHERE search_index MATCH :match AND rank MATCH :ranking
     AND d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted) AND {conditions}
 ORDER BY rank LIMIT :limit
 """
+# Ranking looks at every match. Of a word that nearly all documents hold, those that arrived first are ranked.
+_RANKED_AT_MOST = 20_000
+_LAST_RANKED = """
+SELECT max(rowid), count(*) FROM (SELECT rowid FROM search_index WHERE search_index MATCH ? ORDER BY rowid LIMIT ?)
+"""
 _OF_SOURCE = """d.source_id IN (
     SELECT id FROM sources WHERE lower(id) = :source_name OR lower(name) = :source_name OR source_type = :source_name)"""
 _OF_TYPE = """(lower(coalesce(d.content_type, '')) = :type OR lower(coalesce(d.content_type, '')) LIKE '%/' || :type
@@ -80,7 +85,7 @@ def search_documents(
 
     Terms are words, ``"phrases in quotes"``, and ``prefixes*``. ``source:NAME`` (name, id or type of the source) and
     ``type:TYPE`` (``text/html``, ``pdf``) narrow the search; a name with blanks is quoted. Nothing a user types is an error;
-    a query without any word finds nothing.
+    a query without any word finds nothing. Where more than 20,000 documents match, the first 20,000 are ranked if they are enough.
 
     Args:
         db: where to look.
@@ -110,8 +115,18 @@ def search_documents(
     if person is not None:
         conditions.append(READER_OF_DOCUMENT)
         parameters["keys"] = Access.of(db, person).keys_json()
-    rows = db.execute(_SEARCH.format(conditions=" AND ".join(conditions)), parameters).fetchall()
-    return [_hit(row) for row in rows]
+    last, matches = db.execute(_LAST_RANKED, (match, _RANKED_AT_MOST + 1)).fetchone()
+    if matches > _RANKED_AT_MOST:
+        rows = _select(db, [*conditions, "search_index.rowid < :last"], {**parameters, "last": last})
+        if len(rows) == limit:
+            return [_hit(row) for row in rows]
+    return [_hit(row) for row in _select(db, conditions, parameters)]
+
+
+def _select(
+    db: sqlite3.Connection, conditions: list[str], parameters: dict[str, object]
+) -> list[sqlite3.Row]:
+    return db.execute(_SEARCH.format(conditions=" AND ".join(conditions)), parameters).fetchall()
 
 
 def match_expression(query: str) -> str:

@@ -113,6 +113,13 @@ def test_operators_narrow_a_search(emitter, manager, query, found):
     assert [hit.external_id for hit in manager.search(query)] == found
 
 
+def test_no_hit_is_lost_when_only_the_first_matches_are_ranked(indexed, manager, monkeypatch):
+    monkeypatch.setattr("omni_connector.local.search._RANKED_AT_MOST", 1)
+    assert indexed("apple", limit=1) == ["apple"]
+    assert indexed("sugar", limit=10) == ["apple", "pear"]
+    assert indexed("apple", limit=1, person="ann@example.com") == ["apple"]
+
+
 def test_line_breaks_in_snippets_become_blanks(emitter, manager):
     emitter.emit(emitter.event(text="one\ntwo\nthree"))
     (hit,) = manager.search("two")
