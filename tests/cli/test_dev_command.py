@@ -127,32 +127,22 @@ def test_the_way_of_an_author(project):
     assert not is_alive(child)
 
 
-def test_a_sync_in_progress_goes_on_from_its_checkpoint_with_the_new_code(project):
+def test_a_sync_goes_on_with_the_new_code_and_nothing_is_left_when_the_command_is_killed(project):
     project.start("--set", "waits=true")
     project.until("notes is running.")
     run_id = project.sync()
     project.until("waiting")
+    os.kill(project.child(), signal.SIGKILL)
+    project.until("Error: The connector's process was ended by the signal SIGKILL.")
     project.write(go_on=True)
     project.until("goes on from its last checkpoint")
     assert "{'at': 2}" in project.until("at {")
     project.until("completed: ")
     assert project.run(run_id)["status"] == "completed"
-
-
-def test_nothing_is_left_when_the_command_is_killed(project):
-    project.start("--set", "waits=true")
+    project.write(go_on=False)
     project.until("notes is running.")
     project.sync()
     project.until("waiting")
     child = project.child()
     project.popen.kill()
     assert eventually(lambda: not is_alive(child))
-
-
-def test_a_connector_whose_process_ends_is_said_to_have_ended(project):
-    project.start()
-    project.until("notes is running.")
-    os.kill(project.child(), signal.SIGKILL)
-    project.until("Error: The connector's process was ended by the signal SIGKILL.")
-    project.write(version="2")
-    project.until("notes is running.")
