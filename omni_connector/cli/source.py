@@ -67,9 +67,18 @@ def put_source(
         source_type=source_type,
         name=name,
         config=options.config,
-        credentials=options.credentials,
+        credentials=_credentials(manager, source_id, options),
     )
     return source, [] if former is None else differences(former.config, source.config)
+
+
+def _credentials(
+    manager: LocalManager, source_id: str, options: SourceOptions
+) -> dict[str, JsonValue] | None:
+    """Return what was given; empty credentials where there are none yet: no manager runs an action without a row of them."""
+    if options.credentials is not None:
+        return options.credentials
+    return {} if open_store(manager.data_dir).credentials(source_id) is None else None
 
 
 @frozen(kw_only=True)

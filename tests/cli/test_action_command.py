@@ -37,8 +37,11 @@ def test_without_settings_it_is_given_those_of_the_source_that_was_synced(omni):
 
 
 def test_a_source_is_reached_through_the_manager_that_uses_the_data(omni):
+    omni(
+        "run", ACTING, "--set", "notes=2", "--source", "mine"
+    )  # Without credentials: the action is run all the same.
     with LocalManager(".omni", schedule=False) as manager:
-        source = manager.add_source(source_type="web", name="mine", config={"notes": 2}, credentials={})
+        [source] = manager.sources()
         result = omni("action", "add", "--param", "first=1")
         assert f"No connector for web is registered at {manager.url}" in result.stderr
         with serve_connector(load_connector(ACTING), manager):

@@ -207,7 +207,7 @@ class DevSession:
             source_type=source_type,
             name=name,
             config=started.config,
-            credentials=credentials,
+            credentials={} if credentials is None else credentials,  # Without a row of them no action is run.
         )
 
     def _resume(self, source_types: Sequence[str]) -> None:
