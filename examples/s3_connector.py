@@ -67,13 +67,14 @@ class S3Connector(Connector[Settings, AccessKey]):
     sync_modes = ["full", "incremental"]
     source_types = ["file_system"]
 
-    def sync(self, config: Settings, credentials: AccessKey, _state: object, ctx: SyncContext) -> None:
-        """List the bucket, and send what has changed."""
+    def sync(self, config: Settings, credentials: AccessKey, state: Any, ctx: SyncContext) -> None:
+        """List the bucket, from where an interrupted run was, and send what has changed."""
         session = boto3.Session(credentials.key_id, credentials.secret_key, region_name=config.region)
         inventory = ctx.inventory()
         with closing(session.client("s3", endpoint_url=config.endpoint, config=PATIENT)) as s3:
             pages = s3.get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=config.bucket, Prefix=config.prefix):
+            after = (state or {}).get("after", "")
+            for page in pages.paginate(Bucket=config.bucket, Prefix=config.prefix, StartAfter=after):
                 for item in page.get("Contents", []):
                     ctx.increment_scanned()
                     readers = config.readers_of(item["Key"])
@@ -84,7 +85,10 @@ class S3Connector(Connector[Settings, AccessKey]):
                                 ctx.emit(document(item, found, readers))
                     except (ClientError, InvalidValueError) as error:  # Archived, too large, gone by now, ...
                         ctx.emit_error(item["Key"], error)
+                if page.get("NextContinuationToken"):
+                    ctx.save_state({"after": page["Contents"][-1]["Key"]})
         inventory.finish()
+        ctx.complete({})
 
 
 def document(item: dict[str, Any], found: dict[str, Any], readers: list[str]) -> Document:

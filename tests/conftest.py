@@ -99,6 +99,14 @@ def guard_sockets():
     assert not left, f"sockets left open: {sorted(left)}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def guard_temporary_folder(tmp_path_factory):
+    """Keep the machine's folder for temporary files out of what is started for several tests, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def guard_environment(monkeypatch, tmp_path):
     """Keep the real home directory, that for temporary files, and the real CONNECTOR_* settings out of every test."""
@@ -127,3 +135,10 @@ def open_sockets() -> set[str]:
         if target.startswith("socket:"):
             found.add(target)
     return found
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory, worker_id):
+    """A folder of this session, the same for all workers of xdist."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent

@@ -41,7 +41,8 @@ class CheckReport:
             return
         outcome = result.outcome
         line = Text(f"{result.name:<{LABEL_WIDTH}}").append(outcome, _STYLES[outcome])
-        self._output.text(line.append(f": {result.reason}" if result.reason else f" ({result.title})"))
+        about = f"{result.title}; {result.remark}" if result.remark else result.title
+        self._output.text(line.append(f": {result.reason}" if result.reason else f" ({about})"))
         for finding in result.findings:
             for label, text in _lines(finding):
                 self._output.indented(Text(f"{label:<7}{text}"), 4)

@@ -8,13 +8,6 @@ import pytest
 from omni_connector.inventory import of_run
 
 
-@pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory, worker_id):
-    """A folder of this session, the same for all workers of xdist."""
-    base = tmp_path_factory.getbasetemp()
-    return base if worker_id == "master" else base.parent
-
-
 @pytest.fixture
 def pass_a_day(monkeypatch):
     """Let the inventories think that it is tomorrow."""

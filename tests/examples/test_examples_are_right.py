@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 
 import pytest
 from async_connector import ApiConnector
+from attrs import evolve
 from dlt_connector import DatabaseConnector
+from everything.tracker import Project
+from everything.tracker_connector import TrackerConnector
+from everything.wiki_connector import WikiConnector
 from filesystem_connector import FilesystemConnector
 from flask import Flask, request
+from flask_app import create_app
 from mailboxes_connector import MailboxConnector
 from mcp_connector import GitConnector
 from rss_connector import RssConnector
+from singer_connector import PostsConnector
+from support.foreign_environment import environment_with
+from support.processes import ROOT, Process, child_environ
 from webhook_app import TicketConnector
 
 from omni_connector.local import HttpServer
+from omni_connector.server import services
 from omni_connector.testing.checks import Bench, Subject, run_checks
 
 pytestmark = [
@@ -24,6 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.detect_precision_hints:DeprecationWarning"),  # Of dlt's own.
 ]
 
+SAMPLE = ROOT / "examples" / "everything" / "projects" / "apollo"
 ANN = ["ann@example.com"]
 NAMES = [f"note-{n}" for n in range(5)]
 
@@ -39,6 +52,7 @@ class Server:
         app.add_url_rule("/items", view_func=self.api)
         app.add_url_rule("/items/<name>", view_func=self.item)
         app.add_url_rule("/tickets", view_func=self.tickets)
+        app.add_url_rule("/posts", view_func=self.posts)
         self.server = HttpServer(app, threads=4).start()
         self.url = self.server.url
 
@@ -68,6 +82,11 @@ class Server:
     def tickets(self):
         return [{"id": name, "subject": name, "text": text} for name, text in self.items.items()]
 
+    def posts(self):
+        return [
+            {"id": name, "title": name, "body": text, "author": ANN[0]} for name, text in self.items.items()
+        ]
+
 
 @pytest.fixture
 def server():
@@ -92,8 +111,17 @@ def filesystem(folder):
         (folder / "note-3.txt").unlink()
         return "note-3.txt"
 
+    # Hard links: a large source that takes no room.
+    large = folder.with_name("large")
+    large.mkdir()
+    (large / "0.txt").write_text("Text of a large source. " * 40_000)
+    for n in range(1, 20):
+        (large / f"{n}.txt").hardlink_to(large / "0.txt")
     return Subject(
-        make=FilesystemConnector, config={"path": str(folder), "users": ANN}, remove_document=remove
+        make=FilesystemConnector,
+        config={"path": str(folder), "users": ANN},
+        remove_document=remove,
+        large_config={"path": str(large), "users": ANN},
     )
 
 
@@ -174,10 +202,117 @@ def database(folder):
     )
 
 
-@pytest.mark.parametrize("example", ["filesystem", "mailboxes", "git", "feed", "api", "tickets", "database"])
-def test_an_example_is_right(example, request, tmp_path):
-    with Bench(request.getfixturevalue(example), tmp_path / "bench") as bench:
+@pytest.fixture
+def posts(server, shared_folder, monkeypatch):
+    """Each run starts the tap twice, which takes seconds."""
+    tap = environment_with(shared_folder, "tap-rest-api-msdk==1.4.2", "setuptools<80")
+    monkeypatch.setenv("PATH", str(tap), prepend=os.pathsep)
+
+    def remove():
+        return f"posts/{server.remove()}"
+
+    config = {"api_url": server.url}
+    return Subject(make=PostsConnector, config=config, remove_document=remove, interruptions=1)
+
+
+@pytest.fixture
+def tracker(folder):
+    """Each run starts an MCP server, which takes a second or two."""
+    shutil.copytree(SAMPLE, folder / "apollo")
+    (folder / "apollo" / "files" / "AP-1" / "lost.html").write_text("It is missing in the sample on purpose.")
+    token = "apollo-token"
+
+    def remove():
+        Project(folder, "apollo", token).save("AP-1", is_deleted=True)
+        return "AP-1"
+
+    return Subject(
+        make=lambda: TrackerConnector(folder),
+        config={"project": "apollo"},
+        credentials={"token": token},
+        remove_document=remove,
+        interruptions=2,
+        timeout_seconds=180,
+    )
+
+
+@pytest.fixture
+def wiki(tmp_path):
+    """Nothing says that a page is gone."""
+    with Process(
+        sys.executable, "-m", "everything.wiki_mcp", "--port", "0", env={"HOME": str(tmp_path)}
+    ) as server:
+        url = server.wait_for(r"(http://\S+/mcp)")[1]
+        yield Subject(
+            make=lambda: WikiConnector(url),
+            credentials={"access_token": "office-token"},
+            is_public=True,
+            interruptions=2,
+        )
+
+
+@pytest.fixture(params=["rss", "file_system"])
+def application(request, feed, filesystem, omni_manager, monkeypatch):
+    """One connector of the Flask application, as the application has made it."""
+    monkeypatch.setenv("CONNECTOR_MANAGER_URL", omni_manager.url)
+    monkeypatch.setenv("CONNECTOR_URL", "http://127.0.0.1:1")
+    made = list(services(create_app()).values())
+    [connector] = [each.connector for each in made if each.connector.name == request.param]
+    yield evolve(feed if request.param == "rss" else filesystem, make=lambda: connector)
+    for each in made:
+        each.close(quick=True)
+
+
+def require_right(subject, folder):
+    with Bench(subject, folder) as bench:
         findings = [
             f"{result.name}: {finding}" for result in run_checks(bench) for finding in result.findings
         ]
     assert not findings, "\n".join(findings)
+
+
+@pytest.mark.parametrize(
+    "example",
+    ["filesystem", "mailboxes", "git", "feed", "api", "tickets", "database", "posts", "tracker", "wiki"],
+)
+def test_an_example_is_right(example, request, tmp_path):
+    require_right(request.getfixturevalue(example), tmp_path / "bench")
+
+
+def test_the_connectors_of_an_application_are_right(application, tmp_path):
+    require_right(application, tmp_path / "bench")
+
+
+LOADER = """
+import sys
+from pathlib import Path
+from loader_connector import HandbookConnector
+from omni_connector.testing.checks import Bench, Subject, run_checks
+
+def remove():
+    Path(folder, "note-3.md").unlink()
+    return f"{folder}/note-3.md"
+
+if __name__ == "__main__":
+    folder, data = sys.argv[1:]
+    config = {"folder": folder, "users": ["ann@example.com"]}
+    with Bench(Subject(make=HandbookConnector, config=config, remove_document=remove), Path(data)) as bench:
+        for result in run_checks(bench):
+            for finding in result.findings:
+                print(f"FOUND {result.name}: {finding}")
+    print("CHECKED")
+"""
+
+
+def test_the_example_of_a_loader_is_right(folder, tmp_path, shared_folder):
+    """In an environment of its own: LangChain's dependencies are not ours."""
+    python = environment_with(shared_folder, "langchain-community>=0.4", "--editable", str(ROOT)) / "python"
+    for name in NAMES:
+        (folder / f"{name}.md").write_text(f"Text of {name}")
+    program = tmp_path / "program.py"
+    program.write_text(LOADER)
+    command = [str(python), str(program), str(folder), str(tmp_path / "bench")]
+    env = child_environ({"PYTHONPATH": str(ROOT / "examples")})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=250, env=env)
+    assert "CHECKED" in done.stdout, done.stdout + done.stderr
+    assert "FOUND" not in done.stdout, done.stdout

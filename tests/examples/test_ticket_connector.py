@@ -73,6 +73,7 @@ class TestTickets(RealSystemTests):
         """They make many sources of one login, which a refresh token that can be used once does not allow."""
         system.api.is_lenient = True
         super().test_it_passes_the_checks_of_every_connector(system, tmp_path)
+        assert any("/tickets" in each for each in system.api.asked)
 
 
 def test_an_incremental_run_reads_only_what_was_updated(run_sync, system, api):

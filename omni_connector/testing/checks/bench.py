@@ -96,6 +96,7 @@ class Bench:
         subject: the same.
         manager: the embedded manager.
         results: of all runs so far.
+        remark: what the check under way leaves out.
     """
 
     def __init__(self, subject: Subject, folder: Path) -> None:
@@ -103,6 +104,7 @@ class Bench:
         settings = LocalSettings(max_concurrent_syncs=UNLIMITED, max_concurrent_syncs_per_type=UNLIMITED)
         self.manager = LocalManager(folder, settings=settings, schedule=False)
         self.results: list[SyncResult] = []
+        self.remark = ""
         self._numbers = itertools.count(1)
         self._batch_events = DeliveryLimits().batch_events
 
@@ -112,6 +114,13 @@ class Bench:
 
     def __exit__(self, *_: object) -> None:
         self.manager.close()
+
+    def moments(self, number: int, what: str) -> list[int]:
+        """Return at which of so many moments a run is interrupted: at each, or at some that are evenly spread."""
+        found = spread(number, self.subject.interruptions)
+        if len(found) < number:
+            self.remark = f"at {len(found)} of {number} {what}, evenly spread"
+        return found
 
     # -- what is known about the connector ---------------------------------------------------------------------
 
@@ -334,7 +343,7 @@ def _subclasses(kind: type[ConnectorError]) -> Iterator[type[ConnectorError]]:
         yield from _subclasses(each)
 
 
-def moments(number: int, wanted: int) -> list[int]:
+def spread(number: int, wanted: int) -> list[int]:
     """Return at most ``wanted`` of the numbers from 1 to ``number``, evenly spread, the first and the last among them."""
     if number <= wanted:
         return list(range(1, number + 1))

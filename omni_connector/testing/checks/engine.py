@@ -46,7 +46,7 @@ class Check:
         """Return what came of it."""
         started = time.monotonic()
         findings: list[Finding] = []
-        reason = ""
+        reason = bench.remark = ""
         try:
             if self.needs_documents and bench.has_scheduled_runs and not bench.first.index:
                 raise NotApplicableError("the sync brings no document")  # noqa: TRY301 - as the check itself would.
@@ -57,7 +57,12 @@ class Check:
             findings.append(error.finding)
         seconds = time.monotonic() - started
         return CheckResult(
-            name=self.name, title=self.title, findings=findings, reason=reason, seconds=seconds
+            name=self.name,
+            title=self.title,
+            findings=findings,
+            reason=reason,
+            remark=bench.remark,
+            seconds=seconds,
         )
 
 

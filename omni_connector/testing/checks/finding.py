@@ -51,6 +51,7 @@ class CheckResult:
         title: what it looks for, in a few words.
         findings: what is wrong, the most important first.
         reason: why the check does not apply; empty where it does.
+        remark: what it has left out.
         seconds: how long it took.
     """
 
@@ -58,6 +59,7 @@ class CheckResult:
     title: str
     findings: list[Finding] = field(factory=list)
     reason: str = ""
+    remark: str = ""
     seconds: float = 0.0
 
     @property

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from omni_connector.testing.checks.bench import Bench, moments
+from omni_connector.testing.checks.bench import Bench
 from omni_connector.testing.checks.comparing import Difference, compare
 from omni_connector.testing.checks.finding import BrokenRunError, Finding, NotApplicableError
 from omni_connector.testing.checks.interruptions import Interruption
 
 
 def find(bench: Bench) -> Iterator[Finding]:
-    """Break off a run after some of its saved states, one after the other."""
+    """Break off a run after each of its saved states, one after the other."""
     saved = bench.second.count("checkpoint")
     if not saved:
         raise NotApplicableError("it saves no state within a run: a resumed run begins anew")
     expected = bench.first.index
-    for number in moments(saved, bench.subject.interruptions):
+    for number in bench.moments(saved, "saved states"):
         where = f"after saved state {number} of {saved}"
         try:
             resumed = bench.interrupted(Interruption(endpoint="checkpoint", number=number, is_done=True))

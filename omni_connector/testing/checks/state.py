@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from omni_connector.testing.checks.bench import Bench, moments
+from omni_connector.testing.checks.bench import Bench
 from omni_connector.testing.checks.comparing import compare, counted, named
 from omni_connector.testing.checks.finding import BrokenRunError, Finding, NotApplicableError
 from omni_connector.testing.checks.interruptions import Interruption
 
 
 def find(bench: Bench) -> Iterator[Finding]:
-    """Kill a run before some of its batches arrive, one after the other, and resume it."""
+    """Kill a run before each of its batches arrives, one after the other, and resume it."""
     batches = bench.second.count("events")
     if not batches:
         raise NotApplicableError("a full sync of this source sends nothing")
     expected = bench.first.index
-    for number in moments(batches, bench.subject.interruptions):
+    for number in bench.moments(batches, "batches"):
         where = f"before batch {number} of {batches}"
         try:
             resumed = bench.interrupted(Interruption(endpoint="events", number=number, is_done=False))

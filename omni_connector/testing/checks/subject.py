@@ -22,7 +22,8 @@ class Subject:
         remove_document: removes one document at the source and returns its id, or None where it does not know the id.
         large_config: settings of a large source, for the check of memory; None takes ``config``.
         timeout_seconds: how long one sync may take.
-        interruptions: at so many moments, evenly spread, a run is interrupted.
+        interruptions: a run is interrupted at each of its saved states, and before each of its batches, up to so many of them; of
+            more, at so many that are evenly spread.
     """
 
     make: Callable[[], ConnectorBase]
@@ -34,4 +35,4 @@ class Subject:
     remove_document: Callable[[], str | None] | None = None
     large_config: dict[str, Any] | None = None
     timeout_seconds: float = 60.0
-    interruptions: int = 6
+    interruptions: int = 25
