@@ -251,7 +251,7 @@ def wiki(tmp_path):
         )
 
 
-@pytest.fixture(params=["rss", "file_system"])
+@pytest.fixture(params=["rss", "filesystem"])
 def application(request, feed, filesystem, omni_manager, monkeypatch):
     """One connector of the Flask application, as the application has made it."""
     monkeypatch.setenv("CONNECTOR_MANAGER_URL", omni_manager.url)

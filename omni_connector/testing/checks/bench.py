@@ -347,4 +347,4 @@ def spread(number: int, wanted: int) -> list[int]:
     """Return at most ``wanted`` of the numbers from 1 to ``number``, evenly spread, the first and the last among them."""
     if number <= wanted:
         return list(range(1, number + 1))
-    return sorted({1 + round(index * (number - 1) / (wanted - 1)) for index in range(wanted)})
+    return sorted({1 + round(index * (number - 1) / max(1, wanted - 1)) for index in range(wanted)})
