@@ -119,6 +119,8 @@ def parse_click(command, words):
     context = click.Context(command)
     while isinstance(command, click.Group):
         _, words, _ = command.make_parser(context).parse_args(list(words))
+        if not words and command.invoke_without_command:
+            return
         name, *words = words or ["--help"]
         command = command.get_command(context, name)
         assert command is not None, f"there is no command {name}"
