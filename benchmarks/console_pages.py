@@ -1,6 +1,7 @@
 """How long the console's pages take with 100,000 documents: ``PYTHONPATH=tests python -m benchmarks.console_pages``.
 
-Each page is asked for as a browser does, on a connection that is kept. The time is the server's: from the request to the last byte.
+Each page is asked for as a browser does, on a connection that is kept. The time is the server's: from the request to the last byte. The
+CPU time, of this process as a whole, says what it is on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -97,18 +98,19 @@ def _groups(run_id, source_id, count):  # noqa: ANN001, ANN202 - likewise.
 
 
 def measure(site: ConsoleSite) -> list[tuple[str, str, float, float]]:
-    """Return name, address, median and longest milliseconds of each page."""
+    """Return name, address, and the median milliseconds of each page: passed, and of CPU."""
     connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=60)
     rows = []
     for name, address in all_pages(site).items():
-        taken = []
+        taken, worked = [], []
         for _ in range(TIMES):
-            begun = time.perf_counter()
+            begun, cpu = time.perf_counter(), time.process_time()
             connection.request("GET", address)
             answer = connection.getresponse()
             answer.read()
             taken.append((time.perf_counter() - begun) * 1000)
-        rows.append((name, address, statistics.median(taken), max(taken)))
+            worked.append((time.process_time() - cpu) * 1000)
+        rows.append((name, address, statistics.median(taken), statistics.median(worked)))
     connection.close()
     return rows
 
@@ -129,10 +131,10 @@ def main() -> int:
             seconds = time.monotonic() - begun
             rows = sorted(measure(site), key=_median, reverse=True)
     lines = [f"{options.documents:,} documents, filled in {seconds:.0f} s", ""]
-    lines += ["| page | median, ms | longest, ms | address |", "|---|---|---|---|"]
-    for name, address, median, longest in rows:
+    lines += ["| page | ms | CPU ms | address |", "|---|---|---|---|"]
+    for name, address, median, worked in rows:
         verdict = " MISSED" if median > LIMIT_MS else ""
-        lines.append(f"| {name} | {median:.0f}{verdict} | {longest:.0f} | `{address}` |")
+        lines.append(f"| {name} | {median:.0f}{verdict} | {worked:.0f} | `{address}` |")
     print(*lines, sep="\n")  # noqa: T201 - a command prints.
     return 1 if any(median > LIMIT_MS for _, _, median, _ in rows) else 0
 
