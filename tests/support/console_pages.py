@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from support.console_site import ConsoleSite
 
 FILLED_IN = (
+    "/console/search?q=budget",
     "/console/search?q=page",
     "/console/search?q=page&person=ann@example.com",
     "/console/documents?person=ann@example.com",

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent.parent
 ALL = ROOT / "build" / "console"
 SHOWN = ROOT / "docs" / "images" / "console"
 COLOURS = 96
+TALLEST = 1000
+"""Pixels of a picture of the documentation; a longer page is cut."""
 
 
 def main():
@@ -53,9 +55,11 @@ def main():
 
 
 def save_small(source, target):
-    """Save a picture with few colours, of which the console has not many."""
+    """Save the beginning of a picture, with few colours."""
     with Image.open(source) as image:
-        image.convert("RGB").quantize(COLOURS).save(target, optimize=True)
+        image.crop((0, 0, image.width, min(image.height, TALLEST))).convert("RGB").quantize(COLOURS).save(
+            target, optimize=True
+        )
 
 
 if __name__ == "__main__":
