@@ -233,7 +233,12 @@ def list_withheld(
     db: sqlite3.Connection, access: Access, source_id: str | None = None, *, after: int = 0, limit: int = 50
 ) -> Page[DocumentItem]:
     """Return the documents that a person does not find."""
-    conditions = [f"NOT ({READER_OF_DOCUMENT} AND {_NOT_DELETED})"]
+    # The set is made once; asking for each document takes seconds for a person who finds nearly all of 100,000.
+    found = (
+        "SELECT r.number FROM json_each(:keys) k CROSS JOIN document_readers r"
+        " ON r.kind = json_extract(k.value, '$[0]') AND r.name = json_extract(k.value, '$[1]')"
+    )
+    conditions = [f"NOT (d.number IN ({found}) AND {_NOT_DELETED})"]
     if source_id is not None:
         conditions.append("d.source_id = :source")
     sql = (
