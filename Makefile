@@ -12,7 +12,11 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --n
 # The tests start many processes: without bytecode each would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all lint types contract docs coverage protocol-coverage screenshots audit wheel pythons check clean
+# uv takes a third of pip's time. It does not read pip's configuration, so that pip has the last word.
+INSTALL = $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable "$(WHAT)" \
+	|| $(BIN)/python -m pip install --quiet --editable "$(WHAT)"
+
+.PHONY: demo test test-all lint types contract docs coverage protocol-coverage screenshots audit wheel pythons trial-lowest check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
 	$(BIN)/omni-connector run examples/filesystem_connector.py --source "demo of $(FOLDER)" --set path="$(FOLDER)" --set public=true --data build/demo
@@ -63,11 +67,15 @@ wheel: $(VENV)/.installed-dev  ## Build the source distribution, the wheel of it
 	$(BIN)/python .ci/check-dist
 	.ci/try-wheel $(PYTHON)
 
-pythons: wheel  ## Try the wheel with the lowest versions of what it needs, and on every Python that can be had here
+pythons: wheel  ## Try the wheel with the lowest versions of what it needs, and on every Python that can be had here; two at a time
+	for version in 3.13 3.14; do .ci/python $$version >build/python-$$version.log 2>&1 || true; done  # apt has one lock.
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target trial-lowest trial-3.14 trial-3.13 trial-3.12
+
+trial-lowest:
 	.ci/try-wheel 3.11 lowest
-	.ci/try-wheel 3.12
-	.ci/try-wheel 3.13
-	.ci/try-wheel 3.14
+
+trial-3.%:
+	.ci/try-wheel 3.$*
 
 check: MARKS = slow
 check: test lint types contract docs pythons audit test-all  ## All that CI runs
@@ -79,10 +87,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; type: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 
+$(VENV)/.installed: WHAT = .[examples]
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[examples]"
+	$(INSTALL)
 	touch $@
 
+$(VENV)/.installed-dev: WHAT = .[dev,examples,extract-all]
 $(VENV)/.installed-dev: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[dev,examples,extract-all]"
+	$(INSTALL)
 	touch $@
