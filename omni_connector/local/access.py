@@ -12,8 +12,8 @@ from attrs import frozen
 from omni_connector.local.strict_json import JSON, stored_json
 
 READER_OF_DOCUMENT = """EXISTS (
-    SELECT 1 FROM document_readers r WHERE r.number = d.number AND (r.kind, r.name) IN (
-        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys)))"""
+    SELECT 1 FROM document_readers r INDEXED BY document_readers_of_document
+    WHERE r.number = d.number AND r.kind || ' ' || r.name IN (SELECT value FROM json_each(:keys)))"""
 """Condition on documents ``d``: one of the ``:keys`` of a person is among its readers."""
 
 _GROUPS_OF = """
@@ -69,7 +69,7 @@ class Access:
 
     def keys_json(self) -> str:
         """Return the keys as ``READER_OF_DOCUMENT`` takes them."""
-        return stored_json([[key.kind, key.name] for key in self.keys])
+        return stored_json([f"{key.kind} {key.name}" for key in self.keys])
 
     def keys_in(self, permissions: dict[str, JSON] | None) -> tuple[Key, ...]:
         """Return which keys permissions name; none: this person does not find the document."""

@@ -17,6 +17,9 @@ from omni_connector.local.timestamps import to_datetime
 
 _SHOWN_CHARACTERS: Final = 20_000
 
+# A person of more groups finds so much that documents are looked at one after the other.
+_MOST_KEYS: Final = 20
+
 _LAST_RUNS = "SELECT max(id) FROM runs GROUP BY source_id"
 _NOT_DELETED = "d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted)"
 # Several events of a run may name a document: it is listed once, at the last.
@@ -80,7 +83,8 @@ class DocumentFilter:
         if self.is_of_events:
             return ()
         if self.access is not None:
-            return self.access.keys if self.public is not False else self.access.keys[1:]
+            keys = self.access.keys if self.public is not False else self.access.keys[1:]
+            return keys if len(keys) <= _MOST_KEYS else ()
         if self.group is not None:
             return (Key("group", self.group),)
         return (Key("public", ""),) if self.public else ()
@@ -131,7 +135,7 @@ class DocumentFilter:
             conditions.append("d.source_id = :source")
         if self.access is not None:
             conditions.append(_NOT_DELETED)
-            if self.is_of_events:
+            if not self.keys:
                 conditions.append(READER_OF_DOCUMENT)
         if self.group is not None and (self.is_of_events or self.access is not None):
             conditions.append(_names("group", ":group"))
