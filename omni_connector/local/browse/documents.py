@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -213,6 +214,15 @@ class Document:
         return self.content_length > len(self.content)
 
 
+_READABLE = """json_each(:readers) k CROSS JOIN document_readers r
+    ON r.kind = json_extract(k.value, '$[0]') AND r.name = json_extract(k.value, '$[1]')"""
+"""What each of the ``:readers`` may find, by an index; see ``_readers``."""
+
+
+def _readers(keys: Iterable[Key]) -> str:
+    return stored_json([[key.kind, key.name] for key in keys])
+
+
 class _Place(NamedTuple):
     cursor: int
     source_id: str
@@ -238,18 +248,14 @@ def list_withheld(
 ) -> Page[DocumentItem]:
     """Return the documents that a person does not find."""
     # The set is made once; asking for each document takes seconds for a person who finds nearly all of 100,000.
-    found = (
-        "SELECT r.number FROM json_each(:keys) k CROSS JOIN document_readers r"
-        " ON r.kind = json_extract(k.value, '$[0]') AND r.name = json_extract(k.value, '$[1]')"
-    )
-    conditions = [f"NOT (d.number IN ({found}) AND {_NOT_DELETED})"]
+    conditions = [f"NOT (d.number IN (SELECT r.number FROM {_READABLE}) AND {_NOT_DELETED})"]
     if source_id is not None:
         conditions.append("d.source_id = :source")
     sql = (
         "SELECT d.number, d.source_id, d.external_id FROM documents d"  # noqa: S608 - our own text.
         f" WHERE d.number > :after AND {all_of(conditions)} ORDER BY d.number LIMIT :limit"
     )
-    parameters = {"source": source_id, "keys": access.keys_json(), "after": after, "limit": limit + 1}
+    parameters = {"source": source_id, "readers": _readers(access.keys), "after": after, "limit": limit + 1}
     return _page(db, [_Place(*row) for row in db.execute(sql, parameters)], limit)
 
 
@@ -261,11 +267,10 @@ def count_documents(db: sqlite3.Connection, wanted: DocumentFilter) -> Count:
     conditions = wanted.document_conditions()
     if not wanted.keys:
         return counted(db, f"SELECT 1 FROM documents d WHERE {all_of(conditions)}", parameters)  # noqa: S608 - our own text.
-    parameters["readers"] = stored_json([[key.kind, key.name] for key in wanted.keys])
+    parameters["readers"] = _readers(wanted.keys)
     return counted(
         db,
-        "SELECT DISTINCT r.number FROM json_each(:readers) k"  # noqa: S608 - our own text.
-        " CROSS JOIN document_readers r ON r.kind = json_extract(k.value, '$[0]') AND r.name = json_extract(k.value, '$[1]')"
+        f"SELECT DISTINCT r.number FROM {_READABLE}"  # noqa: S608 - our own text.
         f" CROSS JOIN documents d ON d.number = r.number WHERE {all_of(conditions)}",
         parameters,
     )
