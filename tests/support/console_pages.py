@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from contextlib import contextmanager
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
+from omni_connector.console.run_logs import RunLogs
+from omni_connector.telemetry.log_context import RunContextFilter
+from omni_connector.telemetry.logs import JsonLines
 from support.console_site import ConsoleSite
 
 FILLED_IN = (
@@ -29,9 +34,9 @@ _MOST_PAGES = 200
 
 @contextmanager
 def telling_site(data_dir):
-    """Yield a site with sources in every state: well and scheduled, failing, running at this moment, without a connector."""
-    with ConsoleSite(data_dir) as site:
-        wiki = site.add_source(pages=40)
+    """Yield a site with sources in every state: scheduled, failing, running at this moment, without a connector; and with logs."""
+    with ConsoleSite(data_dir) as site, logs_kept() as site.console.logs:
+        wiki = site.add_source(pages=40, behaviour="has refusals")
         site.manager.set_source(wiki.id, sync_interval_seconds=3600)
         site.sync(wiki)
         site.manager.set_source(wiki.id, config={**wiki.config, "pages": 44})
@@ -46,8 +51,40 @@ def telling_site(data_dir):
         yield site
 
 
+@contextmanager
+def logs_kept():
+    """Yield what is kept of the log of this process, as ``dev`` keeps that of the connector's."""
+    logs = RunLogs()
+    handler = _Keeping(logs)
+    ours = logging.getLogger("omni_connector")
+    level = ours.level
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    try:
+        yield logs
+    finally:
+        ours.removeHandler(handler)
+        ours.setLevel(level)
+
+
+class _Keeping(logging.Handler):
+    """Hands on what it is given as the lines of the log that ``dev`` reads."""
+
+    def __init__(self, logs):
+        super().__init__()
+        self._logs = logs
+        self.setFormatter(JsonLines())
+        self.addFilter(RunContextFilter())
+
+    def emit(self, record):
+        self._logs.add(json.loads(self.format(record)))
+
+
 def all_pages(site):
-    """Return the address of one page for each of the console's views, found by following links, by the view's name."""
+    """Return the address of one page for each of the console's views, by the view's name; of runs, one in each state.
+
+    They are found by following links.
+    """
     adapter = site.app.url_map.bind("localhost")
     client = site.client
     found, waiting = {}, ["/", *FILLED_IN]
@@ -56,7 +93,10 @@ def all_pages(site):
         parts = urlsplit(address)
         if parts.scheme or parts.netloc or not adapter.test(parts.path, "GET"):
             continue
-        name = adapter.match(parts.path, "GET")[0] + (f"-{parts.query}" if address in FILLED_IN else "")
+        view, arguments = adapter.match(parts.path, "GET")
+        name = view + (f"-{parts.query}" if address in FILLED_IN else "")
+        if view == "runs.run":
+            name += f"-{site.manager.run(arguments['run_id']).status}"
         if name in found or name == "static":
             continue
         answer = client.get(address)

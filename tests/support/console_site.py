@@ -53,7 +53,7 @@ class WikiSettings:
     pages: Annotated[int, "How many pages the wiki has."] = 24
     visibility: Literal["as in the wiki", "public"] = "as in the wiki"
     archived: Annotated[bool, "Also read archived pages."] = False
-    behaviour: Literal["well", "fails", "waits"] = "well"
+    behaviour: Literal["well", "has refusals", "fails", "waits"] = "well"
 
 
 @define
@@ -88,7 +88,7 @@ class WikiConnector(Connector[WikiSettings, WikiToken]):
     def sync(
         self, config: WikiSettings, credentials: WikiToken, state: dict | None, ctx: SyncContext
     ) -> None:
-        """Emit the pages; the ninth of ten cannot be read, and the tenth is refused by the manager."""
+        """Emit the pages; the ninth of ten cannot be read, and the manager refuses the tenth where the settings say so."""
         number = (state or {}).get("runs", 0) + 1
         ctx.emit_group_membership("design@example.com", ["ann@example.com", "bob@example.com"], "Design")
         ctx.emit_group_membership(
@@ -101,8 +101,20 @@ class WikiConnector(Connector[WikiSettings, WikiToken]):
             if index % 10 == 8:
                 ctx.emit_error(f"page-{index}", "The wiki answered 500 for this page.")
                 continue
-            ctx.emit(self._page(index, number, config))
+            page = self._page(index, number, config)
+            if config.behaviour == "has refusals" and index % 10 == 9:
+                self._emit_what_is_refused(page, ctx)
+            else:
+                ctx.emit(page)
         ctx.complete(new_state={"runs": number})
+
+    @staticmethod
+    def _emit_what_is_refused(page: Document, ctx: SyncContext) -> None:
+        """Emit a page whose content the manager does not have, in a batch of its own: batches are refused whole."""
+        ctx.save_state({"runs": 0})
+        page.content, page.content_id = None, "content-that-was-lost"
+        ctx.emit(page)
+        ctx.save_state({"runs": 0})
 
     def _half_way(self, config: WikiSettings, ctx: SyncContext) -> None:
         ctx.save_state({"runs": 0})

@@ -28,7 +28,7 @@ def main():
     """Write them."""
     if CHROMIUM is None:
         sys.exit("Debian's chromium is needed: apt-get install chromium")
-    logging.disable(logging.CRITICAL)
+    logging.getLogger().addHandler(logging.NullHandler())
     for folder in (ALL, SHOWN):
         folder.mkdir(parents=True, exist_ok=True)
     with (
