@@ -9,7 +9,7 @@ from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, P
 from omni_connector.local.people import read_people
 from omni_connector.local.rows import SourceRow, SyncRunRow, load
 from omni_connector.local.search import SearchHit, search_documents
-from omni_connector.local.search_index import SearchIndex, catch_up_alone
+from omni_connector.local.search_index import SearchIndex, catch_up_alone, wait_for_index, waiting_documents
 from omni_connector.local.store import reading
 from omni_connector.local.strict_json import JSON
 
@@ -43,7 +43,7 @@ class StoreReader:
     ) -> list[SearchHit]:
         """Return the best matches first; see ``search_documents`` for what may be asked.
 
-        Beside a manager in another process, what has arrived in the last two seconds may be missing.
+        Beside a manager in another process, this waits until its index has what has arrived so far, at most ten seconds.
         """
         self._catch_up()
         with reading(self.directory) as db:
@@ -125,9 +125,9 @@ class StoreReader:
             self._search_index.catch_up()
             return
         with reading(self.directory) as db:
-            is_behind = db.execute("SELECT 1 FROM search_queue").fetchone() is not None
-        if is_behind:
-            catch_up_alone(self.directory)
+            waiting = waiting_documents(db)
+            if waiting and not catch_up_alone(self.directory):
+                wait_for_index(db, waiting)
 
 
 def open_store(data_dir: Path | str) -> StoreReader:

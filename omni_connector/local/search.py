@@ -36,7 +36,8 @@ _LAST_RANKED = """
 SELECT max(rowid), count(*) FROM (SELECT rowid FROM search_index WHERE search_index MATCH ? ORDER BY rowid LIMIT ?)
 """
 _OF_SOURCE = """d.source_id IN (
-    SELECT id FROM sources WHERE lower(id) = :source_name OR lower(name) = :source_name OR source_type = :source_name)"""
+    SELECT id FROM sources WHERE lower(id) = :source_name
+        OR unicode_lower(name) = :source_name OR lower(source_type) = :source_name)"""
 _OF_TYPE = """(lower(coalesce(d.content_type, '')) = :type OR lower(coalesce(d.content_type, '')) LIKE '%/' || :type
     OR lower(coalesce(json_extract(d.metadata, '$.mime_type'), '')) = :type OR lower(d.external_id) LIKE '%.' || :type)"""
 _OPERATORS = {"source": ("source_name", _OF_SOURCE), "type": ("type", _OF_TYPE)}

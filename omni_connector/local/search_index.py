@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +24,9 @@ PAUSE_SECONDS = 0.5
 """How long documents are gathered."""
 BACKLOG = 3000
 """Documents that may wait; beyond that, who brings more indexes them before it is answered."""
+GIVE_UP_SECONDS = 10.0
+"""A document is in the index after two seconds, later on a busy machine. A search waits no longer than this."""
+LOOK_SECONDS = 0.05
 DOCUMENTS_AT_ONCE = 1000
 CHARACTERS_AT_ONCE = 8 * 1024**2
 
@@ -47,6 +51,7 @@ INSERT INTO search_index (rowid, title, content)
 SELECT d.number, d.title, c.content FROM documents d JOIN contents c ON c.id = d.content_id
 WHERE d.number IN (SELECT value FROM json_each(?))
 """
+_STILL_WAITING = "SELECT 1 FROM search_queue WHERE number IN (SELECT value FROM json_each(?)) LIMIT 1"
 _DONE = "DELETE FROM search_queue WHERE number IN (SELECT value FROM json_each(?))"
 
 
@@ -127,13 +132,28 @@ class SearchIndex:
                 )
 
 
-def catch_up_alone(directory: Path) -> None:
-    """Index what a manager left that was killed. One that is running does it by itself."""
+def catch_up_alone(directory: Path) -> bool:
+    """Index what a manager left that was killed; return False where one is running, which does it by itself."""
     try:
         with Store(directory) as store:
             SearchIndex(store).catch_up()
     except StoreError as error:
         log.debug("The search index of %s is left as it is: %s", directory, error)
+        return False
+    return True
+
+
+def waiting_documents(db: sqlite3.Connection) -> list[int]:
+    """Return the numbers of documents that the index does not have yet, or not as they are."""
+    return [row[0] for row in db.execute("SELECT number FROM search_queue")]
+
+
+def wait_for_index(db: sqlite3.Connection, numbers: list[int], seconds: float = GIVE_UP_SECONDS) -> None:
+    """Wait until the manager in another process has indexed documents, but no longer than ``seconds``."""
+    wanted = stored_json(numbers)
+    ends, pause = time.monotonic() + seconds, threading.Event()
+    while db.execute(_STILL_WAITING, (wanted,)).fetchone() and time.monotonic() < ends:
+        pause.wait(LOOK_SECONDS)
 
 
 def _next(db: sqlite3.Connection) -> list[int]:

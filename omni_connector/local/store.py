@@ -212,7 +212,13 @@ def connect(path: Path, *, mode: str = "rwc") -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise StoreError(f"cannot open {path}: {error}") from error
     connection.row_factory = sqlite3.Row
+    # SQLite's own lower() knows ASCII letters only.
+    connection.create_function("unicode_lower", 1, _lower, deterministic=True)
     return connection
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def _prepare(connection: sqlite3.Connection, directory: Path) -> None:

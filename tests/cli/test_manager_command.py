@@ -10,7 +10,6 @@ from urllib.request import Request, urlopen
 import pytest
 from cli_cases import connector, wait_for_line
 from support.ipv6 import needs_ipv6
-from support.waiting import eventually
 
 from omni_connector import Settings
 from omni_connector.cli.main import cli
@@ -94,7 +93,7 @@ def test_a_source_is_synced_as_soon_as_its_connector_has_registered(process, omn
         with urlopen(f"{url}/sync/{run_id}/progress", timeout=30) as events:
             assert '"status":"completed"' in events.read().decode().splitlines()[-2]
     assert open_store(".omni").count_documents() == 2
-    eventually(lambda: "Note 1" in omni("search", "fox").stdout)  # The index follows a little later.
+    assert "Note 1" in omni("search", "fox").stdout  # Also right after the run: it waits for the index.
 
 
 @pytest.mark.slow

@@ -216,6 +216,16 @@ def test_missing_documents_and_deleted_sources_are_explained(permitted, emitter,
     assert "public" in ids(browse.list_withheld(db, access))
 
 
+@pytest.mark.parametrize("text", ["Übersetzung", "übersetzung", "ÜBER"])
+def test_groups_are_found_by_name_in_any_case(emitter, db, text):
+    emitter.emit(
+        emitter.event(
+            "group_membership_sync", group_email="t@example.com", group_name="Übersetzung", member_emails=[]
+        )
+    )
+    assert [item.email for item in browse.list_groups(db, text).items] == ["t@example.com"]
+
+
 def test_groups_and_people_with_their_documents(permitted, emitter, db, source):
     emitter.emit(
         emitter.event(

@@ -113,6 +113,12 @@ def test_operators_narrow_a_search(emitter, manager, query, found):
     assert [hit.external_id for hit in manager.search(query)] == found
 
 
+@pytest.mark.parametrize("name", ["Büro Zürich", "BÜRO ZÜRICH", "büro zürich"])
+def test_the_name_of_a_source_is_found_in_any_case(indexed, manager, source, name):
+    manager.set_source(source.id, name="Büro Zürich")
+    assert indexed(f'apple source:"{name}"') == ["apple", "pear"]
+
+
 def test_no_hit_is_lost_when_only_the_first_matches_are_ranked(indexed, manager, monkeypatch):
     monkeypatch.setattr("omni_connector.local.search._RANKED_AT_MOST", 1)
     assert indexed("apple", limit=1) == ["apple"]

@@ -1,8 +1,12 @@
 """The search index follows the documents; what it has not reached yet survives a crash."""
 
+import queue
+import threading
+
 from support.waiting import eventually
 
 from omni_connector.local import LocalManager, open_store
+from omni_connector.local.search_index import wait_for_index, waiting_documents
 from omni_connector.local.store import reading
 
 
@@ -83,3 +87,32 @@ def test_who_brings_more_than_may_wait_indexes_it(emitter, manager, monkeypatch)
     emitter.emit(emitter.event(document_id="a", text="apples"), emitter.event(document_id="b", text="apples"))
     assert waiting(manager) == 0
     assert sorted(found(open_store(manager.data_dir), "apples")) == ["a", "b"]
+
+
+def test_a_search_beside_a_running_manager_waits_for_its_index(emitter, manager, monkeypatch):
+    """As ``omni-connector search`` does, which is another process."""
+    waits, answers = threading.Event(), queue.SimpleQueue()
+
+    def wait(db, numbers):
+        waits.set()
+        wait_for_index(db, numbers)
+
+    monkeypatch.setattr("omni_connector.local.reader.wait_for_index", wait)
+    reader = open_store(manager.data_dir)
+    with manager._services.search_index._turn:
+        emitter.emit(emitter.event(text="apples"))
+        searching = threading.Thread(target=lambda: answers.put(found(reader, "apples")))
+        searching.start()
+        assert waits.wait(60)
+        assert answers.empty()
+    searching.join()
+    assert answers.get_nowait() == ["page-1"]
+
+
+def test_a_search_does_not_wait_for_ever(emitter, manager):
+    reader = open_store(manager.data_dir)
+    with manager._services.search_index._turn:
+        emitter.emit(emitter.event(text="apples"))
+        with reading(manager.data_dir) as db:
+            wait_for_index(db, waiting_documents(db), seconds=0.0)
+    assert found(reader, "apples") == ["page-1"]

@@ -16,7 +16,7 @@ _GROUPS = """
 SELECT g.source_id, s.name AS source_name, g.email, g.name, json_array_length(g.members) AS members
 FROM member_groups g JOIN sources s ON s.id = g.source_id
 WHERE (g.email, g.source_id) > (:email, :source)
-    AND (:text IS NULL OR instr(lower(g.email), :text) OR instr(lower(coalesce(g.name, '')), :text))
+    AND (:text IS NULL OR instr(lower(g.email), :text) OR instr(unicode_lower(coalesce(g.name, '')), :text))
 ORDER BY g.email, g.source_id LIMIT :limit
 """
 _ADDRESSES = """
