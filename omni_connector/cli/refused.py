@@ -43,7 +43,7 @@ def errors(
 ) -> None:
     """List what did not arrive, newest first: runs that failed, what the connector could not read, what was refused.
 
-    What the connector could not read is known of runs of "omni-connector run".
+    What the connector could not read is known of runs of "omni-connector run" and "dev".
     """
     # Loaded here, so that --help need not wait for all of it.
     from omni_connector.cli.looking import looking, say_more  # noqa: PLC0415

@@ -87,9 +87,9 @@ def run(
     from omni_connector.cli.logs import brief_log, full_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.repeating import Repetition, run_again_and_again  # noqa: PLC0415
-    from omni_connector.cli.run_reports import write_report  # noqa: PLC0415
     from omni_connector.cli.session import session  # noqa: PLC0415
     from omni_connector.cli.source import SourceOptions, StoredSource  # noqa: PLC0415
+    from omni_connector.run_reports import write_report  # noqa: PLC0415
 
     output = Output(as_json=as_json)
     if watches or every_seconds is not None:

@@ -1,4 +1,4 @@
-"""What did not arrive: the errors of runs, from the manager's data and from the reports that ``run`` leaves."""
+"""What did not arrive: the errors of runs, from the manager's data and from the reports that ``run`` and ``dev`` leave."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +10,9 @@ from rich.text import Text
 from omni_connector.cli.looking import Looking
 from omni_connector.cli.output import Output, counted, one_line
 from omni_connector.cli.records import event_record, run_record, shown_moment
-from omni_connector.cli.run_reports import read_report
 from omni_connector.cli.tables import error_table
 from omni_connector.local.browse import EventItem, RunSummary, find_run, list_errors, list_runs
+from omni_connector.run_reports import read_report
 
 RUNS_LOOKED_AT = 50
 """Whose reports are read where no run is named."""

@@ -1,7 +1,7 @@
 """What a module of pages declares, and what its views are given."""
 
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from attrs import Factory, define, field, frozen
 from flask import Blueprint, current_app
@@ -11,6 +11,7 @@ from omni_connector.console.live_streams import LiveStreams
 from omni_connector.console.run_logs import RunLogs
 from omni_connector.console.run_rates import RunRates
 from omni_connector.local import LocalManager
+from omni_connector.run_reports import read_report
 from omni_connector.typed.schema import Schema
 
 EXTENSION: Final = "omni_console"
@@ -44,6 +45,11 @@ class Console:
     logs: RunLogs | None = None
     rates: RunRates = field(init=False, default=Factory(_rates, takes_self=True))
     streams: LiveStreams = field(init=False, default=Factory(_streams, takes_self=True))
+
+    def report(self, run_id: str) -> Mapping[str, Any]:
+        """Return what the connector itself says of a run's errors (``run_reports``); empty where that is not known."""
+        log = None if self.logs is None else self.logs.of(run_id)
+        return read_report(self.manager.data_dir, run_id) if log is None else log.report()
 
 
 @frozen

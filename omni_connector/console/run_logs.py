@@ -1,10 +1,11 @@
 """What a connector's own log says of its runs: lines and figures, kept for the console while it is open."""
 
 import functools
+import re
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
@@ -20,7 +21,11 @@ OUTPUT = "OUTPUT"
 LEVELS = ("DEBUG", OUTPUT, "INFO", "WARNING", "ERROR", "CRITICAL")
 """The least important first."""
 
-_STARTED, _PROGRESS, _ENDED = "sync_started", "sync_progress", "sync_ended"
+ENDED: Final = "sync_ended"
+_STARTED, _PROGRESS = "sync_started", "sync_progress"
+
+_ABOUT_DOCUMENT = re.compile(r" did not arrive as it should \((?P<stage>\w+)\): (?P<reason>.*)", re.DOTALL)
+"""The end of a line that says what happened to a document, and where."""
 
 
 @frozen(kw_only=True)
@@ -47,6 +52,12 @@ class LogLine:
     partition: str = ""
     document_id: str = ""
 
+    def problem(self) -> dict[str, str]:
+        """Return what happened to the document as reports say it: ``document_id``, ``stage`` and ``reason``."""
+        found = _ABOUT_DOCUMENT.search(self.text)
+        stage, reason = (found["stage"], found["reason"]) if found else ("", self.text)
+        return {"document_id": self.document_id, "stage": stage, "reason": reason}
+
 
 @frozen(kw_only=True)
 class RunLog:
@@ -68,6 +79,11 @@ class RunLog:
     figures: Mapping[str, Any] = field(factory=dict)
     outcome: str = ""
     starts: int = 0
+
+    def report(self) -> dict[str, Any]:
+        """Return the errors that the connector has reported, the last first, as ``run_reports`` keeps them."""
+        errors = [line.problem() for line in reversed(self.errors)]
+        return {"error_count": max(len(errors), int(self.figures.get("errors", 0))), "errors": errors}
 
 
 @define
@@ -98,9 +114,9 @@ class RunLogs:
             run = self._run(run_id)
             if event == _STARTED:
                 run.starts, run.is_open, run.outcome, run.figures = run.starts + 1, True, "", {}
-            if event in {_PROGRESS, _ENDED}:
+            if event in {_PROGRESS, ENDED}:
                 run.figures = dict(record)
-            if event == _ENDED:
+            if event == ENDED:
                 run.is_open, run.outcome = False, str(record.get("outcome", ""))
             if event == _PROGRESS:
                 return

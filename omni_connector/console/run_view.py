@@ -67,6 +67,7 @@ class RunView:
         now: when this was asked.
         counts: how many events did what.
         log: what the connector's log says; None where that is not read here, or no longer kept.
+        report: the errors that the connector has reported (``run_reports``); empty where they are not known.
         rates: how fast it was.
         refused: the last events that could not be indexed.
         connector: the connector's process, where it is a child of this one.
@@ -78,6 +79,7 @@ class RunView:
     now: datetime
     counts: browse.RunCounts
     log: RunLog | None = None
+    report: Mapping[str, Any] = field(factory=dict)
     rates: list[Rate] = field(factory=list)
     refused: tuple[browse.EventItem, ...] = ()
     connector: ConnectorState | None = None
@@ -101,6 +103,7 @@ class RunView:
             now=datetime.now(UTC),
             counts=found.counts,
             log=None if console.logs is None else console.logs.of(run_id),
+            report=console.report(run_id),
             rates=console.rates.of(run),
             refused=() if refused is None else refused.items,
             connector=None if console.connector is None else console.connector.state,
@@ -179,15 +182,20 @@ class RunView:
             DocumentProblem(each.document_id, each.subject, f"The manager refused it: {each.error}")
             for each in self.refused
         ]
-        noted = () if self.log is None else reversed(self.log.errors)
         return found + [
-            DocumentProblem(line.document_id, line.document_id, _reason(line.text)) for line in noted
+            DocumentProblem(each["document_id"], each["document_id"], each["reason"])
+            for each in self.report.get("errors", ())
         ]
 
     @property
     def error_count(self) -> int:
         """How many there are, as far as it is known."""
-        return self.counts.refused + int(self.figures.get("errors", 0))
+        return self.counts.refused + (self.reported_count or 0)
+
+    @property
+    def reported_count(self) -> int | None:
+        """How many the connector has reported; None where that is not known."""
+        return self.report.get("error_count")
 
     @property
     def failure(self) -> LogLine | None:
@@ -202,8 +210,3 @@ class RunView:
         """The errors that led to its failure, the last one first; nothing where the traceback is not known."""
         failure = self.failure
         return [] if failure is None else causes(f"{failure.text}\n{failure.traceback}")
-
-
-def _reason(text: str) -> str:
-    """Return what the line says beside the document, which stands beside it."""
-    return text.partition("): ")[2] or text

@@ -151,8 +151,9 @@ def run_url(run_id: str, source_id: str) -> str:
 
 
 def _errors(summary: browse.SourceSummary) -> int:
-    """Count what went wrong with documents in the last run."""
-    return summary.last_run.counts.refused if summary.last_run else 0
+    """Count what went wrong with documents in the last run: what the manager refused, and what the connector has reported."""
+    last = summary.last_run
+    return 0 if last is None else last.counts.refused + int(console().report(last.id).get("error_count", 0))
 
 
 def _manifest(source: SourceRow) -> dict[str, object] | None:

@@ -16,6 +16,7 @@ from omni_connector.cli.output import Output
 from omni_connector.console.connector_process import Failure
 from omni_connector.console.run_logs import OUTPUT, RunLogs
 from omni_connector.masking import SecretScope
+from omni_connector.run_reports import read_report
 from omni_connector.target import load_connector
 
 RUN = {
@@ -110,10 +111,10 @@ class TestConnectorLines:
         return RunLogs()
 
     @pytest.fixture
-    def take(self, logs, monkeypatch):
+    def take(self, logs, tmp_path, monkeypatch):
         shown = io.StringIO()
         monkeypatch.setattr("sys.stderr", shown)
-        lines = ConnectorLines(Output(), logs)
+        lines = ConnectorLines(Output(), logs, data_dir=tmp_path)
 
         def take(line):
             shown.seek(0)
@@ -127,6 +128,15 @@ class TestConnectorLines:
         shown = take(RUN | {"event": "sync_started", "message": "Full sync of source 'x' started"})
         assert shown == "03:04:05 Full sync of source 'x' started\n"
         assert [line.text for line in logs.of("R1").lines] == ["Full sync of source 'x' started"]
+
+    def test_what_did_not_arrive_is_kept_with_the_data_when_the_run_ends(self, take, tmp_path):
+        take(RUN | {"event": "sync_started", "message": "started"})
+        text = "Document 'a (b): c' did not arrive as it should (connector): 500 (again): no"
+        take(RUN | {"level": "WARNING", "document_id": "a (b): c", "message": text})
+        assert read_report(tmp_path, "R1") == {}
+        take(RUN | {"event": "sync_ended", "outcome": "failed", "errors": 7, "message": "failed"})
+        reason = {"document_id": "a (b): c", "stage": "connector", "reason": "500 (again): no"}
+        assert read_report(tmp_path, "R1") == {"error_count": 7, "errors": [reason]}
 
     def test_what_is_printed_belongs_to_the_runs_in_progress(self, take, logs):
         take("before")

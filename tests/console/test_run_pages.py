@@ -8,6 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 from support.browser import assert_accessible
+from support.console_pages import logs_kept
 from support.waiting import eventually
 
 from omni_connector.console import run_view
@@ -17,6 +18,7 @@ from omni_connector.console.run_logs import RunLogs
 from omni_connector.console.run_rates import Rate
 from omni_connector.console.runs import RunNews
 from omni_connector.console.tracebacks import causes
+from omni_connector.run_reports import write_report
 
 TRACEBACK = """RuntimeError: page 200 (caused by KeyError: 'token')
 Traceback (most recent call last):
@@ -154,7 +156,10 @@ def test_a_failed_run_shows_each_cause_with_its_place(site):
     logs.add(record(run.id, f"Sync of source x failed: {TRACEBACK}", level="ERROR"))
     logs.add(
         record(
-            run.id, "Document 'page-8' did not arrive (connector): 500", level="WARNING", document_id="page-8"
+            run.id,
+            "Document 'page-8' did not arrive as it should (connector): 500",
+            level="WARNING",
+            document_id="page-8",
         )
     )
     text = site.client.get(f"/console/runs/{run.id}").text
@@ -165,6 +170,23 @@ def test_a_failed_run_shows_each_cause_with_its_place(site):
     )
     assert "/work/notes.py, line 34, in sync" in text
     assert "page-8" in text
+
+
+def test_what_the_connector_reported_is_counted_and_shown_with_a_log_and_with_a_report(site):
+    source = site.add_source(behaviour="has refusals")
+    with logs_kept() as site.console.logs:
+        run = site.sync(source)
+        report = site.console.report(run.id)
+    assert [each["reason"] for each in report["errors"]] == ["The wiki answered 500 for this page."] * 2
+    with_log = site.client.get(f"/console/runs/{run.id}").text
+    assert '<strong class="bad">4</strong>' in site.client.get("/").text  # Two more were refused.
+    site.console.logs = None
+    assert '<strong class="bad">2</strong>' in site.client.get("/").text
+    write_report(site.manager.data_dir, run.id, report)
+    assert '<strong class="bad">4</strong>' in site.client.get("/").text
+    for text in (with_log, site.client.get(f"/console/runs/{run.id}").text):
+        assert text.count("The wiki answered 500 for this page.</td>") == 2
+        assert text.count("The manager refused it: unknown content_id") == 2
 
 
 def test_the_list_is_filtered_and_comes_in_pages(site, monkeypatch):

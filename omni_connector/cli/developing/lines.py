@@ -5,10 +5,12 @@ import logging
 import threading
 import time
 from collections import Counter, deque
+from pathlib import Path
 from typing import IO, Any
 
 from omni_connector.cli.output import Output
-from omni_connector.console.run_logs import RunLogs
+from omni_connector.console.run_logs import ENDED, RunLogs
+from omni_connector.run_reports import write_report
 
 PROGRESS_SECONDS = 10.0
 """Between two lines in the terminal on how far a run is; the console shows each."""
@@ -28,12 +30,16 @@ class ConnectorLines:
     Args:
         output: the terminal.
         logs: kept for the console.
+        data_dir: where reports of runs are kept; None keeps none.
         is_verbose: show what the SDK says below warnings, too.
     """
 
-    def __init__(self, output: Output, logs: RunLogs, *, is_verbose: bool = False) -> None:
+    def __init__(
+        self, output: Output, logs: RunLogs, *, data_dir: Path | None = None, is_verbose: bool = False
+    ) -> None:
         self._output = output
         self._logs = logs
+        self._data_dir = data_dir
         self._is_verbose = is_verbose
         self._lock = threading.Lock()  # Two threads write to one terminal. Protects everything below.
         self._printed: deque[str] = deque(maxlen=LAST_LINES)
@@ -58,6 +64,8 @@ class ConnectorLines:
                 self._output.say(line)
                 return
             self._logs.add(record)
+            if record.get("event") == ENDED:
+                self._keep_errors(str(record.get("sync_run_id")))
             if self._is_shown(record):
                 self._show(record)
 
@@ -73,6 +81,11 @@ class ConnectorLines:
             self._shown_progress.clear()
             self._shown_documents.clear()
             self._logs.end()
+
+    def _keep_errors(self, run_id: str) -> None:
+        log = self._logs.of(run_id)
+        if self._data_dir is not None and log is not None:
+            write_report(self._data_dir, run_id, log.report())
 
     def _is_shown(self, record: dict[str, Any]) -> bool:
         """Say whether a line is for the terminal: of the SDK's, what warns and what says how a run goes."""

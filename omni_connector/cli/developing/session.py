@@ -106,7 +106,9 @@ class DevSession:
 
     def _supervise(self, signals: StopSignals) -> None:
         options = self._options
-        lines = ConnectorLines(self._output, self._logs, is_verbose=options.is_verbose)
+        lines = ConnectorLines(
+            self._output, self._logs, data_dir=options.data_dir, is_verbose=options.is_verbose
+        )
         self._supervisor = Supervisor(self._order(), lines, [str(each.resolve()) for each in options.watched])
         self._console.connector = self._supervisor
         signals.defer()

@@ -1,4 +1,7 @@
-"""The reports of runs of ``omni-connector run``: what only the connector knows of a run, kept beside the manager's data."""
+"""Reports of the runs of ``omni-connector run`` and ``dev``: what only the connector knows, kept beside the manager's data.
+
+An object with ``error_count`` and ``errors``, each of these with ``document_id``, ``stage`` and ``reason``; of ``run``, the whole summary.
+"""
 
 import contextlib
 import json
