@@ -63,6 +63,7 @@ class RunView:
 
     Attributes:
         run: as the manager has it.
+        checkpoint: what it has saved last, without secrets.
         source: its source.
         now: when this was asked.
         counts: how many events did what.
@@ -75,6 +76,7 @@ class RunView:
     """
 
     run: SyncRunRow
+    checkpoint: Any
     source: SourceRow
     now: datetime
     counts: browse.RunCounts
@@ -93,12 +95,14 @@ class RunView:
             if found is None:
                 raise LocalManagerError(404, f"Sync run not found: {run_id}")
             run = found.run
+            checkpoint = browse.shown_checkpoint(db, run)
             before = None if run.is_running else browse.run_before(db, run)
             refused = (
                 browse.list_errors(db, run_id=run_id, limit=SHOWN_REFUSED) if found.counts.refused else None
             )
         return cls(
             run=run,
+            checkpoint=checkpoint,
             source=console.manager.source(run.source_id),
             now=datetime.now(UTC),
             counts=found.counts,

@@ -108,7 +108,9 @@ def test_a_source_of_a_foreign_connector_is_edited_as_json_and_its_secrets_stay(
 
 def test_no_page_shows_a_secret(site):
     source = site.add_source()
-    site.sync(source)
+    run = site.sync(source)
+    services = site.manager.app.extensions["omni_local_manager"]
+    services.runs.save_checkpoint(run.id, {"access_token": "k-s3cret", "copy": SECRET})
     site.manager.set_source(
         source.id, config={**source.config, "api_key": "k-s3cret"}, connector_state={"copy": SECRET}
     )
@@ -117,6 +119,7 @@ def test_no_page_shows_a_secret(site):
         f"/console/sources/{source.id}",
         f"/console/sources/{source.id}/edit",
         f"/console/sources/{source.id}/edit?json=1",
+        f"/console/runs/{run.id}",
     ):
         text = site.client.get(path).text
         assert SECRET not in text, path

@@ -45,6 +45,7 @@ from omni_connector.local.browse.sources import (
     SourceSummary,
     find_source,
     list_sources,
+    shown_checkpoint,
     source_names,
 )
 from omni_connector.local.store import reading
@@ -93,6 +94,7 @@ __all__ = [
     "readers_of",
     "reading",
     "run_before",
+    "shown_checkpoint",
     "source_names",
     "why_in",
 ]

@@ -13,7 +13,7 @@ from attrs import frozen
 from omni_connector.local import runs as stored
 from omni_connector.local.browse.runs import RunSummary, last_run
 from omni_connector.local.due import due_at
-from omni_connector.local.rows import SourceRow, load
+from omni_connector.local.rows import SourceRow, SyncRunRow, load
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.strict_json import JSON
 from omni_connector.local.timestamps import to_datetime
@@ -98,10 +98,20 @@ def _summary(db: sqlite3.Connection, source: SourceRow, settings: LocalSettings)
     )
 
 
-def _without_secrets(db: sqlite3.Connection, source: SourceRow) -> SourceRow:
+def shown_checkpoint(db: sqlite3.Connection, run: SyncRunRow) -> JSON:
+    """Return the checkpoint of a run with ``(not shown)`` in the place of secrets, as ``SourceSummary`` has that of a source."""
+    return _hidden(run.checkpoint, _secrets_of(db, run.source_id))
+
+
+def _secrets_of(db: sqlite3.Connection, source_id: str) -> set[str]:
     secrets: set[str] = set()
-    for row in db.execute("SELECT credentials FROM credentials WHERE source_id = ?", (source.id,)):
+    for row in db.execute("SELECT credentials FROM credentials WHERE source_id = ?", (source_id,)):
         _gather(load(row["credentials"]), secrets)
+    return secrets
+
+
+def _without_secrets(db: sqlite3.Connection, source: SourceRow) -> SourceRow:
+    secrets = _secrets_of(db, source.id)
     return attrs.evolve(
         source,
         config=_hidden(source.config, secrets),
