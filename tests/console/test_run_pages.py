@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import UTC, datetime
 from urllib.request import urlopen
 
 import pytest
+from attrs import define, evolve
+from playwright.sync_api import expect
 from support.browser import assert_accessible
 from support.console_pages import logs_kept
 from support.waiting import eventually
 
 from omni_connector.console import run_view
+from omni_connector.console.connector_process import ConnectorPhase, ConnectorState, Failure
 from omni_connector.console.live_streams import MOST_STREAMS, Event, LiveStreams
 from omni_connector.console.run_chart import RunChart
 from omni_connector.console.run_logs import RunLogs
@@ -211,6 +215,78 @@ def test_a_run_without_a_sign_of_life_says_so(site, monkeypatch):
     run_id = site.begin(site.add_source(behaviour="waits"))
     assert "No sign of life for" in site.client.get(f"/console/runs/{run_id}").text
     assert site.client.get("/console/runs/unknown").status_code == 404
+
+
+def test_a_realtime_run_says_that_it_goes_on(site):
+    services = site.manager.app.extensions["omni_local_manager"]
+    run = services.runs.create(site.add_source().id, "realtime", "scheduled")
+    assert "a realtime run goes on until it is cancelled" in site.client.get(f"/console/runs/{run.id}").text
+    run = services.runs.create(site.add_source("Other").id, "full", "scheduled")
+    assert "a realtime run" not in site.client.get(f"/console/runs/{run.id}").text
+
+
+@pytest.mark.parametrize(("starts", "words"), [(1, None), (2, "resumed once"), (3, "resumed 2 times")])
+def test_a_run_says_how_often_it_was_resumed(site, starts, words):
+    site.console.logs = logs = RunLogs()
+    run = site.sync(site.add_source())
+    for _ in range(starts):
+        logs.add(record(run.id, "started", event="sync_started"))
+    text = site.client.get(f"/console/runs/{run.id}").text
+    assert words in text if words else ", resumed" not in text
+
+
+@define
+class KnownProcess:
+    """The process of a connector, in a state that the test gives."""
+
+    state: ConnectorState
+    restarted: int = 0
+
+    def restart(self):
+        self.restarted += 1
+
+
+BROKEN = ConnectorState(
+    target="notes.py",
+    phase=ConnectorPhase.FAILED,
+    since=datetime(2026, 11, 30, tzinfo=UTC),
+    starts=2,
+    failure=Failure(
+        problems=["SyntaxError: invalid syntax"],
+        file="/work/words.py",
+        line=3,
+        code="TITLE = <b>",
+        traceback="Traceback (most recent call last):",
+    ),
+)
+
+
+def test_a_run_whose_connector_is_not_running_says_so(site):
+    run_id = site.begin(site.add_source(behaviour="waits"))
+    site.console.connector = KnownProcess(BROKEN)
+    assert "The connector is not running. This run goes on" in site.client.get(f"/console/runs/{run_id}").text
+    site.console.connector.state = evolve(BROKEN, phase=ConnectorPhase.SERVING, failure=None)
+    assert "The connector is not running" not in site.client.get(f"/console/runs/{run_id}").text
+
+
+@pytest.mark.slow
+def test_what_keeps_a_connector_from_starting_is_on_top_of_each_page_until_it_starts(site, page):
+    site.console.connector = process = KnownProcess(BROKEN)
+    page.goto("/console/documents")
+    banner = page.get_by_role("region", name="The connector cannot be started")
+    expect(banner).to_contain_text("/work/words.py, line 3")
+    expect(banner).to_contain_text("TITLE = <b>")
+    expect(banner).to_contain_text("SyntaxError: invalid syntax")
+    assert_accessible(page)
+    banner.get_by_role("button", name="Start it again").click()
+    page.wait_for_url("**/console/documents")
+    assert process.restarted == 1
+    process.state = evolve(BROKEN, phase=ConnectorPhase.STARTING, failure=None, starts=3)
+    expect(page.get_by_text("notes.py is starting.")).to_be_visible()
+    process.state = evolve(process.state, phase=ConnectorPhase.SERVING)
+    expect(page.get_by_text("notes.py is starting.")).to_have_count(0)
+    process.state = evolve(BROKEN, phase=ConnectorPhase.ENDED, starts=3)
+    expect(page.get_by_role("region", name="The connector has ended")).to_be_visible()
 
 
 @pytest.mark.slow
