@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -50,8 +51,8 @@ class Project:
         (self.folder / "words.py").write_text(WORDS.format(title=title, go_on=go_on))
         (self.folder / "notes.py").write_text(CONNECTOR.format(version=version))
 
-    def start(self, *options):
-        self.popen = self._process("dev", "notes.py", "--port", "0", *options)
+    def start(self, *options, **environ):
+        self.popen = self._process("dev", "notes.py", "--port", "0", *options, **environ)
         self.url = self.popen.stdout.readline().split()[1]
         return self
 
@@ -64,6 +65,14 @@ class Project:
     def get(self, path):
         with urlopen(f"{self.url}{path}", timeout=30) as answer:
             return json.load(answer)
+
+    def status(self, path, host):
+        try:
+            with urlopen(Request(f"{self.url}{path}", headers={"Host": host}), timeout=30) as answer:
+                return answer.status
+        except HTTPError as error:
+            with error:
+                return error.code
 
     def post(self, path):
         with urlopen(Request(f"{self.url}{path}", method="POST"), timeout=30) as answer:
@@ -146,3 +155,30 @@ def test_a_sync_goes_on_with_the_new_code_and_nothing_is_left_when_the_command_i
     child = project.child()
     project.popen.kill()
     assert eventually(lambda: not is_alive(child))
+
+
+def test_the_console_is_opened_a_further_file_is_watched_and_a_name_is_allowed(project, tmp_path):
+    """Python opens what the variable BROWSER names."""
+    browser, opened, words = tmp_path / "browser", tmp_path / "opened", tmp_path / "words.txt"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.new && mv {opened}.new {opened}\n')
+    browser.chmod(0o700)
+    words.write_text("one")
+    project.start("--open", "--watch", "words.txt", "--allow-host", "console.internal", BROWSER=str(browser))
+    assert eventually(opened.exists)
+    assert opened.read_text().strip() == project.url
+    for host, status in (("console.internal", 200), ("evil.example", 403)):
+        assert project.status("/", host) == status
+    project.until("notes is running.")
+    words.write_text("two")
+    assert "words.txt changed; the connector starts again." in project.until("changed")
+
+
+def test_the_console_is_not_opened_unless_that_is_wanted(project, tmp_path):
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f"#!/bin/sh\ntouch {opened}\n")
+    browser.chmod(0o700)
+    project.start("--no-open", BROWSER=str(browser))
+    project.until("notes is running.")
+    project.popen.send_signal(signal.SIGINT)
+    project.until("Stopped.")
+    assert not opened.exists()
