@@ -31,7 +31,7 @@ WHERE search_index MATCH :match AND rank MATCH :ranking
 ORDER BY rank LIMIT :limit
 """
 # Ranking looks at every match. Of a word that nearly all documents hold, those that arrived first are ranked.
-_RANKED_AT_MOST = 20_000
+_RANKED_AT_MOST = 10_000
 _LAST_RANKED = """
 SELECT max(rowid), count(*) FROM (SELECT rowid FROM search_index WHERE search_index MATCH ? ORDER BY rowid LIMIT ?)
 """
@@ -86,7 +86,7 @@ def search_documents(
 
     Terms are words, ``"phrases in quotes"``, and ``prefixes*``. ``source:NAME`` (name, id or type of the source) and
     ``type:TYPE`` (``text/html``, ``pdf``) narrow the search; a name with blanks is quoted. Nothing a user types is an error;
-    a query without any word finds nothing. Where more than 20,000 documents match, the first 20,000 are ranked if they are enough.
+    a query without any word finds nothing. Where more than 10,000 documents match, the first 10,000 are ranked if they are enough.
 
     Args:
         db: where to look.

@@ -91,9 +91,7 @@ class WikiConnector(Connector[WikiSettings, WikiToken]):
         """Emit the pages; the ninth of ten cannot be read, and the manager refuses the tenth where the settings say so."""
         number = (state or {}).get("runs", 0) + 1
         ctx.emit_group_membership("design@example.com", ["ann@example.com", "bob@example.com"], "Design")
-        ctx.emit_group_membership(
-            "engineering@example.com", ["cleo@example.com", "ann@example.com"], "Engineering"
-        )
+        ctx.emit_group_membership("engineering@example.com", ["cleo@example.com"], "Engineering")
         for index in range(config.pages):
             ctx.increment_scanned()
             if index == config.pages // 2:
@@ -120,9 +118,8 @@ class WikiConnector(Connector[WikiSettings, WikiToken]):
         ctx.save_state({"runs": 0})
         self.half_way.set()
         if config.behaviour == "fails":
-            raise ConnectionError(
-                f"{config.base_url} refuses the token: log in to the wiki and make a new one"
-            )
+            reason = f"{config.base_url} refuses the token: log in to the wiki and make a new one"
+            raise ConnectionError(reason)
         if config.behaviour == "waits":
             while not self.go_on.wait(0.05):
                 ctx.raise_if_cancelled()
