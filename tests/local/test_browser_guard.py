@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import json
+import re
 from urllib.parse import urlsplit
 
 import pytest
+from support.console_site import ConsoleSite
 
 from omni_connector.local import LocalManager, LocalSettings
 from omni_connector.local.browser_guard import BrowserGuard
@@ -147,3 +150,42 @@ def test_a_manager_that_listens_everywhere_is_called_by_address_and_by_allowed_n
             " --allow-host host.docker.internal.\n"
         ),
     )
+
+
+@pytest.fixture
+def guarded_site(tmp_path):
+    with ConsoleSite(tmp_path / "data") as site:
+        yield site
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
+    ],
+)
+def test_every_route_refuses_other_names_and_other_sites(guarded_site, headers):
+    """Over a real socket, those of the console and the one that is answered beside Flask as well."""
+    rules = [*guarded_site.manager.app.url_map.iter_rules(), *guarded_site.app.url_map.iter_rules()]
+    asked = {
+        (method, re.sub("<[^>]*>", "x", rule.rule)) for rule in rules for method in rule.methods - {"HEAD"}
+    }
+    assert {
+        ("POST", "/sdk/content"),
+        ("GET", "/sdk/credentials/x"),
+        ("GET", "/console/documents/one/text"),
+    } <= asked
+    connection = http.client.HTTPConnection(urlsplit(guarded_site.url).netloc, timeout=60)
+    body = json.dumps({"sync_run_id": "x", "content": "x"})
+    answered = {}
+    for method, path in sorted(asked):
+        connection.request(method, path, body=body, headers={"Content-Type": "application/json", **headers})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 403 or not text.startswith(b"Refused: "):
+            answered[method, path] = (answer.status, text[:80])
+    connection.close()
+    assert answered == {}
