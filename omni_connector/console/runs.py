@@ -24,7 +24,8 @@ from omni_connector.local import LocalManagerError, browse
 blueprint = Blueprint("runs", __name__, url_prefix="/console/runs")
 page = Page(blueprint, Entry("Runs", "runs.index", 20))
 
-SHOWN_RUNS = 50
+SHOWN_RUNS = 20
+"""Counting what a run of 100,000 documents did takes 12 ms of CPU."""
 STATUSES = {"running": "Running", "completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
 LAST_LOOKS = 3
 """After the manager says that a run has ended, its connector has something to say for a moment."""
