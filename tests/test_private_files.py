@@ -53,7 +53,7 @@ def test_a_data_directory_and_all_in_it_are_private(tmp_path):
     directory = prepare_data_dir(tmp_path / "above" / "data")
     with LocalManager(directory) as manager:
         manager.add_source(source_type="web", credentials={"token": "s3cret"})
-        assert {path.name for path in directory.iterdir()} == FILES | {".gitignore"}
+        assert {path.name for path in directory.iterdir()} == FILES | {".gitignore", "manager.url"}
         assert readable_by_others(tmp_path / "above") == {}
 
 
@@ -70,7 +70,7 @@ def test_the_database_in_an_open_directory_is_private_even_before_sqlite_has_ope
     with LocalManager(tmp_path / "data") as manager:
         manager.add_source(source_type="web", credentials={"token": "s3cret"})
         assert seen[0] == {"manager.lock": 0o600, "manager.sqlite3": 0o600}
-        assert {path.name for path in (tmp_path / "data").iterdir()} == FILES
+        assert {path.name for path in (tmp_path / "data").iterdir()} == FILES | {"manager.url"}
         assert set(readable_by_others(tmp_path / "data")) == {str(tmp_path / "data")}
 
 

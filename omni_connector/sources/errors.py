@@ -79,12 +79,14 @@ class SourceTimeoutError(SourceUnreachableError, requests.Timeout):
 
 
 class SourceAddressError(ConfigurationError, requests.exceptions.MissingSchema):
-    """An address that no request can be sent to: it has no ``http://`` or ``https://``."""
+    """An address that no request can be sent to: it has no ``http://`` or ``https://``, or cannot be parsed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, reason: str = "") -> None:
         super().__init__(
-            f"{shown(mask(url))} is no whole address: give the session a base_url, to which it is joined, or write http:// or "
-            "https:// and the host before it"
+            f"{shown(mask(url))} is no address: {reason}"
+            if reason
+            else f"{shown(mask(url))} is no whole address: give the session a base_url, to which it is joined, or write http:// "
+            "or https:// and the host before it"
         )
 
 

@@ -245,9 +245,13 @@ class HttpSession(requests.Session):
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Join the address to ``base_url``, and leave the authentication out for other hosts."""
         url = request.url.decode() if isinstance(request.url, bytes) else str(request.url)
-        if self.base_url:
-            url = urljoin(self.base_url, url.removeprefix("/"))
-        if urlsplit(url).scheme not in SCHEMES:
+        try:
+            if self.base_url:
+                url = urljoin(self.base_url, url.removeprefix("/"))
+            scheme = urlsplit(url).scheme
+        except ValueError as error:  # Such as "http://[::1".
+            raise SourceAddressError(url, str(error)) from error
+        if scheme not in SCHEMES:
             raise SourceAddressError(url)
         request.url = url
         if request.auth is None and self.auth is not None and not self._is_trusted(url):
@@ -302,9 +306,13 @@ def require_address(name: str, url: str) -> None:
         url: the address.
 
     Raises:
-        ConfigurationError: it has no scheme that a session speaks.
+        ConfigurationError: it cannot be parsed, or has no scheme that a session speaks.
     """
-    if url and urlsplit(url).scheme not in SCHEMES:
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:  # Such as "http://[::1".
+        raise ConfigurationError(f"{name}: {shown(url)} is no address: {error}") from error
+    if url and scheme not in SCHEMES:
         raise ConfigurationError(f"{name}: {shown(url)} needs http:// or https:// before it")
 
 

@@ -485,6 +485,17 @@ def test_an_address_that_is_no_whole_one_is_refused_with_the_remedy(url):
         assert isinstance(caught.value, requests.exceptions.InvalidURL | ValueError)
 
 
+@pytest.mark.parametrize("base_url", [None, "http://127.0.0.1"])
+def test_an_address_that_cannot_be_parsed_is_refused_by_name(base_url):
+    with (
+        http_session(base_url=base_url) as session,
+        pytest.raises(requests.RequestException, match=r"http://\[::1/feed' is no address: Invalid IPv6 URL"),
+    ):
+        session.get("http://[::1/feed")
+    with pytest.raises(ConfigurationError, match=r"base_url: 'http://\[::1' is no address"):
+        http_session(base_url="http://[::1")
+
+
 @pytest.mark.parametrize("address", ["api.example.com/v1", "localhost:8000", "ftp://example.com"])
 def test_an_address_without_a_scheme_is_refused_by_name(address):
     with pytest.raises(
