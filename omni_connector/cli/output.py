@@ -26,13 +26,13 @@ class Column:
     Attributes:
         title: its heading.
         width: in characters; None for a column that takes its share of what is left.
-        is_id: what is too long is continued on the next line; of other texts the end is cut.
+        is_whole: what is too long is continued on the next line; of other texts the end is cut.
         is_number: right-aligned.
     """
 
     title: str
     width: int | None = None
-    is_id: bool = False
+    is_whole: bool = False
     is_number: bool = False
 
 
@@ -104,8 +104,8 @@ class Output:
             table.add_column(
                 column.title,
                 justify="right" if column.is_number else "left",
-                overflow="fold" if column.is_id else "ellipsis",
-                no_wrap=not column.is_id,
+                overflow="fold" if column.is_whole else "ellipsis",
+                no_wrap=not column.is_whole,
                 min_width=column.width,
                 max_width=column.width,
                 ratio=None if column.width or column.is_number else 1,

@@ -166,11 +166,19 @@ def _document_rows(item: DocumentItem, whole: Document | None) -> Rows:
             yield kind.capitalize(), Text(one_line(", ".join(map(str, names)), longest=1000))
     if whole is None:
         return
-    for label, value in (("Attributes", whole.attributes), ("Metadata", whole.metadata)):
-        if value:
-            yield label, Text(one_line(json.dumps(value, ensure_ascii=False), longest=1000))
+    for label, values in (("Attributes", whole.attributes), ("Metadata", whole.metadata)):
+        yield from _field_rows(label, values)
     yield "Updated", Text(f"{shown_moment(item.updated_at)} by run {whole.updated_run_id}")
     yield "Content", Text(f"{whole.content_length:,} characters, {whole.item.content_type or 'text'}")
+
+
+def _field_rows(label: str, values: Any) -> Rows:
+    """Yield one row a field, without those that are null."""
+    for name, value in (values or {}).items():
+        if value is not None:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield label, Text(one_line(f"{name}: {text}", longest=1000))
+            label = ""
 
 
 def _verdict_rows(verdict: Verdict) -> Rows:

@@ -15,6 +15,7 @@ from omni_connector.cli.stored import chosen, only_one
 from omni_connector.local import LocalManager, SourceRow, StoreReader, open_store, running_manager
 from omni_connector.masking import SecretScope, secrets_in, secrets_in_settings
 from omni_connector.models.json_values import JsonValue
+from omni_connector.runstore.inventory_lookup import without_checkpoint
 
 SHOWN_CHARACTERS = 600
 
@@ -32,7 +33,7 @@ def show_states(output: Output, data_dir: Path, name: str | None) -> None:
             output.text(f"There is no source in {data_dir}.")
         for source in shown:
             output.text(Text(f"{one_line(source.name)} ({one_line(source.source_type)})", "bold"))
-            output.rows(_rows(store, source))
+            output.rows(_rows(data_dir, store, source))
 
 
 def reset_state(
@@ -48,7 +49,7 @@ def reset_state(
     source = only_one(sources) if name is None else chosen(sources, name)
     forgotten = "checkpoint and the connector state" if with_connector_state else "checkpoint"
     if not is_confirmed:
-        question = f"Forget the {forgotten} of {one_line(source.name)}? The next sync reads everything."
+        question = f"Forget the {forgotten} of {one_line(source.name)}? The next sync is given none."
         try:
             click.confirm(question, abort=True, err=True)
         except click.Abort:
@@ -67,17 +68,19 @@ def reset_state(
         with _masked(store, [source]):
             output.json({"sources": [_as_json(store, source)]})
     else:
-        output.text(f"{one_line(source.name)}: the {forgotten} is forgotten; the next sync reads everything.")
+        output.text(f"{one_line(source.name)}: the {forgotten} is forgotten; the next sync is given none.")
 
 
 def _sources(store: StoreReader) -> list[SourceRow]:
     return [each for each in store.sources() if not each.is_deleted]
 
 
-def _rows(store: StoreReader, source: SourceRow) -> list[tuple[str, Text]]:
+def _rows(data_dir: Path, store: StoreReader, source: SourceRow) -> list[tuple[str, Text]]:
     running = _running(store, source)
     checkpoint = (
-        _shown(source.checkpoint) if source.has_checkpoint else "none: the next sync reads everything"
+        _shown(source.checkpoint)
+        if source.has_checkpoint
+        else f"none: {without_checkpoint(data_dir, source.id)}"
     )
     rows = [("Checkpoint", Text(checkpoint)), ("Connector", Text(_shown(source.connector_state)))]
     return rows if running is None else [*rows, ("Sync", Text(f"{running} is in progress"))]

@@ -17,9 +17,7 @@ Examples:
 
 @click.command(short_help="Show, or reset, what the next sync continues from.", epilog=EPILOG)
 @stored_source_option
-@click.option(
-    "--reset", "is_reset", is_flag=True, help="Forget the checkpoint: the next sync reads everything."
-)
+@click.option("--reset", "is_reset", is_flag=True, help="Forget the checkpoint: the next sync is given none.")
 @click.option(
     "--connector-state",
     "with_connector_state",

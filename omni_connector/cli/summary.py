@@ -16,6 +16,7 @@ from omni_connector.cli.output import counted, one_line
 from omni_connector.cli.progress import average_rate, elapsed
 from omni_connector.inventory.approvals import APPROVE_DELETIONS
 from omni_connector.local import EventRow, SourceRow, SyncRunRow
+from omni_connector.runstore.inventory_lookup import without_checkpoint
 from omni_connector.runtime.run import RunReport
 from omni_connector.sync.ledger import LONGEST_REASON, WITHHELD_STAGE, DocumentError
 
@@ -225,7 +226,7 @@ class RunSummary:
         if self.run.status == "completed":
             if self.source.has_checkpoint:
                 return "saved; the next run continues from it"
-            return "none saved; the next run is given none"
+            return f"none saved; {without_checkpoint(self.data_dir, self.source.id)}"
         if self.run.is_running:
             return "the interrupted run's own" if self.run.has_checkpoint else "none saved"
         since = "from the last completed run's" if self.source.has_checkpoint else "from the beginning"

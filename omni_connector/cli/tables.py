@@ -23,7 +23,7 @@ _MOMENT_WIDTH = 16
 def source_table(output: Output, sources: Sequence[SourceSummary]) -> None:
     """Write sources."""
     columns = [
-        Column(title="NAME", is_id=True),
+        Column(title="NAME", is_whole=True),
         Column(title="TYPE"),
         Column(title="DOCUMENTS", is_number=True),
         Column(title="LAST RUN", width=9),
@@ -47,17 +47,17 @@ def source_table(output: Output, sources: Sequence[SourceSummary]) -> None:
 def run_table(output: Output, runs: Sequence[RunSummary]) -> None:
     """Write runs."""
     columns = [
-        Column(title="ID", width=_ID_WIDTH, is_id=True),
+        Column(title="ID", width=_ID_WIDTH, is_whole=True),
         Column(title="SOURCE"),
-        Column(title="MODE", width=8),
+        Column(title="MODE", width=11),
         Column(title="STATUS", width=9),
-        Column(title="DID"),
+        Column(title="DID", is_whole=True),
     ]
     rows: list[list[Text | str]] = [
         [
             each.id,
             one_line(each.source_name),
-            each.run.sync_type[:8],
+            each.run.sync_type,
             status(each.run.status),
             did(each.counts),
         ]
@@ -69,7 +69,7 @@ def run_table(output: Output, runs: Sequence[RunSummary]) -> None:
 def document_table(output: Output, documents: Sequence[DocumentItem]) -> None:
     """Write documents."""
     columns = [
-        Column(title="ID", is_id=True),
+        Column(title="ID", is_whole=True),
         Column(title="TITLE"),
         Column(title="SOURCE"),
         Column(title="READERS", width=8),

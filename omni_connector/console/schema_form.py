@@ -251,7 +251,8 @@ def _hint(kind: str, schema: Schema) -> str:
     written = {"lines": "One a line.", "json": "As JSON."}.get(kind, "")
     if schema.get("format") == "date-time":
         written = "Such as 2026-01-31T09:00:00Z."
-    without = "" if default is None else f"Without it: {_text(kind, default).replace(chr(10), ', ')}."
+    text = _text(kind, default).replace("\n", ", ")
+    without = f"Without it: {text}." if text else ""
     return " ".join(each for each in (written, without) if each)
 
 

@@ -3,11 +3,13 @@
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from omni_connector.console.connector_process import ConnectorPhase
 from omni_connector.console.formatting import readable_error
 from omni_connector.console.hidden_values import hidden
 from omni_connector.console.page import Entry, Page, console
 from omni_connector.console.source_settings import SettingsForms
 from omni_connector.local import LocalManagerError, SourceRow, browse
+from omni_connector.runstore.inventory_lookup import without_checkpoint
 
 blueprint = Blueprint("sources", __name__)
 page = Page(blueprint, Entry("Sources", "sources.index", 10))
@@ -50,6 +52,7 @@ def source(source_id: str) -> str:
         errors=_errors(summary),
         config=hidden(summary.source.config, forms.config.schema if forms.config else {}),
         credential=credential,
+        without_checkpoint=without_checkpoint(manager.data_dir, source_id),
         manifest=_manifest(summary.source),
         run_url=run_url,
         running=[each.run for each in runs.items if each.run.is_running],
@@ -61,6 +64,9 @@ def sync(source_id: str) -> Response:
     """Start a run."""
     found = known_source(source_id)
     mode = request.form.get("mode", "full")
+    if not _may_run(found):
+        flash("No run was started: the connector is not running, see above.", "error")
+        return redirect(url_for("sources.source", source_id=source_id), 303)
     try:
         run_id = console().manager.trigger(source_id, mode if mode in MODES else "full")
     except LocalManagerError as error:
@@ -103,7 +109,7 @@ def reset(source_id: str) -> Response:
     except LocalManagerError as error:
         flash(f"The state was not reset: {error.message}", "error")
     else:
-        flash(f"The state of {found.name} was reset. Its next sync reads everything from the beginning.")
+        flash(f"The state of {found.name} was reset. Its next sync is given no checkpoint.")
     return redirect(url_for("sources.source", source_id=source_id), 303)
 
 
@@ -154,6 +160,14 @@ def _errors(summary: browse.SourceSummary) -> int:
     """Count what went wrong with documents in the last run: what the manager refused, and what the connector has reported."""
     last = summary.last_run
     return 0 if last is None else last.counts.refused + int(console().report(last.id).get("error_count", 0))
+
+
+def _may_run(source: SourceRow) -> bool:
+    """Say whether the source may have a connector that runs: that of ``dev`` has none once it has failed or ended."""
+    process, declared = console().connector, console().declared
+    if process is None or (declared and source.source_type not in declared):
+        return True  # Another connector's.
+    return process.state.phase not in {ConnectorPhase.FAILED, ConnectorPhase.ENDED}
 
 
 def _manifest(source: SourceRow) -> dict[str, object] | None:

@@ -314,7 +314,10 @@ class Listed(Connector):
         inventory.finish()
 """
     )
-    assert omni("run", "listed.py", "--set", "number=2").exit_code == 0
+    result = omni("run", "listed.py", "--set", "number=2")
+    assert result.exit_code == 0
+    for text in (result.stdout, omni("state").stdout):
+        assert "what was sent before is known to the connector's inventory, .omni/inventory.sqlite3" in text
     result = omni("run", "listed.py")
     shown = " ".join(result.stdout.split())
     assert result.exit_code == 4

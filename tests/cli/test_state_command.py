@@ -39,7 +39,7 @@ def test_the_checkpoint_of_each_source_is_shown(omni, notes):
 
 def test_after_a_reset_everything_is_read_again(omni, notes, run_notes):
     assert states(omni, "--reset", "--yes")[0]["has_checkpoint"] is False
-    assert "none: the next sync reads everything" in omni("state").stdout
+    assert "none: the next run is given no checkpoint" in omni("state").stdout
     assert run_notes({"notes": 2})["upgraded_to_full"] is False
     assert states(omni)[0]["checkpoint"] == {"next": 2}
 

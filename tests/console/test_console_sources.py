@@ -126,6 +126,13 @@ def test_no_page_shows_a_secret(site):
         assert "k-s3cret" not in text, path
 
 
+def test_empty_credentials_are_none(site):
+    source = site.manager.add_source(source_type="web", name="Site", credentials={})
+    text = site.client.get(f"/console/sources/{source.id}").text
+    assert ("<dt>Credentials</dt><dd>none</dd>" in text, "remote_mcp" in text) == (True, False)
+    assert "Credentials are stored" not in site.client.get(f"/console/sources/{source.id}/edit").text
+
+
 def test_what_a_connector_says_of_its_settings_is_shown_at_the_field(site):
     """Its own validators have the last word; what they say is in the failed run."""
     source = site.add_source(pages="many")

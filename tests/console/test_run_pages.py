@@ -269,6 +269,17 @@ def test_a_run_whose_connector_is_not_running_says_so(site):
     assert "The connector is not running" not in site.client.get(f"/console/runs/{run_id}").text
 
 
+def test_no_run_is_started_while_the_connector_cannot_run(site):
+    source = site.add_source()
+    site.console.connector = KnownProcess(BROKEN)
+    text = site.client.post(f"/console/sources/{source.id}/sync", follow_redirects=True).text
+    assert "No run was started: the connector is not running, see above." in text
+    assert site.manager.runs(source.id) == []
+    site.console.declared = {"other": {}}
+    site.client.post(f"/console/sources/{source.id}/sync")
+    assert len(site.manager.runs(source.id)) == 1  # Of a connector that was started elsewhere.
+
+
 @pytest.mark.slow
 def test_what_keeps_a_connector_from_starting_is_on_top_of_each_page_until_it_starts(site, page):
     site.console.connector = process = KnownProcess(BROKEN)
