@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 
 from omni_connector.console.lists import text_argument
 from omni_connector.console.page import Entry, Page, console
-from omni_connector.local import browse
+from omni_connector.local import BroadSearchError, SearchHit, browse
 
 blueprint = Blueprint("search", __name__, url_prefix="/console/search")
 page = Page(blueprint, Entry("Search", "search.index", 35))
@@ -19,10 +19,14 @@ def index() -> str:
     """Ask for words, or show the best hits."""
     query, person = text_argument("q"), text_argument("person")
     manager = console().manager
-    hits = [] if query is None else manager.search(query[:1000], limit=_HITS, person=person)
-    elsewhere = False
-    if query is not None and person is not None and not hits:
-        elsewhere = bool(manager.search(query[:1000], limit=1))
+    hits: list[SearchHit] = []
+    elsewhere, too_broad = False, ""
+    try:
+        if query is not None:
+            hits = manager.search(query[:1000], limit=_HITS, person=person)
+            elsewhere = person is not None and not hits and bool(manager.search(query[:1000], limit=1))
+    except BroadSearchError as error:
+        too_broad = error.message
     with browse.reading(manager.data_dir) as db:
         return render_template(
             "search.html",
@@ -30,6 +34,7 @@ def index() -> str:
             person=person,
             hits=hits,
             elsewhere=elsewhere,
+            too_broad=too_broad,
             most=_HITS,
             names={each.id: each.name for each in browse.source_names(db)},
             addresses=browse.known_addresses(db),

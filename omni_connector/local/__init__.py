@@ -10,7 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from omni_connector.local.clock import Clock, SystemClock
-from omni_connector.local.errors import LocalError, LocalManagerError, StoredTextError, StoreError
+from omni_connector.local.errors import (
+    BroadSearchError,
+    LocalError,
+    LocalManagerError,
+    StoredTextError,
+    StoreError,
+)
 from omni_connector.local.indexed_rows import DocumentRow, EventRow, GroupRow, PersonRow
 from omni_connector.local.manager_dates import ManagerDate, Since
 from omni_connector.local.reader import StoreReader, open_store
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 _LATE = {"HttpServer": "http_server", "LocalManager": "manager"}
 
 __all__ = [
+    "BroadSearchError",
     "Clock",
     "CredentialRow",
     "DocumentRow",

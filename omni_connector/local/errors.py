@@ -2,6 +2,7 @@
 
 LocalError
 ├── LocalManagerError   a call is refused; ``status`` and ``message`` as the manager would answer
+│   └── BroadSearchError    a search has taken too long
 ├── StoredTextError     a text cannot be stored (U+0000, or too large for an index); answered 500
 └── StoreError          the data directory cannot be used; the message says what to do
 """
@@ -36,6 +37,10 @@ class LocalManagerError(LocalError):
         self.details = details or {}
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class BroadSearchError(LocalManagerError):
+    """A search was stopped because it takes too long; the message says how to narrow it."""
 
 
 class StoredTextError(LocalError):

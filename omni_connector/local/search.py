@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from attrs import frozen
 
 from omni_connector.local.access import READER_OF_DOCUMENT, Access
+from omni_connector.local.errors import BroadSearchError
+
+SEARCH_SECONDS = 2.0
+"""How long a search may compute; of the thread's own time, so that a busy machine refuses none."""
+OPERATIONS_BETWEEN_LOOKS = 1000
 
 _TITLE_WEIGHT = 4.0
 _CONTENT_WEIGHT = 1.0
@@ -86,7 +94,7 @@ def search_documents(
 
     Terms are words, ``"phrases in quotes"``, and ``prefixes*``. ``source:NAME`` (name, id or type of the source) and
     ``type:TYPE`` (``text/html``, ``pdf``) narrow the search; a name with blanks is quoted. Nothing a user types is an error;
-    a query without any word finds nothing. Where more than 10,000 documents match, the first 10,000 are ranked if they are enough.
+    a query without any word finds nothing. One that takes longer than ``SEARCH_SECONDS`` ends with ``BroadSearchError``. Where more than 10,000 documents match, the first 10,000 are ranked if they are enough.
 
     Args:
         db: where to look.
@@ -116,12 +124,40 @@ def search_documents(
     if person is not None:
         conditions.append(READER_OF_DOCUMENT)
         parameters["keys"] = Access.of(db, person).keys_json()
-    last, matches = db.execute(_LAST_RANKED, (match, _RANKED_AT_MOST + 1)).fetchone()
+    with _bounded(db):
+        return [_hit(row) for row in _best(db, conditions, parameters)]
+
+
+def _best(db: sqlite3.Connection, conditions: list[str], parameters: dict[str, object]) -> list[sqlite3.Row]:
+    last, matches = db.execute(_LAST_RANKED, (parameters["match"], _RANKED_AT_MOST + 1)).fetchone()
     if matches > _RANKED_AT_MOST:
         rows = _select(db, [*conditions, "search_index.rowid < :last"], {**parameters, "last": last})
-        if len(rows) == limit:
-            return [_hit(row) for row in rows]
-    return [_hit(row) for row in _select(db, conditions, parameters)]
+        if len(rows) == parameters["limit"]:
+            return rows
+    return _select(db, conditions, parameters)
+
+
+@contextmanager
+def _bounded(db: sqlite3.Connection) -> Iterator[None]:
+    """Interrupt what takes too long: ``w*`` gathers the documents of all words that begin so before the first one is known."""
+    end = time.thread_time() + SEARCH_SECONDS
+
+    def is_over() -> bool:
+        return time.thread_time() > end
+
+    db.set_progress_handler(is_over, OPERATIONS_BETWEEN_LOOKS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise BroadSearchError(
+            400,
+            f"The search is too broad; it was stopped after {SEARCH_SECONDS:.0f} seconds. "
+            "Type more of each word before its *, or rarer words.",
+        ) from error
+    finally:
+        db.set_progress_handler(None, 0)
 
 
 def _select(

@@ -5,7 +5,7 @@ from cli_cases import NOTES
 
 from omni_connector.cli.hits import show_hits
 from omni_connector.cli.output import Output
-from omni_connector.local import LocalManager, SearchHit
+from omni_connector.local import LocalManager, SearchHit, search
 
 
 @pytest.fixture
@@ -102,3 +102,12 @@ def test_nothing_that_a_source_says_reaches_the_terminal_as_a_command(capsys):
 def test_the_whole_target_is_found_again_after_a_run(omni):
     omni("run", NOTES, "--data", "here")
     assert "Note 0" in omni("search", "lazy", "--data", "here").stdout
+
+
+def test_a_search_that_is_too_broad_says_so_in_a_line(omni, notes, monkeypatch):
+    monkeypatch.setattr(search, "OPERATIONS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(search, "SEARCH_SECONDS", -1.0)
+    result = omni("search", "n*")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith("Error: The search is too broad")
+    assert result.stderr.count("\n") == 1

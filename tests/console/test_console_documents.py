@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 from support.browser import assert_accessible, overflowing
 from support.local_manager import Api
 
+from omni_connector.local import search
+
 HOSTILE = {
     "script": (
         "<script>window.smuggled = 1</script>",
@@ -133,6 +135,15 @@ def test_a_person_a_document_and_a_search_say_why(site):
         "/console/documents/one/text",
     ):
         assert get(missing).status_code == 404
+
+
+def test_a_search_that_is_too_broad_says_so_on_its_page(site, monkeypatch):
+    site.sync(site.add_source(pages=2))
+    monkeypatch.setattr(search, "OPERATIONS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(search, "SEARCH_SECONDS", -1.0)
+    answer = site.client.get("/console/search?q=h*")
+    assert (answer.status_code, "The search is too broad" in answer.text) == (200, True)
+    assert "Nothing found" not in answer.text
 
 
 def test_a_refused_document_and_a_deleted_one_are_explained(site):

@@ -1,6 +1,7 @@
 import pytest
 
-from omni_connector.local import SearchHit
+from omni_connector.local import BroadSearchError, SearchHit
+from omni_connector.local import search as search_module
 from omni_connector.local.search import match_expression
 
 TEXTS = {
@@ -172,3 +173,12 @@ def test_nobody_finds_a_document_whose_permissions_an_update_took_away(emitter, 
     emitter.emit(emitter.event("document_updated", document_id="d", text="word", permissions=None))
     assert manager.search("word")
     assert manager.search("word", person="ann@example.com") == []
+
+
+def test_a_search_that_takes_too_long_is_stopped_and_says_how_to_narrow_it(indexed, monkeypatch):
+    monkeypatch.setattr(search_module, "OPERATIONS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(search_module, "SEARCH_SECONDS", -1.0)
+    with pytest.raises(BroadSearchError, match=r"too broad.* before its \*, or rarer words\.$"):
+        indexed("a*")
+    monkeypatch.undo()
+    assert indexed("snake*") == []
