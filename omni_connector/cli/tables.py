@@ -92,8 +92,13 @@ def error_table(output: Output, errors: Sequence[EventItem]) -> None:
     """Write refused events, each with its reason below it."""
     for each in errors:
         head = f"{shown_moment(each.created_at)}  {one_line(each.source_name)}  "
-        output.text(Text(head).append(one_line(each.subject, longest=1000), "bold"))
+        output.text(Text(head).append(one_line(each.subject, longest=1000), "bold").append(mark(each.since)))
         output.indented(Text(one_line(each.error or "", longest=1000), "red"), 4)
+
+
+def mark(since: str) -> str:
+    """Return what is put after an error that does not hold any more."""
+    return f"  ({since})" if since else ""
 
 
 def did(counts: RunCounts) -> str:

@@ -50,11 +50,13 @@ class DocumentProblem:
         document_id: None where it is about a group or a person.
         subject: what to call it.
         text: what happened.
+        since: what became of the document after that; empty where it still holds.
     """
 
     document_id: str | None
     subject: str
     text: str
+    since: str = ""
 
 
 @frozen(kw_only=True)
@@ -69,6 +71,7 @@ class RunView:
         counts: how many events did what.
         log: what the connector's log says; None where that is not read here, or no longer kept.
         report: the errors that the connector has reported (``run_reports``); empty where they are not known.
+        later_words: what later runs did with these documents.
         rates: how fast it was.
         refused: the last events that could not be indexed.
         connector: the connector's process, where it is a child of this one.
@@ -82,6 +85,7 @@ class RunView:
     counts: browse.RunCounts
     log: RunLog | None = None
     report: Mapping[str, Any] = field(factory=dict)
+    later_words: Mapping[str, str] = field(factory=dict)
     rates: list[Rate] = field(factory=list)
     refused: tuple[browse.EventItem, ...] = ()
     connector: ConnectorState | None = None
@@ -100,6 +104,11 @@ class RunView:
             refused = (
                 browse.list_errors(db, run_id=run_id, limit=SHOWN_REFUSED) if found.counts.refused else None
             )
+            report = console.report(run_id)
+            later_words = {
+                each["document_id"]: browse.later_word(db, run.source_id, each["document_id"], run_id)
+                for each in report.get("errors", ())
+            }
         return cls(
             run=run,
             checkpoint=checkpoint,
@@ -107,7 +116,8 @@ class RunView:
             now=datetime.now(UTC),
             counts=found.counts,
             log=None if console.logs is None else console.logs.of(run_id),
-            report=console.report(run_id),
+            report=report,
+            later_words=later_words,
             rates=console.rates.of(run),
             refused=() if refused is None else refused.items,
             connector=None if console.connector is None else console.connector.state,
@@ -183,11 +193,18 @@ class RunView:
     def document_errors(self) -> list[DocumentProblem]:
         """What went wrong with documents, the last first: what the manager refused, then what the connector has noted."""
         found = [
-            DocumentProblem(each.document_id, each.subject, f"The manager refused it: {each.error}")
+            DocumentProblem(
+                each.document_id, each.subject, f"The manager refused it: {each.error}", each.since
+            )
             for each in self.refused
         ]
         return found + [
-            DocumentProblem(each["document_id"], each["document_id"], each["reason"])
+            DocumentProblem(
+                each["document_id"],
+                each["document_id"],
+                each["reason"],
+                self.later_words.get(each["document_id"], ""),
+            )
             for each in self.report.get("errors", ())
         ]
 

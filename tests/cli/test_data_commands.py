@@ -161,6 +161,35 @@ def test_errors_of_each_kind(look, omni, data):
     assert "b1 cannot be read" in text
 
 
+def test_errors_that_do_not_hold_any_more_are_left_out_or_marked(omni, run_notes):
+    run_notes({"notes": 0, "fail": "the disk is full"}, exit_code=1)
+    config = {"notes": 0, "broken": ["b1", "note-1"], "lost": ["note-2"]}
+    first = run_notes(config, "--mode", "full", exit_code=4)
+    found = json.loads(omni("errors", "--json").stdout)
+    assert [each["document_id"] for each in found["reported"] + found["refused"]] == [
+        "b1",
+        "note-1",
+        "note-2",
+    ]
+    assert found["failed_runs"] == []
+    run_notes({"notes": 3, "broken": ["b1"]}, "--mode", "full", exit_code=4)
+    found = json.loads(omni("errors", "--json").stdout)
+    assert [each["document_id"] for each in found["reported"] + found["refused"]] == ["b1"]
+    found = json.loads(omni("errors", "--all", "--json").stdout)
+    assert [(each["document_id"], each["still_holds"]) for each in found["reported"]] == [
+        ("b1", True),
+        ("b1", False),
+        ("note-1", False),
+    ]
+    assert [each["still_holds"] for each in found["failed_runs"] + found["refused"]] == [False, False]
+    text = omni("errors", "--run", first["sync_run_id"]).stdout
+    assert (
+        "b1  (reported again in a later run)" not in text
+    )  # Of a run that was named, only that one is looked at.
+    assert text.count("(arrived in a later run)") == 2
+    assert omni("errors", "--all").stdout.count("(a later run completed)") == 1
+
+
 def test_all_of_it_works_while_a_manager_uses_the_data(look, data):
     with LocalManager(data, schedule=False):
         for args in (["sources"], ["runs"], ["documents"], ["errors"], ["show", "note-1"]):

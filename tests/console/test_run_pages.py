@@ -191,6 +191,10 @@ def test_what_the_connector_reported_is_counted_and_shown_with_a_log_and_with_a_
     for text in (with_log, site.client.get(f"/console/runs/{run.id}").text):
         assert text.count("The wiki answered 500 for this page.</td>") == 2
         assert text.count("The manager refused it: unknown content_id") == 2
+        assert "in a later run" not in text
+    site.manager.set_source(source.id, config=source.config | {"behaviour": "well"})
+    site.sync(source)
+    assert site.client.get(f"/console/runs/{run.id}").text.count("(arrived in a later run)") == 2
 
 
 def test_the_list_is_filtered_and_comes_in_pages(site, monkeypatch):

@@ -20,7 +20,7 @@ from omni_connector.local.browse.documents import (
     list_documents,
     list_withheld,
 )
-from omni_connector.local.browse.events import EventItem, list_errors, list_history
+from omni_connector.local.browse.events import EventItem, later_word, list_errors, list_history
 from omni_connector.local.browse.explanation import Reader, Verdict, explain, judge, readers_of, why_in
 from omni_connector.local.browse.pages import COUNT_LIMIT, Count, Page
 from omni_connector.local.browse.people import (
@@ -83,6 +83,7 @@ __all__ = [
     "find_source",
     "judge",
     "known_addresses",
+    "later_word",
     "list_documents",
     "list_errors",
     "list_groups",

@@ -17,10 +17,20 @@ _EVENTS = """
 SELECT q.seq, q.id, q.run_id, q.source_id, q.event_type, q.document_id, q.outcome, q.error, q.created_at,
     r.sync_type, s.name AS source_name,
     coalesce(q.document_id, json_extract(q.payload, '$.group_email'), json_extract(q.payload, '$.person.email'),
-        json_extract(q.payload, '$.email'), q.id) AS subject
+        json_extract(q.payload, '$.email'), q.id) AS subject, l.outcome AS later_outcome, l.run_id AS later_run_id
 FROM queue q JOIN sources s ON s.id = q.source_id LEFT JOIN runs r ON r.id = q.run_id
+LEFT JOIN queue l ON l.seq = (
+    SELECT seq FROM queue INDEXED BY queue_of_document WHERE source_id = q.source_id AND document_id = q.document_id
+        AND seq > q.seq AND outcome IS NOT NULL ORDER BY seq DESC LIMIT 1)
 WHERE q.seq IN (SELECT seq FROM queue WHERE {condition} ORDER BY seq DESC LIMIT :limit)
 ORDER BY q.seq DESC
+"""
+_LAST_WORD = """NOT EXISTS (
+    SELECT 1 FROM queue l INDEXED BY queue_of_document WHERE l.source_id = queue.source_id
+        AND l.document_id = queue.document_id AND l.seq > queue.seq AND l.outcome IS NOT NULL)"""
+_LATER = """
+SELECT outcome FROM queue INDEXED BY queue_of_document
+WHERE source_id = ? AND document_id = ? AND run_id > ? AND outcome IS NOT NULL ORDER BY seq DESC LIMIT 1
 """
 
 
@@ -35,6 +45,8 @@ class EventItem:
         sync_type: of its run; None where managers of old accepted it for no run.
         outcome: what it did (``EventRow.outcome``).
         error: why it was refused.
+        later_outcome: what the last event about the document did; None where this is the last.
+        later_run_id: of which run that is.
     """
 
     number: int
@@ -49,6 +61,17 @@ class EventItem:
     outcome: str
     error: str | None
     created_at: datetime
+    later_outcome: str | None = None
+    later_run_id: str | None = None
+
+    @property
+    def since(self) -> str:
+        """What became of the document after this; empty where this is the last word about it."""
+        if self.later_outcome is None:
+            return ""
+        return became(
+            self.later_outcome, "later in this run" if self.later_run_id == self.run_id else "in a later run"
+        )
 
     @classmethod
     def read(cls, row: sqlite3.Row) -> EventItem:
@@ -70,11 +93,12 @@ def list_errors(
     *,
     source_id: str | None = None,
     run_id: str | None = None,
+    only_last_words: bool = False,
     before: int | None = None,
     limit: int = 50,
 ) -> Page[EventItem]:
-    """Return refused events, newest first: of a run, of a source, or all."""
-    conditions = []
+    """Return refused events, newest first: of a run, of a source, or all; ``only_last_words``: those without a later event."""
+    conditions = [_LAST_WORD] if only_last_words else []
     if run_id is not None:
         conditions.append("run_id = :run AND outcome = 'refused'")
     else:
@@ -83,6 +107,20 @@ def list_errors(
         conditions.append("source_id = :source")
     parameters = {"source": source_id, "run": run_id, "before": before}
     return _events(db, conditions, parameters, limit)
+
+
+def later_word(db: sqlite3.Connection, source_id: str, document_id: str, run_id: str) -> str:
+    """Return what later runs did with a document; empty where they did not name it."""
+    row = db.execute(
+        _LATER, (source_id, document_id, run_id)
+    ).fetchone()  # Ids of runs begin with their time.
+    return "" if row is None else became(row["outcome"], "in a later run")
+
+
+def became(outcome: str, when: str) -> str:
+    """Return in words what an event did with a document."""
+    words = {"refused": "refused again", "deleted": "deleted", "absent": "deleted"}
+    return f"{words.get(outcome, 'arrived')} {when}"
 
 
 def _events(
