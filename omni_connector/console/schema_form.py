@@ -166,7 +166,12 @@ class _Input:
 
     @property
     def text(self) -> str:
-        return self.form.get(self.name, "").replace("\r\n", "\n").strip()
+        return self.typed.strip()
+
+    @property
+    def typed(self) -> str:
+        """The text with the spaces around it."""
+        return self.form.get(self.name, "").replace("\r\n", "\n")
 
     @property
     def is_there(self) -> bool:
@@ -184,7 +189,9 @@ def _typed(given: _Input, name: str, schema: Schema, stored: Any) -> JsonValue:
     if kind == "flag":
         return given.is_there
     if kind == "secret":
-        return given.text or (None if given.is_to_be_removed else stored)
+        return given.typed.rstrip("\n") or (None if given.is_to_be_removed else stored)
+    if kind == "text":
+        return given.typed or None
     if kind == "lines":
         return [line.strip() for line in given.text.split("\n") if line.strip()] or None
     return _json_or_text(given.text) if kind == "json" and given.text else given.text or None

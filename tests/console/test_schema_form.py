@@ -79,7 +79,7 @@ FILLED = {
     "config.api_key": "k-s3cret",
 }
 VALUE = {
-    "folder": "/srv/notes",
+    "folder": " /srv/notes ",
     "size": 2,
     "deep": {"depth": 3},
     "mode": "b",
@@ -188,3 +188,9 @@ def test_settings_are_shown_and_edited_without_their_secrets():
         "empty_token": "",
     }
     assert restored(shown | {"plain": 2}, value) == value | {"plain": 2}
+
+
+def test_spaces_around_a_text_are_kept_and_only_the_newline_behind_a_secret_goes(form):
+    typed = {f"{form.prefix}folder": "Console ", f"{form.prefix}api_key": " key \r\n"}
+    value = form.read(MultiDict(typed), {})
+    assert (value["folder"], value["api_key"]) == ("Console ", " key ")
