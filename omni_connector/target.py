@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 import traceback
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
@@ -106,7 +107,9 @@ def _load_module(name: str, target: str) -> ModuleType:
 
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise ConfigurationError(f"{path}: there is no such file.")
+        near = get_close_matches(path.name, [each.name for each in path.parent.glob("*.py")], n=1)
+        meant = f" Did you mean {path.with_name(near[0])}?" if near else ""
+        raise ConfigurationError(f"{path}: there is no such file.{meant}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ConfigurationError(f"{path}: not a Python file.")

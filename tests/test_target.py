@@ -191,6 +191,8 @@ def test_an_interrupt_while_loading_is_not_swallowed(write):
 def test_a_file_that_is_not_there(tmp_path):
     path = str(tmp_path / "missing.py")
     assert problem(path) == f"{path}: there is no such file."
+    (tmp_path / "mising.py").write_text("")
+    assert problem(path).endswith(f"no such file. Did you mean {tmp_path / 'mising.py'}?")
     (tmp_path / "directory.py").mkdir()
     assert "no such file" in problem(str(tmp_path / "directory.py"))
 

@@ -51,4 +51,7 @@ def show(
         raise click.UsageError("--content and --json exclude each other: the JSON holds the content.")
     output = Output(as_json=as_json)
     with looking(data_dir, output) as look:
-        show_one(look, Wanted(id=id_, source_name=source_name, person=person, only_content=only_content))
+        wanted = Wanted(
+            id=id_, source_name=source_name, person=person, only_content=only_content, data_dir=data_dir
+        )
+        show_one(look, wanted)

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 from rich.text import Text
 
+from omni_connector.cli.command_name import command_name
 from omni_connector.cli.errors import CommandError
 from omni_connector.cli.looking import LAST, Looking
 from omni_connector.cli.output import one_line, printable
@@ -18,6 +20,7 @@ from omni_connector.cli.records import (
     source_record,
     whole_document_record,
 )
+from omni_connector.cli.run_errors import find_errors
 from omni_connector.cli.stored import unknown
 from omni_connector.cli.tables import did, readers, status
 from omni_connector.local.browse import (
@@ -40,6 +43,7 @@ from omni_connector.local.browse import (
 
 TEXT_SHOWN = 2000
 HISTORY_SHOWN = 20
+ERRORS_LOOKED_AT = 1000
 Rows = Iterator[tuple[str, Text]]
 
 
@@ -51,6 +55,7 @@ class Wanted:
     source_name: str | None
     person: str | None
     only_content: bool
+    data_dir: Path
 
 
 def show_one(look: Looking, wanted: Wanted) -> None:
@@ -79,6 +84,11 @@ def show_one(look: Looking, wanted: Wanted) -> None:
         source = look.source(wanted.id)
         _show(look, "source", source_record(source), _source_rows(source))
         return
+    missed = find_errors(look, wanted.data_dir, source=None, run=None, limit=ERRORS_LOOKED_AT, after=None)
+    if wanted.id in {each.document_id for each in (*missed.reported, *missed.refused)}:
+        raise CommandError(
+            f"{one_line(wanted.id)}: this document never arrived. See why with {command_name()} errors."
+        )
     near = find_document_ids(look.db, wanted.id[:3]) + [each.source.name for each in look.sources()]
     raise unknown(f"{one_line(wanted.id)}: there is no document, run or source with this id", wanted.id, near)
 

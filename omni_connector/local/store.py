@@ -72,7 +72,7 @@ class Store:
         """Note in the directory where its manager listens, for ``running_manager``."""
         path = self.directory / ADDRESS_NAME
         _make_private(path)
-        path.write_text(url, encoding="utf-8")
+        path.write_text(f"{url}\n{os.getpid()}\n", encoding="utf-8")
         self._is_announced = True
 
     def close(self) -> None:
@@ -150,16 +150,36 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
 
 def running_manager(directory: Path) -> str | None:
     """Return the address of the manager that uses a data directory now, or None where none does."""
-    path = directory / ADDRESS_NAME
-    try:
-        url = path.read_text("utf-8").strip()
-    except OSError:
+    url, _ = _announced(directory)
+    if url is None:
         return None
     try:
         _hold(directory / LOCK_NAME).close()
     except StoreError:
-        return url or None
+        return url
     return None  # It was killed.
+
+
+def _announced(directory: Path) -> tuple[str | None, str | None]:
+    """Return address and process id of the manager that has announced itself last, as far as they are known."""
+    try:
+        lines = (directory / ADDRESS_NAME).read_text("utf-8").split()
+    except OSError:
+        return None, None
+    url, process_id = [*lines, None, None][:2]
+    return url, process_id
+
+
+def _in_use(directory: Path) -> str:
+    """Return what is said of a directory that another manager uses, with what to do."""
+    url, process_id = _announced(directory)
+    if url is None:
+        return f"{directory} is in use by another manager; stop that one or use another data directory"
+    process = f", process {process_id}" if process_id else ""
+    return (
+        f"{directory} is in use by another manager, at {url}{process}. It is your omni-connector dev, run or manager: "
+        "sync in its console, or stop it, or use another directory (--data)"
+    )
 
 
 def _make_folder(folder: Path) -> None:
@@ -256,9 +276,7 @@ def _hold(path: Path) -> sqlite3.Connection:
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         connection.close()
-        raise StoreError(
-            f"{path.parent} is in use by another manager; stop that one or use another data directory"
-        ) from error
+        raise StoreError(_in_use(path.parent)) from error
     except sqlite3.DatabaseError as error:
         connection.close()
         raise StoreError(f"{path} is not a lock file of ours ({error}); delete it") from error

@@ -140,3 +140,8 @@ def test_every_exit_status_is_explained():
     assert {int(number) for number in re.findall(r"^ +(\d+)  ", help_text, re.MULTILINE)} == set(
         exit_codes.STATUSES
     )
+
+
+def test_a_misspelt_command_is_named_as_it_may_be_meant(omni):
+    result = omni("serach", "x")
+    assert (result.exit_code, "Did you mean 'search'?" in result.stderr) == (2, True), result.stderr

@@ -139,6 +139,7 @@ def test_what_was_refused_a_run_and_a_source_are_shown_as_well(look):
     [
         (["note-11"], "note-11: there is no document, run or source with this id; did you mean note-1"),
         (["note-0"], "note-0: several sources have such a document. Add --source: failing, notes."),
+        (["b1"], "b1: this document never arrived. See why with omni-connector errors."),
         (["last", "--content"], "last is no document: --content is about documents"),
     ],
 )
