@@ -28,7 +28,7 @@ def blocks(text):
     return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-BLOCKING, ITEMS, ASYNC, TEST = blocks(README)
+ITEMS, BLOCKING, ASYNC, TEST = blocks(README)
 ACTION, HANDMADE = blocks((DOCS / "how-to" / "actions.md").read_text())
 [SERVER] = blocks((DOCS / "how-to" / "mcp.md").read_text())
 [MOUNT] = blocks((DOCS / "how-to" / "flask.md").read_text())
