@@ -93,7 +93,7 @@ def action(
         params=read_config(options.pop("params"), assignments, "--params", "--param"),
         person=person,
         source=StoredSource(
-            data_dir=options.pop("data_dir"), name=options.pop("source_name"), gives_settings=True
+            data_dir=options.pop("data_dir"), name=options.pop("source_name"), must_exist=True
         ),
         source_type=options.pop("source_type"),
     )

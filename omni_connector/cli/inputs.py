@@ -3,10 +3,11 @@
 import codecs
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from datetime import date, datetime, time
 from typing import Any, Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.places import place, secret_text
@@ -30,11 +31,15 @@ class SourceInputs:
         config: its configuration, ``--set`` included.
         assignments: ``--set``.
         credentials: its secrets, or None where none were given.
+        replaces_config: ``--config`` was given: nothing of a stored configuration is kept.
+        replaces_credentials: ``--credentials`` was given: likewise.
     """
 
     config: dict[str, JsonValue]
     assignments: list[tuple[str, str]]
     credentials: dict[str, JsonValue] | None
+    replaces_config: bool = False
+    replaces_credentials: bool = False
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Self:
@@ -47,14 +52,32 @@ class SourceInputs:
         assignments: list[tuple[str, str]] = options.pop("assignments")
         secrets: list[tuple[str, str]] = options.pop("secrets")
         given: str | None = options.pop("credentials")
+        config: str | None = options.pop("config")
         credentials = {} if given is None else read_object(given, "--credentials")
         for key, text in secrets:
             put(credentials, key, secret_text(key, text), "--secret")
         return cls(
-            config=read_config(options.pop("config"), assignments),
+            config=read_config(config, assignments),
             assignments=assignments,
             credentials=None if given is None and not secrets else credentials,
+            replaces_config=config is not None,
+            replaces_credentials=given is not None,
         )
+
+    def over(self, config: JsonValue, credentials: JsonValue) -> Self:
+        """Return these inputs for a source that has a configuration and credentials: what was typed goes on top.
+
+        Raises:
+            UnclearOptionError: ``--set`` names a key below a stored value that is no object.
+        """
+        merged, secrets = self.config, self.credentials
+        if not self.replaces_config and isinstance(config, dict):
+            merged = deepcopy(config)
+            for key, text in self.assignments:
+                put(merged, key, _value(text))
+        if not self.replaces_credentials and isinstance(credentials, dict):
+            secrets = credentials | (secrets or {})
+        return evolve(self, config=merged, credentials=secrets)
 
 
 def read_config(

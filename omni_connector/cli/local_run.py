@@ -13,7 +13,7 @@ from omni_connector.cli.logs import LastSourceWarning
 from omni_connector.cli.manager_calls import ManagerCalls
 from omni_connector.cli.progress import progress_view
 from omni_connector.cli.session import Session
-from omni_connector.cli.source import SourceOptions, put_source
+from omni_connector.cli.source import SourceOptions, put_source, replacement_note
 from omni_connector.cli.summary import RunSummary
 from omni_connector.cli.typed_inputs import missing_remedy
 from omni_connector.connector_base.source_types import note_on_source_types
@@ -56,6 +56,7 @@ class LocalRun:
     def __init__(self, session: Session, options: RunOptions) -> None:
         self._connector = session.connector
         self._options = options
+        self._replaces_config = session.inputs.replaces_config
         self._output = session.output
         self._signals = session.signals
 
@@ -115,10 +116,12 @@ class LocalRun:
             yield served
 
     def _source(self, manager: LocalManager, source_types: list[str]) -> SourceRow:
-        source, changes = put_source(manager, self._connector, source_types, self._options.source)
+        source, changes = put_source(manager, self._connector.name, source_types, self._options.source)
         note = note_on_source_types(source_types)
         if note is not None:
             self._output.say(f"Note: {note}", "yellow")
+        if changes and self._replaces_config:
+            self._output.say(replacement_note(source.name), "yellow")
         if changes and source.has_checkpoint:
             self._output.say(
                 f"Note: the configuration differs from the last run's ({', '.join(changes)}), whose checkpoint is "

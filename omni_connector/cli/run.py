@@ -71,8 +71,8 @@ def run(
 
     The connector is served on a free port and talks to the manager over HTTP, as it will in production. The documents
     that arrive are kept in the data directory, where "omni-connector search" finds them. A second run of the same
-    source continues from the checkpoint of the last one that completed, with the credentials of the last one unless
-    --credentials gives others.
+    source continues from the checkpoint of the last one that completed. A source that is there already keeps its
+    settings, credentials and schedule: --set and --secret change single values, --config and --credentials replace all.
 
     After a TARGET, --help also lists the settings that the connector declares.
 

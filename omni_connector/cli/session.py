@@ -11,7 +11,7 @@ from omni_connector.cli.logs import BriefLog
 from omni_connector.cli.output import Output
 from omni_connector.cli.signals import StopSignals
 from omni_connector.cli.source import StoredSource
-from omni_connector.cli.typed_inputs import secret_settings_placed, typed_inputs
+from omni_connector.cli.typed_inputs import typed_inputs
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.masking import SecretScope, protect_process, secrets_in, secrets_in_settings
 from omni_connector.target import FoundConnector, find_connector
@@ -71,14 +71,11 @@ def session(
         connector = found.make()
         if shown is not None:
             shown.show_more_of(type(connector).__module__)
-        config, given = secret_settings_placed(connector.declared_types, (inputs.config, inputs.credentials))
         known = None if stored is None else stored.find(connector)
-        if given is None and stored is not None and known is not None:
-            given = stored.credentials(known)
-            stack.enter_context(SecretScope(secrets_in(given)))
-        if known is not None and stored is not None and stored.gives_settings:
-            config = config or known.config
-        config, given = typed_inputs(connector, (config, given), inputs.assignments)
+        if stored is not None and known is not None:
+            inputs = inputs.over(known.config, stored.credentials(known))
+            stack.enter_context(SecretScope(secrets_in(inputs.credentials)))
+        config, given = typed_inputs(connector, (inputs.config, inputs.credentials), inputs.assignments)
         stack.enter_context(SecretScope(secrets_in_settings(config, connector.masked_settings)))
         for note in doubtful(inputs.assignments) if connector.declared_types.config is None else ():
             output.say(note, "yellow")

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.inputs import parse_argument, read_object
+from omni_connector.cli.output import one_line
 from omni_connector.cli.stored import chosen
 from omni_connector.connector_base import ConnectorBase
 from omni_connector.exceptions import ConfigurationError
@@ -43,9 +44,9 @@ class SourceOptions:
 
 
 def put_source(
-    manager: LocalManager, connector: ConnectorBase, source_types: list[str], options: SourceOptions
+    manager: LocalManager, connector_name: str, source_types: list[str], options: SourceOptions
 ) -> tuple[SourceRow, list[str]]:
-    """Add the source, or give the known one its configuration; its checkpoint stays.
+    """Add the source, or give the known one its configuration and credentials; all else of it stays.
 
     Returns:
         The source, and what is different in its configuration: see ``differences``.
@@ -53,32 +54,50 @@ def put_source(
     Raises:
         ConfigurationError: the connector does not read such a source.
     """
-    source_type = options.source_type or (source_types[0] if source_types else "")
+    name = options.name or connector_name
+    source_id = stable_source_id(connector_name, name)
+    former = next((each for each in manager.sources() if each.id == source_id), None)
+    usual = (
+        [former.source_type] if former is not None and former.source_type in source_types else source_types
+    )
+    source_type = options.source_type or (usual[0] if usual else "")
     if source_type not in source_types:
         offered = ", ".join(source_types) or "none; give it source_types"
         raise ConfigurationError(
-            f"--source-type {source_type}: {connector.name} does not read such a source. Its types: {offered}."
+            f"--source-type {source_type}: {connector_name} does not read such a source. Its types: {offered}."
         )
-    name = options.name or connector.name
-    source_id = stable_source_id(connector.name, name)
-    former = next((source for source in manager.sources() if source.id == source_id), None)
-    source = manager.add_source(
-        source_id=source_id,
-        source_type=source_type,
-        name=name,
-        config=options.config,
-        credentials=_credentials(manager, source_id, options),
-    )
+    if former is None or former.is_deleted:
+        source = manager.add_source(
+            source_id=source_id,
+            source_type=source_type,
+            name=name,
+            config=options.config,
+            credentials=options.credentials or {},  # Without a row of them no action is run.
+        )
+    else:
+        source = manager.set_source(source_id, config=options.config, source_type=source_type, is_active=True)
+        _store_credentials(manager, source, options.credentials)
     return source, [] if former is None else differences(former.config, source.config)
 
 
-def _credentials(
-    manager: LocalManager, source_id: str, options: SourceOptions
-) -> dict[str, JsonValue] | None:
-    """Return what was given; empty credentials where there are none yet: no manager runs an action without a row of them."""
-    if options.credentials is not None:
-        return options.credentials
-    return {} if open_store(manager.data_dir).credentials(source_id) is None else None
+def _store_credentials(
+    manager: LocalManager, source: SourceRow, secrets: dict[str, JsonValue] | None
+) -> None:
+    """Replace the secrets of a source's owner, where there are any to store; what else is stored beside them stays."""
+    former = manager.credential(source.id)
+    owner = source.created_by if source.scope == "user" else None
+    if former is None:
+        manager.add_credential(source.id, secrets or {}, user_id=owner)
+    elif secrets is not None and former.credentials != secrets:
+        manager.add_credential(
+            source.id,
+            secrets,
+            user_id=owner,
+            provider=former.provider,
+            auth_type=former.auth_type,
+            principal_email=former.principal_email,
+            config=former.config,
+        )
 
 
 @frozen(kw_only=True)
@@ -88,12 +107,12 @@ class StoredSource:
     Attributes:
         data_dir: the directory.
         name: of the source; the connector's own if None.
-        gives_settings: its settings are taken as well as its credentials; one that is named must be there.
+        must_exist: one that is named must be there.
     """
 
     data_dir: Path
     name: str | None = None
-    gives_settings: bool = False
+    must_exist: bool = False
 
     def find(self, connector: ConnectorBase) -> SourceRow | None:
         """Return the source, or None where there is none yet; nothing is written.
@@ -101,7 +120,7 @@ class StoredSource:
         Raises:
             CommandError: there is no source of this name, but there should be one.
         """
-        is_named = self.name is not None and self.gives_settings
+        is_named = self.name is not None and self.must_exist
         if not is_named and not (self.data_dir / DATABASE_NAME).is_file():
             return None
         sources = [each for each in open_store(self.data_dir).sources() if not each.is_deleted]
@@ -115,6 +134,11 @@ class StoredSource:
         """Return the credentials of a source, or None."""
         found = open_store(self.data_dir).credentials(source.id)
         return found if isinstance(found, dict) else None
+
+
+def replacement_note(name: str) -> str:
+    """Return what is said when ``--config`` has replaced what was stored."""
+    return f"Note: --config replaces the stored settings of the source {one_line(name)}."
 
 
 def differences(before: Any, after: Any) -> list[str]:

@@ -182,3 +182,49 @@ def test_the_console_is_not_opened_unless_that_is_wanted(project, tmp_path):
     project.popen.send_signal(signal.SIGINT)
     project.until("Stopped.")
     assert not opened.exists()
+
+
+TYPED = """
+from dataclasses import dataclass
+
+from omni_connector import Connector
+
+
+@dataclass
+class Settings:
+    prefix: str
+    count: int = 1
+
+
+@dataclass
+class Secrets:
+    token: str
+
+
+class Typed(Connector[Settings, Secrets]):
+    name, version, source_types = "notes", "1", ["local_files"]
+
+    def sync(self, config, credentials, state, ctx):
+        ctx.complete()
+"""
+
+
+def test_what_is_stored_is_kept_and_counts_as_given(project, tmp_path):
+    """A typed value goes on top; one that the connector refuses changes nothing."""
+    (tmp_path / "notes.py").write_text(TYPED)
+    (tmp_path / "token").write_text("t")
+
+    def dev(*options, expected="Sync it at"):
+        project.start(*options)
+        project.until(expected)
+        project.until("notes is running.")
+        (source,) = project.get("/local/sources")
+        project.popen.send_signal(signal.SIGINT)
+        project.popen.wait(30)
+        return source["config"]
+
+    assert dev("--set", "count=7", expected="The source needs settings") == {"count": 7}
+    assert dev("--set", "prefix=A", "--secret", "token=@token") == {"count": 7, "prefix": "A"}
+    assert dev("--set", "count=3") == {"count": 3, "prefix": "A"}
+    assert dev("--set", "cuont=4", expected="nothing of it is stored") == {"count": 3, "prefix": "A"}
+    assert dev() == {"count": 3, "prefix": "A"}

@@ -1,21 +1,50 @@
 import codecs
 import errno
 import json
+import os
 import re
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 from cli_cases import CONNECTORS, NOTES, connector, wait_for_line
 
 from omni_connector.cli.source import stable_source_id
 from omni_connector.local import LocalManager, open_store
+from omni_connector.local.store import running_manager
 
 SOURCE_ID = stable_source_id("notes", "notes")
 
 
 def documents():
     return {document.external_id: document for document in open_store(".omni").documents()}
+
+
+TYPED_NOTES = """
+from dataclasses import dataclass
+
+from omni_connector import Connector
+
+
+@dataclass
+class Settings:
+    prefix: str
+    count: int = 1
+
+
+@dataclass
+class Secrets:
+    token: str
+    user: str
+
+
+class Typed(Connector[Settings, Secrets]):
+    name, version, source_types = "typed", "1", ["web"]
+
+    def sync(self, config, credentials, state, ctx):
+        ctx.complete()
+"""
 
 
 def test_a_run_brings_the_documents_and_says_how_to_find_them(omni):
@@ -318,7 +347,7 @@ class Listed(Connector):
     assert result.exit_code == 0
     for text in (result.stdout, omni("state").stdout):
         assert "what was sent before is known to the connector's inventory, .omni/inventory.sqlite3" in text
-    result = omni("run", "listed.py")
+    result = omni("run", "listed.py", "--set", "number=0")
     shown = " ".join(result.stdout.split())
     assert result.exit_code == 4
     assert "Result completed, but deletions await approval, after" in shown
@@ -363,10 +392,41 @@ def test_another_configuration_for_the_same_source_is_mentioned(omni, run_notes)
     result = omni("run", NOTES, "--set", "notes=2")
     assert "Note: the configuration differs from the last run's (changed notes), whose" in result.stderr
     result = omni("run", NOTES, "--set", "note=secret", "--set", "a.b=1")
-    assert "(added a.b, added note, removed notes)" in result.stderr
+    assert "(added a.b, added note)" in result.stderr
     assert "secret" not in result.stderr
-    result = omni("run", NOTES, "--set", "notes=2")
     assert "Note:" not in omni("run", NOTES, "--set", "notes=2").stderr
+    result = omni("run", NOTES, "--config", '{"notes": 1}')
+    assert "Note: --config replaces the stored settings of the source notes." in result.stderr
+    assert "(removed a.b, removed note, changed notes)" in result.stderr
+
+
+def test_a_run_keeps_what_is_stored_and_changes_what_is_typed(omni, tmp_path):
+    """Settings count as given when they are stored; what the connector refuses changes nothing."""
+    (tmp_path / "typed.py").write_text(TYPED_NOTES)
+    assert omni("run", "typed.py", "--set", "count=9").exit_code == 3, "the prefix is missing"
+    (tmp_path / "token").write_text("t0")
+    (tmp_path / "user").write_text("u0")
+    first = ("--set", "count=7", "--set", "prefix=A", "--secret", "token=@token", "--secret", "user=@user")
+    assert omni("run", "typed.py", *first).exit_code == 0
+    with LocalManager(".omni", schedule=False) as manager:
+        manager.set_source(manager.sources()[0].id, sync_interval_seconds=600)
+
+    def stored():
+        with LocalManager(".omni", schedule=False) as manager:
+            (source,) = manager.sources()
+            secrets = manager.credential(source.id).credentials
+            return source.config, secrets, source.sync_interval_seconds
+
+    secrets = {"token": "t0", "user": "u0"}
+    assert omni("run", "typed.py").exit_code == 0
+    assert stored() == ({"count": 7, "prefix": "A"}, secrets, 600)
+    assert omni("run", "typed.py", "--set", "cuont=3").exit_code == 3
+    assert stored() == ({"count": 7, "prefix": "A"}, secrets, 600)
+    (tmp_path / "token").write_text("t1")
+    assert omni("run", "typed.py", "--set", "count=3", "--secret", "token=@token").exit_code == 0
+    assert stored() == ({"count": 3, "prefix": "A"}, {"token": "t1", "user": "u0"}, 600)
+    assert omni("run", "typed.py", "--config", '{"prefix": "B"}').exit_code == 0
+    assert stored() == ({"prefix": "B"}, {"token": "t1", "user": "u0"}, 600)
 
 
 def leave_behind(sync_type, checkpoint=None, *, completed_before=False):
@@ -430,6 +490,10 @@ def test_a_data_directory_in_use_is_refused(omni):
         result = omni("run", NOTES)
     assert result.exit_code == 3
     assert ".omni is in use by another manager" in result.stderr
+    with LocalManager(".omni") as manager:
+        result = omni("run", NOTES)
+        assert f"another manager, at {manager.url}, process {os.getpid()}." in result.stderr
+        assert running_manager(Path(".omni")) == manager.url
 
 
 def test_a_data_directory_that_cannot_be_made_is_refused(omni, tmp_path):

@@ -176,11 +176,27 @@ def _options() -> RuntimeOptions:
 
 def described(connector: ConnectorBase, order: Order) -> Started:
     """Return what the command needs to know of a connector, the source's settings as it declares them included."""
-    from omni_connector.cli.inputs import doubtful  # noqa: PLC0415 - with a time of its own, and not for every start.
+    from omni_connector.cli.inputs import (  # noqa: PLC0415 - with a time of its own, and not for every start.
+        SourceInputs,
+        doubtful,
+    )
+    from omni_connector.cli.source import StoredSource  # noqa: PLC0415
     from omni_connector.cli.typed_inputs import secret_settings_placed, typed_inputs  # noqa: PLC0415
 
     assignments = [(key, text) for key, text in order.assignments]
-    inputs, problems = secret_settings_placed(connector.declared_types, (order.config, order.credentials)), []
+    typed = SourceInputs(
+        config=order.config,
+        assignments=assignments,
+        credentials=order.credentials,
+        replaces_config=order.replaces_config,
+        replaces_credentials=order.replaces_credentials,
+    )
+    stored = StoredSource(data_dir=Path(order.data_dir), name=order.source_name)
+    known = stored.find(connector)
+    if known is not None:
+        typed = typed.over(known.config, stored.credentials(known))
+    inputs = secret_settings_placed(connector.declared_types, (typed.config, typed.credentials))
+    problems: list[str] = []
     try:
         inputs = typed_inputs(connector, inputs, assignments)
     except ConfigurationError as error:
@@ -194,6 +210,7 @@ def described(connector: ConnectorBase, order: Order) -> Started:
         source_types=source_types,
         config=inputs[0],
         credentials=inputs[1],
+        is_known=known is not None,
         problems=problems,
         notes=[note for note in notes if note],
         schemas={name: dict(schema) for name, schema in connector.declared_types.schemas.items()},

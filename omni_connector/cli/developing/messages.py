@@ -28,6 +28,9 @@ class Order:
         config: of the source, as it was typed.
         assignments: ``--set``, as it was typed.
         credentials: of the source, or None.
+        source_name: the connector's name if None.
+        replaces_config: see ``SourceInputs``.
+        replaces_credentials: see ``SourceInputs``.
     """
 
     target: str
@@ -36,6 +39,9 @@ class Order:
     config: dict[str, Any] = field(factory=dict)
     assignments: list[list[str]] = field(factory=list)
     credentials: dict[str, Any] | None = None
+    source_name: str | None = None
+    replaces_config: bool = False
+    replaces_credentials: bool = False
 
 
 @frozen(kw_only=True)
@@ -45,8 +51,9 @@ class Started:
     Attributes:
         name: of the connector.
         source_types: what it reads.
-        config: of the source, texts converted to what the connector declares.
+        config: of the source, what was typed on top of what is stored; texts converted to what the connector declares.
         credentials: likewise.
+        is_known: the source is stored already.
         problems: of these two, one sentence each.
         notes: what its author may want to know.
         schemas: of the settings and credentials that it declares, by ``config`` and ``credentials``.
@@ -56,6 +63,7 @@ class Started:
     source_types: list[str]
     config: dict[str, Any]
     credentials: dict[str, Any] | None = None
+    is_known: bool = False
     problems: list[str] = field(factory=list)
     notes: list[str] = field(factory=list)
     schemas: dict[str, dict[str, Any]] = field(factory=dict)

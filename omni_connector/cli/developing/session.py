@@ -14,13 +14,14 @@ from omni_connector.cli.inputs import SourceInputs
 from omni_connector.cli.local_manager import checked_host, start_manager
 from omni_connector.cli.output import Output
 from omni_connector.cli.signals import StopSignals
-from omni_connector.cli.source import StoredSource, stable_source_id
+from omni_connector.cli.source import SourceOptions, put_source, replacement_note, stable_source_id
 from omni_connector.console import Console, install
 from omni_connector.console.connector_process import Failure
 from omni_connector.console.run_logs import RunLogs
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, LocalManagerError, LocalSettings, SourceRow
 from omni_connector.masking import SecretScope, secrets_in, secrets_in_settings
+from omni_connector.typed.values import MISSING
 
 LOOK_SECONDS = 0.2
 """Between two looks whether a file has changed."""
@@ -59,7 +60,7 @@ class DevOptions:
     @property
     def describes_source(self) -> bool:
         """Whether the command line says anything about the source's settings."""
-        return bool(self.inputs.config or self.inputs.credentials)
+        return bool(self.inputs.config or self.inputs.credentials or self.inputs.replaces_config)
 
 
 class DevSession:
@@ -133,6 +134,9 @@ class DevSession:
             config=options.inputs.config,
             assignments=[[key, text] for key, text in options.inputs.assignments],
             credentials=options.inputs.credentials,
+            source_name=options.source_name,
+            replaces_config=options.inputs.replaces_config,
+            replaces_credentials=options.inputs.replaces_credentials,
         )
 
     def _act_on(self, event: Started | Failure | Ended | Changed | None) -> None:
@@ -169,7 +173,14 @@ class DevSession:
         if source is None:
             return
         where = f"{self._manager.url}/console/sources/{source.id}"
-        if started.problems:
+        if self._is_refused(started):
+            said = "\n".join(f"  - {each}" for each in started.problems)
+            self._output.say(
+                f"What was typed for the source is refused, and nothing of it is stored:\n{said}\n"
+                f"Start again with other options, or change the settings at {where}",
+                "red",
+            )
+        elif started.problems:
             problems = "\n".join(f"  - {each}" for each in started.problems)
             self._output.say(
                 f"The source needs settings:\n{problems}\nGive them here, or at {where}", "yellow"
@@ -184,32 +195,32 @@ class DevSession:
             raise ConfigurationError(
                 f"{started.name} has no source_types, so it has no source: give it some."
             )
-        source_type = options.source_type or started.source_types[0]
-        if source_type not in started.source_types:
-            raise ConfigurationError(
-                f"--source-type {source_type}: {started.name} does not read such a source. "
-                f"Its types: {', '.join(started.source_types)}."
-            )
         name = options.source_name or started.name
         source_id = stable_source_id(started.name, name)
         known = [each for each in self._manager.sources() if not each.is_deleted]
+        former = next((each for each in known if each.id == source_id), None)
+        if former is not None and (self._is_refused(started) or not options.describes_source):
+            return former
         is_wanted = options.describes_source or options.source_name is not None
         if not is_wanted and any(each.source_type in started.source_types for each in known):
-            return next((each for each in known if each.id == source_id), None)
-        if not options.describes_source and any(each.id == source_id for each in known):
-            return self._manager.source(source_id)
-        credentials, former = (
-            started.credentials,
-            next((each for each in known if each.id == source_id), None),
-        )
-        if credentials is None and former is not None:
-            credentials = StoredSource(data_dir=options.data_dir).credentials(former)
-        return self._manager.add_source(
-            source_id=source_id,
-            source_type=source_type,
+            return None
+        is_refused = self._is_refused(started)
+        wanted = SourceOptions(
             name=name,
-            config=started.config,
-            credentials={} if credentials is None else credentials,  # Without a row of them no action is run.
+            source_type=options.source_type,
+            config={} if is_refused else started.config,
+            credentials=None if is_refused else started.credentials,
+        )
+        source, changes = put_source(self._manager, started.name, started.source_types, wanted)
+        if former is not None and changes and options.inputs.replaces_config:
+            self._output.say(replacement_note(source.name), "yellow")
+        return source
+
+    def _is_refused(self, started: Started) -> bool:
+        """Say whether the connector's settings refuse what was typed; what is only missing can still be given."""
+        is_whole = started.is_known and self._options.inputs.replaces_config
+        return self._options.describes_source and any(
+            is_whole or MISSING not in each for each in started.problems
         )
 
     def _resume(self, source_types: Sequence[str]) -> None:
