@@ -85,7 +85,8 @@ def show_one(look: Looking, wanted: Wanted) -> None:
         _show(look, "source", source_record(source), _source_rows(source))
         return
     missed = find_errors(look, wanted.data_dir, source=None, run=None, limit=ERRORS_LOOKED_AT, after=None)
-    if wanted.id in {each.document_id for each in (*missed.reported, *missed.refused)}:
+    ids = {each.document_id for each in missed.reported} | {each.document_id for each in missed.refused}
+    if wanted.id in ids:
         raise CommandError(
             f"{one_line(wanted.id)}: this document never arrived. See why with {command_name()} errors."
         )
