@@ -20,7 +20,7 @@ from omni_connector.cli.records import (
     source_record,
     whole_document_record,
 )
-from omni_connector.cli.run_errors import find_errors
+from omni_connector.cli.run_errors import ErrorScope, find_errors
 from omni_connector.cli.stored import unknown
 from omni_connector.cli.tables import did, readers, status
 from omni_connector.local.browse import (
@@ -44,6 +44,7 @@ from omni_connector.local.browse import (
 TEXT_SHOWN = 2000
 HISTORY_SHOWN = 20
 ERRORS_LOOKED_AT = 1000
+EVERYTHING = ErrorScope(source=None, run=None, is_history=False)
 Rows = Iterator[tuple[str, Text]]
 
 
@@ -84,7 +85,7 @@ def show_one(look: Looking, wanted: Wanted) -> None:
         source = look.source(wanted.id)
         _show(look, "source", source_record(source), _source_rows(source))
         return
-    missed = find_errors(look, wanted.data_dir, source=None, run=None, limit=ERRORS_LOOKED_AT, after=None)
+    missed = find_errors(look, wanted.data_dir, EVERYTHING, limit=ERRORS_LOOKED_AT, after=None)
     ids = {each.document_id for each in missed.reported} | {each.document_id for each in missed.refused}
     if wanted.id in ids:
         raise CommandError(
