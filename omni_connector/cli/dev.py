@@ -55,7 +55,8 @@ def dev(
     on from its last checkpoint. An error that keeps it from starting is shown in the console, with the place in the code.
 
     A source is made when there is none: --config, --set and --credentials describe it. Without them, fill in the form in the
-    console. Data, and the source, are those of "omni-connector run".
+    console. One that is there keeps its settings: --set and --secret change single values, --config and --credentials
+    replace all. Data, and the source, are those of "omni-connector run".
 
     Stop with Ctrl-C.
     """

@@ -7,14 +7,17 @@ import json
 import socket
 
 import pytest
+from cli_cases import NOTES
 
-from omni_connector.cli.developing.child import MaskedOutput, failure
+from omni_connector.cli.developing.child import MaskedOutput, described, failure
 from omni_connector.cli.developing.files import WatchedFiles
 from omni_connector.cli.developing.lines import PROGRESS_SECONDS, SHOWN_DOCUMENTS, ConnectorLines
 from omni_connector.cli.developing.messages import Files, Order, Started, received, send
 from omni_connector.cli.output import Output
+from omni_connector.cli.source import stable_source_id
 from omni_connector.console.connector_process import Failure
 from omni_connector.console.run_logs import OUTPUT, RunLogs
+from omni_connector.local import LocalManager
 from omni_connector.masking import SecretScope
 from omni_connector.run_reports import read_report
 from omni_connector.target import load_connector
@@ -180,3 +183,20 @@ def test_what_is_printed_is_masked_a_whole_line_at_a_time():
     assert first.startswith("token ")
     assert "hunter2" not in first
     assert second == "begun"
+
+
+def test_a_value_below_a_stored_one_that_is_no_object_is_a_problem_and_no_failure(tmp_path):
+    """The connector starts all the same, so that the settings can be changed in the console."""
+    with LocalManager(tmp_path, schedule=False) as manager:
+        source_id = stable_source_id("notes", "notes")
+        manager.add_source(source_id=source_id, source_type="local_files", name="notes", config={"a": 1})
+        order = Order(
+            target=str(NOTES),
+            manager_url=manager.url,
+            data_dir=str(tmp_path),
+            config={"a": {"b": 2}},
+            assignments=[["a.b", "2"]],
+        )
+        started = described(load_connector(str(NOTES)), order)
+    assert (started.is_known, len(started.problems)) == (True, 1)
+    assert started.problems[0].startswith("--set a.b: a has a value already")

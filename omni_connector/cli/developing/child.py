@@ -176,6 +176,7 @@ def _options() -> RuntimeOptions:
 
 def described(connector: ConnectorBase, order: Order) -> Started:
     """Return what the command needs to know of a connector, the source's settings as it declares them included."""
+    from omni_connector.cli.errors import UnclearOptionError  # noqa: PLC0415
     from omni_connector.cli.inputs import (  # noqa: PLC0415 - with a time of its own, and not for every start.
         SourceInputs,
         doubtful,
@@ -193,14 +194,17 @@ def described(connector: ConnectorBase, order: Order) -> Started:
     )
     stored = StoredSource(data_dir=Path(order.data_dir), name=order.source_name)
     known = stored.find(connector)
-    if known is not None:
-        typed = typed.over(known.config, stored.credentials(known))
-    inputs = secret_settings_placed(connector.declared_types, (typed.config, typed.credentials))
     problems: list[str] = []
+    if known is not None:
+        try:
+            typed = typed.over(known.config, stored.credentials(known))
+        except UnclearOptionError as error:
+            problems = [error.format_message()]
+    inputs = secret_settings_placed(connector.declared_types, (typed.config, typed.credentials))
     try:
         inputs = typed_inputs(connector, inputs, assignments)
     except ConfigurationError as error:
-        problems = list(error.problems)
+        problems += error.problems
     source_types = list(connector.source_types)
     notes = [note_on_source_types(source_types) or ""]
     if connector.declared_types.config is None:
