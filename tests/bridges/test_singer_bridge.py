@@ -211,7 +211,8 @@ def test_a_cancellation_ends_the_whole_group_within_two_seconds(omni_manager, tm
         if thread is not None:
             thread.join(5)
         assert time.monotonic() - began < 2
-    assert is_gone(int(child.read_text()))
+    # The kernel ends a group that was killed in its own time.
+    eventually(lambda: is_gone(int(child.read_text())))
 
 
 def is_gone(pid):
