@@ -150,7 +150,9 @@ def _is_selected(entry: Mapping[str, Any], field: str, patterns: Sequence[_Patte
 
 def _select_fields(entry: dict[str, Any], fields: set[str]) -> None:
     metadata: list[dict[str, Any]] = entry["metadata"]
-    known = {tuple(item.get("breadcrumb") or ()): item.setdefault("metadata", {}) for item in metadata}
+    known: dict[tuple[str, ...], dict[str, Any]] = {
+        tuple(item.get("breadcrumb") or ()): item.setdefault("metadata", {}) for item in metadata
+    }
     for name in _fields(entry):
         facts = known.get(("properties", name))
         if facts is None:

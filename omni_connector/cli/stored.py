@@ -16,10 +16,12 @@ class Named(Protocol):
     @property
     def id(self) -> str:
         """Its id."""
+        ...
 
     @property
     def name(self) -> str:
         """Its name."""
+        ...
 
 
 _Named = TypeVar("_Named", bound=Named)

@@ -74,3 +74,4 @@ class ConnectorProcess(Protocol):
     @property
     def restart(self) -> Callable[[], None]:
         """Start the process again soon."""
+        ...

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
 
 from waitress.channel import HTTPChannel
@@ -33,13 +33,16 @@ class Together(Protocol):
             target: path and query, as sent.
             headers: by name in capitals, with underscores.
         """
+        ...
 
     def answer(self, bodies: list[bytes]) -> list[bytes | None]:
         """Return the body of each answer, or None for what the application is to answer."""
+        ...
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Headers of the answers, beside their length and date."""
+        ...
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types.
@@ -49,7 +52,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types.
     """The whole answer to the first of ``requests``."""
 
     @property
-    def task_class(self) -> type[Task]:
+    def task_class(self) -> type[Task]:  # pyright: ignore[reportIncompatibleVariableOverride]  # Waitress only reads it.
         """What ``service`` does: pass the answer on, or call the application."""
         return WSGITask if self.answer is None else _Answered
 
@@ -59,9 +62,10 @@ class _Answered(Task):  # type: ignore[misc]
 
     def service(self) -> None:
         """Send it."""
-        answer, self.channel.answer = self.channel.answer, None
+        channel: Any = self.channel
+        answer, channel.answer = channel.answer, None
         self.wrote_header = True
-        self.channel.write_soon(answer)
+        channel.write_soon(answer)
 
 
 class Grouping:
@@ -85,7 +89,7 @@ class Grouping:
 
     def takes(self, channel: Channel) -> bool:
         """Take the next request of a connection, if it is of the kind."""
-        request = channel.requests[0]
+        request: Any = channel.requests[0]  # The stubs know less of it than there is.
         wanted = (
             request.error is None
             and request.command == "POST"

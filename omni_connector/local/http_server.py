@@ -194,12 +194,12 @@ class _Workers(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no
         self._started: list[threading.Thread] = []
         self._grouping = None if together is None else Grouping(together, self.run, f"{name}-together")
 
-    def add_task(self, task: Channel) -> None:
+    def add_task(self, task: Any) -> None:
         """Have the next request of a connection answered."""
         if self._grouping is None or not self._grouping.takes(task):
             self.run(task)
 
-    def run(self, task: Channel) -> None:
+    def run(self, task: Any) -> None:
         """Have it answered by a thread of its own."""
         super().add_task(task)
 

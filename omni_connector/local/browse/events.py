@@ -76,8 +76,9 @@ class EventItem:
     @classmethod
     def read(cls, row: sqlite3.Row) -> EventItem:
         """Make it from a row."""
-        values = dict(row)
-        return cls(number=values.pop("seq"), **values | {"created_at": to_datetime(values["created_at"])})
+        values: dict[str, Any] = dict(row)
+        values["created_at"] = to_datetime(values["created_at"])
+        return cls(number=values.pop("seq"), **values)
 
 
 def list_history(
