@@ -111,7 +111,7 @@ class Hostility:
         return "\r\n".join(
             [
                 f"{method} {path} HTTP/1.1",
-                "Host: x",
+                "Host: localhost",
                 f"Content-Type: {kind}",
                 *self._headers(),
                 *lines,
@@ -255,7 +255,7 @@ def _wrong_length(h: Hostility) -> tuple[bytes, bool]:
         ]
     )
     return (
-        f"POST /sync HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{{}}abc".encode(
+        f"POST /sync HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{{}}abc".encode(
             "latin-1"
         ),
         False,
@@ -267,7 +267,7 @@ def _two_lengths(h: Hostility) -> tuple[bytes, bool]:
              "Transfer-Encoding: gzip", "Transfer-Encoding: xchunked", "Transfer-Encoding : chunked", "Transfer-Encoding: chunked\r\nTransfer-Encoding: x"]  # fmt: skip
     line = h.random.choice(lines)
     return (
-        f"POST /cancel HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{line}\r\n\r\n{{}}\r\n0\r\n\r\n".encode(),
+        f"POST /cancel HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{line}\r\n\r\n{{}}\r\n0\r\n\r\n".encode(),
         False,
     )
 
@@ -276,7 +276,7 @@ def _chunks(h: Hostility) -> tuple[bytes, bool]:
     body = h.random.choice([b"z\r\n{}\r\n0\r\n\r\n", b"-1\r\n", b"2\r\n{}0\r\n\r\n", b"ffffffffffffffffff\r\n{}", b"2;" + b"x" * 20_000 + b"\r\n{}\r\n0\r\n\r\n",
                             b"2\n{}\n0\n\n", b"0x2\r\n{}\r\n0\r\n\r\n", b"2\r\n{}\r\n", b"2\r\n{}\r\n0\r\nX: y\r\n", b"5\r\n{}\r\n0\r\n\r\n", b""])  # fmt: skip
     return (
-        b"POST /sync HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"POST /sync HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         + body,
         False,
     )
@@ -286,13 +286,13 @@ def _line(h: Hostility) -> tuple[bytes, bool]:
     line = h.random.choice([b"GET", b"GET /health", b"GET /health HTTP/9.9", b"GET  /health HTTP/1.1", b"\x00\x01\x02", b"get /health HTTP/1.1", b"G\xffT / HTTP/1.1",
                             b"GET /" + b"a" * 10_000 + b" HTTP/1.1", b"GET http://[::1/health HTTP/1.1", b"GET * HTTP/1.1", b"CONNECT x:1 HTTP/1.1", b"GET /he\x00lth HTTP/1.1",
                             b"PRI * HTTP/2.0", b"GET /health HTTP/1.1 x", b" GET / HTTP/1.1", b"GET\t/health\tHTTP/1.1", b"GET //[ HTTP/1.1", b"OPTIONS * HTTP/1.1"])  # fmt: skip
-    return line + b"\r\nHost: x\r\n\r\n", False
+    return line + b"\r\nHost: localhost\r\n\r\n", False
 
 
 def _header(h: Hostility) -> tuple[bytes, bool]:
     header = h.random.choice([b"X: " + b"y" * 300_000, b"X:y\r\n" * 200, b"no colon", b": x", b"X : y", b"X: a\r\n b", b"X\x00: y", b"X: \x00", b"X: a\nY: b", b"\xff: y", b"Host: a\r\nHost: b",
                               b"Content_Length: 5", b"X-\xe2\x98\x83: y", b"Connection: keep-alive, close, upgrade", b"Expect: 100-continue\r\nContent-Length: 5"])  # fmt: skip
-    return b"GET /health HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n\r\n", False
+    return b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + header + b"\r\n\r\n", False
 
 
 def _noise(h: Hostility) -> tuple[bytes, bool]:
@@ -400,7 +400,12 @@ def hostile(side: str, count: int, seed: int, threads: int = THREADS) -> Report:
             if done >= steps * count // 20:
                 report.sizes.append(size_of(process.popen.pid))
                 steps += 1
-        one(report, port, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", is_complete=True)
+        one(
+            report,
+            port,
+            b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            is_complete=True,
+        )
         report.sizes.append(size_of(process.popen.pid))
         tracebacks = [line for line in process.lines if line.startswith("Traceback")]
         died = [line for line in process.lines if re.search(r"WORKER TIMEOUT|Worker .* was sent", line)]
