@@ -193,6 +193,7 @@ class Metrics:
 
     def run_ended(self, run: RunIdentity, figures: RunFigures, end: RunEnd) -> None:
         """See ``RunObserver``."""
+        self._count_attempts()  # So that nothing is kept between runs.
         with self._lock:
             known = self._runs.pop(run.sync_run_id, None)
             self._count(RunFigures() if known is None else known.seen, figures)
