@@ -43,7 +43,7 @@ class Progress:
         return cls(checkpoint["revision"], set(checkpoint["refused"])) if checkpoint else cls()
 
     def after_flush(self, ctx: SyncContext) -> Checkpoint:
-        """Return the checkpoint to save. People and the overview are not in it: every run emits them."""
+        """Return the checkpoint to save. People are not in it: every run emits them; the overview is in an inventory."""
         refused = {each.document_id.partition("/")[0] for each in ctx.flush() if each.kind == "document"}
         self.refused |= refused - {OVERVIEW}
         return {"revision": self.revision, "refused": sorted(self.refused)}
@@ -111,13 +111,16 @@ def record_of(person: Person) -> PersonRecord:
 
 
 def emit_overview(project: Project, ctx: SyncContext) -> None:
-    """Emit a document that is put together here, partly from a file whose text the manager extracts."""
+    """Emit a document that is put together here, partly from a file whose text the manager extracts, if it has changed."""
+    names = [person.name for person in project.people if not person.has_left]
     try:
+        version = [project.title, project.group, names, project.about.read_text()]
+        if not ctx.inventory(OVERVIEW).changed(OVERVIEW, version):
+            return
         about = ctx.content_storage.extract_text(project.about, "text/html")
     except (OSError, ExtractionError) as error:
         ctx.emit_error(OVERVIEW, error)
         return
-    names = [person.name for person in project.people if not person.has_left]
     content_id = ctx.content_storage.save(f"{about}\n\nWho works on it: {', '.join(names)}")
     ctx.emit(
         Document(

@@ -217,14 +217,14 @@ def posts(server, shared_folder, monkeypatch):
 
 @pytest.fixture
 def tracker(folder):
-    """Each run starts an MCP server, which takes a second or two."""
+    """Each run starts an MCP server, which takes a second or two. The issue that is removed has no files."""
     shutil.copytree(SAMPLE, folder / "apollo")
     (folder / "apollo" / "files" / "AP-1" / "lost.html").write_text("It is missing in the sample on purpose.")
     token = "apollo-token"
 
     def remove():
-        Project(folder, "apollo", token).save("AP-1", is_deleted=True)
-        return "AP-1"
+        Project(folder, "apollo", token).save("AP-2", is_deleted=True)
+        return "AP-2"
 
     return Subject(
         make=lambda: TrackerConnector(folder),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextlib import closing
+from urllib.parse import unquote
 
 import boto3
 import pytest
@@ -100,8 +102,12 @@ class TestS3(RealSystemTests):
 
     def test_an_interrupted_run_resumes(self, omni_manager, system, monkeypatch):
         """The listing goes on behind the page that was read."""
+        earlier = len(system.lines)
         super().test_an_interrupted_run_resumes(omni_manager, system, monkeypatch)
-        assert any("start-after=board%2Fd.txt" in line for line in system.lines)
+        # The server's log has keys decoded or as they were sent, depending on the version of Werkzeug.
+        lines = unquote("\n".join(system.lines[earlier:]))
+        starts = re.findall(r"GET /handbook\?list-type=2\S*&start-after=([^& ]*)", lines)
+        assert starts == ["", "", "board/d.txt"], "two pages, and from there on in the other process"
 
 
 def test_an_object_that_cannot_be_a_document_is_reported_and_the_others_arrive(run_sync, system):
