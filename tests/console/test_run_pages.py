@@ -26,7 +26,7 @@ from omni_connector.run_reports import write_report
 
 TRACEBACK = """RuntimeError: page 200 (caused by KeyError: 'token')
 Traceback (most recent call last):
-  File "/work/notes.py", line 34, in sync
+  File "/srv/notes.py", line 34, in sync
     token = credentials["token"]
             ~~~~~~~~~~~^^^^^^^^^
 KeyError: 'token'
@@ -36,7 +36,7 @@ The above exception was the direct cause of the following exception:
 Traceback (most recent call last):
   File "/x/site-packages/omni_connector/runtime/worker.py", line 158, in _do
     self._call()
-  File "/work/notes.py", line 36, in sync
+  File "/srv/notes.py", line 36, in sync
     raise RuntimeError("page 200") from error
 RuntimeError: page 200
 of the wiki"""
@@ -57,11 +57,11 @@ def test_the_errors_of_a_traceback_are_told_apart_with_their_places():
     assert [(each.error, each.file, each.line, each.code) for each in found] == [
         (
             "RuntimeError: page 200\nof the wiki",
-            "/work/notes.py",
+            "/srv/notes.py",
             36,
             'raise RuntimeError("page 200") from error',
         ),
-        ("KeyError: 'token'", "/work/notes.py", 34, 'token = credentials["token"]'),
+        ("KeyError: 'token'", "/srv/notes.py", 34, 'token = credentials["token"]'),
     ]
     assert causes("no traceback here") == []
 
@@ -172,7 +172,7 @@ def test_a_failed_run_shows_each_cause_with_its_place(site):
         < text.index("caused by")
         < text.index("KeyError: &#39;token&#39;")
     )
-    assert "/work/notes.py, line 34, in sync" in text
+    assert "/srv/notes.py, line 34, in sync" in text
     assert "page-8" in text
 
 
@@ -257,7 +257,7 @@ BROKEN = ConnectorState(
     starts=2,
     failure=Failure(
         problems=["SyntaxError: invalid syntax"],
-        file="/work/words.py",
+        file="/srv/words.py",
         line=3,
         code="TITLE = <b>",
         traceback="Traceback (most recent call last):",
@@ -289,7 +289,7 @@ def test_what_keeps_a_connector_from_starting_is_on_top_of_each_page_until_it_st
     site.console.connector = process = KnownProcess(BROKEN)
     page.goto("/console/documents")
     banner = page.get_by_role("region", name="The connector cannot be started")
-    expect(banner).to_contain_text("/work/words.py, line 3")
+    expect(banner).to_contain_text("/srv/words.py, line 3")
     expect(banner).to_contain_text("TITLE = <b>")
     expect(banner).to_contain_text("SyntaxError: invalid syntax")
     assert_accessible(page)

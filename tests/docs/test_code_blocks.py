@@ -95,12 +95,16 @@ READERS = {
 
 
 def test_data_can_be_read():
+    problems, count = [], 0
     for kind, read in READERS.items():
         for page, text in of_kind(kind):
+            count += 1
             try:
                 read(text)
-            except ValueError as error:
-                pytest.fail(f"{page}: {error}")
+            except (ValueError, yaml.YAMLError, configparser.Error) as error:
+                problems.append(f"{page}: {error}")
+    assert problems == []
+    assert count > 0
 
 
 def commands():
