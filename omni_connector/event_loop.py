@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, Generic, TypeVar
 
 from omni_connector.forking import begins_anew
@@ -27,6 +27,9 @@ OFF_LOOP_THREADS = 32
 
 CLOSE_SECONDS = 5.0
 """How long ``close`` waits for tasks that do not end when they are cancelled; their thread is a daemon."""
+
+ENDING_SECONDS = 2.0
+"""How long ``close`` waits for what is about to end by itself before it cancels all that runs."""
 
 OnStop = Callable[[Callable[[], object]], Callable[[], None]]
 """Registers a callback for the moment at which a run is stopped; returns how to forget it."""
@@ -43,6 +46,7 @@ class EventLoop:
         self._closed = False
         self._closing = threading.Event()
         self._pool = WorkerPool(f"{name}-call", OFF_LOOP_THREADS)
+        self._ending: set[Future[None]] = set()
         self._kept: deque[Callable[[], None]] = deque()  # Appending and popping are atomic.
         self._woken = False
         begins_anew(self)
@@ -55,6 +59,7 @@ class EventLoop:
         self._lock = threading.Lock()
         self._loop = self._thread = None
         self._closing = threading.Event()
+        self._ending = set()
         self._kept.clear()
         self._woken = False
 
@@ -89,6 +94,11 @@ class EventLoop:
             RuntimeError: the loop is closed.
         """
         return asyncio.run_coroutine_threadsafe(_as_coroutine(awaitable), self._started())
+
+    def let_end(self, future: Future[None]) -> None:
+        """Let ``close`` wait for ``future``, whose task only cleans up: one cancelled at that may not close its files."""
+        self._ending.add(future)
+        future.add_done_callback(self._ending.discard)
 
     async def until(self, future: Future[T]) -> T:
         """Wait on the loop, without holding a thread, for what another thread sets; cancelling leaves it alone."""
@@ -136,6 +146,7 @@ class EventLoop:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is not None and thread is not None:
+            wait(tuple(self._ending), ENDING_SECONDS)
             self._closing.set()
             with contextlib.suppress(RuntimeError):  # It has just ended by itself.
                 loop.call_soon_threadsafe(loop.stop)

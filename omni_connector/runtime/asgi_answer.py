@@ -93,6 +93,7 @@ class Chunks:
         self._messages: deque[Mapping[str, Any]] = deque()
         self._room: Future[None] | None = None  # What the response waits for while there is none.
         self._left: Future[None] = Future()  # Set when no more is taken.
+        self._over: Future[None] = Future()  # Set when the response has returned or raised.
         self._complete = False
         self._error: BaseException | None = None
         self._asked = False
@@ -142,6 +143,7 @@ class Chunks:
             self._left.set_result(None)
             self._messages.clear()
             room, self._room = self._room, None
+        self._loop.let_end(self._over)
         if room is not None:
             room.set_result(None)
 
@@ -164,12 +166,15 @@ class Chunks:
             room = None
             if len(self._messages) >= ROOM and not self._complete:
                 room = self._room = Future()
+            if self._complete:
+                self._loop.let_end(self._over)  # Before the caller sees the end, and may close the loop.
             self._changed.notify_all()
         if room is not None:
             await self._loop.until(room)
 
     def _ended(self, call: "Future[None]") -> None:
         """The response has returned or raised; its background tasks are done."""
+        self._over.set_result(None)
         error: BaseException | None = (
             RuntimeError("the action was stopped") if call.cancelled() else call.exception()
         )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 
+import anyio
 import fastapi.responses
 import pytest
 import requests
@@ -13,9 +14,10 @@ import starlette.background
 import starlette.responses
 from support.scripted import Scripted
 
+from omni_connector.event_loop import EventLoop
 from omni_connector.local import HttpServer
 from omni_connector.runtime import asgi_answer as room
-from omni_connector.runtime.asgi_answer import Chunks
+from omni_connector.runtime.asgi_answer import Chunks, asgi_answer
 from omni_connector.server import services
 
 ACTION = {"action": "fetch", "params": {"id": 1}, "credentials": {"token": "t0p-secret"}}
@@ -163,6 +165,32 @@ def test_a_file(act, library, tmp_path, colour):
     assert answer.headers["Content-Length"] == str(len(BYTES) * 5)
     assert "filename*=utf-8''B%C3%BCr%C3%B6.bin" in answer.headers["Content-Disposition"]
     assert answer.headers["ETag"]
+
+
+@pytest.mark.parametrize("taken", ["whole", "in part"])
+def test_closing_the_loop_waits_until_a_response_has_closed_its_file(tmp_path, monkeypatch, taken):
+    path = tmp_path / "b.bin"
+    path.write_bytes(BYTES * (1 if taken == "whole" else 20))
+    closing, closed, close = threading.Event(), [], anyio.AsyncFile.aclose
+
+    async def slow_close(file):
+        closing.set()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        await close(file)
+        closed.append(file)
+
+    monkeypatch.setattr(anyio.AsyncFile, "aclose", slow_close)
+    loop = EventLoop()
+    answer = asgi_answer(starlette.responses.FileResponse(path), loop)
+    if taken == "in part":
+        next(answer.body)
+        answer.body.close()
+    else:
+        assert b"".join(answer.body) == BYTES
+    assert closing.wait(WAIT)
+    loop.close()
+    assert closed
 
 
 def test_a_file_that_is_missing_is_told(act, tmp_path):
@@ -362,7 +390,7 @@ def test_closing_the_service_frees_whoever_waits_for_a_response(make_app):
 
 
 def test_taking_after_closing_is_harmless():
-    chunks = Chunks(None)
+    chunks = Chunks(EventLoop())
     chunks.close()
     chunks.close()
     assert list(chunks) == []
