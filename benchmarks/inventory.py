@@ -22,8 +22,8 @@ from typing import Any
 from omni_connector import Document, DocumentPermissions
 from omni_connector.inventory.limits import DeletionLimits
 from omni_connector.inventory.memory import MemoryInventories
-from omni_connector.inventory.of_run import InventoryTerms
 from omni_connector.inventory.storage import InventoryStorage, Shelf
+from omni_connector.inventory.terms import InventoryTerms
 from omni_connector.models import SyncMode
 from omni_connector.runstore.inventory_redis import RedisInventories
 from omni_connector.runstore.inventory_sqlite import SqliteInventories

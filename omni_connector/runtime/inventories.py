@@ -8,8 +8,8 @@ from omni_connector.exceptions import ConnectorError
 from omni_connector.inventory.approvals import APPROVE_DELETIONS, approve
 from omni_connector.inventory.limits import DeletionLimits
 from omni_connector.inventory.memory import MemoryInventories
-from omni_connector.inventory.of_run import InventoryTerms
 from omni_connector.inventory.storage import InventoryStorage
+from omni_connector.inventory.terms import InventoryTerms
 from omni_connector.models import ActionResponse
 from omni_connector.runtime.options import RuntimeOptions
 

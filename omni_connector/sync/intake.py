@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from omni_connector.exceptions import InvalidDocumentError, InvalidValueError
+from omni_connector.inventory.finishing import finish
 from omni_connector.inventory.listing import Listing
 from omni_connector.manager.pending import Pending
 from omni_connector.masking import error_text
@@ -116,7 +117,7 @@ class Intake:
         run = self._run
         run.require_open("inventory.finish")
         with run.waiting("inventory.finish"):
-            withheld = run.inventories.finish(listing, partial(self._delete_all, listing))
+            withheld = finish(run.inventories, listing, partial(self._delete_all, listing))
         if withheld:
             log.warning("%s", withheld, extra=run.log_extra)
             name = listing.scope or run.info.source_id

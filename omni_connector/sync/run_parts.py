@@ -1,6 +1,7 @@
 """What a run consists of, and how a call of the connector enters it."""
 
-from omni_connector.inventory.of_run import InventoryTerms, RunInventories
+from omni_connector.inventory.of_run import RunInventories
+from omni_connector.inventory.terms import InventoryTerms
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import SecretScope
 from omni_connector.sources.source_run import LocalSources, Sessions, SharedSources

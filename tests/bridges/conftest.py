@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from omni_connector.inventory import of_run
+from omni_connector.inventory import scopes
 
 
 @pytest.fixture
 def pass_a_day(monkeypatch):
     """Let the inventories think that it is tomorrow."""
-    return lambda: monkeypatch.setattr(of_run, "time", SimpleNamespace(time=lambda: time.time() + 86_401))
+    return lambda: monkeypatch.setattr(scopes, "time", SimpleNamespace(time=lambda: time.time() + 86_401))

@@ -9,7 +9,7 @@ import pytest
 from support.inventory_source import document, lister
 
 from omni_connector.exceptions import InvalidValueError, RunStoreError, SdkClientError
-from omni_connector.inventory.of_run import InventoryTerms
+from omni_connector.inventory.terms import InventoryTerms
 
 
 def many(count, version=1):
@@ -265,7 +265,7 @@ def loads(event):
 
 def test_a_source_that_is_asked_for_changes_only_is_listed_from_time_to_time(source, monkeypatch):
     now = [1_000_000.0]
-    monkeypatch.setattr("omni_connector.inventory.of_run.time.time", lambda: now[0])
+    monkeypatch.setattr("omni_connector.inventory.scopes.time.time", lambda: now[0])
     source.terms = InventoryTerms(storage=source.terms.storage, reconcile_seconds=3600)
     due = []
 

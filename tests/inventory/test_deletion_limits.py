@@ -10,7 +10,7 @@ from support.inventory_source import lister
 from omni_connector import Connector, DeletionLimits
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.inventory.approvals import APPROVE_DELETIONS, approve
-from omni_connector.inventory.of_run import InventoryTerms
+from omni_connector.inventory.terms import InventoryTerms
 from omni_connector.typed.declared_types import OF_THE_MANAGER
 
 CODE = re.compile(r"'(\d+-[0-9a-f]{6})'")

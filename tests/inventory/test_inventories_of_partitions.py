@@ -6,9 +6,10 @@ from support.inventory_source import document
 
 from omni_connector import Connector, ErrorLimits, Partition
 from omni_connector.inventory.memory import MemoryInventories
-from omni_connector.inventory.of_run import InventoryTerms, RunInventories
+from omni_connector.inventory.of_run import RunInventories
 from omni_connector.inventory.standing import PARTITION_RUNS, RunFacts
 from omni_connector.inventory.storage import Changes, Shelf
+from omni_connector.inventory.terms import InventoryTerms
 from omni_connector.models.events import encode_delete, encode_upsert
 
 

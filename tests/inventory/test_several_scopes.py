@@ -6,7 +6,7 @@ import pytest
 from support.inventory_source import document, lister
 
 from omni_connector.inventory.memory import MemoryInventories
-from omni_connector.inventory.of_run import InventoryTerms
+from omni_connector.inventory.terms import InventoryTerms
 
 
 def listing(**scopes):

@@ -9,7 +9,7 @@ import attrs
 
 from omni_connector import Document, DocumentPermissions
 from omni_connector.event_loop import EventLoop
-from omni_connector.inventory.of_run import InventoryTerms
+from omni_connector.inventory.terms import InventoryTerms
 from omni_connector.models import SyncMode
 from omni_connector.sync.colours import Blocking, OnLoop
 from omni_connector.sync.context import SyncContext
