@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from omni_connector.cli.main import COMMANDS, cli
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "how-to"
 CONNECTOR = """
 from flask import Response
 from omni_connector import Connector, Document, DocumentPermissions, action
@@ -87,24 +84,6 @@ def test_the_examples_of_the_help_work(command, place, monkeypatch):
             assert "No manager uses .omni" in result.stderr
         else:
             assert result.exit_code == 0, (line, result.output)
-
-
-@pytest.mark.parametrize("page", ["looking.md", "secrets.md"])
-def test_the_commands_of_the_guides_work(page, place, monkeypatch):
-    monkeypatch.chdir(place)
-    text = (DOCS / page).read_text()
-    lines = [
-        line
-        for block in re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-        for line in block.splitlines()
-    ]
-    environ = {"NOTES_CREDENTIALS": '{"password": "s3cret"}', "NOTES_PASSWORD": "s3cret"}
-    for line in lines:
-        arguments = shlex.split(line.partition(" < ")[0])[1:]
-        if line.startswith("omni-connector") and "--watch" not in arguments:
-            result = CliRunner(env=environ).invoke(cli, arguments, input="s3cret")
-            assert result.exit_code == 0, (line, result.output)
-    assert lines
 
 
 @pytest.mark.slow

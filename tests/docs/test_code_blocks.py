@@ -1,7 +1,7 @@
 """Every code block of every page is at least what its readers need: Python compiles, data parses, commands exist.
 
-Python is run as well: each page with Python is named by a test that does it. Of commands, those of the tutorial and of the README are run; of the
-others, each is read by the parser of its own program, because ``WHY_NOT_RUN``.
+Python is run as well: each page with Python is named by a test that does it. Commands are run by test_shell_blocks.py; those that it does
+not run are read here by the parser of their own program.
 """
 
 from __future__ import annotations
@@ -37,27 +37,6 @@ BLOCK = re.compile(r"^( *)```([^\n]*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 SHOWN = {"text", "mermaid", "nginx"}
 """Output, diagrams (drawn in test_built_pages.py), and what tests/process/test_closed.py gives to nginx."""
-
-WHY_NOT_RUN = {
-    "gunicorn": "serves until it is stopped; tests/process starts it",
-    "uvicorn": "the same",
-    "waitress-serve": "the same",
-    "celery": "the same",
-    "curl": "asks a server of the reader's",
-    "export": "for the commands after it",
-    "cd": "the same",
-    "make": "CI runs it",
-    "mkdir": "in the reader's folder",
-    "mypy": "CI runs it",
-    "echo": "writes a file of the reader's",
-    "omni-connector": "needs the reader's connector",
-    "pip": "installs from the network; .ci/try-wheel does",
-    "pytest": "would run itself",
-    "python": "takes minutes, or serves until it is stopped",
-    "python3": "makes an environment",
-    ".": "activates it",
-    "ruff": "CI runs it",
-}
 
 
 def blocks():
@@ -167,12 +146,10 @@ def check(words):  # noqa: C901 - a table of programs.
 
 
 def test_commands_can_be_typed():
-    wrong, programs = [], set()
+    wrong = []
     for page, words in commands():
-        programs.add(words[0])
         try:
             check(words)
         except (AssertionError, click.UsageError, SystemExit, ValueError) as error:
             wrong.append(f"{page}: {shlex.join(words)}: {error}")
     assert wrong == []
-    assert programs == set(WHY_NOT_RUN)
