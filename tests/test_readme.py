@@ -32,8 +32,8 @@ ITEMS, BLOCKING, ASYNC, TEST = blocks(README)
 ACTION, HANDMADE = blocks((DOCS / "how-to" / "actions.md").read_text())
 [SERVER] = blocks((DOCS / "how-to" / "mcp.md").read_text())
 [MOUNT] = blocks((DOCS / "how-to" / "flask.md").read_text())
-[NOTES] = blocks((DOCS / "how-to" / "deletions.md").read_text())
-[TICKETS] = blocks((DOCS / "how-to" / "incremental.md").read_text())
+NOTES, _ = blocks((DOCS / "how-to" / "deletions.md").read_text())
+TICKETS, _ = blocks((DOCS / "how-to" / "incremental.md").read_text())
 ASYNC_ITEMS = ITEMS.replace("Iterator", "AsyncIterator").replace("def fetch_items", "async def fetch_items")
 
 PUBLIC_CONTRACT = """\

@@ -22,6 +22,7 @@ import pytest
 import uvicorn
 import waitress.adjustments
 import yaml
+from markdown_it import MarkdownIt
 
 from omni_connector.cli.main import cli
 from omni_connector.config.variables import VARIABLES
@@ -54,6 +55,17 @@ def of_kind(*kinds):
 def test_every_block_says_what_it_is():
     known = {"python", "bash", "sh", "json", "yaml", "toml", "ini"} | SHOWN
     assert {(str(page), kind) for page, kind, _ in blocks() if kind not in known} == set()
+
+
+def test_no_code_is_hidden_by_its_indentation():
+    """An indented block has no language, so no test would find it."""
+    hidden = {
+        f"{page.relative_to(ROOT)}: {token.content.splitlines()[0]}"
+        for page in PAGES
+        for token in MarkdownIt().parse(page.read_text(encoding="utf-8"))
+        if token.type == "code_block"
+    }
+    assert hidden == set()
 
 
 def test_python_compiles_and_a_test_names_its_page():

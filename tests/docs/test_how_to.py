@@ -12,7 +12,8 @@ import requests
 from support.processes import ListeningSocket, start_application
 from support.source_server import Answer, SourceServer
 
-from omni_connector import Connector, Document
+from omni_connector import Connector, Document, action, register_secret
+from omni_connector.testing import serve_connector
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "how-to"
@@ -93,6 +94,43 @@ def test_secrets_appear_nowhere(run_sync):
     connector = names_of("secrets.md", log_in=lambda *_: "s3ssion-key-4711")["Notes"]
     result = run_sync(connector(), credentials={"user": "ann", "password": "correct horse"})
     assert (result.status, "*** and *** appear nowhere" in result.error) == ("failed", True)
+
+
+def test_fresh_credentials_are_asked_for():
+    connected = []
+    page = names_of("secrets.md", 1, connect=connected.append)
+    page["sync"](None, {}, {"access_token": "old"}, None, SimpleNamespace(credentials=lambda *, fresh: fresh))
+    assert connected == ["old"]
+
+
+def test_a_refresh_token_that_changes_is_kept(omni_manager):
+    used = []
+
+    def refresh(token):
+        used.append(token)
+        return f"access with {token}", f"{token}+"
+
+    page = names_of("secrets.md", 2, action=action, register_secret=register_secret, refresh=refresh)
+
+    class Rotating(Connector):
+        name = "rotating"
+        version = "1.0.0"
+        source_types = ["web"]
+        sync = page["sync"]
+        send = page["send"]
+
+    with serve_connector(Rotating(), omni_manager) as served:
+        source = served.put_source(credentials={"refresh_token": "from the login"})
+        assert omni_manager.wait_for_run(omni_manager.trigger(source)).status == "completed"
+        assert served.call_action("send", {"text": "hello"}, source_id=source).error is None
+    assert used == ["from the login", "from the login+"]
+
+
+def test_the_document_of_a_webhook_is_emitted():
+    emitted = []
+    service = SimpleNamespace(start_own_run=lambda _, work: work(SimpleNamespace(emit=emitted.append)))
+    names_of("webhooks.md", 1, service=service, source_id="s", document_of=str.upper, event="note")
+    assert emitted == ["NOTE"]
 
 
 def test_the_test_of_the_page_passes(tmp_path, monkeypatch, omni_manager):

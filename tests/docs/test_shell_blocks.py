@@ -43,6 +43,7 @@ NOT_RUN = {
     "make": "each target takes minutes; CI runs all of them",
     "pip": "installs from the network; .ci/try-wheel does it",
     "pytest": "is what runs this; CI runs all tests",
+    "uv": "the same",
     "mypy": "half a minute; CI runs it",
     "ruff": "CI runs it",
     "celery": "needs a Redis; tests/process/test_celery.py starts the workers",

@@ -1,16 +1,20 @@
-"""The code on docs/how-to/deletions.md and incremental.md does what the pages say."""
+"""The code on docs/how-to/deletions.md, incremental.md and docs/reference/inventory.md does what the pages say."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-[NOTES], [TICKETS] = (
-    re.findall(r"^```python\n(.*?)^```", Path(page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    for page in ("docs/how-to/deletions.md", "docs/how-to/incremental.md")
+from omni_connector import Connector, InvalidValueError
+
+(NOTES, GONE), (TICKETS, SAVED), (TOO_LONG,) = (
+    re.findall(r"^ *```python\n(.*?)^ *```", Path(page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for page in ("docs/how-to/deletions.md", "docs/how-to/incremental.md", "docs/reference/inventory.md")
 )
 CONFIG = {"readers": ["ann@example.com"]}
 
@@ -49,6 +53,29 @@ def test_the_first_connector_finds_changes_and_deletions(run_sync, connector, no
     assert (set(result.documents), result.deletions) == ({"n1"}, ["n2"])
     everyone = run_sync(connector, mode="incremental", config={"readers": ["bob@example.com"]})
     assert len(everyone.documents) == 9
+
+
+def test_the_test_of_the_page_passes(run_sync, connector, notes):
+    notes["todo"] = "1"
+    names = {"Notes": type(connector)}
+    exec(compile(GONE, "docs/how-to/deletions.md", "exec"), names)
+    names["test_a_note_that_is_gone_is_deleted"](run_sync, notes)
+
+
+def test_the_state_is_saved():
+    states = []
+    exec(SAVED, {"ctx": SimpleNamespace(save_state=states.append), "page": {"number": 3}})
+    assert states == [{"page": 3}]
+
+
+def test_an_id_that_is_too_long_is_reported(run_sync):
+    def sync(self, config, credentials, state, ctx):
+        names = {"path": "a" * 501, "etag": "1", "InvalidValueError": InvalidValueError}
+        exec(textwrap.dedent(TOO_LONG), {**names, "ctx": ctx, "inventory": ctx.inventory()})
+
+    members = {"name": "paths", "version": "1", "source_types": ["web"], "sync": sync}
+    result = run_sync(type("Paths", (Connector,), members)())
+    assert [error.document_id for error in result.errors] == ["a" * 501]
 
 
 def test_a_manager_of_its_own_begins_with_an_inventory_of_its_own(connector):
