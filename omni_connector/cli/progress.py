@@ -11,6 +11,7 @@ from rich.text import Text
 
 from omni_connector.cli.output import Output, counted
 from omni_connector.runtime.run import RunReport
+from omni_connector.telemetry.figures import documents_per_second
 
 REFRESH_SECONDS = 0.125
 PLAIN_LINE_SECONDS = 5.0
@@ -128,7 +129,7 @@ class Rate:
 
 def average_rate(report: RunReport) -> float:
     """Return the documents per second of the whole run so far."""
-    return (report.emitted + report.deleted) / report.seconds if report.seconds > 0 else 0.0
+    return documents_per_second(report.emitted, report.deleted, report.seconds)
 
 
 def elapsed(seconds: float) -> str:

@@ -11,6 +11,7 @@ EPILOG = f"""\b
 Examples:
     omni-connector search holiday policy
     omni-connector search '"on call" eng*' --as ann@example.com
+    omni-connector search source:wiki type:pdf budget
 
 {exit_codes.OF_DATA}"""
 
@@ -34,6 +35,9 @@ def search(
     """Search the documents in the data directory, the best hits first, regardless of permissions (see --as).
 
     QUERY is one or several words, which must all occur; '"words in quotes"' are a phrase, pre* is a beginning.
+    source:NAME, type:TYPE and the search operators that connectors declare, such as status:open, narrow it; they may
+    also stand alone.
+
     Works while a run or a manager uses the data. Finding nothing is no failure: the exit status is 0.
     """
     # Loaded here, so that --help need not wait for all of it.
@@ -45,9 +49,17 @@ def search(
     words = " ".join(query)
     if not any(character.isalnum() for character in words):
         raise click.UsageError("QUERY holds no word; give one to search for.")
-    hits = open_store(data_dir).search(words, limit=limit, person=person)
+    store = open_store(data_dir)
+    hits = store.search(words, limit=limit, person=person)
     output = Output(as_json=as_json)
     if as_json:
         output.json(hits_as_json(words, hits))
     else:
         show_hits(output, words, hits)
+    operators = store.search_operators()
+    unknown = [] if hits else operators.unknown(words)
+    if unknown:
+        output.say(
+            f"No search operator here: {', '.join(unknown)}. There are {', '.join(operators.names)}.",
+            "yellow",
+        )

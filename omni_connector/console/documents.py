@@ -6,7 +6,6 @@ from flask import Blueprint, Response, abort, render_template, request
 
 from omni_connector.console.lists import Position, chosen, text_argument
 from omni_connector.console.page import Entry, Page, console
-from omni_connector.console.sources import run_url
 from omni_connector.local import browse
 
 blueprint = Blueprint("documents", __name__, url_prefix="/console/documents")
@@ -77,7 +76,6 @@ def document() -> str:
             person=person,
             verdict=None if person is None else browse.explain(db, source_id, external_id, person),
             addresses=browse.known_addresses(db),
-            run_url=run_url,
         )
 
 

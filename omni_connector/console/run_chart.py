@@ -41,14 +41,14 @@ class RunChart:
         for rate in rates:
             x = ((rate.begin + rate.end) / 2 - rates[0].begin) / seconds * WIDTH
             points.append(f"{x:.1f},{HEIGHT - rate.per_second / scale * (HEIGHT - 4):.1f}")
-        line = " ".join(points)
-        first, last = points[0].partition(",")[0], points[-1].partition(",")[0]
-        average = sum(rate.per_second * (rate.end - rate.begin) for rate in rates) / seconds
+        # From edge to edge: the rate of a stretch stands in its middle.
+        first, last = points[0].partition(",")[2], points[-1].partition(",")[2]
+        line = " ".join([f"0,{first}", *points, f"{WIDTH},{last}"])
         return cls(
             line=line,
-            area=f"{first},{HEIGHT} {line} {last},{HEIGHT}",
+            area=f"0,{HEIGHT} {line} {WIDTH},{HEIGHT}",
             highest=highest,
             seconds=seconds,
             words=f"Documents per second over {seconds:,.0f} s: {rates[-1].per_second:,.0f} at the end, "
-            f"{highest:,.0f} at most, {average:,.0f} on average.",
+            f"{highest:,.0f} at most.",
         )

@@ -13,7 +13,9 @@ KEPT_RUNS = 30
 KEPT_LINES = 1000
 KEPT_ERRORS = 200
 LONGEST_TEXT = 4000
-"""Characters of a line, and of a traceback, that are kept."""
+"""Characters of a line that are kept."""
+LONGEST_ERROR = 20_000
+"""Characters of an error that are kept: the end of its traceback says the most."""
 
 OUTPUT = "OUTPUT"
 """The level of what a connector prints."""
@@ -120,13 +122,14 @@ class RunLogs:
                 run.is_open, run.outcome = False, str(record.get("outcome", ""))
             if event == _PROGRESS:
                 return
+            longest = LONGEST_ERROR if record.get("level") in {"ERROR", "CRITICAL"} else LONGEST_TEXT
             self._write(
                 run,
                 time=str(record.get("time", "")),
                 level=str(record.get("level", "INFO")),
                 logger=str(record.get("logger", "")),
-                text=str(record.get("message", ""))[:LONGEST_TEXT],
-                traceback=str(record.get("traceback") or "")[:LONGEST_TEXT],
+                text=str(record.get("message", ""))[:longest],
+                traceback=str(record.get("traceback") or "")[:longest],
                 partition=str(record.get("partition") or ""),
                 document_id=str(record.get("document_id") or ""),
             )

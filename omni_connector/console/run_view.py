@@ -1,5 +1,6 @@
 """What is known of one run: by the manager, by its connector's log, by what was seen while it ran."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,13 +13,16 @@ from omni_connector.console.run_logs import LogLine, RunLog
 from omni_connector.console.run_rates import Rate
 from omni_connector.console.tracebacks import Cause, causes
 from omni_connector.local import LocalManagerError, SourceRow, SyncRunRow, browse
-from omni_connector.telemetry.figures import Stage
+from omni_connector.telemetry.figures import Stage, documents_per_second
 from omni_connector.telemetry.run_log import SHORTEST_SHOWN_SECONDS, STAGE_NAMES
 
 SILENT_SECONDS = 90.0
 """After so long without a sign of life something may be wrong: connectors give one every 20 s."""
 
 SHOWN_REFUSED = 50
+
+LISTED = ("new", "changed", "deleted", "refused")
+SHOWN_DOCUMENTS = 8
 
 COMPARED = ("new", "changed", "unchanged", "deleted", "refused")
 _OWN_TIME = (Stage.READING, Stage.WAITING_MANAGER, Stage.WAITING_RATE_LIMIT)
@@ -76,6 +80,7 @@ class RunView:
         refused: the last events that could not be indexed.
         connector: the connector's process, where it is a child of this one.
         before: the run before it, once this one has ended.
+        listed: the first documents that it has added, changed, deleted, or that were refused, once it has ended.
     """
 
     run: SyncRunRow
@@ -90,6 +95,7 @@ class RunView:
     refused: tuple[browse.EventItem, ...] = ()
     connector: ConnectorState | None = None
     before: browse.RunSummary | None = None
+    listed: Mapping[str, tuple[browse.DocumentItem, ...]] = field(factory=dict)
 
     @classmethod
     def of(cls, console: Console, run_id: str) -> "RunView":
@@ -101,6 +107,7 @@ class RunView:
             run = found.run
             checkpoint = browse.shown_checkpoint(db, run)
             before = None if run.is_running else browse.run_before(db, run)
+            listed = {} if run.is_running else dict(_listed(db, found))
             refused = (
                 browse.list_errors(db, run_id=run_id, limit=SHOWN_REFUSED) if found.counts.refused else None
             )
@@ -122,6 +129,7 @@ class RunView:
             refused=() if refused is None else refused.items,
             connector=None if console.connector is None else console.connector.state,
             before=before,
+            listed=listed,
         )
 
     @property
@@ -143,13 +151,12 @@ class RunView:
 
     @property
     def rate(self) -> float:
-        """Documents per second, of the last stretch."""
-        return self.rates[-1].per_second if self.rates else self.average_rate
-
-    @property
-    def average_rate(self) -> float:
-        """Documents per second, of the whole run."""
-        return self.run.documents_processed / self.seconds if self.seconds > 0 else 0.0
+        """Documents per second: of the last stretch while it is running, then of the whole run, as its log says where it is known."""
+        if self.run.is_running and self.rates:
+            return self.rates[-1].per_second
+        if self.log is not None and self.log.outcome:
+            return float(self.figures.get("documents_per_second", 0.0))
+        return documents_per_second(self.run.documents_processed, 0, self.seconds)
 
     @property
     def silent_seconds(self) -> float | None:
@@ -231,3 +238,14 @@ class RunView:
         """The errors that led to its failure, the last one first; nothing where the traceback is not known."""
         failure = self.failure
         return [] if failure is None else causes(f"{failure.text}\n{failure.traceback}")
+
+
+def _listed(
+    db: sqlite3.Connection, found: browse.RunSummary
+) -> Iterator[tuple[str, tuple[browse.DocumentItem, ...]]]:
+    for outcome in LISTED:
+        if getattr(found.counts, outcome):
+            wanted = browse.DocumentFilter(run_id=found.id, change=outcome)
+            documents = browse.list_documents(db, wanted, limit=SHOWN_DOCUMENTS).items
+            if documents:
+                yield outcome, documents

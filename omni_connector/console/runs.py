@@ -5,7 +5,6 @@ from typing import Any
 from flask import (
     Blueprint,
     Response,
-    current_app,
     flash,
     redirect,
     render_template,
@@ -128,7 +127,6 @@ def _of_state(view: RunView) -> dict[str, Any]:
         "run": view.run,
         "source": view.source,
         "chart": RunChart.of(view.rates),
-        "has_documents": "documents.index" in current_app.view_functions,
     }
 
 

@@ -255,7 +255,7 @@ def _hint(kind: str, schema: Schema) -> str:
     default = schema.get("default")
     if kind in {"flag", "choice"}:
         return ""
-    written = {"lines": "One a line.", "json": "As JSON."}.get(kind, "")
+    written = {"lines": "One per line.", "json": "As JSON."}.get(kind, "")
     if schema.get("format") == "date-time":
         written = "Such as 2026-01-31T09:00:00Z."
     text = _text(kind, default).replace("\n", ", ")

@@ -7,6 +7,7 @@ from flask import Blueprint, render_template
 from omni_connector.console.lists import text_argument
 from omni_connector.console.page import Entry, Page, console
 from omni_connector.local import BroadSearchError, SearchHit, browse
+from omni_connector.local.search_operators import SearchOperators
 
 blueprint = Blueprint("search", __name__, url_prefix="/console/search")
 page = Page(blueprint, Entry("Search", "search.index", 35))
@@ -28,8 +29,11 @@ def index() -> str:
     except BroadSearchError as error:
         too_broad = error.message
     with browse.reading(manager.data_dir) as db:
+        operators = SearchOperators.known(db)
         return render_template(
             "search.html",
+            operators=operators,
+            unknown=[] if query is None or hits else operators.unknown(query),
             query=query,
             person=person,
             hits=hits,

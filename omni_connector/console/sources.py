@@ -1,6 +1,6 @@
 """The list of sources, one source, and what can be done with it."""
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from omni_connector.console.connector_process import ConnectorPhase
@@ -54,7 +54,6 @@ def source(source_id: str) -> str:
         credential=credential,
         without_checkpoint=without_checkpoint(manager.data_dir, source_id),
         manifest=_manifest(summary.source),
-        run_url=run_url,
         running=[each.run for each in runs.items if each.run.is_running],
     )
 
@@ -73,7 +72,7 @@ def sync(source_id: str) -> Response:
         flash(f"No run was started. {readable_error(error.message)}", "error")
         return redirect(url_for("sources.source", source_id=source_id), 303)
     flash(f"The {mode} sync of {found.name} has started.")
-    return redirect(run_url(run_id, source_id), 303)
+    return redirect(url_for("runs.run", run_id=run_id), 303)
 
 
 @blueprint.post("/console/sources/<source_id>/cancel")
@@ -147,13 +146,6 @@ def settings_forms(source_type: str) -> SettingsForms:
         loaded = console().declared.get(source_type, {})
         described = {f"{name}_schema": schema for name, schema in loaded.items()}
     return SettingsForms.of(described)
-
-
-def run_url(run_id: str, source_id: str) -> str:
-    """Return the address of a run's page."""
-    if "runs.run" in current_app.view_functions:
-        return url_for("runs.run", run_id=run_id)
-    return url_for("sources.source", source_id=source_id)
 
 
 def _errors(summary: browse.SourceSummary) -> int:

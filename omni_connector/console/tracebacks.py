@@ -1,10 +1,13 @@
-"""Errors with their causes, out of the text of a traceback."""
+"""Errors with their causes, and the author's frames, out of the text of a traceback."""
 
 import re
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
 
 from attrs import frozen
 
-from omni_connector.code_location import is_of_author
+from omni_connector.code_location import is_library, is_of_author
 
 _BETWEEN = re.compile(
     r"\n*(?:The above exception was the direct cause of the following exception"
@@ -14,6 +17,11 @@ _FRAME = re.compile(
     r'^[ |]*File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)\n(?:[ |]+(?P<code>\S.*)\n)?',
     re.MULTILINE,
 )
+_WITH_MARKERS = re.compile(
+    r'^(?P<margin>[ |]*)File "(?P<file>.+)", line \d+, in .+\n(?:(?P=margin)(?:  .*|\[Previous line .*)\n)*', re.MULTILINE
+)
+"""A frame with everything that is indented below it."""
+_INSTALLED = re.compile(r"(?:site|dist)-packages[/\\](\w+)")
 _HEAD = "Traceback (most recent call last):"
 
 
@@ -67,3 +75,52 @@ def _without_markers(text: str) -> str:
     lines = text.strip("\n").split("\n")
     first = next((at for at, line in enumerate(lines) if line and not line.startswith(" ")), 0)
     return "\n".join(lines[first:])
+
+
+def folded(text: str) -> str:
+    """Return a text in whose tracebacks the frames that are not the author's are only counted.
+
+    A text without any frame of the author's is returned as it is: then the others are all there is to go by.
+    """
+    frames = list(_WITH_MARKERS.finditer(text))
+    if not any(is_of_author(frame["file"]) for frame in frames):
+        return text
+    return "".join(_folded(text, frames))
+
+
+def _folded(text: str, frames: list[re.Match[str]]) -> Iterator[str]:
+    done = 0
+    for (is_own, _), group in groupby(frames, key=_Neighbours()):
+        together = list(group)
+        yield text[done : together[0].start()]
+        done = together[-1].end()
+        if is_own:
+            yield text[together[0].start() : done]
+            continue
+        names = ", ".join(dict.fromkeys(_package(frame["file"]) for frame in together))
+        number = len(together)
+        yield f"{together[0]['margin']}... {number} {'frame' if number == 1 else 'frames'} of {names}\n"
+    yield text[done:]
+
+
+class _Neighbours:
+    """Tells frames apart: the author's from others, and those of one traceback from those of the next."""
+
+    def __init__(self) -> None:
+        self._end = -1
+        self._section = 0
+
+    def __call__(self, frame: re.Match[str]) -> tuple[bool, int]:
+        if frame.start() != self._end:
+            self._section += 1
+        self._end = frame.end()
+        return is_of_author(frame["file"]), self._section
+
+
+def _package(file: str) -> str:
+    installed = _INSTALLED.search(file)
+    if installed is not None:
+        return installed[1]
+    if file.startswith("<") or is_library(file):
+        return "Python"
+    return "omni_connector"

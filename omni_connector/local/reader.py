@@ -10,6 +10,7 @@ from omni_connector.local.people import read_people
 from omni_connector.local.rows import SourceRow, SyncRunRow, load
 from omni_connector.local.search import SearchHit, search_documents
 from omni_connector.local.search_index import SearchIndex, catch_up_alone, wait_for_index, waiting_documents
+from omni_connector.local.search_operators import SearchOperators
 from omni_connector.local.store import reading
 from omni_connector.local.strict_json import JSON
 
@@ -48,6 +49,11 @@ class StoreReader:
         self._catch_up()
         with reading(self.directory) as db:
             return search_documents(db, query, limit=limit, source_id=source_id, person=person)
+
+    def search_operators(self) -> SearchOperators:
+        """Return the operators that searches here know."""
+        with reading(self.directory) as db:
+            return SearchOperators.known(db)
 
     def documents(
         self, source_id: str | None = None, *, after: str | None = None, limit: int = -1

@@ -7,11 +7,13 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from attrs import frozen
 
 from omni_connector.local.access import READER_OF_DOCUMENT, Access
 from omni_connector.local.errors import BroadSearchError
+from omni_connector.local.search_operators import SearchOperators
 
 SEARCH_SECONDS = 2.0
 """How long a search may compute; of the thread's own time, so that a busy machine refuses none."""
@@ -22,10 +24,9 @@ _CONTENT_WEIGHT = 1.0
 _SNIPPET_TOKENS = 24
 _OPEN, _CLOSE = "\x02", "\x03"  # Contents hold no control characters, so these mark without doubt.
 
-_TERM = re.compile(
-    r'(?P<operator>source|type):(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))'
-    r'|"(?P<phrase>[^"]*)"(?P<star>\*?)|(?P<word>[^\s"]+)',
-    re.IGNORECASE,
+_TERM = (
+    r'(?P<operator>{names}):(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))'
+    r'|"(?P<phrase>[^"]*)"(?P<star>\*?)|(?P<word>[^\s"]+)'
 )
 _WORD = re.compile(r"[^\W_]")
 
@@ -43,12 +44,14 @@ _RANKED_AT_MOST = 10_000
 _LAST_RANKED = """
 SELECT max(rowid), count(*) FROM (SELECT rowid FROM search_index WHERE search_index MATCH ? ORDER BY rowid LIMIT ?)
 """
-_OF_SOURCE = """d.source_id IN (
-    SELECT id FROM sources WHERE lower(id) = :source_name
-        OR unicode_lower(name) = :source_name OR lower(source_type) = :source_name)"""
-_OF_TYPE = """(lower(coalesce(d.content_type, '')) = :type OR lower(coalesce(d.content_type, '')) LIKE '%/' || :type
-    OR lower(coalesce(json_extract(d.metadata, '$.mime_type'), '')) = :type OR lower(d.external_id) LIKE '%.' || :type)"""
-_OPERATORS = {"source": ("source_name", _OF_SOURCE), "type": ("type", _OF_TYPE)}
+# Where a query is operators only, nothing is ranked.
+_FILTERED = """
+SELECT d.source_id, d.external_id, d.title, d.url, 0.0 AS score, substr(c.content, 1, :characters) AS snippet
+FROM documents d JOIN contents c ON c.id = d.content_id
+WHERE d.source_id NOT IN (SELECT id FROM sources WHERE is_deleted) AND {conditions}
+ORDER BY d.number DESC LIMIT :limit
+"""
+_SNIPPET_CHARACTERS = 160
 
 
 @frozen(kw_only=True)
@@ -92,9 +95,11 @@ def search_documents(
 ) -> list[SearchHit]:
     """Return the documents that hold every term of ``query``, best first.
 
-    Terms are words, ``"phrases in quotes"``, and ``prefixes*``. ``source:NAME`` (name, id or type of the source) and
-    ``type:TYPE`` (``text/html``, ``pdf``) narrow the search; a name with blanks is quoted. Nothing a user types is an error;
-    a query without any word finds nothing. One that takes longer than ``SEARCH_SECONDS`` ends with ``BroadSearchError``. Where more than 10,000 documents match, the first 10,000 are ranked if they are enough.
+    Terms are words, ``"phrases in quotes"``, and ``prefixes*``. ``source:NAME`` (name, id or type of the source),
+    ``type:TYPE`` (``text/html``, ``pdf``), and the operators that manifests declare narrow the search; a value with blanks
+    is quoted. A query of operators only returns what arrived last first. Nothing a user types is an error; an empty query
+    finds nothing. One that takes longer than ``SEARCH_SECONDS`` ends with ``BroadSearchError``. Where more than 10,000
+    documents match, the first 10,000 are ranked if they are enough.
 
     Args:
         db: where to look.
@@ -104,11 +109,14 @@ def search_documents(
         person: only those that may be found by the person with this e-mail address (PROTOCOL, section 11);
             permissions are ignored unless given.
     """
-    match = match_expression(query)
-    if not match:
+    operators = SearchOperators.known(db)
+    match, uses = parsed(query, operators.names)
+    if not match and not uses:
         return []
-    conditions = ["(:source_id IS NULL OR d.source_id = :source_id)"]
+    conditions, values = operators.conditions(uses)
+    conditions.append("(:source_id IS NULL OR d.source_id = :source_id)")
     parameters: dict[str, object] = {
+        **values,
         "match": match,
         "limit": limit,
         "source_id": source_id,
@@ -116,16 +124,16 @@ def search_documents(
         "open": _OPEN,
         "close": _CLOSE,
         "tokens": _SNIPPET_TOKENS,
+        "characters": _SNIPPET_CHARACTERS,
     }
-    for operator, value in _operators(query).items():
-        name, condition = _OPERATORS[operator]
-        conditions.append(condition)
-        parameters[name] = value
     if person is not None:
         conditions.append(READER_OF_DOCUMENT)
         parameters["keys"] = Access.of(db, person).keys_json()
     with _bounded(db):
-        return [_hit(row) for row in _best(db, conditions, parameters)]
+        if match:
+            return [_hit(row) for row in _best(db, conditions, parameters)]
+        rows = db.execute(_FILTERED.format(conditions=" AND ".join(conditions)), parameters)
+        return [_hit(row) for row in rows]
 
 
 def _best(db: sqlite3.Connection, conditions: list[str], parameters: dict[str, object]) -> list[sqlite3.Row]:
@@ -166,25 +174,28 @@ def _select(
     return db.execute(_SEARCH.format(conditions=" AND ".join(conditions)), parameters).fetchall()
 
 
-def match_expression(query: str) -> str:
-    """Return the FTS5 expression of a query: every term quoted, so that no term is read as syntax."""
-    terms = []
-    for term in _TERM.finditer(query.replace("\0", " ")):
+def parsed(query: str, names: tuple[str, ...]) -> tuple[str, list[tuple[str, str]]]:
+    """Return the FTS5 expression of a query, and its operators with their values.
+
+    In the expression every term is quoted, so that no term is read as syntax.
+    """
+    terms, uses = [], []
+    for term in _terms(names).finditer(query.replace("\0", " ")):
+        if term["operator"]:
+            uses.append((term["operator"].lower(), (term["quoted"] or term["plain"] or "").lower()))
+            continue
         word = term["word"] or ""
         text = word.rstrip("*") or term["phrase"] or ""
         if _WORD.search(text):
             star = "*" if term["star"] or word.endswith("*") else ""
             terms.append(f'"{text}"{star}')
-    return " ".join(terms)
+    return " ".join(terms), uses
 
 
-def _operators(query: str) -> dict[str, str]:
-    """Return the value of each operator; of one that is repeated, the last."""
-    return {
-        term["operator"].lower(): (term["quoted"] or term["plain"] or "").lower()
-        for term in _TERM.finditer(query)
-        if term["operator"]
-    }
+@lru_cache(maxsize=16)
+def _terms(names: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(_TERM.format(names="|".join(map(re.escape, longest_first))), re.IGNORECASE)
 
 
 def _hit(row: sqlite3.Row) -> SearchHit:

@@ -23,7 +23,7 @@ from omni_connector.local.errors import StoredTextError, StoreError
 DATABASE_NAME = "manager.sqlite3"
 LOCK_NAME = "manager.lock"
 ADDRESS_NAME = "manager.url"
-_SCHEMA_FILES = ("schema.sql", "schema_2.sql")
+_SCHEMA_FILES = ("schema.sql", "schema_2.sql", "schema_3.sql")
 """Each makes the version of its number out of the one before."""
 SCHEMA_VERSION = len(_SCHEMA_FILES)
 

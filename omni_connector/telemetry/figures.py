@@ -8,6 +8,11 @@ from typing import Self
 from attrs import astuple, field, fields, frozen
 
 
+def documents_per_second(emitted: int, deleted: int, seconds: float) -> float:
+    """Return the average rate of a run: what it has emitted and deleted, over the time since it was started."""
+    return (emitted + deleted) / seconds if seconds > 0 else 0.0
+
+
 @frozen(kw_only=True)
 class Figures:
     """Sums since the beginning, which are added and subtracted as a whole.

@@ -7,7 +7,14 @@ from typing import Any
 from attrs import define
 
 from omni_connector.config import LogSettings
-from omni_connector.telemetry.figures import Figures, Progress, RunEnd, RunFigures, Stage
+from omni_connector.telemetry.figures import (
+    Figures,
+    Progress,
+    RunEnd,
+    RunFigures,
+    Stage,
+    documents_per_second,
+)
 from omni_connector.telemetry.log_context import RunIdentity, in_run
 from omni_connector.telemetry.logs import flush_repeated_lines, set_up_logging
 
@@ -86,7 +93,8 @@ class RunLog:
         """Say how, with the report."""
         with self._lock:
             self._said.pop(run, None)
-        rate = _given(figures.documents) / figures.seconds if figures.seconds > 0 else 0.0
+        counts = figures.documents
+        rate = documents_per_second(counts.emitted, counts.deleted, figures.seconds)
         log.info(
             "Sync of source %s %s: %s",
             run.source,

@@ -53,6 +53,9 @@ def test_finding_nothing_is_said_and_is_no_failure(omni, notes):
     result = omni("search", "elephant")
     assert (result.exit_code, result.stdout) == (0, "Nothing found for elephant.\n")
     assert json.loads(omni("search", "elephant", "--json").stdout) == {"query": "elephant", "hits": []}
+    assert (
+        omni("search", "status:open").stderr == "No search operator here: status. There are source, type.\n"
+    )
 
 
 def test_a_person_finds_only_what_is_meant_for_them(omni, run_notes):

@@ -119,6 +119,8 @@ def test_a_person_a_document_and_a_search_say_why(site):
     assert "<mark>Holidays</mark>" in regardless
     assert "does not find them" in get("/console/search?q=holidays&person=eve@example.org").text
     assert "Try fewer words" in get("/console/search?q=zebra").text
+    assert "space:" in get("/console/search?q=space:people").text
+    assert "is no operator here" in get("/console/search?q=spaces:people").text
     groups = get("/console/groups?q=DESIGN").text
     assert "design@example.com" in groups
     assert "engineering@example.com" not in groups

@@ -21,7 +21,7 @@ from omni_connector.console.run_chart import RunChart
 from omni_connector.console.run_logs import RunLogs
 from omni_connector.console.run_rates import Rate
 from omni_connector.console.runs import RunNews
-from omni_connector.console.tracebacks import causes
+from omni_connector.console.tracebacks import causes, folded
 from omni_connector.run_reports import write_report
 
 TRACEBACK = """RuntimeError: page 200 (caused by KeyError: 'token')
@@ -66,10 +66,22 @@ def test_the_errors_of_a_traceback_are_told_apart_with_their_places():
     assert causes("no traceback here") == []
 
 
+def test_of_a_traceback_the_frames_of_others_can_be_folded():
+    frames = folded(f"Sync failed: {TRACEBACK}").splitlines()
+    assert [line for line in frames if "File" in line or "..." in line] == [
+        '  File "/srv/notes.py", line 34, in sync',
+        "  ... 1 frame of omni_connector",
+        '  File "/srv/notes.py", line 36, in sync',
+    ]
+    assert frames[-2:] == ["RuntimeError: page 200", "of the wiki"]
+    others = TRACEBACK.replace("/srv/", "/x/site-packages/urllib3/")
+    assert folded(others) == others
+
+
 def test_a_chart_says_in_words_what_it_shows():
     chart = RunChart.of([Rate(0, 1, 10), Rate(1, 2, 30), Rate(2, 4, 0)])
-    assert chart.words == "Documents per second over 4 s: 0 at the end, 30 at most, 10 on average."
-    assert chart.line == "75.0,81.3 225.0,4.0 450.0,120.0"
+    assert chart.words == "Documents per second over 4 s: 0 at the end, 30 at most."
+    assert chart.line == "0,81.3 75.0,81.3 225.0,4.0 450.0,120.0 600,120.0"
     assert RunChart.of([Rate(0, 1, 10)]) is None
 
 

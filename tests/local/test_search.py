@@ -2,7 +2,9 @@ import pytest
 
 from omni_connector.local import BroadSearchError, SearchHit
 from omni_connector.local import search as search_module
-from omni_connector.local.search import match_expression
+from omni_connector.local.search import parsed
+from omni_connector.local.search_operators import SearchOperators
+from omni_connector.local.store import reading
 
 TEXTS = {
     "apple": ("Apple pie", "A pie of apples, sugar and a crème brûlée."),
@@ -103,7 +105,8 @@ def test_hits_can_be_limited_and_narrowed(indexed, manager, source):
         ("apple type:text/html", ["apple"]),
         ("apple type:html", ["apple"]),
         ('"apple type:pdf"', []),
-        ("type:html", []),
+        ("type:html", ["apple"]),
+        ("type:html type:pdf", []),
     ],
 )
 def test_operators_narrow_a_search(emitter, manager, query, found):
@@ -112,6 +115,74 @@ def test_operators_narrow_a_search(emitter, manager, query, found):
         emitter.event(document_id="pear", text="pear and apple", metadata={"title": "B"}),
     )
     assert [hit.external_id for hit in manager.search(query)] == found
+
+
+DECLARED = [
+    {"operator": "Status", "attribute_key": "state.name"},
+    {"operator": "label", "attribute_key": "labels"},
+    {"operator": "done", "attribute_key": "is done"},
+    {"operator": "type", "attribute_key": "kind"},
+    {"operator": "by", "attribute_key": "author", "value_type": "person"},
+    {"operator": "by", "attribute_key": "reviewers", "value_type": "person"},
+    {"operator": "due", "attribute_key": "due", "value_type": "datetime"},
+    {"operator": "odd", "attribute_key": 'a"b'},
+]
+ATTRIBUTES = {
+    "one": {
+        "state.name": "Open",
+        "labels": ["UI", "Slow Query"],
+        "is done": False,
+        "author": "ann@example.com",
+    },
+    "two": {
+        "state.name": "Opened",
+        "labels": ["UI"],
+        "author": {"name": "Lee, Ann"},
+        "due": "2026-03-05T10:00Z",
+    },
+    "six": {"labels": 5, "is done": True, "kind": "Bug", "reviewers": ["bob@x.org"], "due": "2026-04-01"},
+}
+BY_OPERATOR = {
+    "words status:open": ["one"],
+    "STATUS:open*": ["two", "one"],
+    "label:ui": ["two", "one"],
+    'label:ui label:"slow query"': ["one"],
+    "label:5": ["six"],
+    "done:true": ["six"],
+    "done:false": ["one"],
+    "type:bug": ["six"],
+    "by:ann": ["two", "one"],
+    "by:nn": [],
+    "by:bob@x.org": ["six"],
+    "due:2026-03": ["two"],
+    "due:>2026-03": ["six"],
+    "due:<=2026-03-05": ["two"],
+    "due:>=2026-03-05T10:00z due:<2027": ["six", "two"],
+    'due:"\'; --"': [],
+    "odd:x": [],
+    "other:open": [],
+    "status:": [],
+}
+
+
+def test_operators_of_manifests_filter_by_attributes(emitter, manager, register):
+    register(search_operators=DECLARED)
+    for key, attributes in ATTRIBUTES.items():
+        emitter.emit(emitter.event(document_id=key, text="some words", attributes=attributes))
+    found = {query: [hit.external_id for hit in manager.search(query)] for query in BY_OPERATOR}
+    assert found == BY_OPERATOR
+
+
+def test_operators_are_those_that_a_connector_has_declared_last(manager, register):
+    register(search_operators=DECLARED)
+    register(search_operators=[{"operator": "space", "attribute_key": "space"}])
+    with reading(manager.data_dir) as db:
+        known = SearchOperators.known(db)
+    assert known.names == ("source", "type", "space")
+    assert known.unknown("a status:x Space:y source:z http://b:1 12:30 x: due:x status:z") == [
+        "status",
+        "due",
+    ]
 
 
 @pytest.mark.parametrize("name", ["Büro Zürich", "BÜRO ZÜRICH", "büro zürich"])
@@ -134,7 +205,7 @@ def test_line_breaks_in_snippets_become_blanks(emitter, manager):
 
 
 def test_expressions_quote_every_term():
-    assert match_expression('a "b c" d* "e f"* -- g"h') == '"a" "b c" "d"* "e f"* "g" "h"'
+    assert parsed('a "b c" d* "e f"* -- g"h', ("source",)) == ('"a" "b c" "d"* "e f"* "g" "h"', [])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from omni_connector import (
     Document,
     DocumentMetadata,
     DocumentPermissions,
+    SearchOperator,
     SkillDefinition,
     SyncContext,
     action,
@@ -72,6 +73,7 @@ class WikiConnector(Connector[WikiSettings, WikiToken]):
     version = "1.4.0"
     source_types: ClassVar = ["confluence"]
     sync_modes: ClassVar = ["full", "incremental"]
+    search_operators: ClassVar = [SearchOperator(operator="space", attribute_key="space")]
     skills: ClassVar = [
         SkillDefinition(
             id="wiki_style",

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from omni_connector.cli.output import Output
 from omni_connector.console.run_logs import ENDED, RunLogs
+from omni_connector.console.tracebacks import folded
 from omni_connector.run_reports import write_report
 
 PROGRESS_SECONDS = 10.0
@@ -112,7 +113,11 @@ class ConnectorLines:
         level = str(record.get("level", "INFO"))
         label = f"{level.capitalize()}: " if level in {"WARNING", "ERROR", "CRITICAL"} else ""
         rest = f"\n{record['traceback']}" if record.get("traceback") else ""
-        self._output.say(f"{clock} {label}{record.get('message', '')}{rest}", _STYLES.get(level, ""))
+        text = f"{record.get('message', '')}{rest}"
+        shown = text if self._is_verbose else folded(text)
+        if shown != text:
+            shown += "\n-v shows all frames; so does the console."
+        self._output.say(f"{clock} {label}{shown}", _STYLES.get(level, ""))
 
 
 def _record(line: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from omni_connector.local.multipart import (
 from omni_connector.local.older_events import EventShapes, shapes_of
 from omni_connector.local.registry import check_manifest
 from omni_connector.local.request_shapes import STORE_CONTENT
+from omni_connector.local.search_operators import declare_operators
 
 blueprint = Blueprint("sdk_upload", __name__, url_prefix="/sdk")
 
@@ -33,6 +34,7 @@ def register() -> Response:
             400, f"Connector health check failed at {connector_url}. Registration rejected."
         )
     services().registry.put(manifest)
+    declare_operators(services().store, manifest)
     services().mcp.recover_catalogue(manifest)
     return ok()
 
