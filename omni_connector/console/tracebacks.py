@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 
 from attrs import frozen
 
@@ -18,7 +17,8 @@ _FRAME = re.compile(
     re.MULTILINE,
 )
 _WITH_MARKERS = re.compile(
-    r'^(?P<margin>[ |]*)File "(?P<file>.+)", line \d+, in .+\n(?:(?P=margin)(?:  .*|\[Previous line .*)\n)*', re.MULTILINE
+    r'^(?P<margin>[ |]*)File "(?P<file>.+)", line \d+, in .+\n(?:(?P=margin)(?:  .*|\[Previous line .*)\n)*',
+    re.MULTILINE,
 )
 """A frame with everything that is indented below it."""
 _INSTALLED = re.compile(r"(?:site|dist)-packages[/\\](\w+)")

@@ -118,7 +118,7 @@ def _line(figures: RunFigures, rate: float) -> str:
     counts = figures.documents
     counted = f"{counts.scanned} scanned, {counts.emitted} emitted, {counts.deleted} deleted"
     parts = [
-        f"{counted}, {counts.errors} errors in {duration(figures.seconds)}",
+        f"{counted}, {counts.errors} error{'' if counts.errors == 1 else 's'} in {duration(figures.seconds)}",
         f"{rate:.1f} documents/s",
     ]
     spent = [
