@@ -8,6 +8,7 @@ import click
 from omni_connector.cli.options import (
     address_options,
     data_option,
+    events_option,
     source_name_option,
     source_options,
     target_argument,
@@ -16,8 +17,9 @@ from omni_connector.cli.options import (
 from omni_connector.cli.settings_help import ConnectorCommand
 
 EPILOG = """\b
-Example:
+Examples:
     omni-connector dev connector.py --set folder=notes --open
+    omni-connector dev connector.py --json
 """
 
 
@@ -39,11 +41,13 @@ Example:
     multiple=True,
     help="Restart when this file changes, too, beside those that the connector imports. Can be repeated.",
 )
+@events_option("Print what happens on standard output as JSON, an event a line, and nothing else there.")
 @click.option("--open/--no-open", "opens_browser", default=False, help="Open the console in the browser.")
 @verbose_option
 def dev(
     *,
     target: str,
+    as_json: bool,
     verbose: bool,
     allowed_hosts: tuple[str, ...],
     watched: tuple[Path, ...],
@@ -77,6 +81,6 @@ def dev(
         **options,
     )
     protect_process()
-    output = Output()
+    output = Output(as_json=as_json)
     with full_log(output) if verbose else brief_log(output):
         DevSession(wanted, output).run()

@@ -110,6 +110,13 @@ def json_option(function: _Function) -> _Function:
     )(function)
 
 
+def events_option(text: str) -> Callable[[_Function], _Function]:
+    """Return what adds a ``--json`` of events, one a line."""
+    return click.option(
+        "--json", "as_json", is_flag=True, is_eager=True, callback=_remember(JSON_WANTED), help=text
+    )
+
+
 def verbose_option(function: _Function) -> _Function:
     """Add ``-v``."""
     return click.option(

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from attrs import frozen
@@ -68,6 +69,13 @@ class Output:
         """Write the one JSON object."""
         self._stdout.write(json.dumps(mask_json(value), indent=2) + "\n")
         self._stdout.flush()
+
+    def event(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Write a line of JSON, for commands that go on; nothing where no JSON is wanted. Any thread may call."""
+        if self.as_json:
+            line = json.dumps(mask_json({"event": name, "time": datetime.now(UTC).isoformat(), **facts}))
+            self._stdout.write(f"{line}\n")
+            self._stdout.flush()
 
     def text(self, text: str | Text = "") -> None:
         """Write a line of the result; long lines are left to the terminal."""

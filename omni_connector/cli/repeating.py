@@ -1,6 +1,7 @@
 """``run --watch`` and ``--every``: the same sync again and again, each in a process of its own that loads the code anew."""
 
 import contextlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ class Repetition:
         places: of configuration and secrets, as they were typed.
         watches: it is run again when a file changes.
         every_seconds: it is run again so long after its last start; None: not for that.
+        as_json: each run prints one JSON object, which becomes an event.
     """
 
     arguments: Sequence[str]
@@ -58,6 +60,7 @@ class Repetition:
     places: Sequence[str] = field(factory=list)
     watches: bool
     every_seconds: float | None
+    as_json: bool = False
 
     @property
     def needs_input(self) -> bool:
@@ -87,18 +90,36 @@ def run_again_and_again(output: Output, wanted: Repetition) -> int:
         signals.defer()
         while signals.received is None:
             began = time.monotonic()
-            changed = _Run(wanted, content, signals, files).wait()
+            run = _Run(wanted, content, signals, files)
+            changed = run.wait()
+            if wanted.as_json:
+                _tell(output, run)
             if changed or signals.received is not None:
                 _say_changed(output, changed)
                 continue
             due = None if wanted.every_seconds is None else began + wanted.every_seconds
             _say_waiting(output, files, wanted, due)
             _say_changed(output, _wait(signals, files, wanted, due))
+    output.event("stopped", {})
     return exit_codes.SIGNALLED + signals.received
 
 
+def _tell(output: Output, run: "_Run") -> None:
+    """Write what a run has printed as an event: ``run_ended`` with its summary, or ``error``."""
+    try:
+        found = json.loads(run.printed)
+    except ValueError:
+        found = {"error": "The run ended without a result.", "exit_code": run.exit_code}
+    output.event("error" if "error" in found else "run_ended", found)
+
+
 class _Run:
-    """One run, as a process."""
+    """One run, as a process.
+
+    Attributes:
+        printed: with JSON, what it has written to standard output.
+        exit_code: its exit status, once it has ended.
+    """
 
     def __init__(
         self, wanted: Repetition, content: bytes | None, signals: StopSignals, files: NamedFiles
@@ -107,14 +128,17 @@ class _Run:
         self._signals = signals
         self._files = files
         self._content = content
+        self.printed = b""
+        self.exit_code = 0
 
     def wait(self) -> list[str]:
         """Run, and wait for the end; a signal ends it, and so does a change. Return the files that have changed."""
-        with tempfile.TemporaryFile() as report:
+        with tempfile.TemporaryFile() as report, tempfile.TemporaryFile() as printed:
             module = "omni_connector.cli.watched_run"
             process = subprocess.Popen(  # noqa: S603 - this interpreter and our module.
                 [sys.executable, "-m", module, str(report.fileno()), *self._wanted.arguments],
                 stdin=subprocess.DEVNULL if self._content is None else subprocess.PIPE,
+                stdout=printed if self._wanted.as_json else None,
                 pass_fds=[report.fileno()],
                 process_group=0,  # Ctrl-C is for this process, which passes it on.
             )
@@ -127,6 +151,9 @@ class _Run:
                 if process.poll() is None:
                     process.kill()
                     process.wait()
+            self.exit_code = process.returncode
+            printed.seek(0)
+            self.printed = printed.read()
             report.seek(0)
             self._files.add(report.read().decode("utf-8", "surrogateescape").splitlines())
         if process.returncode not in _RAN and self._wanted.watches:
@@ -180,4 +207,5 @@ def _say_waiting(output: Output, files: NamedFiles, wanted: Repetition, due: flo
 def _say_changed(output: Output, changed: Sequence[str]) -> None:
     if changed:
         names = ", ".join(one_line(Path(each).name) for each in changed[:3])
+        output.event("restarting", {"files": list(changed)})
         output.say(f"Changed: {names}. Running again.", "cyan")

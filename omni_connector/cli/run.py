@@ -8,7 +8,7 @@ import click
 from omni_connector.cli import exit_codes
 from omni_connector.cli.options import (
     data_option,
-    json_option,
+    events_option,
     seconds_option,
     source_name_option,
     source_options,
@@ -53,7 +53,9 @@ Examples:
     "every_seconds",
     help="Run again so long after the last start; alone, or with --watch. Ctrl-C ends.",
 )
-@json_option
+@events_option(
+    "Print one JSON object on standard output and nothing else there; with --watch or --every an event a line."
+)
 @verbose_option
 @click.pass_context
 def run(
@@ -93,8 +95,6 @@ def run(
 
     output = Output(as_json=as_json)
     if watches or every_seconds is not None:
-        if as_json:
-            raise click.UsageError("--json prints one object, of one run: leave --watch and --every out.")
         wanted = Repetition(
             arguments=["run", *without_repetition(context.meta[ARGUMENTS])],
             target=target,
@@ -104,6 +104,7 @@ def run(
             ],
             watches=watches,
             every_seconds=every_seconds,
+            as_json=as_json,
         )
         raise click.exceptions.Exit(run_again_and_again(output, wanted))
     inputs = SourceInputs.taken_from(options)

@@ -23,8 +23,9 @@ OUTPUT = "OUTPUT"
 LEVELS = ("DEBUG", OUTPUT, "INFO", "WARNING", "ERROR", "CRITICAL")
 """The least important first."""
 
+STARTED: Final = "sync_started"
 ENDED: Final = "sync_ended"
-_STARTED, _PROGRESS = "sync_started", "sync_progress"
+_PROGRESS = "sync_progress"
 
 _ABOUT_DOCUMENT = re.compile(r" did not arrive as it should \((?P<stage>\w+)\): (?P<reason>.*)", re.DOTALL)
 """The end of a line that says what happened to a document, and where."""
@@ -114,7 +115,7 @@ class RunLogs:
             return
         with self._lock:
             run = self._run(run_id)
-            if event == _STARTED:
+            if event == STARTED:
                 run.starts, run.is_open, run.outcome, run.figures = run.starts + 1, True, "", {}
             if event in {_PROGRESS, ENDED}:
                 run.figures = dict(record)

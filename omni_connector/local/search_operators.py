@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from omni_connector.local.store import Store
 
@@ -73,7 +73,7 @@ class SearchOperators:
         declared: by manifests; several may share a name, and one may have that of a built-in operator.
     """
 
-    declared: tuple[SearchOperator, ...] = field(converter=tuple)
+    declared: tuple[SearchOperator, ...]
 
     @classmethod
     def known(cls, db: sqlite3.Connection) -> SearchOperators:
@@ -81,7 +81,7 @@ class SearchOperators:
         rows = db.execute(
             "SELECT DISTINCT name, attribute_key, value_type FROM search_operators ORDER BY name, attribute_key"
         )
-        return cls(SearchOperator(**row) for row in rows)
+        return cls(tuple(SearchOperator(**row) for row in rows))
 
     @property
     def names(self) -> tuple[str, ...]:

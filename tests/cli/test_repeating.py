@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from cli_cases import NOTES, wait_for_line
+from cli_cases import wait_for_line
 
 from omni_connector.cli.run import without_repetition
 
@@ -73,11 +73,6 @@ def test_it_is_run_again_at_intervals_with_the_same_input_and_a_signal_is_passed
     popen.send_signal(signal.SIGTERM)
     stdout, _ = popen.communicate(timeout=60)
     assert (popen.returncode, "cancelled" in stdout) == (143, True)
-
-
-def test_json_is_of_one_run(omni):
-    result = omni("run", NOTES, "--watch", "--json")
-    assert (result.exit_code, "leave --watch and --every out" in result.stderr) == (2, True)
 
 
 def test_the_run_itself_is_not_repeated():

@@ -5,11 +5,12 @@ import logging
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from omni_connector.cli.output import Output
-from omni_connector.console.run_logs import ENDED, RunLogs
+from omni_connector.console.run_logs import ENDED, STARTED, RunLog, RunLogs
 from omni_connector.console.tracebacks import folded
 from omni_connector.run_reports import write_report
 
@@ -33,15 +34,23 @@ class ConnectorLines:
         logs: kept for the console.
         data_dir: where reports of runs are kept; None keeps none.
         is_verbose: show what the SDK says below warnings, too.
+        on_run: is called with the line that says that a run was started or has ended, and what is kept of that run.
     """
 
     def __init__(
-        self, output: Output, logs: RunLogs, *, data_dir: Path | None = None, is_verbose: bool = False
+        self,
+        output: Output,
+        logs: RunLogs,
+        *,
+        data_dir: Path | None = None,
+        is_verbose: bool = False,
+        on_run: Callable[[Mapping[str, Any], RunLog], None] | None = None,
     ) -> None:
         self._output = output
         self._logs = logs
         self._data_dir = data_dir
         self._is_verbose = is_verbose
+        self._on_run = on_run
         self._lock = threading.Lock()  # Two threads write to one terminal. Protects everything below.
         self._printed: deque[str] = deque(maxlen=LAST_LINES)
         self._shown_progress: dict[str, float] = {}
@@ -65,8 +74,11 @@ class ConnectorLines:
                 self._output.say(line)
                 return
             self._logs.add(record)
-            if record.get("event") == ENDED:
-                self._keep_errors(str(record.get("sync_run_id")))
+            run_log = self._logs.of(str(record.get("sync_run_id")))
+            if run_log is not None and record.get("event") == ENDED and self._data_dir is not None:
+                write_report(self._data_dir, str(record["sync_run_id"]), run_log.report())
+            if run_log is not None and self._on_run is not None and record.get("event") in {STARTED, ENDED}:
+                self._on_run(record, run_log)
             if self._is_shown(record):
                 self._show(record)
 
@@ -82,11 +94,6 @@ class ConnectorLines:
             self._shown_progress.clear()
             self._shown_documents.clear()
             self._logs.end()
-
-    def _keep_errors(self, run_id: str) -> None:
-        log = self._logs.of(run_id)
-        if self._data_dir is not None and log is not None:
-            write_report(self._data_dir, run_id, log.report())
 
     def _is_shown(self, record: dict[str, Any]) -> bool:
         """Say whether a line is for the terminal: of the SDK's, what warns and what says how a run goes."""

@@ -1,8 +1,9 @@
 """The command's own process: the embedded manager with the console, and the connector beside it."""
 
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -17,7 +18,7 @@ from omni_connector.cli.signals import StopSignals
 from omni_connector.cli.source import SourceOptions, put_source, replacement_note, stable_source_id
 from omni_connector.console import Console, install
 from omni_connector.console.connector_process import Failure
-from omni_connector.console.run_logs import RunLogs
+from omni_connector.console.run_logs import ENDED, RunLog, RunLogs
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, LocalManagerError, LocalSettings, SourceRow
 from omni_connector.masking import SecretScope, secrets_in, secrets_in_settings
@@ -103,17 +104,25 @@ class DevSession:
                 self._supervise(signals)
             finally:
                 self._manager.close()
+        self._output.event("stopped", {})
         self._output.say("Stopped.")
 
     def _supervise(self, signals: StopSignals) -> None:
         options = self._options
         lines = ConnectorLines(
-            self._output, self._logs, data_dir=options.data_dir, is_verbose=options.is_verbose
+            self._output,
+            self._logs,
+            data_dir=options.data_dir,
+            is_verbose=options.is_verbose,
+            on_run=self._run_moved,
         )
         self._supervisor = Supervisor(self._order(), lines, [str(each.resolve()) for each in options.watched])
         self._console.connector = self._supervisor
         signals.defer()
-        self._output.text(f"Console  {self._manager.url}")
+        url = self._manager.url
+        self._output.event("listening", {"url": url, "data_dir": str(options.data_dir)})
+        if not self._output.as_json:
+            self._output.text(f"Console  {url}")
         self._output.say(f"Data in {options.data_dir}. Stop with Ctrl-C.", "dim")
         self._supervisor.start()
         try:
@@ -147,6 +156,7 @@ class DevSession:
             self._output.say(
                 f"{names} changed; the connector starts again." if names else "The connector starts again."
             )
+            self._output.event("restarting", {"files": event.files})
             self._supervisor.start()
         elif isinstance(event, Failure):
             self._failed(event)
@@ -160,6 +170,18 @@ class DevSession:
             self._output.say(f"Note: {note}", "yellow")
         if not self._has_source:
             self._put_source(started)
+        self._output.event(
+            "started",
+            {
+                "connector": started.name,
+                "source_types": started.source_types,
+                "source_ids": [
+                    each.id for each in self._manager.sources() if each.source_type in started.source_types
+                ],
+                "problems": started.problems,
+                "notes": started.notes,
+            },
+        )
         self._output.say(f"{started.name} is running.", "green")
         self._resume(started.source_types)
 
@@ -242,7 +264,42 @@ class DevSession:
                 except LocalManagerError as error:
                     self._output.say(str(error), "yellow")
 
+    def _run_moved(self, record: Mapping[str, Any], log: RunLog) -> None:
+        """Tell programs that a run was started, or has ended: as ``run --json`` says it, as far as it is known here."""
+        if not self._output.as_json:
+            return
+        source_id = str(record.get("source_id"))
+        source = next((each for each in self._manager.sources() if each.id == source_id), None)
+        facts: dict[str, Any] = {
+            "sync_run_id": record.get("sync_run_id"),
+            "source": {"id": source_id, "name": source.name if source else None},
+            "sync_mode": record.get("sync_mode"),
+        }
+        if record.get("event") != ENDED:
+            self._output.event("run_started", facts)
+            return
+        names = ("scanned", "emitted", "deleted", "seconds", "documents_per_second")
+        failed = [line for line in log.lines if line.level == "ERROR" and not line.document_id]
+        text = "\n".join(filter(None, (failed[-1].text, failed[-1].traceback))) if failed else ""
+        reason, _, traceback = text.partition("\nTraceback ")
+        facts |= {"status": log.outcome, **{name: record.get(name) for name in names}, **log.report()}
+        facts |= {
+            "reason": reason or None if log.outcome == "failed" else None,
+            "traceback": f"Traceback {traceback}" if traceback and log.outcome == "failed" else None,
+        }
+        self._output.event("run_ended", facts)
+
     def _failed(self, failure: Failure) -> None:
+        self._output.event(
+            "error",
+            {
+                "error": "\n".join(failure.problems),
+                "file": failure.file,
+                "line": failure.line,
+                "code": failure.code,
+                "traceback": failure.traceback,
+            },
+        )
         if failure.place:
             self._output.say(f"{failure.place}:", "red")
             if failure.code:
