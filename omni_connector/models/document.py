@@ -177,7 +177,8 @@ class Document(fields.QuickModel):
     """One document of a source.
 
     Attributes:
-        external_id: the document's id in its source, 1 to 500 characters, stable from run to run.
+        external_id: the document's id in its source, 1 to 500 characters, stable from run to run. A whole number becomes its
+            digits: ``5`` and ``"5"`` are the same document. ``True`` and ``5.0`` are refused.
         content: the document's text; the SDK stores it and fills in the content id. A ``str``, or text as bytes, a path,
             or a binary file object; with ``mime_type`` or ``filename`` these are files whose text the manager extracts. It
             is read when the document is emitted, text beyond 5 MiB is cut. Exactly one of ``content`` and ``content_id`` is

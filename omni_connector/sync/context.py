@@ -184,11 +184,11 @@ class SyncContext(RunView):
         rest = self._run.intake.emit(UPDATED, document)
         return DONE if rest is None else self._colour.call(AwaitableNone, rest)
 
-    def emit_deleted(self, external_id: str) -> AwaitableNone:
+    def emit_deleted(self, external_id: str | int) -> AwaitableNone:
         """Say that a document is gone. One that the manager does not know is no error.
 
         Raises:
-            InvalidValueError: ``external_id`` is not a text of 1 to 500 characters.
+            InvalidValueError: ``external_id`` is neither a text of 1 to 500 characters nor a whole number.
         """
         name = document_id(external_id)
         rest = self._run.intake.delete(name)

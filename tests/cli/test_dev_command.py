@@ -53,7 +53,8 @@ class Project:
 
     def start(self, *options, **environ):
         self.popen = self._process("dev", "notes.py", "--port", "0", *options, **environ)
-        self.url = self.popen.stdout.readline().split()[1]
+        first = self.popen.stdout.readline()
+        self.url = json.loads(first)["url"] if "--json" in options else first.split()[1]
         return self
 
     def until(self, text):
@@ -106,8 +107,8 @@ def is_alive(pid):
 
 
 def test_the_way_of_an_author(project):
-    """Start, sync, change, break, mend, and Ctrl-C."""
-    project.start("--set", "notes=2")
+    """Start, sync, change, break, mend, and Ctrl-C; with what happened as JSON."""
+    project.start("--set", "notes=2", "--json")
     project.until("notes is running.")
     run_id = project.sync()
     project.until("completed: ")
@@ -134,6 +135,22 @@ def test_the_way_of_an_author(project):
     project.until("Stopped.")
     assert project.popen.wait(30) == 0
     assert not is_alive(child)
+    events = [json.loads(line) for line in project.popen.stdout]
+    assert (events[0]["event"], events[0]["connector"], events[-1]["event"]) == (
+        "started",
+        "notes",
+        "stopped",
+    )
+    (broken,) = [each for each in events if each["event"] == "error"]
+    assert (Path(broken["file"]).name, broken["line"], broken["code"]) == ("words.py", 1, "TITLE =")
+    (_, ended) = [each for each in events if each["event"] == "run_ended"]
+    assert (ended["status"], ended["emitted"], ended["errors"], ended["traceback"]) == (
+        "completed",
+        2,
+        [],
+        None,
+    )
+    assert any(each["event"] == "restarting" and each["files"] for each in events)
 
 
 def test_a_sync_goes_on_with_the_new_code_and_nothing_is_left_when_the_command_is_killed(project):

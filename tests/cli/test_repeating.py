@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -64,15 +65,20 @@ def test_it_is_run_again_when_a_file_changes_and_waits_out_what_cannot_be_loaded
 
 @pytest.mark.slow
 def test_it_is_run_again_at_intervals_with_the_same_input_and_a_signal_is_passed_on(process, texts):
-    popen = process("run", "one.py", "--every=0.1", "--secret", "token=@token")
     (texts.parent / "token").write_text("t0ken")
+    popen = process("run", "one.py", "--every=0.1", "--secret", "token=@token", "--json")
     for _ in range(2):
-        assert "completed" in wait_for_line(popen, "Result")
+        event = json.loads(popen.stdout.readline())
+        assert (event["event"], event["status"], event["emitted"]) == ("run_ended", "completed", 1)
+    texts.write_text("raise OSError('no disk')")
+    event = json.loads(wait_for_line(popen, '"error"'))
+    assert (event["event"], event["exit_code"], "no disk" in event["error"]) == ("error", 3, True)
     texts.write_text("TITLE = 'waiting'\n")
-    wait_for_line(popen, "it waits")
+    next_error(popen, "it waits")
     popen.send_signal(signal.SIGTERM)
     stdout, _ = popen.communicate(timeout=60)
-    assert (popen.returncode, "cancelled" in stdout) == (143, True)
+    *_, ended, stopped = map(json.loads, stdout.splitlines())
+    assert (ended["status"], stopped["event"], popen.returncode) == ("cancelled", "stopped", 143)
 
 
 def test_the_run_itself_is_not_repeated():

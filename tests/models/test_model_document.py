@@ -21,7 +21,14 @@ def doc(**changes):
 
 
 def test_a_whole_number_as_external_id_becomes_its_digits():
-    assert doc(external_id=42).external_id == "42"
+    assert (doc(external_id=42).external_id, document_id(42)) == ("42", "42")
+
+
+@pytest.mark.parametrize("value", [True, 5.0])
+def test_other_numbers_as_external_id_are_refused_by_name(value):
+    for make in (lambda: doc(external_id=value), lambda: document_id(value)):
+        with pytest.raises(InvalidValueError, match=f"external_id: {value} cannot be used; give a string"):
+            make()
 
 
 def test_an_external_id_of_500_characters_is_the_longest():
