@@ -62,6 +62,14 @@ def pytest_collection_modifyitems(items):
     )
 
 
+def pytest_runtest_logreport(report):
+    """Name a failure when it happens: a run that is ended from outside prints no summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        reason = (crash.message if crash else report.longreprtext)[-1000:]
+        print(f"\nFAILED ({report.when}) {report.nodeid}: {reason}", flush=True)  # noqa: T201
+
+
 @pytest.fixture(autouse=True)
 def guard_threads():
     """Fail the test that leaves a thread behind."""

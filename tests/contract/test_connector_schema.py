@@ -9,7 +9,7 @@ missing or mistyped field), 413 (too large), 415 (another content type).
 
 Left out are the endpoints that a connector does not serve yet: /resource, /prompt.
 
-The examples are the same on every run (``derandomize``); ``make test-all`` tries more of them.
+The examples are the same on every run (``derandomize``); ``make test-thorough`` tries more of them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from schemathesis.specs.openapi.checks import (
 )
 from support.openapi import document
 from support.scripted import Scripted
+from support.thorough import thorough
 
 from omni_connector import ActionResponse, Settings
 from omni_connector.local import HttpServer
 from omni_connector.server import create_app, services
 from omni_connector.testing import MemoryManager
 
-EXAMPLES = [8, pytest.param(40, marks=pytest.mark.slow)]
+EXAMPLES = thorough(8, 40)
 NOT_SERVED = {"/resource", "/prompt"}
 MALFORMED = {
     "400": "Not JSON, or a field is missing or mistyped.",
@@ -129,13 +130,12 @@ def test_everything_that_is_served_is_fuzzed():
     }
 
 
-@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize(("operation", "mode"), CASES)
-def test_answers_are_documented(url, operation, mode, examples):
+def test_answers_are_documented(url, operation, mode):
     statuses = set()
 
     @settings(
-        max_examples=examples,
+        max_examples=EXAMPLES,
         derandomize=True,
         database=None,
         deadline=None,

@@ -11,7 +11,7 @@ body are those documented for that status, and a 500 is one that the protocol it
 * a connector that refuses or cannot be reached (triggers, ``/action``, ``/resource``, ``/prompt``, ``/skill``);
 * a file that the extractor cannot read.
 
-The examples are the same on every run (``derandomize``); ``make test-all`` tries more of them.
+The examples are the same on every run (``derandomize``); ``make test-thorough`` tries more of them.
 """
 
 import json
@@ -31,11 +31,12 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from support.thorough import thorough
 
 from omni_connector.local import HttpServer, LocalManager, LocalSettings
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "protocol" / "manager.openapi.yaml"
-EXAMPLES = [4, pytest.param(25, marks=pytest.mark.slow)]
+EXAMPLES = thorough(4, 25)
 PROGRESS = "/sync/{sync_run_id}/progress"
 
 CHECKS = [
@@ -195,16 +196,15 @@ def check_500(case, response):
     assert documented.search(error), f"undocumented 500: {error}"
 
 
-@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize(("operation", "mode"), CASES)
-def test_answers_are_documented(manager, seeds, operation, mode, examples):
+def test_answers_are_documented(manager, seeds, operation, mode):
     checks = CHECKS
     if operation.path == PROGRESS:
         seeds = {**seeds, "sync_run_id": seeds["sync_run_id"][1:]}  # The stream of a running run has no end.
         checks = [each for each in CHECKS if each is not response_schema_conformance]
 
     @settings(
-        max_examples=examples,
+        max_examples=EXAMPLES,
         derandomize=True,
         database=None,
         deadline=None,

@@ -16,6 +16,7 @@ from support.celery_processes import celery, content_of, inspect, start_web, sta
 from support.pausing import meet
 from support.processes import Process
 from support.redis_server import RedisServer
+from support.thorough import thorough
 from support.waiting import eventually
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
@@ -33,6 +34,12 @@ def notes(folder, count):
         (folder / "notes" / f"{number}.txt").write_text(f"Note {number}")
     return {"path": str(folder / "notes")}
 
+
+KILLED = thorough(
+    [("prefork", 120), ("threads", 400)],
+    [(pool, at) for pool in ("prefork", "threads") for at in (1, 120, 400)],
+)
+"""In which pool a process is killed, and at which document."""
 
 POOLS = ["prefork", pytest.param("threads", marks=pytest.mark.slow)]
 
@@ -60,8 +67,7 @@ def test_a_run_is_executed_by_a_worker_and_cancelled_there(manager, address, env
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
-@pytest.mark.parametrize("at", [1, 120, 400])
+@pytest.mark.parametrize(("pool", "at"), KILLED)
 def test_the_run_of_a_process_that_is_killed_goes_on_in_another(
     tmp_path, manager, address, environ, pipe, pool, at
 ):
@@ -152,18 +158,8 @@ def assert_that_no_secret_is_seen(manager, address, env, pipe, client):
         with start_worker(target, env, "--pool", "threads") as worker:
             meet(pipe)
             seen += content_of(client)
-            shown = "".join(
-                inspect(command, {**env, "OMNI_CONNECTOR": target})
-                for command in (
-                    "active",
-                    "reserved",
-                    "stats",
-                    "conf",
-                    "report",
-                    "registered",
-                    "active_queues",
-                )
-            )
+            commands = ["active", "reserved", "stats", "conf", "report", "registered", "active_queues"]
+            shown = inspect(commands, {**env, "OMNI_CONNECTOR": target})
             manager.cancel(run)
             worker.wait_for(rf"Sync of source .*{source}\)? cancelled")
         assert run in seen

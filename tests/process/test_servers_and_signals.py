@@ -20,6 +20,7 @@ import pytest
 import requests
 from support.counting import SAVE_EVERY
 from support.processes import Process, start_gunicorn
+from support.thorough import thorough
 from support.waiting import eventually
 
 DOCUMENTS = 200
@@ -201,40 +202,36 @@ def row(name, kind, options, happens, outcome, *, slow=True):
     return pytest.param(kind, options, happens, outcome, id=name, marks=marks)
 
 
-ROWS = [
+EVERY_TIME = [
     row("gthread, TERM and start", "gunicorn", (), term, EXACT, slow=False),
-    row("gthread, async sync, TERM and start", "gunicorn, async", (), term, EXACT),
     row("gthread, INT and start", "gunicorn", (), interrupt, AGAIN),
-    row("gthread, QUIT and start", "gunicorn", (), quit_, AGAIN),
-    row("workers, TERM and start", "gunicorn", TWO, term, EXACT),
-    row("workers, HUP", "gunicorn", TWO, hang_up, EXACT),
     row("workers and preload, HUP", "gunicorn", (*TWO, "--preload"), hang_up, EXACT),
-    row("workers and preload, TERM and start", "gunicorn", (*TWO, "--preload"), term, EXACT),
     row("max-requests", "gunicorn", (*TWO, "--max-requests", "100"), use_up_requests, EXACT),
-    row(
-        "reload",
-        "gunicorn",
-        ("--reload", "--reload-extra-file", "{folder}/watched.txt"),
-        change_a_file,
-        EXACT,
-    ),
+    row("reload", "gunicorn", ("--reload", "--reload-extra-file", "{folder}/watched.txt"), change_a_file, EXACT),
     row("USR2", "gunicorn at a port", TWO, upgrade, EXACT),
-    row("TTIN and TTOU", "gunicorn", TWO, more_and_fewer, EXACT),
     row("workers killed", "gunicorn", TWO, kill_workers, AGAIN),
     row("timeout", "gunicorn", (*TWO, "--timeout", "3"), stop_workers, AGAIN),
-    row("asleep for a moment", "gunicorn", TWO, sleep(2), EXACT),
     # A batch whose time is up when the machine awakes is sent again: its answer may never have come.
     row("asleep for a minute", "gunicorn", TWO, sleep(60), AGAIN),
-    row("bare sync, TERM and start", "bare gunicorn", (), term, EXACT),
     row("bare sync workers, HUP", "bare gunicorn", (*TWO, "--log-level", "info"), hang_up, EXACT),
-    row("waitress, INT and start", "waitress", (), interrupt, EXACT),
     row("waitress, TERM and start", "waitress", (), term, KILLED),
     row("uvicorn workers, TERM and start", "uvicorn", TWO, term, EXACT),
     row("flask run, INT and start", "flask", (), interrupt, EXACT),
+]  # fmt: skip
+THOROUGH = [
+    row("gthread, async sync, TERM and start", "gunicorn, async", (), term, EXACT),
+    row("gthread, QUIT and start", "gunicorn", (), quit_, AGAIN),
+    row("workers, TERM and start", "gunicorn", TWO, term, EXACT),
+    row("workers, HUP", "gunicorn", TWO, hang_up, EXACT),
+    row("workers and preload, TERM and start", "gunicorn", (*TWO, "--preload"), term, EXACT),
+    row("TTIN and TTOU", "gunicorn", TWO, more_and_fewer, EXACT),
+    row("asleep for a moment", "gunicorn", TWO, sleep(2), EXACT),
+    row("bare sync, TERM and start", "bare gunicorn", (), term, EXACT),
+    row("waitress, INT and start", "waitress", (), interrupt, EXACT),
 ]
 
 
-@pytest.mark.parametrize(("kind", "options", "happens", "outcome"), ROWS)
+@pytest.mark.parametrize(("kind", "options", "happens", "outcome"), EVERY_TIME + thorough([], THOROUGH))
 def test_nothing_is_lost_and_nothing_counted_twice(
     kind, options, happens, outcome, tmp_path, manager, address
 ):

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from contextlib import closing, contextmanager
 from functools import partial
@@ -263,13 +264,14 @@ def test_while_the_run_store_is_away_runs_go_on_and_new_ones_wait(
         run = manager.trigger(sources[0])
         meet(pipe)
         with away(process):
-            began = time.monotonic()
+            began, pause = time.monotonic(), threading.Event()
             waiting = manager.trigger(sources[1])
             process.wait_for(f"Run {waiting} waits for the run store")
             while time.monotonic() - began < seconds:
                 assert requests.get(f"{address.url}/health", timeout=PROBE_SECONDS).ok
                 assert answers(address, run) <= {True, 404}
                 assert answers(address, waiting) <= {True, 404}
+                pause.wait(0.5)
             assert next(manager.progress(run))["status"] == "running"
         meet(pipe)  # The one that waited has begun.
         eventually(lambda: answers(address, run) == answers(address, waiting) == {True})

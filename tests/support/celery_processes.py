@@ -45,22 +45,18 @@ def start_web(address, environ, target, **env):
     return start_gunicorn(address, target, env={**environ, **env})
 
 
-def inspect(command, environ):
-    """Return what ``celery inspect`` shows of the worker ``one``."""
+INSPECT = """
+import sys
+from celery.bin.celery import celery
+for command in sys.argv[1:]:
+    celery.main(["-A", "omni_connector.worker", "inspect", "-d", "one@here", "-t", "20", command], standalone_mode=False)
+"""
+
+
+def inspect(commands, environ):
+    """Return what these commands of ``celery inspect`` show of the worker ``one``."""
     found = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "omni_connector.worker",
-            "inspect",
-            "-d",
-            "one@here",
-            "-t",
-            "20",
-            command,
-        ],
+        [sys.executable, "-c", INSPECT, *commands],
         env=child_environ(environ),
         cwd=ROOT,
         capture_output=True,

@@ -10,15 +10,19 @@ from typing import TypeVar
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.01
+SELDOM_SECONDS = 0.1
+"""Between two looks: at first, and after about a second, since looks at a process cost it and the test processor time."""
 
 
 def eventually(look: Callable[[], T], *, seconds: float = 60.0) -> T:
     """Return the first value of ``look`` that is true; fail when there is none in time."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
+    rest = LOOK_SECONDS
     while True:
         found = look()
         if found:
             return found
         assert time.monotonic() < deadline, f"not within {seconds:g} s"
-        pause.wait(LOOK_SECONDS)
+        pause.wait(rest)
+        rest = min(rest * 1.2, SELDOM_SECONDS)
