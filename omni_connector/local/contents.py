@@ -60,12 +60,15 @@ class Contents:
         """
         return self.save_all([(text, run_id)])[0]
 
-    def save_all(self, texts: list[tuple[str, str]]) -> list[str]:
-        """Store texts, each with the id of its run, in one transaction; return their ids."""
+    def save_all(self, texts: list[tuple[str, str]], *, wait: bool = True) -> list[str]:
+        """Store texts, each with the id of its run, in one transaction; return their ids.
+
+        Raises ``StoreBusyError`` where ``wait`` is false and another thread is writing.
+        """
         rows = [self._row(text) for text, _ in texts]
         runs = {storable(run_id) for _, run_id in texts}
         now = to_microseconds(self._clock.now())
-        with self._store.transaction() as db:
+        with self._store.transaction(wait=wait) as db:
             insert_rows(db, _INSERT, [(*row, now) for row in rows], _KEEP)
             ids = _ids(db, [digest for _, digest, _ in rows])
             for run_id in runs:

@@ -3,6 +3,7 @@
 LocalError
 ├── LocalManagerError   a call is refused; ``status`` and ``message`` as the manager would answer
 │   └── BroadSearchError    a search has taken too long
+├── StoreBusyError    another thread is writing, which was not to be waited for
 ├── StoredTextError     a text cannot be stored (U+0000, or too large for an index); answered 500
 └── StoreError          the data directory cannot be used; the message says what to do
 """
@@ -45,6 +46,10 @@ class BroadSearchError(LocalManagerError):
 
 class StoredTextError(LocalError):
     """The real manager's database would refuse this text; the call answers 500 and stores nothing."""
+
+
+class StoreBusyError(LocalError):
+    """Another thread is writing, and the caller does not want to wait for it."""
 
 
 class StoreError(LocalError):

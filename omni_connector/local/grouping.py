@@ -7,6 +7,7 @@ the dispatcher, ``channel_class`` and ``task_class``. Keeping connections alive,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -18,9 +19,14 @@ from wsgiref.handlers import format_date_time
 from waitress.channel import HTTPChannel
 from waitress.task import Task, WSGITask
 
+from omni_connector.local.errors import StoreBusyError
+from omni_connector.local.request_parser import Request
+
 log = logging.getLogger(__name__)
 
 LARGEST_GROUP = 64
+BYTES_IN_LOOP = 512 * 1024
+"""Bodies of a group that may keep all other connections waiting."""
 
 
 class Together(Protocol):
@@ -35,8 +41,11 @@ class Together(Protocol):
         """
         ...
 
-    def answer(self, bodies: list[bytes]) -> list[bytes | None]:
-        """Return the body of each answer, or None for what the application is to answer."""
+    def answer(self, bodies: list[bytes], *, wait: bool) -> list[bytes | None]:
+        """Return the body of each answer, or None for what the application is to answer.
+
+        Raises ``StoreBusyError`` where ``wait`` is false and it would have to wait for another thread.
+        """
         ...
 
     @property
@@ -48,6 +57,7 @@ class Together(Protocol):
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types.
     """A connection, whose next request may have been answered already."""
 
+    parser_class = Request
     answer: bytes | None = None
     """The whole answer to the first of ``requests``."""
 
@@ -69,7 +79,7 @@ class _Answered(Task):  # type: ignore[misc]
 
 
 class Grouping:
-    """The thread that answers what comes together.
+    """Answers what comes together: in the thread that reads all sockets, or in one of its own where it would have to wait.
 
     Args:
         together: answers.
@@ -83,6 +93,7 @@ class Grouping:
         self._head = "".join(f"{name}: {value}\r\n" for name, value in together.headers)
         self._waiting: deque[Channel] = deque()
         self._news = threading.Event()
+        self._is_busy = False  # Whether what comes is for the thread.
         self._is_ending = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -99,8 +110,22 @@ class Grouping:
         )
         if wanted:
             self._waiting.append(channel)
-            self._news.set()
+            if self._is_busy:
+                self._news.set()
         return wanted
+
+    def answer(self) -> None:
+        """Answer what was taken; called by the thread that reads all sockets, when it has read them."""
+        while self._waiting and not self._is_busy:
+            group = self._next()
+            try:
+                if sum(channel.requests[0].content_length for channel in group) > BYTES_IN_LOOP:
+                    raise StoreBusyError
+                self._answer(group, wait=False)
+            except StoreBusyError:
+                self._is_busy = True
+                self._waiting.extendleft(reversed(group))
+                self._news.set()
 
     def end(self) -> None:
         """End after what was taken."""
@@ -114,22 +139,31 @@ class Grouping:
             self._news.wait()
             self._news.clear()
             is_ending = self._is_ending  # Before looking, so that what came until then is answered.
-            while self._waiting:
-                self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))])
+            while group := self._next():
+                self._answer(group, wait=True)
+            self._is_busy = False
             if is_ending:
                 return
 
-    def _answer(self, group: list[Channel]) -> None:
-        streams = [channel.requests[0].get_body_stream() for channel in group]
+    def _next(self) -> list[Channel]:
+        group: list[Channel] = []
+        with contextlib.suppress(IndexError):
+            while len(group) < LARGEST_GROUP:
+                group.append(self._waiting.popleft())
+        return group
+
+    def _answer(self, group: list[Channel], *, wait: bool) -> None:
+        bodies = [channel.requests[0].whole_body() for channel in group]
         try:
-            answers = self._together.answer([stream.read() for stream in streams])
+            answers = self._together.answer(bodies, wait=wait)
+        except StoreBusyError:
+            raise
         except Exception:
             log.exception("Requests could not be answered together; each is tried alone")
             answers = [None] * len(group)
         date = format_date_time(time.time())
-        for channel, stream, answer in zip(group, streams, answers, strict=True):
+        for channel, answer in zip(group, answers, strict=True):
             if answer is None:
-                stream.seek(0)
                 self._run(channel)
             else:
                 head = f"HTTP/1.1 200 OK\r\n{self._head}Content-Length: {len(answer)}\r\nDate: {date}\r\n\r\n"

@@ -166,6 +166,7 @@ class _Serving:
                 False  # Before looking at the connections: who changes one after that wakes us again.
             )
             wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._sockets, count=1)
+            self._workers.answer_together()
         channels = list(self._server.active_channels.values())
         deadline = time.monotonic() + GRACE_SECONDS
         while any(channel.total_outbufs_len for channel in channels) and time.monotonic() < deadline:
@@ -173,7 +174,7 @@ class _Serving:
 
     def _wake(self) -> None:
         """Have the thread that reads and writes look at the connections again: once, for all that have changed."""
-        if not self._is_woken:
+        if not self._is_woken and threading.current_thread() is not self._thread:
             self._is_woken = True
             self._server.trigger.pull_trigger()
 
@@ -198,6 +199,11 @@ class _Workers(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no
         """Have the next request of a connection answered."""
         if self._grouping is None or not self._grouping.takes(task):
             self.run(task)
+
+    def answer_together(self) -> None:
+        """Answer the requests of one kind that were read together."""
+        if self._grouping is not None:
+            self._grouping.answer()
 
     def run(self, task: Any) -> None:
         """Have it answered by a thread of its own."""

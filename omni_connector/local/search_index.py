@@ -34,13 +34,20 @@ _NOTE_OLD = """
 INSERT OR IGNORE INTO search_queue (number, title, content_id)
 SELECT number, title, content_id FROM documents WHERE number IN (SELECT value FROM json_each(?))
 """
+_NOTE_NEW = "INSERT OR IGNORE INTO search_queue (number) SELECT value FROM json_each(?)"
 _WAITING = """
-SELECT q.number, coalesce(length(old.content), 0) + coalesce(length(new.content), 0)
-FROM search_queue q
-LEFT JOIN contents old ON old.id = q.content_id
-LEFT JOIN documents d ON d.number = q.number LEFT JOIN contents new ON new.id = d.content_id
-ORDER BY q.number LIMIT ?
+SELECT json_group_array(number) FROM (
+    SELECT number, sum(characters) OVER (ORDER BY number) - characters AS characters_before
+    FROM (
+        SELECT q.number, coalesce(length(old.content), 0) + coalesce(length(new.content), 0) AS characters
+        FROM search_queue q
+        LEFT JOIN contents old ON old.id = q.content_id
+        LEFT JOIN documents d ON d.number = q.number LEFT JOIN contents new ON new.id = d.content_id
+        ORDER BY q.number LIMIT ?
+    )
+) WHERE characters_before <= ?
 """
+"""The numbers as one list in JSON: with a row for each, a busy process would wait at each."""
 _UNINDEX = """
 INSERT INTO search_index (search_index, rowid, title, content)
 SELECT 'delete', q.number, q.title, c.content FROM search_queue q JOIN contents c ON c.id = q.content_id
@@ -62,9 +69,7 @@ def note_stale(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
 
 def note_new(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
     """Note documents that the index does not have yet."""
-    db.executemany(
-        "INSERT OR IGNORE INTO search_queue (number) VALUES (?)", [(number,) for number in numbers]
-    )
+    db.execute(_NOTE_NEW, (stored_json(list(numbers)),))
 
 
 class SearchIndex:
@@ -112,7 +117,7 @@ class SearchIndex:
             if db.execute("SELECT 1 FROM search_queue").fetchone() is None:
                 return False
         with self._store.transaction() as db:
-            numbers = stored_json(_next(db))
+            numbers = db.execute(_WAITING, (DOCUMENTS_AT_ONCE, CHARACTERS_AT_ONCE)).fetchone()[0]
             for statement in (_UNINDEX, _INDEX, _DONE):
                 db.execute(statement, (numbers,))
         return True
@@ -154,13 +159,3 @@ def wait_for_index(db: sqlite3.Connection, numbers: list[int], seconds: float = 
     ends, pause = time.monotonic() + seconds, threading.Event()
     while db.execute(_STILL_WAITING, (wanted,)).fetchone() and time.monotonic() < ends:
         pause.wait(LOOK_SECONDS)
-
-
-def _next(db: sqlite3.Connection) -> list[int]:
-    numbers, characters = [], 0
-    for number, length in db.execute(_WAITING, (DOCUMENTS_AT_ONCE,)):
-        numbers.append(number)
-        characters += length
-        if characters > CHARACTERS_AT_ONCE:
-            break
-    return numbers

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from omni_connector.local.errors import StoredTextError, StoreError
+from omni_connector.local.errors import StoreBusyError, StoredTextError, StoreError
 
 DATABASE_NAME = "manager.sqlite3"
 LOCK_NAME = "manager.lock"
@@ -86,17 +86,25 @@ class Store:
             self._held.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hold the writing connection in a transaction: committed at the end, undone by an exception."""
-        with self._lock, _damage_explained(self.directory):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                if self._connection.in_transaction:  # Some errors have undone it already.
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+    def transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
+        """Hold the writing connection in a transaction: committed at the end, undone by an exception.
+
+        Raises ``StoreBusyError`` where ``wait`` is false and another thread holds it.
+        """
+        if not self._lock.acquire(blocking=wait):
+            raise StoreBusyError
+        try:
+            with _damage_explained(self.directory):
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                except BaseException:
+                    if self._connection.in_transaction:  # Some errors have undone it already.
+                        self._connection.execute("ROLLBACK")
+                    raise
+                self._connection.execute("COMMIT")
+        finally:
+            self._lock.release()
 
     @contextmanager
     def lookup(self) -> Iterator[sqlite3.Connection]:

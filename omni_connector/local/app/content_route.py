@@ -49,11 +49,14 @@ class ContentRoute:
             and self._is_ours(headers.get("HOST", ""))
         )
 
-    def answer(self, bodies: list[bytes]) -> list[bytes | None]:
-        """Return the answer to each body, None for those that Flask is to answer."""
+    def answer(self, bodies: list[bytes], *, wait: bool = True) -> list[bytes | None]:
+        """Return the answer to each body, None for those that Flask is to answer.
+
+        Raises ``StoreBusyError`` where ``wait`` is false and another thread is writing.
+        """
         texts = [_decoded(body) for body in bodies]
         try:
-            ids = iter(self._contents.save_all([text for text in texts if text is not None]))
+            ids = iter(self._contents.save_all([text for text in texts if text is not None], wait=wait))
         except (sqlite3.Error, StoreError):  # Flask comes to the same, and has the answer.
             return [None] * len(bodies)
         return [None if text is None else b'{"content_id":"%b"}' % next(ids).encode() for text in texts]
