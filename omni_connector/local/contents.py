@@ -52,6 +52,8 @@ class Contents:
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._is_cut = settings.has(Since.TEXT_LIMIT)
+        self._is_shared = settings.has(Since.SHARED_CONTENT)
 
     def save(self, text: str, run_id: str) -> str:
         """Store a text and return its id; renews the run's activity if that is running.
@@ -78,11 +80,11 @@ class Contents:
     def _row(self, text: str) -> tuple[str, bytes, str]:
         """Return a new id, the hash, and the text as it is stored."""
         text = normalised(text)
-        if self._settings.has(Since.TEXT_LIMIT):
+        if self._is_cut:
             text = cut(text, self._settings.max_extracted_text_bytes)
         content_id = new_ulid()
-        shared = self._settings.has(Since.SHARED_CONTENT)
-        return content_id, hashlib.sha256(text.encode() if shared else content_id.encode()).digest(), text
+        hashed = text if self._is_shared else content_id
+        return content_id, hashlib.sha256(hashed.encode()).digest(), text
 
     def sweep(self) -> None:
         """Mark contents that nothing refers to, and remove those marked long ago."""

@@ -61,6 +61,20 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types.
     answer: bytes | None = None
     """The whole answer to the first of ``requests``."""
 
+    def reply(self, answer: bytes) -> None:
+        """Send the answer to the first of ``requests``."""
+        sent = 0
+        if self.connected and not self.total_outbufs_len and self.request is None and len(self.requests) == 1:
+            with self.outbuf_lock, contextlib.suppress(OSError):
+                sent = self.socket.send(answer)
+        if sent == len(answer):
+            self.requests.pop().close()
+            self.last_activity = time.time()
+            self.server.pull_trigger()
+        else:  # Waitress knows what to do.
+            self.answer = answer[sent:]
+            _serve(self)
+
     @property
     def task_class(self) -> type[Task]:  # pyright: ignore[reportIncompatibleVariableOverride]  # Waitress only reads it.
         """What ``service`` does: pass the answer on, or call the application."""
@@ -167,8 +181,7 @@ class Grouping:
                 self._run(channel)
             else:
                 head = f"HTTP/1.1 200 OK\r\n{self._head}Content-Length: {len(answer)}\r\nDate: {date}\r\n\r\n"
-                channel.answer = head.encode("latin-1") + answer
-                _serve(channel)
+                channel.reply(head.encode("latin-1") + answer)
 
 
 def _serve(channel: Channel) -> None:
