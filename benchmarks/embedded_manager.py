@@ -50,8 +50,8 @@ WANTED_RATIO = 0.5
 LONGEST_LAG_SECONDS = 2.0
 LOOK_SECONDS = 0.05
 STAGES = {
-    "reading and parsing requests": r"local-manager",
-    "contents: JSON, hash, SQLite": r"local-manager-together",
+    "reading requests; contents: JSON, hash, SQLite": r"local-manager",
+    "contents while another thread is writing": r"local-manager-together",
     "events and everything else: Flask, JSON, SQLite": r"local-manager-\d+",
     "search index": r"search-index",
 }

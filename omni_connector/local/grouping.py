@@ -1,6 +1,6 @@
-"""Requests that a server answers many at a time, by one thread and without WSGI.
+"""Requests that a server answers many at a time and without WSGI, in the thread that reads them.
 
-Handing a small request to a thread of its own, and making an environment and headers for it, costs several times what there
+Handing a small request to another thread, and making an environment and headers for it, costs several times what there
 is to do for it; and what many of them store fits into one transaction. This extends waitress where it lets its users do so:
 the dispatcher, ``channel_class`` and ``task_class``. Keeping connections alive, order and errors stay its business.
 """
@@ -93,7 +93,7 @@ class _Answered(Task):  # type: ignore[misc]
 
 
 class Grouping:
-    """Answers what comes together: in the thread that reads all sockets, or in one of its own where it would have to wait.
+    """Answers what comes together: in the thread that reads all sockets, or in another one where that takes long.
 
     Args:
         together: answers.
@@ -132,11 +132,7 @@ class Grouping:
         """Answer what was taken; called by the thread that reads all sockets, when it has read them."""
         while self._waiting and not self._is_busy:
             group = self._next()
-            try:
-                if sum(channel.requests[0].content_length for channel in group) > BYTES_IN_LOOP:
-                    raise StoreBusyError
-                self._answer(group, wait=False)
-            except StoreBusyError:
+            if not self._is_answered_now(group):
                 self._is_busy = True
                 self._waiting.extendleft(reversed(group))
                 self._news.set()
@@ -159,7 +155,18 @@ class Grouping:
             if is_ending:
                 return
 
+    def _is_answered_now(self, group: list[Channel]) -> bool:
+        """Answer a group unless that takes long."""
+        if sum(channel.requests[0].content_length for channel in group) > BYTES_IN_LOOP:
+            return False
+        try:
+            self._answer(group, wait=False)
+        except StoreBusyError:
+            return False
+        return True
+
     def _next(self) -> list[Channel]:
+        """Return the requests that are answered next."""
         group: list[Channel] = []
         with contextlib.suppress(IndexError):
             while len(group) < LARGEST_GROUP:

@@ -162,11 +162,11 @@ class _Serving:
     def _loop(self) -> None:
         """Life of the thread that reads and writes."""
         while not self._ending.is_set():
-            self._is_woken = (
-                False  # Before looking at the connections: who changes one after that wakes us again.
-            )
-            wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._sockets, count=1)
+            # Before looking at the requests and connections: who changes one after that wakes us again.
+            self._is_woken = False
             self._workers.answer_together()
+            wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._sockets, count=1)
+        self._workers.answer_together()
         channels = list(self._server.active_channels.values())
         deadline = time.monotonic() + GRACE_SECONDS
         while any(channel.total_outbufs_len for channel in channels) and time.monotonic() < deadline:

@@ -66,9 +66,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         body_end = end + int(digits)
         if len(data) < body_end:
             return False
-        head = _read(
-            data[:end] if length is None else data[: length.start(1)] + b"0" + data[length.end(1) : end], self.adj
-        )
+        usual = data[:end] if length is None else data[: length.start(1)] + b"0" + data[length.end(1) : end]
+        head = _read(usual, self.adj)
         if head is None:
             return False
         self.__dict__.update(head.attributes)

@@ -3,7 +3,8 @@
 import json
 import socket
 import sqlite3
-from contextlib import closing
+import threading
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -62,8 +63,7 @@ def test_only_what_connectors_send_is_answered_beside_flask(route, changes, want
 
 def test_each_connection_gets_the_answers_to_its_own_requests_in_order(manager, run_id):
     """Pipelined over several connections, good and bad in turn."""
-    address = ("127.0.0.1", int(manager.url.rpartition(":")[2]))
-    connections = [socket.create_connection(address, timeout=60) for _ in range(8)]
+    connections = [socket.create_connection(_address(manager), timeout=60) for _ in range(8)]
 
     def request(content):
         head = f"POST /sdk/content HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -87,6 +87,41 @@ def test_each_connection_gets_the_answers_to_its_own_requests_in_order(manager, 
     with reading(manager.data_dir) as db:
         stored = dict(tuple(row) for row in db.execute("SELECT content, id FROM contents"))
     assert {text: {"content_id": stored[text]} for text in stored} == expected
+
+
+def test_other_requests_are_answered_while_contents_wait_for_the_database(manager, run_id, api):
+    content = body(run_id, "one")
+    head = f"POST /sdk/content HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    with ExitStack() as stack:
+        with manager._services.store.transaction():
+            connections = [
+                stack.enter_context(socket.create_connection(_address(manager), timeout=60)) for _ in range(3)
+            ]
+            for connection in connections:
+                connection.sendall(head.encode() + content)
+            assert api.get("/health").status_code == 200
+        answers = [_answer(stack.enter_context(connection.makefile("rb"))) for connection in connections]
+    assert [status for status, _ in answers] == [200] * 3
+    assert len({answer for _, answer in answers}) == 1
+
+
+def test_a_large_group_is_not_answered_by_the_thread_that_reads(manager, run_id, api, monkeypatch):
+    threads = []
+    save_all = manager._services.contents.save_all
+
+    def noting(texts, **options):
+        threads.append(threading.current_thread().name)
+        return save_all(texts, **options)
+
+    monkeypatch.setattr(manager._services.contents, "save_all", noting)
+    for limit in (10_000, 10):
+        monkeypatch.setattr("omni_connector.local.grouping.BYTES_IN_LOOP", limit)
+        assert api.post("/sdk/content", json={"sync_run_id": run_id, "content": "one"}).status_code == 200
+    assert threads == ["local-manager", "local-manager-together"]
+
+
+def _address(manager):
+    return ("127.0.0.1", int(manager.url.rpartition(":")[2]))
 
 
 def _answer(stream):
