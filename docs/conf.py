@@ -49,5 +49,6 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = f"omni-connector {version}"
 html_static_path = [".sphinx/static"]
+html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_sphinx = False

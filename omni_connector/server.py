@@ -229,6 +229,10 @@ def service_of(app: Flask, connector_name: str | None = None) -> ConnectorServic
     Its ``manager`` has a method for everything that can be asked of the manager, and ``start_own_run`` opens a run: what
     a webhook receiver beside the connector needs.
 
+    Args:
+        app: the application, or ``current_app``.
+        connector_name: the connector's ``name``; left out where only one is mounted.
+
     Raises:
         ConfigurationError: there is none, or several and no name was given.
     """

@@ -61,6 +61,10 @@ class DltConnector(Connector[Config, Credentials]):
         """Return a dlt source or resource, or several. Give it all its settings: dlt looks for none elsewhere.
 
         Called in the thread that reads it.
+
+        Args:
+            config: the source's settings.
+            credentials: the source's secrets.
         """
         del config, credentials
         raise lacking(self, "source(config, credentials)")
@@ -71,12 +75,21 @@ class DltConnector(Connector[Config, Credentials]):
         """Return what is indexed of a row: a document, several, or None. Ids are unique over all resources.
 
         An override may also take ``config``, the settings of the source; so may one of ``permissions``.
+
+        Args:
+            row: as the resource has yielded it, usually a dict.
+            resource: the resource's name.
         """
         del row, resource
         raise lacking(self, "document(row, resource)")
 
     def permissions(self, row: Any, resource: str, *_args: Any, **_kwargs: Any) -> DocumentPermissions | None:
-        """Return who finds the documents of a row that have no permissions of their own; None keeps them private."""
+        """Return who finds the documents of a row that have no permissions of their own; None keeps them private.
+
+        Args:
+            row: as for ``document``.
+            resource: as for ``document``.
+        """
         del row, resource
         return None
 

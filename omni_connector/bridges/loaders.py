@@ -73,7 +73,11 @@ class Loaded:
     metadata: Mapping[str, Any] = field(repr=False)
 
     def first(self, names: Iterable[str]) -> Any:
-        """Return the first of these entries of the metadata that is there and not empty, or None."""
+        """Return the first of these entries of the metadata that is there and not empty, or None.
+
+        Args:
+            names: of entries, the best first.
+        """
         return next((self.metadata[name] for name in names if self.metadata.get(name)), None)
 
 
@@ -106,6 +110,10 @@ class LoaderConnector(Connector[Config, Credentials]):
             return partial(StringIterableReader().load_data, texts=["a", "b"])
 
         Called in the thread that reads it.
+
+        Args:
+            config: the source's settings.
+            credentials: the source's secrets.
         """
         del config, credentials
         raise lacking(self, "loader(config, credentials)")
@@ -114,11 +122,18 @@ class LoaderConnector(Connector[Config, Credentials]):
         """Return what is indexed: a document, several, or None. By default one, made of the text and the metadata.
 
         An override may also take ``config``, the settings of the source; so may one of ``permissions``.
+
+        Args:
+            loaded: one document of the loader: its text, metadata and id.
         """
         return default_document(loaded)
 
     def permissions(self, loaded: Loaded, *_args: Any, **_kwargs: Any) -> DocumentPermissions | None:
-        """Return who finds the documents that have no permissions of their own; None keeps them private."""
+        """Return who finds the documents that have no permissions of their own; None keeps them private.
+
+        Args:
+            loaded: as for ``document``.
+        """
         del loaded
         return None
 

@@ -107,7 +107,12 @@ class SingerConnector(Connector[Config, Credentials]):
     idle_minutes: float = 15
 
     def tap_config(self, config: Config, credentials: Credentials) -> Mapping[str, Any]:
-        """Return what the tap is given as its config; by default the settings, without ``select``, and the credentials."""
+        """Return what the tap is given as its config; by default the settings, without ``select``, and the credentials.
+
+        Args:
+            config: the source's settings.
+            credentials: the source's secrets.
+        """
         settings = _as_dict(config)
         settings.pop("select", None)
         return {**settings, **_as_dict(credentials)}
@@ -119,13 +124,22 @@ class SingerConnector(Connector[Config, Credentials]):
 
         By default one with the key of the record as its id and all its values as text, see ``default_document``. An override may also
         take ``config``, the settings of the source; so may one of ``permissions``.
+
+        Args:
+            record: as the tap has sent it.
+            stream: to which it belongs: its name, key and schema.
         """
         return default_document(record, stream)
 
     def permissions(
         self, record: dict[str, Any], stream: Stream, *_args: Any, **_kwargs: Any
     ) -> DocumentPermissions | None:
-        """Return who finds the documents of a record that have no permissions of their own; None keeps them private."""
+        """Return who finds the documents of a record that have no permissions of their own; None keeps them private.
+
+        Args:
+            record: as for ``document``.
+            stream: as for ``document``.
+        """
         del record, stream
         return None
 

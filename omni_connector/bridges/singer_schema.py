@@ -32,13 +32,20 @@ class Stream:
     key_properties: tuple[str, ...] = ()
 
     def key(self, record: Mapping[str, Any]) -> str:
-        """Return what identifies a record in all streams, such as ``issues/17``."""
+        """Return what identifies a record in all streams, such as ``issues/17``.
+
+        Args:
+            record: as the tap has sent it.
+        """
         return "/".join([self.name, *(str(record.get(name)) for name in self.key_properties)])
 
     def parsed(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return a record whose dates and times are Python's where the schema says that they are such.
 
         A moment without an offset is in UTC. What is not written as the schema says is left as it is.
+
+        Args:
+            record: as the tap has sent it.
         """
         properties = self.schema.get("properties")
         return _parsed(record, properties if isinstance(properties, Mapping) else {})
@@ -48,6 +55,10 @@ def default_document(record: Mapping[str, Any], stream: Stream) -> Document:
     """Return a document of a record: its key is the id, and all its values are the text.
 
     The title, the address and the moments are taken from properties with the usual names.
+
+    Args:
+        record: as the tap has sent it.
+        stream: to which it belongs.
     """
     values = stream.parsed(record)
     title = next((str(values[name]) for name in TITLES if values.get(name)), stream.key(record))

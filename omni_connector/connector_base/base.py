@@ -251,6 +251,9 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
 
         Returns:
             The partitions' states by key, or the state for ``sync``; None begins anew.
+
+        Raises:
+            ConfigurationError: by default.
         """
         del state
         name = type(self).__name__
@@ -332,6 +335,9 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
     def cancel(self, sync_run_id: str) -> MayAwait[bool]:
         """Called after the SDK has cancelled a run; for work that ``ctx`` does not know of.
 
+        Args:
+            sync_run_id: the run, which may be of another process.
+
         Returns:
             True when the id is a run that only this method knew; the SDK answers for its own.
         """
@@ -352,6 +358,9 @@ class ConnectorBase(McpHooks, KeepsStates, ABC, Generic[Config, Credentials, Sta
 
         An override may also take ``arguments`` (a dict) and ``credentials`` (the owner's, a dict whose own
         ``credentials`` are the secrets); it is given those that it accepts.
+
+        Args:
+            skill_id: the skill's ``id`` in ``skills``.
 
         Returns:
             Text, a ``SkillResponse``, or None: then it is looked for among the prompts of the MCP server.

@@ -73,6 +73,9 @@ class Cursor:
     def take(self, row: Any) -> Self:
         """Note a row: a mapping or an object that has the field, or its value. A row without a value is passed over.
 
+        Args:
+            row: what was read.
+
         Raises:
             InvalidValueError: the value cannot be compared with those before it.
         """

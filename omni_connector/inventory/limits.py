@@ -26,7 +26,13 @@ class DeletionLimits:
     small: int = 10
 
     def needs_approval(self, *, deleted: int, known: int, is_empty: bool) -> bool:
-        """Say whether so many of the known documents may be deleted only with approval."""
+        """Say whether so many of the known documents may be deleted only with approval.
+
+        Args:
+            deleted: how many would be deleted.
+            known: how many documents were known.
+            is_empty: whether nothing at all was seen.
+        """
         if deleted == 0:
             return False
         return is_empty or (self.share is not None and known > self.small and deleted > self.share * known)

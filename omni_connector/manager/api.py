@@ -28,7 +28,11 @@ class ManagerApi(Protocol):
         """Return if the manager answers that it is healthy; tried once, for two seconds at most."""
 
     def register(self, manifest: dict[str, JsonValue]) -> None:
-        """Announce the connector; tried once, because it is repeated anyway."""
+        """Announce the connector; tried once, because it is repeated anyway.
+
+        Args:
+            manifest: as ``ConnectorManifest.to_wire()`` returns it.
+        """
 
     def sync_config(self, source_id: str) -> SyncConfig:
         """Return what a run needs to know about its source."""
@@ -59,10 +63,18 @@ class ManagerApi(Protocol):
         ...
 
     def connector_config(self, provider: str) -> JsonValue:
-        """Return what an administrator has set for a provider; empty when nothing."""
+        """Return what an administrator has set for a provider; empty when nothing.
+
+        Args:
+            provider: such as ``google``.
+        """
 
     def notify_webhook(self, source_id: str, event_type: str) -> str:
         """Have the manager start an incremental sync of a source in which something changed; return its run's id.
+
+        Args:
+            source_id: the source.
+            event_type: what happened, such as ``page.updated``; the manager only logs it.
 
         Raises:
             NotFoundError: there is no such source.
@@ -93,6 +105,13 @@ class ManagerApi(Protocol):
     ) -> Sequence[int]:
         """Queue a list of encoded events, all or none; a 500 is repeated briefly only, unless ``insistent``.
 
+        Args:
+            sync_run_id: the run.
+            source_id: its source.
+            events: JSON objects, encoded (``models.codec.encode``).
+            patient: repeat the call while the manager is in trouble.
+            insistent: repeat a 500 as long as other errors.
+
         Returns:
             The positions of events that were left out, because the manager does not know their kind.
 
@@ -110,6 +129,11 @@ class ManagerApi(Protocol):
     def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
         """Store text; return its content id.
 
+        Args:
+            sync_run_id: the run.
+            content: the text.
+            content_type: its media type, which the manager ignores.
+
         Raises:
             ContentTooLargeError: an older manager takes no text of that size.
         """
@@ -123,6 +147,11 @@ class ManagerApi(Protocol):
         """Store a text that is a JSON string already (``models.codec.encode_text``); never blocks.
 
         It waits for its turn in the background, and is repeated there.
+
+        Args:
+            sync_run_id: the run.
+            encoded: the text as a JSON string, quotes included.
+            content_type: as for ``store_content``.
 
         Returns:
             Its content id to come, or the SdkClientError after the last attempt; ContentTooLargeError where an older manager
@@ -149,7 +178,14 @@ class ManagerApi(Protocol):
     def extract_content(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
     ) -> str:
-        """Store the text that the manager extracts from a file; return its content id. ``file`` is seekable."""
+        """Store the text that the manager extracts from a file; return its content id. ``file`` is seekable.
+
+        Args:
+            sync_run_id: the run.
+            file: opened for reading bytes; seekable, because it is read again when the call is repeated.
+            mime_type: its media type, without parameters.
+            filename: its name, which helps to tell its format.
+        """
         ...
 
     def extract_text(
@@ -162,10 +198,20 @@ class ManagerApi(Protocol):
         """Say that the run is alive; tried once."""
 
     def add_scanned(self, sync_run_id: str, count: int) -> None:
-        """Add to the run's ``documents_scanned``; not repeated when it may have arrived."""
+        """Add to the run's ``documents_scanned``; not repeated when it may have arrived.
+
+        Args:
+            sync_run_id: the run.
+            count: how many more.
+        """
 
     def add_updated(self, sync_run_id: str, count: int) -> None:
-        """Add to the run's ``documents_updated``; not repeated when it may have arrived."""
+        """Add to the run's ``documents_updated``; not repeated when it may have arrived.
+
+        Args:
+            sync_run_id: the run.
+            count: how many more.
+        """
 
     def progress(self, sync_run_id: str) -> RunProgress | None:
         """Return what the manager knows of the run now; None for a run that it does not know."""
@@ -177,10 +223,22 @@ class ManagerApi(Protocol):
         """Replace the source's connector state."""
 
     def complete(self, sync_run_id: str, *, scanned: int, updated: int, new_state: JsonValue) -> None:
-        """Finish the run; the manager publishes its checkpoint. The arguments are read by old managers only."""
+        """Finish the run; the manager publishes its checkpoint. The arguments are read by old managers only.
+
+        Args:
+            sync_run_id: the run.
+            scanned: documents that were looked at.
+            updated: documents that were added, changed or deleted.
+            new_state: the checkpoint for the next run.
+        """
 
     def fail(self, sync_run_id: str, error: str) -> None:
-        """Finish the run as failed."""
+        """Finish the run as failed.
+
+        Args:
+            sync_run_id: the run.
+            error: what was wrong, for people, without secrets.
+        """
 
     def close(self) -> None:
         """Release the connections."""

@@ -179,11 +179,20 @@ class SdkClient(UpstreamCalls):
         return client
 
     def share_extractions(self, permits: Permits) -> None:
-        """Have files extracted only with a permit, of which all processes of a connector have two."""
+        """Have files extracted only with a permit, of which all processes of a connector have two.
+
+        Args:
+            permits: the permits, which are shared through the run store.
+        """
         self._sender.share_extractions(permits)
 
     def observe(self, observer: CallObserver | None, tracer: CallTracer | None = None) -> None:
-        """Let an observer and a tracer learn of every request, those for runs included."""
+        """Let an observer and a tracer learn of every request, those for runs included.
+
+        Args:
+            observer: is given each request with its duration and outcome; None for nobody.
+            tracer: makes a span of each request; None for none.
+        """
         self._sender.observer = observer
         self._sender.tracer = tracer
 

@@ -56,6 +56,10 @@ class RetryPolicy:
         """Return the wait after failed attempt number ``attempt`` (from 1).
 
         Exponential with full jitter in its upper half; what the manager asked for wins, within its cap.
+
+        Args:
+            attempt: its number.
+            retry_after: seconds that the manager asked for, if it did.
         """
         if retry_after is not None:
             return min(max(retry_after, 0.0), self.longest_retry_after_seconds)

@@ -16,6 +16,9 @@ def register_secret(text: str) -> None:
 
     In ``sync()`` use ``ctx.add_secret``, which forgets it with the run. The last thousand are remembered. A text that is short
     or a common word is not masked (docs/how-to/secrets.md).
+
+    Args:
+        text: the secret, of at least 6 characters.
     """
     protect_process()
     register_for_ever(text)

@@ -49,8 +49,8 @@ class Model:
         """Return the fields as a dict; models in it become dicts, lists and dicts are copied.
 
         Keys that the wire left out are left out here as well. The options are pydantic's: ``mode="json"`` makes every
-        value one that JSON has, ``include`` and ``exclude`` name fields of this model, the others hold for models inside it
-        as well. ``exclude_unset`` does what ``exclude_defaults`` does: which fields were given is not remembered. Further
+        value one that JSON has, ``include`` and ``exclude`` name fields of this model, ``exclude_none`` and ``exclude_defaults``
+        hold for models inside it as well. ``exclude_unset`` does what ``exclude_defaults`` does: which fields were given is not remembered. Further
         options are accepted.
 
         Raises:
@@ -66,7 +66,12 @@ class Model:
         return plain_json(dumped, path=type(self).__name__) if dump.is_json else dumped
 
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
-        """Return ``model_dump(mode="json")`` as JSON text; ``options`` are those of ``model_dump``."""
+        """Return ``model_dump(mode="json")`` as JSON text; ``options`` are those of ``model_dump``.
+
+        Args:
+            indent: spaces of each level; None for one line.
+            **options: as for ``model_dump``.
+        """
         dumped = self.model_dump(**{**options, "mode": "json"})
         separators = (",", ":") if indent is None else None
         return json.dumps(dumped, ensure_ascii=False, indent=indent, separators=separators)

@@ -34,7 +34,12 @@ class Record(dict[str, Any]):
         self[name] = value
 
     def model_dump(self, *, exclude_none: bool = False, **_options: Any) -> dict[str, Any]:
-        """Return a plain dict with copies of what the record holds."""
+        """Return a plain dict with copies of what the record holds.
+
+        Args:
+            exclude_none: leave out keys whose value is None.
+            **_options: others of pydantic, which change nothing.
+        """
         dumped: dict[str, Any] = copy.deepcopy(dict(self))
         return {key: value for key, value in dumped.items() if value is not None or not exclude_none}
 

@@ -32,7 +32,12 @@ class SourceAuth(AuthBase):
         return vars(self)
 
     def bound(self, run: SourceRun, session: requests.Session) -> "SourceAuth":
-        """Return what authenticates the requests of a session that belongs to ``run``."""
+        """Return what authenticates the requests of a session that belongs to ``run``.
+
+        Args:
+            run: to which the session belongs.
+            session: whose requests it authenticates.
+        """
         del session
         for secret in self.secrets():
             run.add_secret(secret)

@@ -219,15 +219,34 @@ class HttpSession(requests.Session):
         return cast("SourceResponse", super().get(url, **kwargs))
 
     def post(self, url: str | bytes, data: Any = None, json: Any = None, **kwargs: Any) -> SourceResponse:
-        """Send a POST."""
+        """Send a POST.
+
+        Args:
+            url: absolute, or relative to ``base_url``.
+            data: the body, as in ``requests``: bytes, text, a file, or a dict of form fields.
+            json: the body instead, as a value that becomes JSON.
+            kwargs: as for ``request``.
+        """
         return cast("SourceResponse", super().post(url, data=data, json=json, **kwargs))
 
     def put(self, url: str | bytes, data: Any = None, **kwargs: Any) -> SourceResponse:
-        """Send a PUT."""
+        """Send a PUT.
+
+        Args:
+            url: as for ``post``.
+            data: the body, as in ``requests``: bytes, text, a file, or a dict of form fields.
+            kwargs: as for ``request``.
+        """
         return cast("SourceResponse", super().put(url, data=data, **kwargs))
 
     def patch(self, url: str | bytes, data: Any = None, **kwargs: Any) -> SourceResponse:
-        """Send a PATCH."""
+        """Send a PATCH.
+
+        Args:
+            url: as for ``post``.
+            data: the body, as in ``requests``: bytes, text, a file, or a dict of form fields.
+            kwargs: as for ``request``.
+        """
         return cast("SourceResponse", super().patch(url, data=data, **kwargs))
 
     def delete(self, url: str | bytes, **kwargs: Any) -> SourceResponse:
@@ -243,7 +262,11 @@ class HttpSession(requests.Session):
         return cast("SourceResponse", super().options(url, **kwargs))
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """Join the address to ``base_url``, and leave the authentication out for other hosts."""
+        """Join the address to ``base_url``, and leave the authentication out for other hosts.
+
+        Raises:
+            SourceAddressError: it is no http address.
+        """
         url = request.url.decode() if isinstance(request.url, bytes) else str(request.url)
         try:
             if self.base_url:

@@ -48,6 +48,9 @@ def html_to_text(html: str) -> str:
     Text that has no HTML in it is returned as it is, and so are names in angle brackets that are no elements of HTML, such as
     ``List<String>``.
 
+    Args:
+        html: a page or a part of one, as text.
+
     Raises:
         ConfigurationError: the extra ``sources`` is not installed.
     """

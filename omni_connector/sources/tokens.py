@@ -44,7 +44,12 @@ class OAuthToken(SourceAuth):
         }
 
     def bound(self, run: SourceRun, session: requests.Session) -> "OAuthToken":
-        """Return one of its own for each session: they share tokens by the places where these are kept."""
+        """Return one of its own for each session: they share tokens by the places where these are kept.
+
+        Args:
+            run: to which the session belongs.
+            session: whose connections it uses to ask for tokens.
+        """
         copy = type(self).__new__(type(self))
         vars(copy).update(vars(self), _run=run, _session=session, _current={})
         return copy

@@ -135,6 +135,9 @@ class SyncContext(RunView):
         """Mask a secret in logs and errors as long as this run is in progress: a token that was fetched for it, say.
 
         What is in the credentials is masked anyway. A text that is short or a common word is not masked (docs/how-to/secrets.md).
+
+        Args:
+            text: the secret, of at least 6 characters.
         """
         self._run.secrets.name(text)
 
@@ -228,6 +231,9 @@ class SyncContext(RunView):
     def emit_person_sync(self, person: PersonRecord) -> AwaitableNone:
         """Say what the source knows of a person, whole: it replaces what this source said before.
 
+        Args:
+            person: the whole record; what is None is unknown.
+
         Raises:
             InvalidValueError: ``person`` is no PersonRecord, or was made unusable after its creation.
         """
@@ -262,6 +268,10 @@ class SyncContext(RunView):
     def emit_error(self, external_id: str, error: str | BaseException) -> AwaitableNone:
         """Note that a document could not be read; the run goes on. Counted, logged and shown with the run.
 
+        Args:
+            external_id: the id that the document has, or would have had.
+            error: what was wrong, for people; of an exception its type and message. Secrets are masked.
+
         Raises:
             TooManyErrorsError: more documents failed than the connector's ``error_limits`` allow; let it pass.
         """
@@ -270,6 +280,9 @@ class SyncContext(RunView):
 
     def increment_scanned(self, count: int = 1) -> AwaitableNone:
         """Count documents looked at, changed or not. Reported in sums, in the background.
+
+        Args:
+            count: how many more.
 
         Raises:
             InvalidValueError: ``count`` is not a whole number of at most 32 bits.
@@ -354,7 +367,11 @@ class SyncContext(RunView):
         return self._colour.call(AwaitableNone, self._run.complete)
 
     def fail(self, error: str | BaseException) -> AwaitableNone:
-        """End the run as failed; its checkpoint is not published. Nothing happens when it is cancelled or has ended."""
+        """End the run as failed; its checkpoint is not published. Nothing happens when it is cancelled or has ended.
+
+        Args:
+            error: what was wrong, for people; of an exception its type and message. Secrets are masked.
+        """
         return self._colour.call(AwaitableNone, self._run.fail, error)
 
     def heartbeat(self) -> AwaitableNone:

@@ -53,5 +53,8 @@ class RunView:
         """Say whether this person's data is wanted. The manager enforces nothing: your connector must apply this.
 
         Case does not matter. A person without an address is wanted only when everybody is.
+
+        Args:
+            user_email: the person's address, or None for somebody who has none.
         """
         return self._run.info.user_filter.wants(user_email)

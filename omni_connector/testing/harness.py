@@ -95,13 +95,21 @@ class OmniTestHarness:
             self._store = HarnessStore(LocalManager(Path(self._data.name) / "manager", schedule=False))
 
     async def start_connector_manager(self, connector_env_vars: Mapping[str, str] | None = None) -> None:
-        """Serve the manager on a free port of this machine; the variables are ignored."""
+        """Serve the manager on a free port of this machine; the variables are ignored.
+
+        Args:
+            connector_env_vars: ignored: what the known harness gives to its containers.
+        """
         del connector_env_vars
         self.manager.start()
         self._started = True
 
     async def wait_for_connector(self, source_type: str, timeout: float = WAIT_SECONDS) -> None:  # noqa: ASYNC109 - the known form.
         """Wait until a connector for the type has registered.
+
+        Args:
+            source_type: such as ``web``.
+            timeout: in seconds.
 
         Raises:
             TimeoutError: none did.
@@ -126,7 +134,12 @@ class SeedHelper:
         self._manager = pool.manager
 
     async def create_user(self, user_id: str | None = None, email: str | None = None) -> str:
-        """Add a user; return the id."""
+        """Add a user; return the id.
+
+        Args:
+            user_id: made if None.
+            email: made of the id if None.
+        """
         email = email or f"test-{user_id or 'user'}@example.com"
         user = self._manager.add_user(email, user_id=user_id)
         self._pool.addresses[user.id] = email
@@ -144,7 +157,19 @@ class SeedHelper:
         user_blacklist: list[str] | None = None,
         scope: str = "org",
     ) -> str:
-        """Add a source that is synced only when a test says so; return its id."""
+        """Add a source that is synced only when a test says so; return its id.
+
+        Args:
+            source_type: such as ``web``.
+            config: its settings; none if None.
+            source_id: made if None.
+            name: made of the type if None.
+            created_by: id of a user of ``create_user``; if None, or another, ``owner@example.com`` is the owner.
+            user_filter_mode: ``all``, ``whitelist`` or ``blacklist``.
+            user_whitelist: addresses for that mode.
+            user_blacklist: addresses for that mode.
+            scope: ``org`` or ``user``.
+        """
         source = self._manager.add_source(
             source_type=source_type,
             config=config or {},
@@ -165,7 +190,14 @@ class SeedHelper:
         provider: str | None = None,
         auth_type: str = "bearer_token",
     ) -> str:
-        """Give a source its credentials; return the row's id."""
+        """Give a source its credentials; return the row's id.
+
+        Args:
+            source_id: the source.
+            credentials: the secrets, as ``sync()`` gets them.
+            provider: the usual one of the source's type if None.
+            auth_type: such as ``oauth`` or ``api_key``.
+        """
         row = self._manager.add_credential(source_id, credentials, provider=provider, auth_type=auth_type)
         return row.id
 
@@ -187,7 +219,12 @@ class SeedHelper:
         return self._source(source_id).checkpoint
 
     async def set_checkpoint(self, source_id: str, checkpoint: dict[str, Any]) -> None:
-        """Set what the next run of the source goes on from."""
+        """Set what the next run of the source goes on from.
+
+        Args:
+            source_id: the source.
+            checkpoint: as a run would have saved it.
+        """
         self._manager.set_source(source_id, checkpoint=checkpoint)
 
     async def get_connector_state(self, source_id: str) -> Any:
@@ -210,6 +247,11 @@ async def wait_for_sync(
 ) -> dict[str, Any]:
     """Wait for the end of a run; return its row: ``status``, ``error_message``, ``documents_scanned`` and so on.
 
+    Args:
+        pool: the harness's ``db_pool``.
+        sync_run_id: the run.
+        timeout: in seconds.
+
     Raises:
         TimeoutError: it is still running.
         LocalManagerError: there is no such run.
@@ -218,12 +260,23 @@ async def wait_for_sync(
 
 
 async def count_events(pool: HarnessStore, source_id: str, event_type: str | None = None) -> int:
-    """Return how many events a source's connector emitted, of one type or of all."""
+    """Return how many events a source's connector emitted, of one type or of all.
+
+    Args:
+        pool: the harness's ``db_pool``.
+        source_id: the source.
+        event_type: such as ``document_created``; None for all.
+    """
     return sum(1 for event in _events(pool, source_id) if event_type in {None, event.type})
 
 
 async def get_events(pool: HarnessStore, source_id: str) -> list[dict[str, Any]]:
-    """Return what a source's connector emitted, in order: ``event_type``, ``payload``, ``sync_run_id``, ``status``."""
+    """Return what a source's connector emitted, in order: ``event_type``, ``payload``, ``sync_run_id``, ``status``.
+
+    Args:
+        pool: the harness's ``db_pool``.
+        source_id: the source.
+    """
     return [
         {
             "id": event.id,

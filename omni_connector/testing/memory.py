@@ -119,7 +119,12 @@ class MemoryManager:
                 self._hooks[operation] = hook
 
     def end_run(self, sync_run_id: str, status: str = "cancelled") -> None:
-        """End a run behind its connector's back: its further events are refused."""
+        """End a run behind its connector's back: its further events are refused.
+
+        Args:
+            sync_run_id: the run.
+            status: ``cancelled``, ``failed`` or ``completed``.
+        """
         with self._changed:
             self.statuses[sync_run_id] = status
             self._changed.notify_all()
@@ -131,6 +136,10 @@ class MemoryManager:
 
     def wait_for(self, condition: Callable[[Self], object], timeout_seconds: float = 10.0) -> None:
         """Wait until ``condition``, given this manager, is true; looked at after every call.
+
+        Args:
+            condition: is given this manager; its answer counts as true or false.
+            timeout_seconds: for how long.
 
         Raises:
             TimeoutError: it was not; the message lists the calls so far.

@@ -148,7 +148,7 @@ def check(words):  # noqa: C901 - a table of programs.
     elif program == "pip":
         settings = configparser.ConfigParser()
         settings.read(ROOT / "setup.cfg")
-        for extras in re.findall(r"(?:\.|omni-connector)\[([^\]]+)\]", " ".join(rest)):
+        for extras in re.findall(r"(?:\.|omni-connector|whl)\[([^\]]+)\]", " ".join(rest)):
             assert set(extras.split(",")) <= set(settings["options.extras_require"])
     elif program == "python" and rest[0] == "-m":
         assert importlib.util.find_spec(rest[1]), rest[1]

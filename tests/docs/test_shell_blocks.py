@@ -40,6 +40,8 @@ pytestmark = pytest.mark.docs
 
 NOT_RUN = {
     "docs/tutorial/index.md": "test_tutorial.py follows the whole page",
+    "python3 -m venv": "an environment of its own, as CI makes them",
+    ". .venv": "activates that",
     "make": "each target takes minutes; CI runs all of them",
     "pip": "installs from the network; .ci/try-wheel does it",
     "pytest": "is what runs this; CI runs all tests",

@@ -34,7 +34,8 @@ class ConnectorStandardTests:
                     return "todo.md"
                 return remove
 
-    A check that does not apply is skipped with the reason. To take one out, override its method and skip or mark it.
+    A check that does not apply is skipped with the reason. To take one out, override its method and skip or mark it. The fixture
+    ``bench``, which all of them take, holds connector and source.
 
     Attributes:
         is_public: the source is open to everybody, so that its documents may be public.

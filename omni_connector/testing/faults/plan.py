@@ -96,7 +96,12 @@ class FaultPlan:
             self._rules.clear()
 
     def choose(self, method: str, path: str) -> Fault | None:
-        """Count a call; return what happens to it, None for nothing."""
+        """Count a call; return what happens to it, None for nothing.
+
+        Args:
+            method: of HTTP, such as ``POST``.
+            path: of the call, with or without its query.
+        """
         call = f"{method} {path.partition('?')[0]}"
         with self._lock:
             found = [rule.choose(call) for rule in self._rules if rule.pattern.match(call)]

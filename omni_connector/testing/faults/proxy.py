@@ -115,13 +115,20 @@ class FaultyManager:
         """Return a client that calls through here, for ``create_app``, ``serve_connector`` or ``run_sync``.
 
         They close it.
+
+        Args:
+            policies: how it repeats calls; by default with pauses of milliseconds, so that tests are quick.
         """
         return SdkClient(self.url, policies=policies)
 
     # -- faults by hand ------------------------------------------------------------------------------------
 
     def go_away(self, seconds: float = float("inf")) -> None:
-        """Break all connections and refuse new ones, until the time is over or ``come_back`` is called."""
+        """Break all connections and refuse new ones, until the time is over or ``come_back`` is called.
+
+        Args:
+            seconds: for how long; by default until ``come_back``.
+        """
         self._listener.refuse(seconds)
         with self._changed:
             connections = list(self._connections)
@@ -133,7 +140,11 @@ class FaultyManager:
         self._listener.listen()
 
     def refuse(self, seconds: float) -> None:
-        """Refuse new connections for a while; those that stand go on."""
+        """Refuse new connections for a while; those that stand go on.
+
+        Args:
+            seconds: for how long.
+        """
         self._listener.refuse(seconds)
 
     def release(self) -> None:
@@ -151,11 +162,19 @@ class FaultyManager:
             return list(self._calls)
 
     def calls_of(self, endpoint: str) -> list[ProxiedCall]:
-        """Return the calls of one endpoint, by its name in ``ENDPOINTS``."""
+        """Return the calls of one endpoint, by its name in ``ENDPOINTS``.
+
+        Args:
+            endpoint: such as ``events``.
+        """
         return [call for call in self.calls if call.endpoint == endpoint]
 
     def wait_for(self, condition: Callable[[Self], object], timeout_seconds: float = 10.0) -> None:
         """Wait until ``condition``, given this proxy, is true; looked at when a call comes and when it ends.
+
+        Args:
+            condition: is given this proxy; its answer counts as true or false.
+            timeout_seconds: for how long.
 
         Raises:
             TimeoutError: it was not; the message counts the calls so far.
@@ -177,13 +196,21 @@ class FaultyManager:
         return HttpConnection(connected)
 
     def forwarded(self, head: Head) -> bytes:
-        """Return a request's head as the manager behind is to see it."""
+        """Return a request's head as the manager behind is to see it.
+
+        Args:
+            head: as it came from the connector.
+        """
         method, path, version = head.start.split(b" ", 2)
         start = b"%b %b%b %b" % (method, self._prefix, path, version)
         return head.with_start(start, host=self._host_header).to_bytes()
 
     def begin(self, head: Head) -> ProxiedCall:
-        """Note a call and choose its fault."""
+        """Note a call and choose its fault.
+
+        Args:
+            head: of the call's request.
+        """
         method, path, _ = head.start.decode("latin-1").split(" ", 2)
         with self._changed:
             fault = self.plan.choose(method, path)
@@ -193,7 +220,12 @@ class FaultyManager:
         return call
 
     def note(self, call: ProxiedCall, **changes: Any) -> None:
-        """Write down what became of a call."""
+        """Write down what became of a call.
+
+        Args:
+            call: that ``begin`` returned.
+            **changes: new values of its attributes.
+        """
         with self._changed:
             for name, value in changes.items():
                 setattr(call, name, value)
@@ -210,7 +242,11 @@ class FaultyManager:
         self._ending.wait(seconds)
 
     def forget(self, connection: Connection) -> None:
-        """Drop a connection that has ended."""
+        """Drop a connection that has ended.
+
+        Args:
+            connection: that has ended.
+        """
         with self._changed:
             self._connections.discard(connection)
 
