@@ -114,9 +114,9 @@ def parse_click(command, words):
     context = click.Context(command)
     while isinstance(command, click.Group):
         _, words, _ = command.make_parser(context).parse_args(list(words))
-        if not words and command.invoke_without_command:
+        if not words:  # Options of the program itself.
             return
-        name, *words = words or ["--help"]
+        name, *words = words
         command = command.get_command(context, name)
         assert command is not None, f"there is no command {name}"
         context = click.Context(command, parent=context)
