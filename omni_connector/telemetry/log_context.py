@@ -63,19 +63,15 @@ FIELDS = ("connector", "source_id", "source_name", "sync_run_id", "sync_mode", "
 _current: contextvars.ContextVar[RunIdentity | None] = contextvars.ContextVar("omni_run", default=None)
 
 
-def current_run() -> RunIdentity | None:
-    """Return the run for which the caller works, or None."""
-    return _current.get()
+current_run = _current.get
+"""Return the run for which the caller works, or None."""
 
+# For every answer of the manager, where ``in_run`` would cost too much.
+enter_run = _current.set
+"""Work for a run from now on, or for none; ``leave_run`` ends it."""
 
-def enter_run(run: RunIdentity | None) -> "contextvars.Token[RunIdentity | None]":
-    """Work for a run from now on, or for none; ``leave_run`` ends it. For where ``in_run`` would cost too much."""
-    return _current.set(run)
-
-
-def leave_run(token: "contextvars.Token[RunIdentity | None]") -> None:
-    """Work for whichever run it was before ``enter_run``."""
-    _current.reset(token)
+leave_run = _current.reset
+"""Work for whichever run it was before ``enter_run``, which returned the token."""
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import itertools
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from omni_connector.telemetry import families as of
 from omni_connector.telemetry.figures import RunEnd, RunFigures
 from omni_connector.telemetry.log_context import RunIdentity
 from omni_connector.telemetry.sample_files import SampleFiles
-from omni_connector.telemetry.samples import Family, Labels, Request, Samples, Values, merged
+from omni_connector.telemetry.samples import Family, Labels, Samples, Values, merged
 from omni_connector.tokens import AcceptedTokens
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 1_000
-"""Requests that are noted before they are counted."""
+"""Requests of one endpoint and status that are noted before they are counted."""
 
 WRITE_SECONDS = 2.0
 """How old the values of another process may be, and what a killed one loses."""
@@ -79,12 +79,12 @@ class Metrics:
             self._samples.add(of.RUNS, (mode.value, outcome), 0.0)
         for kind in KINDS:
             self._samples.add(of.DOCUMENTS, (kind,), 0.0)
-        self._attempts: deque[Request] = deque()  # Requests that are not counted yet.
-        self._counting = threading.Lock()  # Held while they are counted.
+        # Requests that are not counted yet, by endpoint and status: seconds, bytes, and when each ended.
+        self._attempts: dict[Labels, list[tuple[float, int, float]]] = {}
+        self._counting = threading.Lock()  # Held while they are counted; noting one takes no lock.
         self._lock = threading.Lock()  # Protects the following.
         self._runs: dict[str, _Run] = {}
         self._is_begun = self._is_closed = False
-        self._last_answer = self._last_failure = 0.0
         self._stop = threading.Event()
         self._writing = threading.Lock()  # Held while the files are used.
         self._thread: threading.Thread | None = None
@@ -158,9 +158,11 @@ class Metrics:
 
     def attempted(self, endpoint: str, status: str, seconds: float, size: int) -> None:
         """See ``CallObserver``."""
-        attempts = self._attempts
-        attempts.append((endpoint, status, seconds, size, time.time()))
-        if len(attempts) >= MOST_ATTEMPTS:
+        noted = self._attempts.get((endpoint, status))
+        if noted is None:
+            noted = self._attempts.setdefault((endpoint, status), [])
+        noted.append((seconds, size, time.time()))
+        if len(noted) >= MOST_ATTEMPTS:
             self._count_attempts()
 
     def repeated(self, endpoint: str, reason: str) -> None:
@@ -217,18 +219,20 @@ class Metrics:
         self._samples.add(family, labels, max(0.0, now - before))
 
     def _count_attempts(self) -> None:
-        """Count the requests that were only noted so far: thousands come a second, and together they take a third of the time."""
-        attempts = self._attempts
+        """Count the requests that were only noted so far: thousands come a second, and together they take half the time."""
         with self._counting:
-            noted = [attempts.popleft() for _ in range(len(attempts))]
-            self._samples.requests(of.MANAGER_REQUESTS, of.SENT_BYTES, noted)
-            for status, moment in {
-                each[1]: each[4] for each in noted
-            }.items():  # The last one of each status.
-                if status in IN_TROUBLE:
-                    self._last_failure = max(self._last_failure, moment)
-                else:
-                    self._last_answer = max(self._last_answer, moment)
+            for labels, noted in list(self._attempts.items()):
+                # Other threads add to the end meanwhile.
+                taken = noted[:]
+                del noted[: len(taken)]
+                if not taken:
+                    continue
+                seconds, sizes, moments = zip(*taken, strict=True)
+                endpoint, status = labels
+                self._samples.observe(of.MANAGER_REQUESTS, labels, *seconds)
+                self._samples.add(of.SENT_BYTES, (endpoint,), sum(sizes))
+                outcome = of.LAST_FAILURE if status in IN_TROUBLE else of.LAST_ANSWER
+                self._samples.put(outcome, (), moments[-1])
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -238,9 +242,6 @@ class Metrics:
         with self._lock:
             runs = list(self._runs.values())
         found: dict[str, Any] = self._samples.values()
-        for family, moment in ((of.LAST_ANSWER, self._last_answer), (of.LAST_FAILURE, self._last_failure)):
-            if moment:
-                found[family.name] = {(): [max(moment, *found[family.name].get((), [0.0]))]}
         modes = Counter(each.run.sync_mode for each in runs)
         found[of.RUNS_IN_PROGRESS.name] = {(mode,): [float(count)] for mode, count in modes.items()}
         found[of.RUN_PROGRESS.name] = dict(_progress(runs))

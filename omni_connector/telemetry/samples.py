@@ -6,12 +6,9 @@ was (a scrape took 80 ms with 2 of them, 680 ms with 50); and an observation tak
 """
 
 import threading
-from bisect import bisect_left
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from functools import partial
-from itertools import groupby
-from operator import itemgetter
+from itertools import pairwise
 
 from attrs import field, frozen
 
@@ -21,9 +18,6 @@ MOST_SERIES = 1000
 """Of one family in one process. Beyond it the oldest of ``is_latest`` are forgotten; others are counted as ``other``."""
 
 Labels = tuple[str, ...]
-Request = tuple[str, str, float, int, float]
-"""Endpoint, status, seconds, bytes, and when it ended."""
-
 Values = Mapping[str, Mapping[Labels, list[float]]]
 """Of each family, by labels: one number; of a histogram the counts of its buckets, the last without limit, then the sum."""
 
@@ -74,25 +68,16 @@ class Samples:
             series = self._series(family, labels)
             series[0] = max(series[0], value) if family.is_latest else value
 
-    def observe(self, family: Family, labels: Labels, value: float) -> None:
+    def observe(self, family: Family, labels: Labels, *values: float) -> None:
         """Add to a histogram."""
+        # One thousand at once take half the time of a search for the bucket of each.
+        ordered = sorted(values)
+        reached = [*(bisect_right(ordered, bound) for bound in family.buckets), len(ordered)]
         with self._lock:
             series = self._series(family, labels)
-            series[bisect_left(family.buckets, value)] += 1
-            series[-1] += value
-
-    def requests(self, durations: Family, sizes: Family, requests: Iterable[Request]) -> None:
-        """Add requests to a histogram by endpoint and status, and their sizes to a counter by endpoint."""
-        bucket_of = partial(bisect_left, durations.buckets)
-        with self._lock:
-            # Most of them are alike, and come one after the other.
-            for (endpoint, status), alike in groupby(requests, itemgetter(0, 1)):
-                _, _, seconds, lengths, _ = zip(*alike, strict=True)
-                series = self._series(durations, (endpoint, status))
-                for bucket, count in Counter(map(bucket_of, seconds)).items():
-                    series[bucket] += count
-                series[-1] += sum(seconds)
-                self._series(sizes, (endpoint,))[0] += sum(lengths)
+            for bucket, (before, count) in enumerate(pairwise([0, *reached])):
+                series[bucket] += count - before
+            series[-1] += sum(values)
 
     def values(self) -> dict[str, dict[Labels, list[float]]]:
         """Return a copy."""
