@@ -16,13 +16,16 @@ from omni_connector.masking.register import forget_secrets
 
 GRACE_SECONDS = 10.0
 
-LONG_ROOMS = ["process", "faults", "examples", "mcp", "contract", "cli"]
+LONG_ROOMS = ["bridges", "process", "faults", "examples", "mcp", "contract", "cli"]
 """Tested first, so that in the end no worker waits for another that began a long module last."""
 
 
 SPREAD = [
-    "process/test_servers_and_signals.py", "faults/test_crashes.py", "process/test_celery.py", "process/test_celery_partitions.py",
-    "process/test_several_workers.py", "process/test_gunicorn.py", "faults/test_fault_storms.py", "faults/test_fault_matrix.py",
+    "docs/test_tutorial.py", "partitions/test_partition_merger.py", "process/test_runs_on_a_full_disk.py",
+    "process/test_several_workers.py", "process/test_celery_partitions.py", "process/test_servers_and_signals.py",
+    "faults/test_crashes.py", "process/test_celery.py", "process/test_gunicorn.py", "test_scaffold.py",
+    "examples/test_examples_are_right.py", "faults/test_hostile.py",
+    "faults/test_fault_storms.py", "faults/test_fault_matrix.py",
 ]  # fmt: skip
 """The longest modules, whose tests share nothing that takes long to make: each goes to whichever worker is free."""
 

@@ -1,5 +1,6 @@
 """What all processes that read the same sources have in common: budgets, locks, and where tokens are kept."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,10 @@ GATE_SECONDS = 1.0
 
 LOOK_SECONDS = 0.1
 """Between two looks whether another process has given a name back; a token takes as long to be fetched."""
+AWAY_SECONDS = 10.0
+"""So long a name is asked for again when the run store cannot be used; a busy SQLite file refuses a call after 2 s."""
 STATE = "connector-state"
+log = logging.getLogger(__name__)
 
 
 class SharedRateGate(RateGate):
@@ -102,7 +106,7 @@ class StoredSources(LocalSources):
 
     @contextmanager
     def lock(self, run: SourceRun, name: str) -> Iterator[None]:
-        """Hold a name against all other threads and processes; without the store, against those of this process."""
+        """Hold a name against all other threads and processes; while the store is away for long, against those of this process."""
         with super().lock(run, name):
             lease = self._lease(run, f"source-lock/{run.source_id}/{name}")
             try:
@@ -127,11 +131,15 @@ class StoredSources(LocalSources):
 
     def _lease(self, run: SourceRun, name: str) -> Lease | None:
         pause = threading.Event()
+        alone_at = time.monotonic() + AWAY_SECONDS
         while self._runs.is_shared:
             try:
                 found = self._runs.keeper.take(Claim.of(name))
-            except RunStoreError:
-                return None
+            except RunStoreError as error:
+                if time.monotonic() >= alone_at:
+                    log.warning("Other processes are not kept from %s: %s", name, error)
+                    return None
+                found = None
             if isinstance(found, Lease):
                 return found
             run.raise_if_stopped()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from itertools import groupby
 
 import pytest
 from support.processes import Process
@@ -60,9 +61,10 @@ def test_only_the_process_that_serves_registers(start, tmp_path):
             "PORT": port,
         }
         with Process(sys.executable, *STARTS[start](str(path), port), env=env) as process:
-            by = set()
+            by = []
             for _ in range(REGISTRATIONS):
-                by.add(int(process.wait_for(r"registered by (\d+)")[1]))
+                by.append(int(process.wait_for(r"registered by (\d+)")[1]))
                 process.forget_output()
-            assert len(by) == 1
+            # The reloader may have started it anew; but two never take turns.
+            assert len([pid for pid, _ in groupby(by)]) == len(set(by))
             assert process.popen.pid not in by
