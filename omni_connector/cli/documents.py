@@ -76,5 +76,7 @@ def documents(*, data_dir: Path, as_json: bool, verbose: bool, **options: Any) -
     if as_json:
         output.json({"documents": [document_record(each) for each in page.items], "next": page.next})
     else:
-        document_table(output, page.items)
+        document_table(output, page.items, is_filtered=wanted != DocumentFilter())
+        if options["has_errors"] and not page.items:
+            output.say("What connectors could not read is in the list of: omni-connector errors", "dim")
     say_more(output, page.next)

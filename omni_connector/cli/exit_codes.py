@@ -11,6 +11,9 @@ BUG: Final = 70
 SIGNALLED: Final = 128
 """Plus the signal's number, as shells do: 130 after Ctrl-C, 143 after SIGTERM."""
 
+UNREAD: Final = SIGNALLED + 13
+"""What SIGPIPE would end with."""
+
 STATUSES: Final = {
     OK: "done; a search that finds nothing is done too",
     RUN_FAILED: "the sync run failed, timed out, or was cancelled elsewhere",
@@ -19,6 +22,7 @@ STATUSES: Final = {
     COMPLETED_WITH_ERRORS: "the sync run completed, but some documents did not arrive or deletions await approval",
     BUG: "a bug in omni-connector",
     SIGNALLED + 2: "cancelled with Ctrl-C",
+    UNREAD: "what reads its output has ended before it, such as head",
     SIGNALLED + 15: "cancelled with SIGTERM",
 }
 
@@ -32,5 +36,6 @@ Exit status:
     {USAGE}  the command line cannot be understood
     {CONFIGURATION}  something that it names cannot be used: data, source, document
    {BUG}  a bug in omni-connector
+  {UNREAD}  {STATUSES[UNREAD]}
 """
 """Of commands that look into the data directory."""

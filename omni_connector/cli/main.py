@@ -1,6 +1,8 @@
 """The entry point: finds the command, and is the one place where errors become messages and exit codes."""
 
+import contextlib
 import importlib
+import os
 import sys
 from difflib import get_close_matches
 from typing import Any
@@ -83,9 +85,19 @@ class CommandLine(click.Group):
         except Exception as error:  # The command ends here.
             if is_local_error(error):
                 raise CommandError(str(error)) from error
-            if isinstance(error, BrokenPipeError):
-                raise
+            if isinstance(error, BrokenPipeError):  # As in "omni-connector documents | head".
+                discard_output()
+                raise click.exceptions.Exit(exit_codes.UNREAD) from error
             raise bug(error) from error
+
+
+def discard_output() -> None:
+    """Keep Python from failing to write, when it ends, what is still buffered."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError):
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def is_local_error(error: Exception) -> bool:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import compress
 from typing import Any, TextIO
 
 from attrs import frozen
@@ -29,12 +30,14 @@ class Column:
         width: in characters; None for a column that takes its share of what is left.
         is_whole: what is too long is continued on the next line; of other texts the end is cut.
         is_number: right-aligned.
+        from_columns: left out where the terminal, or the line, is narrower.
     """
 
     title: str
     width: int | None = None
     is_whole: bool = False
     is_number: bool = False
+    from_columns: int = 0
 
 
 class Output:
@@ -107,8 +110,10 @@ class Output:
 
     def table(self, columns: Iterable["Column"], rows: Iterable[Iterable[Text | str]]) -> None:
         """Write a table as wide as the terminal, or 80 columns; where no terminal is, without colours."""
+        all_columns = list(columns)
+        shown = [column.from_columns <= self.result.width for column in all_columns]
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for column in columns:
+        for column in compress(all_columns, shown):
             table.add_column(
                 column.title,
                 justify="right" if column.is_number else "left",
@@ -119,7 +124,7 @@ class Output:
                 ratio=None if column.width or column.is_number else 1,
             )
         for row in rows:
-            table.add_row(*(_masked(cell) for cell in row))
+            table.add_row(*(_masked(cell) for cell in compress(row, shown)))
         if self.result.is_terminal:
             self.result.print(table)
             return
@@ -156,8 +161,14 @@ def _masked(text: str | Text) -> str | Text:
     return text if masked is plain else masked
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which has a status for it."""
+        raise BrokenPipeError
+
+
 def _console(stream: TextIO) -> Console:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")  # A title that the terminal's encoding lacks must not end a command.
-    return Console(file=stream, highlight=False, markup=False, emoji=False)
+    return _Console(file=stream, highlight=False, markup=False, emoji=False)

@@ -47,6 +47,8 @@ ERRORS_LOOKED_AT = 1000
 EVERYTHING = ErrorScope(source=None, run=None, is_history=False)
 Rows = Iterator[tuple[str, Text]]
 
+STARTED = {"manual": "by hand", "scheduled": "by the schedule", "webhook": "by a webhook"}
+
 
 @frozen(kw_only=True)
 class Wanted:
@@ -217,7 +219,8 @@ def _run_rows(summary: RunSummary) -> Rows:
     run = summary.run
     yield "Run", Text(run.id, "bold")
     yield "Source", Text(one_line(summary.source_name))
-    yield "Sync", Text(f"{run.sync_type}, started by {one_line(run.trigger_type)}")
+    trigger = STARTED.get(run.trigger_type, f"by {one_line(run.trigger_type)}")
+    yield "Sync", Text(f"{run.sync_type}, started {trigger}")
     yield "Status", status(run.status)
     if run.error_message:
         yield "Error", Text(one_line(run.error_message, longest=1000), "red")

@@ -53,7 +53,8 @@ def reset_state(
         try:
             click.confirm(question, abort=True, err=True)
         except click.Abort:
-            raise CommandError("Nothing was changed. Where nobody can be asked, give --yes.") from None
+            click.echo(err=True)  # The cursor stands behind the question.
+            raise CommandError("Nothing was changed. Without a terminal, give --yes.") from None
     url = running_manager(data_dir)
     if url is None:
         with contextlib.closing(LocalManager(data_dir, schedule=False)) as manager:

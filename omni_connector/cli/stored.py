@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Protocol, TypeVar
 
+from omni_connector.cli.command_name import command_name
 from omni_connector.cli.errors import CommandError
 from omni_connector.cli.output import one_line
 
@@ -48,8 +49,10 @@ def only_one(sources: Sequence[_Named]) -> _Named:
     """Return the source of a data directory that has one; raises CommandError where it has none, or several."""
     if len(sources) == 1:
         return sources[0]
-    names = ", ".join(one_line(each.name) for each in sources[:NAMES_SHOWN]) or "none"
-    raise CommandError(f"Say which source: --source NAME. There is: {names}.")
+    if not sources:
+        raise CommandError(f"There is no source yet. {command_name()} run TARGET makes one.")
+    names = ", ".join(one_line(each.name) for each in sources[:NAMES_SHOWN])
+    raise CommandError(f"Say which source: --source NAME. There are: {names}.")
 
 
 def unknown(problem: str, typed: str, names: Sequence[str]) -> CommandError:
@@ -57,6 +60,8 @@ def unknown(problem: str, typed: str, names: Sequence[str]) -> CommandError:
     close = get_close_matches(typed, names, n=1)
     if close:
         return CommandError(f"{problem}; did you mean {one_line(close[0])}?")
-    shown = ", ".join(one_line(each) for each in names[:NAMES_SHOWN]) or "none"
+    if not names:
+        return CommandError(f"{problem}; there is none at all.")
+    shown = ", ".join(one_line(each) for each in names[:NAMES_SHOWN])
     more = f", and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
     return CommandError(f"{problem}. There is: {shown}{more}.")

@@ -18,17 +18,19 @@ STYLES = {
 }
 _ID_WIDTH = 26
 _MOMENT_WIDTH = 16
+_ROOMY = 64
+"""Columns of a terminal from which on less important columns of a table are shown."""
 
 
 def source_table(output: Output, sources: Sequence[SourceSummary]) -> None:
     """Write sources."""
     columns = [
         Column(title="NAME", is_whole=True),
-        Column(title="TYPE"),
+        Column(title="TYPE", from_columns=_ROOMY),
         Column(title="DOCUMENTS", is_number=True),
         Column(title="LAST RUN", width=9),
-        Column(title="AT", width=_MOMENT_WIDTH),
-        Column(title="NEXT RUN", width=_MOMENT_WIDTH),
+        Column(title="AT", width=_MOMENT_WIDTH, from_columns=_ROOMY),
+        Column(title="NEXT RUN", width=_MOMENT_WIDTH, from_columns=_ROOMY),
     ]
     rows: list[list[Text | str]] = [
         [
@@ -48,10 +50,10 @@ def run_table(output: Output, runs: Sequence[RunSummary]) -> None:
     """Write runs."""
     columns = [
         Column(title="ID", width=_ID_WIDTH, is_whole=True),
-        Column(title="SOURCE"),
-        Column(title="MODE", width=11),
+        Column(title="SOURCE", from_columns=_ROOMY),
+        Column(title="MODE", width=11, from_columns=_ROOMY),
         Column(title="STATUS", width=9),
-        Column(title="DID", is_whole=True),
+        Column(title="DID", is_whole=True, from_columns=_ROOMY),
     ]
     rows: list[list[Text | str]] = [
         [
@@ -66,13 +68,16 @@ def run_table(output: Output, runs: Sequence[RunSummary]) -> None:
     _write(output, columns, rows, "runs")
 
 
-def document_table(output: Output, documents: Sequence[DocumentItem]) -> None:
+def document_table(output: Output, documents: Sequence[DocumentItem], *, is_filtered: bool) -> None:
     """Write documents."""
+    if is_filtered and not documents:
+        output.text("No document matches.")
+        return
     columns = [
         Column(title="ID", is_whole=True),
         Column(title="TITLE"),
-        Column(title="SOURCE"),
-        Column(title="READERS", width=8),
+        Column(title="SOURCE", from_columns=_ROOMY),
+        Column(title="READERS", width=8, from_columns=_ROOMY),
         Column(title="LAST", width=9),
     ]
     rows: list[list[Text | str]] = [

@@ -148,7 +148,8 @@ def reading(directory: Path) -> Iterator[sqlite3.Connection]:
     path = directory / DATABASE_NAME
     if not path.is_file():
         raise StoreError(
-            f"{directory} holds no documents yet; run a sync into it first, or name another data directory"
+            f"{directory} holds no documents yet; run a sync into it first (omni-connector run TARGET), or name "
+            "another data directory (--data)"
         )
     with closing(connect(path, mode="ro")) as connection, _damage_explained(directory):
         if _check_version(connection, directory) < SCHEMA_VERSION:

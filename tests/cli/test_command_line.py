@@ -130,7 +130,7 @@ def test_verbose_shows_the_traceback():
 
 def test_a_closed_pipe_is_no_bug():
     result = CliRunner().invoke(Raising(BrokenPipeError(32, "Broken pipe")), ["fail"])
-    assert (result.exit_code, result.output) == (1, "")
+    assert (result.exit_code, result.output) == (141, "")
 
 
 def test_every_exit_status_is_explained():
