@@ -118,13 +118,10 @@ def cpu_by_stage() -> dict[str, float]:
     for thread in threading.enumerate():
         for stage, pattern in STAGES.items():
             if re.fullmatch(pattern, thread.name):
-                fields = (
-                    Path(f"/proc/self/task/{thread.native_id}/stat")
-                    .read_text("ascii")
-                    .rsplit(")", 1)[1]
-                    .split()
+                nanoseconds = (
+                    Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text("ascii").split()[0]
                 )
-                used[stage] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                used[stage] += int(nanoseconds) / 1e9
     return dict(used)
 
 

@@ -24,6 +24,7 @@ _INVISIBLE = "\u200b\u200c\u200d\ufeff\u00ad"
 _DROPPED_CHARACTERS = _INVISIBLE + "".join(
     chr(code) for code in range(0xA0) if unicodedata.category(chr(code)) == "Cc" and chr(code) not in "\n\t"
 )
+_DROPPED_ASCII = bytes(ord(each) for each in _DROPPED_CHARACTERS if each.isascii())
 _DROPPED = re.compile(f"[{re.escape(_DROPPED_CHARACTERS)}]+")
 _UNMARK = """
 UPDATE contents SET orphaned_at = NULL
@@ -110,12 +111,20 @@ def normalised(text: str) -> str:
     # Before characters are dropped: two blanks with an invisible one between them stay two.
     if "  " in text or "\t" in text or "\u00a0" in text:
         text = _BLANK_RUN.sub(" ", text)
-    if not text.replace("\n", "").isprintable():  # Much faster than the pattern, and mostly true.
+    if _may_drop(text):
         text = _DROPPED.sub("", text)
     text = "\n".join([line.strip() for line in text.split("\n")])
     if "\n\n\n" in text:
         text = _EMPTY_LINES.sub("\n\n", text)
     return text.strip()
+
+
+def _may_drop(text: str) -> bool:
+    """Return whether there may be characters to drop; much faster than the pattern."""
+    if not text.isascii():
+        return not text.replace("\n", "").isprintable()
+    encoded = text.encode()
+    return len(encoded.translate(None, _DROPPED_ASCII)) != len(encoded)
 
 
 def cut(text: str, limit_bytes: int) -> str:

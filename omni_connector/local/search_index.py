@@ -20,14 +20,14 @@ from omni_connector.local.strict_json import stored_json
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 0.75
 """How long documents are gathered."""
 BACKLOG = 3000
 """Documents that may wait; beyond that, who brings more indexes them before it is answered."""
 GIVE_UP_SECONDS = 10.0
 """A document is in the index after two seconds, later on a busy machine. A search waits no longer than this."""
 LOOK_SECONDS = 0.05
-DOCUMENTS_AT_ONCE = 1000
+DOCUMENTS_AT_ONCE = 2000
 CHARACTERS_AT_ONCE = 8 * 1024**2
 
 _NOTE_OLD = """
@@ -58,6 +58,7 @@ INSERT INTO search_index (rowid, title, content)
 SELECT d.number, d.title, c.content FROM documents d JOIN contents c ON c.id = d.content_id
 WHERE d.number IN (SELECT value FROM json_each(?))
 """
+_ANY = "SELECT 1 FROM search_queue LIMIT 1"
 _STILL_WAITING = "SELECT 1 FROM search_queue WHERE number IN (SELECT value FROM json_each(?)) LIMIT 1"
 _DONE = "DELETE FROM search_queue WHERE number IN (SELECT value FROM json_each(?))"
 
@@ -112,15 +113,15 @@ class SearchIndex:
                 pass
 
     def _index_some(self) -> bool:
-        """Index a number of documents; return False when there are none."""
+        """Index a number of documents; return whether there are more."""
         with self._store.lookup() as db:
-            if db.execute("SELECT 1 FROM search_queue").fetchone() is None:
+            if db.execute(_ANY).fetchone() is None:
                 return False
         with self._store.transaction() as db:
             numbers = db.execute(_WAITING, (DOCUMENTS_AT_ONCE, CHARACTERS_AT_ONCE)).fetchone()[0]
             for statement in (_UNINDEX, _INDEX, _DONE):
                 db.execute(statement, (numbers,))
-        return True
+            return db.execute(_ANY).fetchone() is not None
 
     def _work(self) -> None:
         """Life of the thread."""
