@@ -211,12 +211,20 @@ class Endpoints(Table):
                     yield f"``{method.upper()} {path}``", operation["summary"]
 
 
-def _process_docstring(_app: Sphinx, what: str, *arguments: Any) -> None:
+def _process_docstring(_app: Sphinx, _what: str, *arguments: Any) -> None:
     lines: list[str] = arguments[-1]
     _mark_code(lines)
     _link_pages(lines)
-    if what in {"property", "attribute", "data"}:
-        lines.insert(0, "")  # Else napoleon takes what is before a colon for a type.
+
+
+def _restore_sentence(_app: Sphinx, what: str, *arguments: Any) -> None:
+    """Put back the beginning of a property's or attribute's docstring: napoleon takes what is before a colon for its type."""
+    lines: list[str] = arguments[-1]
+    types = [line for line in lines if line.startswith(":type:")]
+    if what in {"property", "attribute", "data"} and types:
+        lines[:] = [line for line in lines if line not in types]
+        first = next(number for number, line in enumerate(lines) if line)
+        lines[first] = f"{types[0].removeprefix(':type:').strip()}: {lines[first]}"
 
 
 def _process_click(_app: Sphinx, _context: Any, lines: list[str]) -> None:
@@ -281,6 +289,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("exit-statuses", ExitStatuses)
     app.add_directive("endpoints", Endpoints)
     app.connect("autodoc-process-docstring", _process_docstring, priority=100)
+    app.connect("autodoc-process-docstring", _restore_sentence, priority=900)  # After napoleon.
     app.connect("autodoc-process-signature", _process_signature)
     app.connect("sphinx-click-process-description", _process_click)
     app.connect("sphinx-click-process-epilog", _drop_exit_statuses)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import builtins
+import html
 import inspect
+import os
 import re
 import sys
 import textwrap
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from support.browser import open_browser
@@ -64,6 +67,12 @@ def test_every_public_name_is_in_the_reference(generated, public):
     expected = {name for name in public if name.count(".") == 1}
     expected |= {generated.public_name(value) for value in public.values()}
     assert expected - shown == {"omni_connector.__version__"}
+
+
+def test_no_sentence_was_taken_for_a_type():
+    """Napoleon takes what is before a colon in the docstring of a property for its type."""
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (BUILT / "reference").glob("*.html")}
+    assert [name for name, text in pages.items() if re.search(r'<dt class="field-\w+">Type<', text)] == []
 
 
 def public_callables(public):
@@ -152,6 +161,30 @@ def test_variables_commands_and_metrics_are_in_the_reference():
         name for name in COMMANDS if f'id="omni-connector-{name}"' not in page("reference/command-line")
     ] == []
     assert [each.name for each in FAMILIES if f">{each.name}<" not in page("reference/metrics")] == []
+
+
+def test_links_lead_somewhere():
+    """Also to headings, and those of the files that are not pages. Sphinx looks at what it resolves itself, not at what it has made of it."""
+    texts = {path: path.read_text(encoding="utf-8") for path in BUILT.rglob("*.html")}
+    ids = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()}
+    links = {
+        (path, html.unescape(link))
+        for path, text in texts.items()
+        for link in re.findall(r'<a\b[^>]*\bhref="([^"]+)"', text)
+    }
+    for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"):
+        for link in re.findall(r"\]\(docs/([^)]+\.md[^)]*)\)", (ROOT / name).read_text(encoding="utf-8")):
+            links.add((BUILT / name, link.replace(".md", ".html")))
+    broken = set()
+    for path, link in links:
+        address, _, anchor = link.partition("#")
+        if ":" in address or address.startswith("//"):
+            continue
+        target = Path(os.path.normpath(path.parent / unquote(address))) if address else path
+        has_anchor = not anchor or target not in ids or unquote(anchor) in ids[target]
+        if not (target in ids or target.exists()) or not has_anchor:
+            broken.add(f"{path.name}: {link}")
+    assert broken == set()
 
 
 def test_no_page_asks_another_host():
