@@ -13,6 +13,7 @@ import re
 import shlex
 import textwrap
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import celery.bin.celery
@@ -165,3 +166,15 @@ def test_commands_can_be_typed():
         except (AssertionError, click.UsageError, SystemExit, ValueError) as error:
             wrong.append(f"{page}: {shlex.join(words)}: {error}")
     assert wrong == []
+
+
+def test_architecture_lists_the_rooms_in_the_order_of_the_contract():
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    shown = re.search(r"```text\n(.*?)```", page, re.DOTALL)[1]
+    contract, *_ = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [layer.replace("omni_connector.", "").split(" | ") for layer in contract["layers"]]
+    places = [
+        [re.search(rf"(?:^|\|) *{each}(?:/|\.py)[:\s]", shown, re.MULTILINE).start() for each in layer]
+        for layer in layers
+    ]
+    assert [max(upper) < min(lower) for upper, lower in pairwise(places)] == [True] * (len(places) - 1)
