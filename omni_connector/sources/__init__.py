@@ -37,20 +37,20 @@ if TYPE_CHECKING:
         TokenError,
     )
     from omni_connector.sources.moments import parse_moment
-    from omni_connector.sources.pages import (
-        Page,
-        Pages,
+    from omni_connector.sources.page_ways import (
         cursor_pages,
         link_pages,
         next_url_pages,
         numbered_pages,
         offset_pages,
     )
+    from omni_connector.sources.pages import Page, Pages
     from omni_connector.sources.rates import RequestRate
     from omni_connector.sources.responses import SourceResponse
     from omni_connector.sources.session import HttpSession, TimeOuts, http_session
     from omni_connector.sources.text import decode_text, html_to_text
-    from omni_connector.sources.tokens import ClientCredentials, ManagerCredentials, RefreshToken
+    from omni_connector.sources.token_endpoints import ClientCredentials, RefreshToken
+    from omni_connector.sources.tokens import ManagerCredentials
 
 __all__ = [
     "BasicAuth", "BearerAuth", "ClientCredentials", "HeaderAuth", "HttpSession", "ManagerCredentials", "Page", "Pages",
@@ -64,14 +64,14 @@ __all__ = [
 _HOMES = {
     "authentication": ("BasicAuth", "BearerAuth", "HeaderAuth", "QueryAuth"),
     "moments": ("parse_moment",),
-    "pages": (
-        "Page", "Pages", "cursor_pages", "link_pages", "next_url_pages", "numbered_pages", "offset_pages",
-    ),
+    "page_ways": ("cursor_pages", "link_pages", "next_url_pages", "numbered_pages", "offset_pages"),
+    "pages": ("Page", "Pages"),
     "rates": ("RequestRate",),
     "responses": ("SourceResponse",),
     "session": ("HttpSession", "TimeOuts", "http_session"),
     "text": ("decode_text", "html_to_text"),
-    "tokens": ("ClientCredentials", "ManagerCredentials", "RefreshToken"),
+    "token_endpoints": ("ClientCredentials", "RefreshToken"),
+    "tokens": ("ManagerCredentials",),
 }  # fmt: skip
 """Modules of the names that are no exceptions."""
 
