@@ -2,22 +2,14 @@
 
 import datetime as dt
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from omni_connector.bridges.filing import (
-    Filing,
-    Pace,
-    documents_of,
-    imports_of,
-    lacking,
-    require_def,
-    with_config,
-)
+from omni_connector.bridges.filing import Filing, Pace, documents_of, lacking, made_by, with_config
 from omni_connector.bridges.omissions import Omissions
 from omni_connector.bridges.reading import read
 from omni_connector.connector import Connector
@@ -106,7 +98,7 @@ class DltConnector(Connector[Config, Credentials]):
             progress.dlt_state = {}
         pace = Pace()
         extraction = Extraction(
-            make=partial(_made_by, self.source, source_config, credentials),
+            make=partial(made_by, self.source, source_config, credentials),
             saved=progress.dlt_state,
             skipped=frozenset(progress.finished),
             begun=progress.begun,
@@ -198,12 +190,6 @@ class Progress:
             "begun": self.begun,
             "finished": self.finished,
         }
-
-
-def _made_by(hook: Callable[..., Any], config: Any, credentials: Any) -> Any:
-    require_def(hook)
-    with imports_of(hook):
-        return hook(config, credentials)
 
 
 def require_dlt(name: str) -> None:

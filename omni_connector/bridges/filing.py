@@ -162,15 +162,15 @@ def lacking(connector: object, hook: str) -> ConfigurationError:
     return ConfigurationError(f"{type(connector).__name__} has no {hook}: define it")
 
 
-@contextmanager
-def imports_of(hook: Callable[..., Any]) -> Iterator[None]:
-    """Around a hook that imports what it reads with.
+def made_by(hook: Callable[..., Any], config: Any, credentials: Any) -> Any:
+    """Return what is read: call an author's hook, which may import what it reads with.
 
     Raises:
-        ConfigurationError: a module is not installed.
+        ConfigurationError: it is ``async def``, or a module is not installed.
     """
+    require_def(hook)
     try:
-        yield
+        return hook(config, credentials)
     except ModuleNotFoundError as error:
         if not error.name:
             raise

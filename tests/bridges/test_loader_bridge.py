@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from omni_connector import Document, DocumentPermissions
-from omni_connector.bridges.loaders import Ids, LoaderConnector, default_document
+from omni_connector.bridges.loader_documents import Ids, default_document
+from omni_connector.bridges.loaders import LoaderConnector
 from omni_connector.runtime.run_stack import thread_of_run
 from omni_connector.testing import serve_connector
 
@@ -103,7 +104,7 @@ SHAPES = ["lazy_load_data", "load_data", "iter_data", "alazy_load", "aload_data"
 
 @pytest.mark.parametrize("shape", [*SHAPES, "a function", "an iterable", "an async iterable"])
 def test_every_shape_of_loader_is_read(shape):
-    from omni_connector.bridges.loaders import LoaderReading
+    from omni_connector.bridges.loader_reading import LoaderReading
 
     shelf = Shelf()
     shelf.make = given_in(shape, [llama("a"), llama("b")])
