@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -10,86 +9,16 @@ from attrs import evolve, frozen
 
 from omni_connector.exceptions import RunStoreError
 from omni_connector.forking import begins_anew
-from omni_connector.runstore.store import LEASE_SECONDS, Claim, Held, RunStore
+from omni_connector.runstore.leases import TAKEN, KeeperTimes, Lease, LeaseWatcher, Moment, since_boot
+from omni_connector.runstore.store import Claim, Held, RunStore
 
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 3.0
 """How long ``close`` waits for a call to the store in progress; the thread is a daemon."""
 
-TAKEN = "another process has it"
-
 MOST_POSTPONED = 10_000
 """Calls that wait for the store to come back; older ones are given up. Their leases end by themselves."""
-
-
-@frozen(kw_only=True)
-class KeeperTimes:
-    """How often the store is called, in seconds.
-
-    Attributes:
-        lease_seconds: how long a lease lasts without being renewed.
-        renew_seconds: between two renewals. A cancellation in another process is noticed by one.
-        idle_seconds: the same while nothing is held: then a call only shows whether the store can be used.
-        retry_seconds: the same while it cannot be used.
-        patience_seconds: while the store cannot be used, what is held is believed for so long after each attempt.
-    """
-
-    lease_seconds: float = LEASE_SECONDS
-    renew_seconds: float = 1.0
-    idle_seconds: float = 5.0
-    retry_seconds: float = 0.5
-    patience_seconds: float = 5.0
-
-
-class Lease:
-    """What this process holds; ``LeaseKeeper`` makes and renews it.
-
-    Attributes:
-        claim: the names and their owner.
-        lost_reason: why it is lost: ``TAKEN``, or what the watcher said; empty while it is held.
-        watcher: is informed when it is lost.
-        until: so long it is held at least.
-    """
-
-    def __init__(
-        self, keeper: "LeaseKeeper", claim: Claim, until: "_Moment", watcher: "LeaseWatcher | None"
-    ) -> None:
-        self.claim = claim
-        self.lost_reason = ""
-        self.watcher = watcher
-        self.until = until
-        self._keeper = keeper
-
-    @property
-    def is_lost(self) -> bool:
-        """Another process holds it, or it was cancelled."""
-        return bool(self.lost_reason)
-
-    def is_assured(self) -> bool:
-        """Say whether it is still held; to be asked before anything is done that only its owner may do.
-
-        Normally this looks at a clock. After this process could not renew it, because the machine slept or the process was
-        stopped, it asks the store first. While the store cannot be used, the answer is yes: no other process can claim it either.
-        """
-        if not self.is_lost and self.until.is_over():
-            self._keeper.renew_if_over(self)
-        return not self.is_lost
-
-
-class LeaseWatcher:
-    """Is asked and informed about one lease; the default does nothing."""
-
-    def why_ended(self) -> str:
-        """Return why the lease must not be claimed anew; empty when it may be.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
-        return ""
-
-    def lost(self, reason: str) -> None:
-        """The lease is lost: ``reason`` is that of ``why_ended``, or ``TAKEN``. Called in a thread that holds no lock."""
 
 
 class LeaseKeeper:
@@ -130,9 +59,9 @@ class LeaseKeeper:
 
         It may be held while leases cannot be renewed, and until a lease's time after that: its owner claims it anew.
         """
-        if not self._is_away and _since_boot() - self._renewed > self._times.renew_seconds:
+        if not self._is_away and since_boot() - self._renewed > self._times.renew_seconds:
             self.renew()
-        return not self._is_away and _since_boot() - self._back >= self._times.lease_seconds
+        return not self._is_away and since_boot() - self._back >= self._times.lease_seconds
 
     def start(self) -> None:
         """Begin to call the store, once; ``take`` does, too."""
@@ -228,7 +157,7 @@ class LeaseKeeper:
         _report(lost)
 
     def renew_if_over(self, lease: Lease) -> None:
-        """As ``renew``, unless another thread has done so meanwhile."""
+        """As ``renew``, for one lease."""
         with self._renewing:
             lost = self._renew() if lease.until.is_over() and not lease.is_lost else []
         if lost:  # The caller may hold locks that the watchers need.
@@ -238,11 +167,11 @@ class LeaseKeeper:
     def _seconds(self) -> float:
         return self._times.lease_seconds if self._store.is_shared else float("inf")
 
-    def _granted(self) -> "_Moment":
+    def _granted(self) -> "Moment":
         """Return until when a lease that is asked for now is held at least."""
-        return _Moment.after(self._seconds)
+        return Moment.after(self._seconds)
 
-    def _keep(self, claim: Claim, until: "_Moment", watcher: LeaseWatcher | None) -> Lease:
+    def _keep(self, claim: Claim, until: "Moment", watcher: LeaseWatcher | None) -> Lease:
         lease = Lease(self, claim, until, watcher)
         if self._store.is_shared:
             with self._lock:
@@ -284,7 +213,7 @@ class LeaseKeeper:
             lost = self._claim_anew([lease for lease in claims if claims[lease].token in missing], claims)
         except RunStoreError as error:
             self._failed(error)
-            patience = _Moment.after(self._times.patience_seconds)
+            patience = Moment.after(self._times.patience_seconds)
             for lease in claims:
                 lease.until = patience
             return []
@@ -324,9 +253,9 @@ class LeaseKeeper:
             log.warning("%s. Syncs that run go on; new ones wait until it can be used again.", error)
 
     def _succeeded(self) -> None:
-        self._renewed = _since_boot()
+        self._renewed = since_boot()
         if self._is_away:
-            self._back = _since_boot()
+            self._back = since_boot()
             self._is_away = False
             log.warning("The run store, %s, can be used again", self._store.label)
 
@@ -344,25 +273,3 @@ class _Release:
 
     def __call__(self) -> None:
         self.store.release(self.claim)
-
-
-@frozen
-class _Moment:
-    """A moment on two clocks: one counts the sleep of this machine, the other is set right after its whole machine was paused."""
-
-    since_boot: float
-    wall: float
-
-    @classmethod
-    def after(cls, seconds: float) -> "_Moment":
-        return cls(_since_boot() + seconds, time.time() + seconds)
-
-    def is_over(self) -> bool:
-        return _since_boot() >= self.since_boot or time.time() >= self.wall
-
-
-def _since_boot() -> float:
-    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()
-
-
-_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)

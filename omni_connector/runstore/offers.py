@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from omni_connector.models import Slot
 from omni_connector.models.codec import decode, encode
-from omni_connector.runstore.keeper import Lease, LeaseWatcher
+from omni_connector.runstore.leases import Lease, LeaseWatcher
 from omni_connector.runstore.runs import RunKey, SharedRuns
 from omni_connector.runstore.store import VERSION, Claim, new_token
 

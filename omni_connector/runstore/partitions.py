@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from omni_connector.models.codec import decode, encode, structure, unstructure
 from omni_connector.partitions.messages import Assignment, PartitionReport, PartitionTask
-from omni_connector.runstore.keeper import TAKEN, Lease, LeaseWatcher
+from omni_connector.runstore.leases import TAKEN, Lease, LeaseWatcher
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.store import LEASE_SECONDS, VERSION, Claim, RunStore
 

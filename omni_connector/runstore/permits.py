@@ -5,7 +5,8 @@ import threading
 from attrs import field, frozen
 
 from omni_connector.exceptions import RunStoreError
-from omni_connector.runstore.keeper import Lease, LeaseKeeper
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.leases import Lease
 from omni_connector.runstore.store import Claim, Rate, RunStore
 
 LOOK_SECONDS = 0.25

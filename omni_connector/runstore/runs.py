@@ -9,7 +9,8 @@ from attrs import evolve, frozen
 from omni_connector.exceptions import RunStoreError, SyncConflictError
 from omni_connector.models import Slot
 from omni_connector.models.codec import decode, encode
-from omni_connector.runstore.keeper import TAKEN, Lease, LeaseKeeper, LeaseWatcher
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.leases import TAKEN, Lease, LeaseWatcher
 from omni_connector.runstore.store import LEASE_SECONDS, VERSION, Claim, RunStore
 
 CANCELLED_SECONDS = 3600.0

@@ -11,7 +11,7 @@ from typing import Any
 from omni_connector.exceptions import RunStoreError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.models.codec import decode, encode
-from omni_connector.runstore.keeper import Lease
+from omni_connector.runstore.leases import Lease
 from omni_connector.runstore.permits import Budget
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.store import Claim, Rate

@@ -1,7 +1,8 @@
 """What one process at a time does for all."""
 
 from omni_connector.exceptions import RunStoreError
-from omni_connector.runstore.keeper import Lease, LeaseKeeper
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.leases import Lease
 from omni_connector.runstore.store import Claim
 
 

@@ -10,7 +10,7 @@ from attrs import define
 
 from omni_connector.exceptions import RunStoreError
 from omni_connector.forking import begins_anew
-from omni_connector.runstore.keeper import Lease
+from omni_connector.runstore.leases import Lease
 from omni_connector.runstore.offers import SharedOffers
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.store import LEASE_SECONDS, Claim

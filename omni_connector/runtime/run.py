@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from omni_connector.models import Slot
-from omni_connector.runstore.keeper import Lease
+from omni_connector.runstore.leases import Lease
 from omni_connector.runstore.runs import RunKey
 from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun

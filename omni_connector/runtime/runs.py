@@ -10,7 +10,7 @@ from typing import Any
 from omni_connector.exceptions import RunStoreError, SyncConflictError
 from omni_connector.forking import begins_anew
 from omni_connector.models import Slot
-from omni_connector.runstore.keeper import TAKEN, Lease
+from omni_connector.runstore.leases import TAKEN, Lease
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.runs import CANCELLED, SharedRuns
 from omni_connector.runtime.run import RUNNING, QueuedRun, Run, RunReport

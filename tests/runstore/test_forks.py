@@ -6,7 +6,8 @@ import multiprocessing
 
 import pytest
 
-from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.leases import KeeperTimes
 from omni_connector.runstore.store import Claim, Held
 
 QUICK = KeeperTimes(lease_seconds=600, renew_seconds=0.02)

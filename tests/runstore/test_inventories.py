@@ -12,8 +12,9 @@ from omni_connector.exceptions import RunStoreError
 from omni_connector.inventory.memory import MemoryInventories
 from omni_connector.inventory.storage import Changes, Entry, Shelf
 from omni_connector.runstore.inventory_opening import beside, open_inventories
-from omni_connector.runstore.inventory_redis import BUCKETS, RedisInventories
+from omni_connector.runstore.inventory_redis import RedisInventories
 from omni_connector.runstore.inventory_sqlite import SqliteInventories
+from omni_connector.runstore.redis_reader import BUCKETS
 
 SHELF = Shelf("source-1")
 V1, V2 = b"1" * 12, b"2" * 12
@@ -215,7 +216,7 @@ def test_two_that_alter_a_note_at_once_lose_nothing(redis_server):
 
 
 def test_a_reader_of_redis_stays_small(redis_server, monkeypatch):
-    monkeypatch.setattr("omni_connector.runstore.inventory_redis.CACHED_BYTES", 5_000)
+    monkeypatch.setattr("omni_connector.runstore.redis_reader.CACHED_BYTES", 5_000)
     storage = RedisInventories(redis_server.url, f"small-{redis_server.port}")
     names = [f"d{number}" for number in range(2 * BUCKETS)]
     write(storage, 1, kept=dict.fromkeys(names, V1))

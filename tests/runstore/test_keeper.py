@@ -8,7 +8,8 @@ import pytest
 from support.waiting import eventually
 
 from omni_connector.exceptions import RunStoreError
-from omni_connector.runstore.keeper import KeeperTimes, Lease, LeaseKeeper, LeaseWatcher
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.leases import KeeperTimes, Lease, LeaseWatcher
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.store import Claim, Held
 

@@ -16,7 +16,7 @@ from omni_connector import Settings
 from omni_connector.exceptions import RunQueueError, SdkClientError
 from omni_connector.models.codec import encode
 from omni_connector.partitions.merger import SavePace
-from omni_connector.runstore.keeper import KeeperTimes
+from omni_connector.runstore.leases import KeeperTimes
 from omni_connector.runtime import partition_offers, partition_readings
 from omni_connector.runtime.options import RuntimeOptions
 

@@ -13,7 +13,8 @@ from support.waiting import eventually
 from omni_connector import SdkClient
 from omni_connector.manager.wire import WireAnswer
 from omni_connector.runstore import permits as permits_module
-from omni_connector.runstore.keeper import Lease, LeaseKeeper
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.leases import Lease
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.permits import Budget, Permits
 from omni_connector.runstore.redis_store import RedisStore

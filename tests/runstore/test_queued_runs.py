@@ -14,7 +14,7 @@ from support.waiting import eventually
 
 from omni_connector import Settings
 from omni_connector.exceptions import RunQueueError, SdkClientError, SyncConflictError
-from omni_connector.runstore.keeper import KeeperTimes
+from omni_connector.runstore.leases import KeeperTimes
 from omni_connector.runstore.store import LEASE_SECONDS
 from omni_connector.runtime import queueing
 from omni_connector.runtime.options import RuntimeOptions

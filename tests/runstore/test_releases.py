@@ -13,7 +13,8 @@ from omni_connector import Settings
 from omni_connector.exceptions import SyncConflictError
 from omni_connector.models.codec import decode, encode
 from omni_connector.runstore import redis_store, sqlite
-from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.leases import KeeperTimes
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runtime import offers
 from omni_connector.runtime.options import RuntimeOptions

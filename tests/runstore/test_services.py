@@ -13,7 +13,7 @@ from omni_connector import Settings
 from omni_connector.exceptions import ConnectorError, RunStoreError, SyncConflictError
 from omni_connector.models import SyncConfig
 from omni_connector.models.sync import RunProgress
-from omni_connector.runstore.keeper import KeeperTimes
+from omni_connector.runstore.leases import KeeperTimes
 from omni_connector.runtime import offers, registrar, runs
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.watch import WatchTimes

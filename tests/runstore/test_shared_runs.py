@@ -10,7 +10,8 @@ import pytest
 
 from omni_connector.exceptions import RunStoreError, SyncConflictError
 from omni_connector.models import Slot
-from omni_connector.runstore.keeper import KeeperTimes, Lease, LeaseKeeper
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.leases import KeeperTimes, Lease
 from omni_connector.runstore.runs import RunKey, SharedRuns
 from omni_connector.runstore.store import Claim
 
