@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omni_connector.testing.actions import ActionAnswer
+    from omni_connector.testing.call_log import Call
     from omni_connector.testing.checks.standard_tests import ConnectorStandardTests
     from omni_connector.testing.faults import (
         Answer,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
         get_events,
         wait_for_sync,
     )
-    from omni_connector.testing.memory import Call, MemoryManager
+    from omni_connector.testing.memory import MemoryManager
     from omni_connector.testing.results import ArrivedDocument, SyncResult
     from omni_connector.testing.running import SyncRunner, run_sync
     from omni_connector.testing.served import ServedConnector, call_action, serve_connector
@@ -86,7 +87,7 @@ _HOMES = {
     "ActionAnswer": "actions",
     "Answer": "faults",
     "ArrivedDocument": "results",
-    "Call": "memory",
+    "Call": "call_log",
     "ConnectorStandardTests": "checks.standard_tests",
     "Delay": "faults",
     "Do": "faults",

@@ -9,7 +9,7 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, BinaryIO, NamedTuple, Self, cast
+from typing import Any, BinaryIO, cast
 
 import attrs
 from attrs import define, field
@@ -20,6 +20,7 @@ from omni_connector.manager.pending import Pending
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
 from omni_connector.models.codec import decode, encode
 from omni_connector.models.json_values import JsonValue
+from omni_connector.testing.call_log import CallLog
 
 RUNNING = "running"
 COMPLETED = "completed"
@@ -31,24 +32,9 @@ ENDED_BODY = '{"error":"Events may only be emitted for a running sync run"}'
 NOT_SENT = frozenset({"for_run", "abort", "close"})
 """Methods of ``ManagerApi`` that are no calls to a manager."""
 
-Hook = Callable[[dict[str, Any]], object]
-"""Is given the arguments of a call by name, before the call has any effect; may raise, and may block."""
-
-
-class Call(NamedTuple):
-    """One call that the manager received.
-
-    Attributes:
-        operation: name of the method, such as ``send_events``.
-        args: its arguments by name.
-    """
-
-    operation: str
-    args: dict[str, Any]
-
 
 @define(eq=False)
-class MemoryManager:
+class MemoryManager(CallLog):
     """Implements ``ManagerApi`` in memory. All of it may be used from several threads.
 
     Attributes:
@@ -56,7 +42,6 @@ class MemoryManager:
         owner_email: what ``user_email`` answers.
         sources: what ``source`` and ``sources_by_type`` answer, by id; one that is not there is made of ``config``.
         connector_configs: what ``connector_config`` answers, by provider.
-        calls: every call, as (operation, arguments by name), in order; also those that a hook made fail.
         events: the accepted events, decoded, in order.
         contents: the stored texts by content id.
         checkpoints: the last checkpoint of each run that saved one.
@@ -72,7 +57,6 @@ class MemoryManager:
     owner_email: str = "owner@example.com"
     sources: dict[str, SourceRow] = field(factory=dict)
     connector_configs: dict[str, JsonValue] = field(factory=dict)
-    calls: list[Call] = field(factory=list, init=False)
     events: list[dict[str, Any]] = field(factory=list, init=False)
     contents: dict[str, str] = field(factory=dict, init=False)
     checkpoints: dict[str, JsonValue] = field(factory=dict, init=False)
@@ -82,11 +66,8 @@ class MemoryManager:
     updated: int = field(default=0, init=False)
     registrations: list[dict[str, JsonValue]] = field(factory=list, init=False)
     closed: bool = field(default=False, init=False)
-    _hooks: dict[str, Hook | BaseException] = field(factory=dict, init=False)
     _content_ids: dict[str, str] = field(factory=dict, init=False)
     _extractions: threading.Semaphore = field(factory=lambda: threading.Semaphore(2), init=False)
-    # Protects all of the above.
-    _changed: threading.Condition = field(factory=threading.Condition, init=False)
 
     # -- for the test -------------------------------------------------------------------------------------------
 
@@ -100,54 +81,10 @@ class MemoryManager:
         """How the last run that ended did end; ``running`` while none has."""
         return next(reversed(self.statuses.values()), RUNNING)
 
-    def on(self, operation: str, hook: Hook | BaseException | None) -> None:
-        """Call ``hook`` with the arguments of every further call of ``operation``, before it has any effect.
-
-        Args:
-            operation: name of the method, such as ``send_events``.
-            hook: called with a dict; what it raises the caller gets. An exception in its place is raised each time;
-                None takes the hook away.
-
-        Raises:
-            AttributeError: there is no such operation.
-        """
-        getattr(self, operation)
-        with self._changed:
-            if hook is None:
-                self._hooks.pop(operation, None)
-            else:
-                self._hooks[operation] = hook
-
     def end_run(self, sync_run_id: str, status: str = "cancelled") -> None:
-        """End a run behind its connector's back: its further events are refused.
-
-        Args:
-            sync_run_id: the run.
-            status: ``cancelled``, ``failed`` or ``completed``.
-        """
-        with self._changed:
+        """End a run behind its connector's back: its further events are refused."""
+        with self._changing():
             self.statuses[sync_run_id] = status
-            self._changed.notify_all()
-
-    def operations(self) -> list[str]:
-        """Return the names of the calls so far, in order."""
-        with self._changed:
-            return [call.operation for call in self.calls]
-
-    def wait_for(self, condition: Callable[[Self], object], timeout_seconds: float = 10.0) -> None:
-        """Wait until ``condition``, given this manager, is true; looked at after every call.
-
-        Args:
-            condition: is given this manager; its answer counts as true or false.
-            timeout_seconds: for how long.
-
-        Raises:
-            TimeoutError: it was not; the message lists the calls so far.
-        """
-        with self._changed:
-            if not self._changed.wait_for(lambda: condition(self), timeout_seconds):
-                seen = ", ".join(call.operation for call in self.calls) or "none"
-                raise TimeoutError(f"not within {timeout_seconds:g} s; calls so far: {seen}")
 
     # -- ManagerApi ---------------------------------------------------------------------------------------------
 
@@ -168,9 +105,8 @@ class MemoryManager:
     def register(self, manifest: dict[str, JsonValue]) -> None:
         """Keep the manifest."""
         self._receive("register", manifest=manifest)
-        with self._changed:
+        with self._changing():
             self.registrations.append(decode(encode(manifest)))
-            self._changed.notify_all()
 
     def sync_config(self, source_id: str) -> SyncConfig:
         """Return ``config``, whatever the source."""
@@ -235,9 +171,8 @@ class MemoryManager:
     def cancel_run(self, sync_run_id: str) -> None:
         """End the run as cancelled."""
         self._receive("cancel_run", sync_run_id=sync_run_id)
-        with self._changed:
+        with self._changing():
             self.statuses.setdefault(sync_run_id, CANCELLED)
-            self._changed.notify_all()
 
     def send_event(
         self, sync_run_id: str, source_id: str, event: bytes, *, patient: bool = True
@@ -268,7 +203,7 @@ class MemoryManager:
             insistent=insistent,
         )
         decoded = [decode(event) for event in events]
-        with self._changed:
+        with self._changing():
             if sync_run_id in self.statuses:
                 raise SyncRunEndedError(
                     f"POST /sdk/events/batch: {HTTPStatus.BAD_REQUEST} {ENDED_BODY}",
@@ -277,17 +212,12 @@ class MemoryManager:
                     body=ENDED_BODY,
                 )
             self.events += decoded
-            self._changed.notify_all()
         return ()
 
     def store_content(self, sync_run_id: str, content: str, content_type: str | None = None) -> str:
         """Keep the text; equal texts share an id (PROTOCOL, section 12)."""
         self._receive("store_content", sync_run_id=sync_run_id, content=content, content_type=content_type)
-        with self._changed:
-            content_id = self._content_ids.setdefault(content, f"content-{len(self.contents) + 1}")
-            self.contents[content_id] = content
-            self._changed.notify_all()
-            return content_id
+        return self._stored(content)
 
     def store_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> str:
         """As ``store_content``, and noted as such."""
@@ -317,12 +247,7 @@ class MemoryManager:
     ) -> str:
         """Keep the file as UTF-8 text; nothing is really extracted."""
         self._receive("extract_content", sync_run_id=sync_run_id, mime_type=mime_type, filename=filename)
-        text = _whole(file)
-        with self._changed:
-            content_id = self._content_ids.setdefault(text, f"content-{len(self.contents) + 1}")
-            self.contents[content_id] = text
-            self._changed.notify_all()
-            return content_id
+        return self._stored(_whole(file))
 
     def extract_text(
         self, sync_run_id: str, file: BinaryIO, *, mime_type: str, filename: str | None = None
@@ -338,16 +263,14 @@ class MemoryManager:
     def add_scanned(self, sync_run_id: str, count: int) -> None:
         """Add to ``scanned``."""
         self._receive("add_scanned", sync_run_id=sync_run_id, count=count)
-        with self._changed:
+        with self._changing():
             self.scanned += count
-            self._changed.notify_all()
 
     def add_updated(self, sync_run_id: str, count: int) -> None:
         """Add to ``updated``."""
         self._receive("add_updated", sync_run_id=sync_run_id, count=count)
-        with self._changed:
+        with self._changing():
             self.updated += count
-            self._changed.notify_all()
 
     def progress(self, sync_run_id: str) -> RunProgress:
         """Return the figures; they are not kept apart by run."""
@@ -359,61 +282,49 @@ class MemoryManager:
     def save_checkpoint(self, sync_run_id: str, checkpoint: JsonValue, *, source_id: str) -> None:
         """Keep the checkpoint; nothing happens when the run has ended (PROTOCOL, section 9)."""
         self._receive("save_checkpoint", sync_run_id=sync_run_id, checkpoint=checkpoint, source_id=source_id)
-        with self._changed:
+        with self._changing():
             if sync_run_id not in self.statuses:
                 self.checkpoints.pop(sync_run_id, None)  # The last one saved stands last.
                 self.checkpoints[sync_run_id] = decode(encode(checkpoint))
-            self._changed.notify_all()
 
     def save_connector_state(self, source_id: str, state: JsonValue) -> None:
         """Replace the connector state in ``config``."""
         self._receive("save_connector_state", source_id=source_id, state=state)
-        with self._changed:
+        with self._changing():
             self.config = attrs.evolve(self.config, connector_state=decode(encode(state)))
-            self._changed.notify_all()
 
     def complete(self, sync_run_id: str, *, scanned: int, updated: int, new_state: JsonValue) -> None:
         """End the run and publish its checkpoint, or erase the source's (PROTOCOL, section 6)."""
         self._receive(
             "complete", sync_run_id=sync_run_id, scanned=scanned, updated=updated, new_state=new_state
         )
-        with self._changed:
+        with self._changing():
             if sync_run_id not in self.statuses:
                 self.statuses[sync_run_id] = COMPLETED
                 self.config = attrs.evolve(self.config, checkpoint=self.checkpoints.get(sync_run_id))
-            self._changed.notify_all()
 
     def fail(self, sync_run_id: str, error: str) -> None:
         """End the run as failed; nothing is published."""
         self._receive("fail", sync_run_id=sync_run_id, error=error)
-        with self._changed:
+        with self._changing():
             if sync_run_id not in self.statuses:
                 self.statuses[sync_run_id] = FAILED
                 self.error = error
-            self._changed.notify_all()
 
     def close(self) -> None:
         """Note that it was closed."""
-        with self._changed:
+        with self._changing():
             self.closed = True
-            self._changed.notify_all()
+
+    def _stored(self, text: str) -> str:
+        with self._changing():
+            content_id = self._content_ids.setdefault(text, f"content-{len(self.contents) + 1}")
+            self.contents[content_id] = text
+            return content_id
 
     def _new_run_id(self) -> str:
         with self._changed:
             return f"run-of-call-{len(self.calls)}"
-
-    # -- inside -------------------------------------------------------------------------------------------------
-
-    def _receive(self, operation: str, **args: Any) -> None:
-        """Note the call, then let its hook act; outside the lock, because a hook may block."""
-        with self._changed:
-            self.calls.append(Call(operation, args))
-            hook = self._hooks.get(operation)
-            self._changed.notify_all()
-        if isinstance(hook, BaseException):
-            raise hook
-        if hook is not None:
-            hook(args)
 
 
 def _in_thread(call: Callable[[], str]) -> Pending[str]:
