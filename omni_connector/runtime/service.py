@@ -18,10 +18,9 @@ from omni_connector.forking import begins_anew
 from omni_connector.inventory.memory import MemoryInventories
 from omni_connector.manager.api import ManagerApi
 from omni_connector.masking import SecretScope, protect_process
-from omni_connector.models import (
-    SyncRequest,
-)
+from omni_connector.models import SyncRequest
 from omni_connector.models.json_values import JsonValue
+from omni_connector.models.mcp_servers import SessionLimits
 from omni_connector.partitions.messages import PartitionTask
 from omni_connector.pool import WorkerPool
 from omni_connector.runstore.memory import MemoryStore
@@ -92,31 +91,28 @@ class ConnectorService:
         self.settings = settings
         self.shutdown_seconds = settings.shutdown_seconds
         self.manager = connector.manager_port = manager
-        self._hooks = HookCaller(connector, EventLoop(f"omni-loop-{connector.name}"))
-        self._hook_threads = WorkerPool(f"omni-hook-{connector.name}", limit=4)
         self._shared = shared or SharedRuns.of(MemoryStore())
-        self._runs = RunRegistry(self._shared)
-        self._runs.cancelled_elsewhere = self._call_cancel
         options = options or RuntimeOptions()
+        connector.sources_port = sources = options.sources or StoredSources(self._shared, manager)
         self._inventories = options.inventory or MemoryInventories()
-        sources = options.sources or StoredSources(self._shared, manager)
-        connector.sources_port = sources
-        options = evolve(options, inventory=self._inventories, sources=sources)
-        watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self.instruments = options.instruments or Instruments()
-        run_log = RunLog(settings.log, settings.progress_seconds)
-        observers = RunObservers((run_log, *options.observers, *self.instruments.observers))
-        self.mirror = Mirror.of(
-            self._hooks, settings, self._shared, on_change=self._announce_again, limits=options.mcp
-        )
-        self._announcement = Announcement(self._hooks, self.mirror, settings.connector_url or "")
-        self._registration = Registration(self._announcement, manager, settings, self._shared)
         self._lock = threading.Lock()  # Protects _closed.
         self._closed = False
-        self._readings = PartitionReadings(
-            RunResources(hooks=self._hooks, manager=manager, options=options), SharedPartitions(self._shared)
-        )
+        self._hooks = HookCaller(connector, EventLoop(f"omni-loop-{connector.name}"))
+        self._hook_threads = WorkerPool(f"omni-hook-{connector.name}", limit=4)
+        self._prepare_answers(options.mcp)
+        self._prepare_runs(evolve(options, inventory=self._inventories, sources=sources))
         self._shutdown = Shutdown(self._alive)
+        begins_anew(self)
+
+    def _prepare_answers(self, limits: SessionLimits) -> None:
+        """Make what is registered with the manager, and what answers its requests outside of runs."""
+        settings = self.settings
+        self.mirror = Mirror.of(
+            self._hooks, settings, self._shared, on_change=self._announce_again, limits=limits
+        )
+        self._announcement = Announcement(self._hooks, self.mirror, settings.connector_url or "")
+        self._registration = Registration(self._announcement, self.manager, settings, self._shared)
         self.calls = ConnectorCalls(
             self._announcement,
             self.mirror,
@@ -124,24 +120,35 @@ class ConnectorService:
             settings.action_seconds,
         )
         self.calls.inventories = self._inventories
-        begins_anew(self)
+        checks = {
+            "registration": self._registration.state,
+            "manager": self._check_manager,
+            "run store": self._check_run_store,
+        }
+        self._readiness = Readiness(self.connector.name, checks)
+
+    def _prepare_runs(self, options: RuntimeOptions) -> None:
+        """Make what starts, watches and offers runs and partitions."""
+        settings, manager = self.settings, self.manager
+        self._runs = RunRegistry(self._shared)
+        self._runs.cancelled_elsewhere = self._call_cancel
+        self._readings = PartitionReadings(
+            RunResources(hooks=self._hooks, manager=manager, options=options), SharedPartitions(self._shared)
+        )
         if options.partition_queue is not None:
             executor = PartitionOffers(
                 self._readings.shared, options.partition_queue, self._readings, settings.queue_seconds
             )
             options = evolve(options, executor=executor)
         self._offers = RunOffers(self._runs, self._shared, Turns(settings.max_concurrent_syncs))
+        run_log = RunLog(settings.log, settings.progress_seconds)
+        observers = RunObservers((run_log, *options.observers, *self.instruments.observers))
         factory = RunFactory(self._hooks, manager, self._runs, options, self._offers, observers)
         self._names = factory.names
+        watch_times = options.watch or WatchTimes(stalled_seconds=settings.stalled_seconds)
         self._watch = Watch(
-            self._runs, watch_times, connector=connector, observers=observers, names=factory.names
+            self._runs, watch_times, connector=self.connector, observers=observers, names=factory.names
         )
-        checks = {
-            "registration": self._registration.state,
-            "manager": self._check_manager,
-            "run store": self._check_run_store,
-        }
-        self._readiness = Readiness(connector.name, checks)
         sender = None
         if options.queue is not None:
             sender = RunSender(options.queue, self._runs, manager, settings.queue_seconds)
