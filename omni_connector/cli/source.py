@@ -76,28 +76,9 @@ def put_source(
         )
     else:
         source = manager.set_source(source_id, config=options.config, source_type=source_type, is_active=True)
-        _store_credentials(manager, source, options.credentials)
+        if options.credentials is not None or manager.credential(source_id) is None:
+            manager.replace_secrets(source_id, options.credentials or {})
     return source, [] if former is None else differences(former.config, source.config)
-
-
-def _store_credentials(
-    manager: LocalManager, source: SourceRow, secrets: dict[str, JsonValue] | None
-) -> None:
-    """Replace the secrets of a source's owner, where there are any to store; what else is stored beside them stays."""
-    former = manager.credential(source.id)
-    owner = source.created_by if source.scope == "user" else None
-    if former is None:
-        manager.add_credential(source.id, secrets or {}, user_id=owner)
-    elif secrets is not None and former.credentials != secrets:
-        manager.add_credential(
-            source.id,
-            secrets,
-            user_id=owner,
-            provider=former.provider,
-            auth_type=former.auth_type,
-            principal_email=former.principal_email,
-            config=former.config,
-        )
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,7 @@ from omni_connector.console.formatting import readable_error
 from omni_connector.console.page import Page, console
 from omni_connector.console.source_settings import SourceDraft
 from omni_connector.console.sources import known_source, settings_forms
-from omni_connector.local import CredentialRow, SourceRow
+from omni_connector.local import SourceRow
 
 blueprint = Blueprint("source_form", __name__, url_prefix="/console/sources")
 page = Page(blueprint, within="sources")
@@ -56,7 +56,7 @@ def add() -> tuple[str, int] | Response:
 def edit(source_id: str) -> str:
     """Show the form of a source, with what its last run says about its settings."""
     found = known_source(source_id)
-    draft, _ = _stored(found)
+    draft = _stored(found)
     runs = console().manager.runs(source_id)
     if runs and runs[-1].status == "failed":
         draft.adopt(readable_error(runs[-1].error_message).splitlines())
@@ -67,7 +67,7 @@ def edit(source_id: str) -> str:
 def save(source_id: str) -> tuple[str, int] | Response:
     """Change the settings of a source; its checkpoint stays."""
     found = known_source(source_id)
-    draft, credential = _stored(found)
+    draft = _stored(found)
     draft.read({**request.form, "source_type": found.source_type})
     if draft.problems:
         return _page(draft, found), _UNUSABLE
@@ -79,27 +79,10 @@ def save(source_id: str) -> tuple[str, int] | Response:
         config=draft.config,
         sync_interval_seconds=draft.interval_seconds,
     )
-    stored = None if credential is None else credential.credentials
-    if draft.credentials is not None and draft.credentials != stored:
-        _save_credentials(found, credential, draft.credentials)
+    if draft.credentials is not None:
+        manager.replace_secrets(source_id, draft.credentials)
     flash("The settings were saved.")
     return redirect(url_for("sources.source", source_id=source_id), 303)
-
-
-def _save_credentials(source: SourceRow, former: CredentialRow | None, secrets: dict[str, object]) -> None:
-    owner = source.created_by if source.scope == "user" else None
-    if former is None:
-        console().manager.add_credential(source.id, secrets, user_id=owner)
-        return
-    console().manager.add_credential(
-        source.id,
-        secrets,
-        user_id=owner,
-        provider=former.provider,
-        auth_type=former.auth_type,
-        principal_email=former.principal_email,
-        config=former.config,
-    )
 
 
 def _draft(source_type: str) -> SourceDraft:
@@ -107,13 +90,12 @@ def _draft(source_type: str) -> SourceDraft:
     return SourceDraft(forms=forms, source_type=source_type, as_json="json" in request.args)
 
 
-def _stored(source: SourceRow) -> tuple[SourceDraft, CredentialRow | None]:
-    manager = console().manager
-    credential = manager.credential(source.id)
+def _stored(source: SourceRow) -> SourceDraft:
+    credential = console().manager.credential(source.id)
     forms = settings_forms(source.source_type)
     draft = SourceDraft.of(source, None if credential is None else credential.credentials, forms)
     draft.as_json = "json" in request.args
-    return draft, credential
+    return draft
 
 
 def _page(draft: SourceDraft, source: SourceRow | None) -> str:

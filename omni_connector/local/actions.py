@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from omni_connector.local.catalogue import is_read_only
-from omni_connector.local.connectors import Answer, ConnectorClient, ConnectorUnreachableError
+from omni_connector.local.connectors import Answer, ConnectorUnreachableError
 from omni_connector.local.errors import LocalManagerError
-from omni_connector.local.groups import Surroundings, Tables
+from omni_connector.local.groups import Reach, Surroundings
 from omni_connector.local.manager_dates import Since
 from omni_connector.local.older_actions import older_answer, older_request
-from omni_connector.local.registry import Manifest, Registry
+from omni_connector.local.registry import Manifest
 from omni_connector.local.rows import SourceRow, UserRow
 from omni_connector.local.store import storable
 from omni_connector.local.strict_json import JSON
@@ -28,12 +28,10 @@ class Actions:
     action's ``source_types``: no manifest could name their type there.
     """
 
-    def __init__(
-        self, tables: Tables, registry: Registry, connectors: ConnectorClient, surroundings: Surroundings
-    ) -> None:
-        self._tables = tables
-        self._registry = registry
-        self._connectors = connectors
+    def __init__(self, reach: Reach, surroundings: Surroundings) -> None:
+        self._tables = reach.tables
+        self._registry = reach.registry
+        self._connectors = reach.connectors
         self._clock = surroundings.clock
         self._settings = surroundings.settings
 

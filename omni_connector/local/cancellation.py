@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from omni_connector.local.connectors import ConnectorClient, ConnectorUnreachableError
+from omni_connector.local.connectors import ConnectorUnreachableError
 from omni_connector.local.errors import LocalManagerError
-from omni_connector.local.registry import Manifest, Registry
+from omni_connector.local.groups import Reach
+from omni_connector.local.registry import Manifest
 from omni_connector.local.rows import SyncRunRow
-from omni_connector.local.runs import Runs
-from omni_connector.local.sources import Sources
 
 log = logging.getLogger(__name__)
 
@@ -17,13 +16,11 @@ log = logging.getLogger(__name__)
 class Canceller:
     """Asks connectors to stop runs, and ends the runs whatever the answer is."""
 
-    def __init__(
-        self, *, sources: Sources, runs: Runs, registry: Registry, connectors: ConnectorClient
-    ) -> None:
-        self._sources = sources
-        self._runs = runs
-        self._registry = registry
-        self._connectors = connectors
+    def __init__(self, reach: Reach) -> None:
+        self._sources = reach.tables.sources
+        self._runs = reach.tables.runs
+        self._registry = reach.registry
+        self._connectors = reach.connectors
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run by a user's wish; raises ``LocalManagerError`` as ``POST /sync/{id}/cancel`` answers."""

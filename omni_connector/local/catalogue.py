@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from omni_connector.local.connectors import ConnectorAnswerError, ConnectorClient, ConnectorUnreachableError
+from omni_connector.local.connectors import ConnectorAnswerError, ConnectorUnreachableError
+from omni_connector.local.groups import Reach
 from omni_connector.local.manager_dates import Since
 from omni_connector.local.manifest_shapes import OLD_ANSWER
-from omni_connector.local.registry import Manifest, Registry
+from omni_connector.local.registry import Manifest
 from omni_connector.local.rows import SourceRow
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.shapes import ShapeError
-from omni_connector.local.sources import Sources
 from omni_connector.local.strict_json import JSON
 
 _PARALLEL_HEALTH_CHECKS = 16
@@ -21,13 +21,11 @@ _PARALLEL_HEALTH_CHECKS = 16
 class Catalogue:
     """Listings over all manifests."""
 
-    def __init__(
-        self, *, sources: Sources, registry: Registry, connectors: ConnectorClient, settings: LocalSettings
-    ) -> None:
+    def __init__(self, reach: Reach, settings: LocalSettings) -> None:
         self._settings = settings
-        self._sources = sources
-        self._registry = registry
-        self._connectors = connectors
+        self._sources = reach.tables.sources
+        self._registry = reach.registry
+        self._connectors = reach.connectors
 
     def connectors(self) -> list[JSON]:
         """Return ``ConnectorInfo`` per manifest and source type; asks every connector for its health now."""

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 from http import HTTPStatus
 
 from omni_connector.local.connectors import (
     Answer,
     ConnectorAnswerError,
-    ConnectorClient,
     ConnectorUnreachableError,
 )
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.groups import Reach, Surroundings
 from omni_connector.local.manager_dates import Since
-from omni_connector.local.registry import Manifest, Registry
+from omni_connector.local.registry import Manifest
 from omni_connector.local.rows import SourceRow, SyncRunRow
-from omni_connector.local.runs import Runs
-from omni_connector.local.settings import LocalSettings
-from omni_connector.local.sources import Sources
 from omni_connector.local.strict_json import JSON
 from omni_connector.local.timestamps import rfc3339, to_microseconds
 
@@ -40,28 +36,15 @@ class TriggerTimeoutError(ConnectorUnreachableError):
 
 
 class Dispatcher:
-    """Starts runs, and takes lost ones up again.
+    """Starts runs, and takes lost ones up again. Waits between attempts end when the manager closes."""
 
-    Args:
-        stopping: set when the manager closes; waits between attempts end then.
-    """
-
-    def __init__(
-        self,
-        *,
-        sources: Sources,
-        runs: Runs,
-        registry: Registry,
-        connectors: ConnectorClient,
-        settings: LocalSettings,
-        stopping: threading.Event,
-    ) -> None:
-        self._sources = sources
-        self._runs = runs
-        self._registry = registry
-        self._connectors = connectors
-        self._settings = settings
-        self._stopping = stopping
+    def __init__(self, reach: Reach, surroundings: Surroundings) -> None:
+        self._sources = reach.tables.sources
+        self._runs = reach.tables.runs
+        self._registry = reach.registry
+        self._connectors = reach.connectors
+        self._settings = surroundings.settings
+        self._stopping = surroundings.stopping
 
     def trigger(self, source_id: str, sync_mode: str, trigger_type: str) -> str:
         """Start a run and return its id, once the connector has accepted it.

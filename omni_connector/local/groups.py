@@ -7,8 +7,10 @@ import threading
 from attrs import frozen
 
 from omni_connector.local.clock import Clock
+from omni_connector.local.connectors import ConnectorClient
 from omni_connector.local.contents import Contents
 from omni_connector.local.credentials import Credentials
+from omni_connector.local.registry import Registry
 from omni_connector.local.runs import Runs
 from omni_connector.local.settings import LocalSettings
 from omni_connector.local.sources import Sources
@@ -35,3 +37,12 @@ class Tables:
     credentials: Credentials
     runs: Runs
     contents: Contents
+
+
+@frozen(kw_only=True)
+class Reach:
+    """What it takes to call the connector of a source."""
+
+    tables: Tables
+    registry: Registry
+    connectors: ConnectorClient

@@ -195,6 +195,22 @@ class LocalManager:
         holder = CredentialHolder(self.source(source_id), user_id)
         return store_credential(self._services, holder, credentials, columns)
 
+    def replace_secrets(self, source_id: str, secrets: dict[str, Any]) -> None:
+        """Store the secrets of a source's owner; what else is stored beside them stays."""
+        source, former = self.source(source_id), self.credential(source_id)
+        if former is not None and former.credentials == secrets:
+            return
+        columns = CredentialColumns()
+        if former is not None:
+            columns = CredentialColumns(
+                provider=former.provider,
+                auth_type=former.auth_type,
+                principal_email=former.principal_email,
+                config=former.config,
+            )
+        owner = source.created_by if source.scope == "user" else None
+        self.add_credential(source_id, secrets, user_id=owner, **columns)
+
     def configure_connector(self, source_type: str, url: str) -> None:
         """Name the connector of a source type by its address: what managers before 23 March 2026 need.
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from omni_connector.local.connectors import ConnectorAnswerError, ConnectorClient, ConnectorUnreachableError
-from omni_connector.local.credentials import Credentials
+from omni_connector.local.connectors import ConnectorAnswerError, ConnectorUnreachableError
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.groups import Reach
 from omni_connector.local.manifest_shapes import MANIFEST
-from omni_connector.local.registry import Manifest, Registry, check_manifest
+from omni_connector.local.registry import Manifest, check_manifest
 from omni_connector.local.rows import CredentialRow, SourceRow
 from omni_connector.local.shapes import ShapeError
-from omni_connector.local.sources import Sources
 from omni_connector.local.strict_json import JSON, JsonSyntaxError, parse_json
 
 log = logging.getLogger(__name__)
@@ -23,13 +22,11 @@ _RECOVERY_FLOW = "user_read"
 class McpBridge:
     """Forwards calls with the right credential in the ``McpCredentials`` form."""
 
-    def __init__(
-        self, *, sources: Sources, credentials: Credentials, registry: Registry, connectors: ConnectorClient
-    ) -> None:
-        self._sources = sources
-        self._credentials = credentials
-        self._registry = registry
-        self._connectors = connectors
+    def __init__(self, reach: Reach) -> None:
+        self._sources = reach.tables.sources
+        self._credentials = reach.tables.credentials
+        self._registry = reach.registry
+        self._connectors = reach.connectors
 
     def read_resource(self, source_id: str, uri: str) -> JSON:
         """Return the connector's answer to ``/resource``; raises ``LocalManagerError``."""

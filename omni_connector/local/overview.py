@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from omni_connector.local.errors import LocalManagerError
+from omni_connector.local.groups import Tables
 from omni_connector.local.rows import SourceRow
-from omni_connector.local.runs import Runs
 from omni_connector.local.settings import LocalSettings
-from omni_connector.local.sources import Sources
 from omni_connector.local.strict_json import JSON
 from omni_connector.local.timestamps import shown_timestamp, to_microseconds
 
@@ -17,9 +16,9 @@ _NATIVE = "integration_type = 'connector'"
 class Overview:
     """Listings of sources with their runs."""
 
-    def __init__(self, *, sources: Sources, runs: Runs, settings: LocalSettings) -> None:
-        self._sources = sources
-        self._runs = runs
+    def __init__(self, tables: Tables, settings: LocalSettings) -> None:
+        self._sources = tables.sources
+        self._runs = tables.runs
         self._settings = settings
 
     def schedules(self) -> list[JSON]:

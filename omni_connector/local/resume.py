@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from omni_connector.local.connectors import ConnectorClient
 from omni_connector.local.dispatch import Dispatcher
-from omni_connector.local.registry import Registry
+from omni_connector.local.groups import Reach
 from omni_connector.local.rows import SyncRunRow
-from omni_connector.local.runs import Runs
 from omni_connector.local.settings import LocalSettings
-from omni_connector.local.sources import Sources
 
 log = logging.getLogger(__name__)
 
@@ -20,20 +17,11 @@ GAVE_UP = "Connector repeatedly lost sync; auto-resume gave up"
 class Resumer:
     """Probes running runs. Its counters live in memory and are used by the ticking thread only."""
 
-    def __init__(
-        self,
-        *,
-        sources: Sources,
-        runs: Runs,
-        registry: Registry,
-        connectors: ConnectorClient,
-        dispatcher: Dispatcher,
-        settings: LocalSettings,
-    ) -> None:
-        self._sources = sources
-        self._runs = runs
-        self._registry = registry
-        self._connectors = connectors
+    def __init__(self, reach: Reach, dispatcher: Dispatcher, settings: LocalSettings) -> None:
+        self._sources = reach.tables.sources
+        self._runs = reach.tables.runs
+        self._registry = reach.registry
+        self._connectors = reach.connectors
         self._dispatcher = dispatcher
         self._settings = settings
         self._attempts: dict[str, int] = {}

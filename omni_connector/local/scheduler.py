@@ -20,9 +20,8 @@ from omni_connector.local.cleanup import Cleanup
 from omni_connector.local.dispatch import Dispatcher, RealtimeUnavailableError
 from omni_connector.local.due import due_at
 from omni_connector.local.errors import LocalManagerError
-from omni_connector.local.groups import Surroundings, Tables
+from omni_connector.local.groups import Reach, Surroundings
 from omni_connector.local.manager_dates import Since
-from omni_connector.local.registry import Registry
 from omni_connector.local.resume import Resumer
 from omni_connector.local.rows import SourceRow, SyncRunRow
 from omni_connector.local.timestamps import to_microseconds
@@ -51,16 +50,11 @@ class Scheduler:
     """Ticks by hand, or from a thread of its own until ``close()``."""
 
     def __init__(
-        self,
-        tables: Tables,
-        registry: Registry,
-        control: RunControl,
-        cleanup: Cleanup,
-        surroundings: Surroundings,
+        self, reach: Reach, control: RunControl, cleanup: Cleanup, surroundings: Surroundings
     ) -> None:
-        self._sources = tables.sources
-        self._runs = tables.runs
-        self._registry = registry
+        self._sources = reach.tables.sources
+        self._runs = reach.tables.runs
+        self._registry = reach.registry
         self._dispatcher = control.dispatcher
         self._canceller = control.canceller
         self._resumer = resumer = control.resumer

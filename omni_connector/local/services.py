@@ -18,7 +18,7 @@ from omni_connector.local.credentials import Credentials
 from omni_connector.local.dispatch import Dispatcher
 from omni_connector.local.event_queue import Queue
 from omni_connector.local.extraction import Extractor
-from omni_connector.local.groups import Surroundings, Tables
+from omni_connector.local.groups import Reach, Surroundings, Tables
 from omni_connector.local.mcp import McpBridge
 from omni_connector.local.oauth import TokenRefresher
 from omni_connector.local.overview import Overview
@@ -66,40 +66,20 @@ def build_services(data_dir: Path | str, settings: LocalSettings, clock: Clock) 
     """Open the store and build what works on it; raises ``StoreError``."""
     store = Store(data_dir)
     surroundings = Surroundings(clock=clock, settings=settings, stopping=threading.Event())
-    users = Users(store, clock)
-    sources = Sources(store, clock)
-    runs = Runs(store, clock, settings)
-    contents = Contents(store, clock, settings)
     search_index = SearchIndex(store)
-    registry = Registry(clock, settings)
-    connectors = ConnectorClient(settings)
-    credentials = Credentials(store, clock, settings, TokenRefresher(settings.connector_timeout_seconds))
+    refresher = TokenRefresher(settings.connector_timeout_seconds)
     tables = Tables(
-        store=store, users=users, sources=sources, credentials=credentials, runs=runs, contents=contents
+        store=store,
+        users=Users(store, clock),
+        sources=Sources(store, clock),
+        credentials=Credentials(store, clock, settings, refresher),
+        runs=Runs(store, clock, settings),
+        contents=Contents(store, clock, settings),
     )
-    dispatcher = Dispatcher(
-        sources=sources,
-        runs=runs,
-        registry=registry,
-        connectors=connectors,
-        settings=settings,
-        stopping=surroundings.stopping,
-    )
-    canceller = Canceller(sources=sources, runs=runs, registry=registry, connectors=connectors)
-    resumer = Resumer(
-        sources=sources,
-        runs=runs,
-        registry=registry,
-        connectors=connectors,
-        dispatcher=dispatcher,
-        settings=settings,
-    )
-    scheduler = Scheduler(
-        tables,
-        registry,
-        RunControl(dispatcher=dispatcher, resumer=resumer, canceller=canceller),
-        Cleanup(tables, canceller, surroundings),
-        surroundings,
+    reach = Reach(tables=tables, registry=Registry(clock, settings), connectors=ConnectorClient(settings))
+    dispatcher, canceller = Dispatcher(reach, surroundings), Canceller(reach)
+    control = RunControl(
+        dispatcher=dispatcher, resumer=Resumer(reach, dispatcher, settings), canceller=canceller
     )
     return Services(
         settings=settings,
@@ -107,21 +87,21 @@ def build_services(data_dir: Path | str, settings: LocalSettings, clock: Clock) 
         stopping=surroundings.stopping,
         store=store,
         reader=StoreReader(data_dir, search_index),
-        users=users,
-        sources=sources,
-        credentials=credentials,
-        runs=runs,
-        contents=contents,
-        queue=Queue(store, clock, runs, search_index, settings),
+        users=tables.users,
+        sources=tables.sources,
+        credentials=tables.credentials,
+        runs=tables.runs,
+        contents=tables.contents,
+        queue=Queue(store, clock, tables.runs, search_index, settings),
         search_index=search_index,
-        registry=registry,
-        connectors=connectors,
+        registry=reach.registry,
+        connectors=reach.connectors,
         dispatcher=dispatcher,
         canceller=canceller,
-        scheduler=scheduler,
-        overview=Overview(sources=sources, runs=runs, settings=settings),
-        catalogue=Catalogue(sources=sources, registry=registry, connectors=connectors, settings=settings),
-        actions=Actions(tables, registry, connectors, surroundings),
-        mcp=McpBridge(sources=sources, credentials=credentials, registry=registry, connectors=connectors),
+        scheduler=Scheduler(reach, control, Cleanup(tables, canceller, surroundings), surroundings),
+        overview=Overview(tables, settings),
+        catalogue=Catalogue(reach, settings),
+        actions=Actions(reach, surroundings),
+        mcp=McpBridge(reach),
         extractor=Extractor(settings),
     )
