@@ -13,7 +13,7 @@ from omni_connector.cli.options import (
     json_option,
     page_options,
     stored_source_option,
-    verbose_option,
+    verbose_errors_option,
 )
 
 CHANGES = ("new", "changed", "unchanged", "deleted", "refused")
@@ -44,8 +44,8 @@ Examples:
 @page_options
 @data_option
 @json_option
-@verbose_option
-def documents(*, data_dir: Path, as_json: bool, verbose: bool, **options: Any) -> None:
+@verbose_errors_option
+def documents(*, data_dir: Path, as_json: bool, **options: Any) -> None:
     """List the documents in the data directory, in the order in which they came, with what the last event did to each.
 
     "omni-connector show ID" shows one with its content, permissions and history.
@@ -57,7 +57,6 @@ def documents(*, data_dir: Path, as_json: bool, verbose: bool, **options: Any) -
     from omni_connector.cli.tables import document_table  # noqa: PLC0415
     from omni_connector.local.browse import Access, DocumentFilter, list_documents  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     after, limit, person = options["after"], options["limit"], options["person"]
     if after is not None and not after.isdigit():
         raise click.BadParameter("give the number with which the list before ended.", param_hint="--after")

@@ -7,7 +7,7 @@ import sys
 import click
 
 from omni_connector.cli import exit_codes
-from omni_connector.cli.options import target_argument, verbose_option
+from omni_connector.cli.options import target_argument, verbose_errors_option
 
 EPILOG = f"""\b
 Example:
@@ -24,8 +24,8 @@ Exit status:
 
 @click.command(short_help="Print a connector's manifest.", epilog=EPILOG)
 @target_argument
-@verbose_option
-def manifest(*, target: str, verbose: bool) -> None:
+@verbose_errors_option
+def manifest(*, target: str) -> None:
     """Print the manifest of the connector TARGET as JSON, after checking that a manager accepts it.
 
     Where the connector declares classes for its settings and credentials, their JSON Schemas are printed as well, as
@@ -36,7 +36,6 @@ def manifest(*, target: str, verbose: bool) -> None:
     from omni_connector.target import load_connector  # noqa: PLC0415
     from omni_connector.testing.announcement import checked_manifest  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     with contextlib.redirect_stdout(sys.stderr):  # What the connector prints is no part of it.
         connector = load_connector(target)
         wire = checked_manifest(connector)

@@ -119,14 +119,24 @@ def events_option(text: str) -> Callable[[_Function], _Function]:
 
 def verbose_option(function: _Function) -> _Function:
     """Add ``-v``."""
+    return _verbose_option(is_given=True)(function)
+
+
+def verbose_errors_option(function: _Function) -> _Function:
+    """Add ``-v`` to a command that shows no log: only errors look at it."""
+    return _verbose_option(is_given=False)(function)
+
+
+def _verbose_option(*, is_given: bool) -> Callable[[_Function], _Function]:
     return click.option(
         "-v",
         "--verbose",
         is_flag=True,
         is_eager=True,
         callback=_remember(VERBOSE),
+        expose_value=is_given,
         help="Show the whole log, and tracebacks.",
-    )(function)
+    )
 
 
 def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], bool]:

@@ -11,7 +11,7 @@ from omni_connector.cli.options import (
     json_option,
     page_options,
     stored_source_option,
-    verbose_option,
+    verbose_errors_option,
 )
 
 EPILOG = f"""\b
@@ -31,7 +31,7 @@ Examples:
 @page_options
 @data_option
 @json_option
-@verbose_option
+@verbose_errors_option
 def errors(
     *,
     source_name: str | None,
@@ -41,7 +41,6 @@ def errors(
     after: str | None,
     data_dir: Path,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """List what did not arrive, newest first: runs that failed, what the connector could not read, what was refused.
 
@@ -53,7 +52,6 @@ def errors(
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.run_errors import ErrorScope, find_errors, show_errors  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     if after is not None and not after.isdigit():
         raise click.BadParameter("give the number with which the list before ended.", param_hint="--after")
     output = Output(as_json=as_json)

@@ -42,12 +42,24 @@ class NamedFiles(WatchedFiles):
         self.paths.update(added)
 
 
+def without_repetition(arguments: Iterable[str]) -> list[str]:
+    """Return arguments of the command without those that have it run again."""
+    kept = []
+    remaining = iter(arguments)
+    for each in remaining:
+        if each == "--every":
+            next(remaining, None)
+        elif each != "--watch" and not each.startswith("--every="):
+            kept.append(each)
+    return kept
+
+
 @frozen(kw_only=True)
 class Repetition:
     """What is run again and again.
 
     Attributes:
-        arguments: of the command, without ``--watch`` and ``--every``.
+        arguments: of the command; ``--watch`` and ``--every`` are left out.
         target: names the connector.
         places: of configuration and secrets, as they were typed.
         watches: it is run again when a file changes.
@@ -55,7 +67,7 @@ class Repetition:
         as_json: each run prints one JSON object, which becomes an event.
     """
 
-    arguments: Sequence[str]
+    arguments: Sequence[str] = field(converter=without_repetition)
     target: str
     places: Sequence[str] = field(factory=list)
     watches: bool

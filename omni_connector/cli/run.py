@@ -1,7 +1,6 @@
 """``omni-connector run``: one sync of a connector on this machine."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +15,9 @@ from omni_connector.cli.options import (
     verbose_option,
 )
 from omni_connector.cli.settings_help import ARGUMENTS, ConnectorCommand
+
+if TYPE_CHECKING:
+    from omni_connector.cli.output import Output
 
 EXAMPLES = """\b
 Examples:
@@ -84,29 +86,35 @@ def run(
     reported, and waited for.
     """
     # Loaded here, so that --help need not wait for all of it.
-    from omni_connector.cli.inputs import SourceInputs  # noqa: PLC0415
-    from omni_connector.cli.local_run import LocalRun, RunOptions  # noqa: PLC0415
-    from omni_connector.cli.logs import brief_log, full_log  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.repeating import Repetition, run_again_and_again  # noqa: PLC0415
+
+    output = Output(as_json=as_json)
+    if not watches and every_seconds is None:
+        raise click.exceptions.Exit(_run_once(target, output, options, verbose=verbose))
+    wanted = Repetition(
+        arguments=["run", *context.meta[ARGUMENTS]],
+        target=target,
+        places=[
+            *filter(None, (options["config"], options["credentials"])),
+            *dict(options["secrets"]).values(),
+        ],
+        watches=watches,
+        every_seconds=every_seconds,
+        as_json=as_json,
+    )
+    raise click.exceptions.Exit(run_again_and_again(output, wanted))
+
+
+def _run_once(target: str, output: "Output", options: dict[str, Any], *, verbose: bool) -> int:
+    """Run in this process, show what came of it, and return the exit status."""
+    from omni_connector.cli.inputs import SourceInputs  # noqa: PLC0415 - as above.
+    from omni_connector.cli.local_run import LocalRun, RunOptions  # noqa: PLC0415
+    from omni_connector.cli.logs import brief_log, full_log  # noqa: PLC0415
     from omni_connector.cli.session import session  # noqa: PLC0415
     from omni_connector.cli.source import SourceOptions, StoredSource  # noqa: PLC0415
     from omni_connector.run_reports import write_report  # noqa: PLC0415
 
-    output = Output(as_json=as_json)
-    if watches or every_seconds is not None:
-        wanted = Repetition(
-            arguments=["run", *without_repetition(context.meta[ARGUMENTS])],
-            target=target,
-            places=[
-                *filter(None, (options["config"], options["credentials"])),
-                *dict(options["secrets"]).values(),
-            ],
-            watches=watches,
-            every_seconds=every_seconds,
-            as_json=as_json,
-        )
-        raise click.exceptions.Exit(run_again_and_again(output, wanted))
     inputs = SourceInputs.taken_from(options)
     name, source_type = options.pop("source_name"), options.pop("source_type")
     log = full_log(output) if verbose else brief_log(output)
@@ -120,20 +128,8 @@ def run(
         )
         summary = LocalRun(opened, RunOptions(source=source, **options)).run()
         write_report(options["data_dir"], summary.run.id, summary.to_json())
-    if as_json:
+    if output.as_json:
         output.json(summary.to_json())
     else:
         output.rows(summary.rows())
-    raise click.exceptions.Exit(summary.exit_code)
-
-
-def without_repetition(arguments: Sequence[str]) -> list[str]:
-    """Return arguments of the command without those that have it run again."""
-    kept = []
-    remaining = iter(arguments)
-    for each in remaining:
-        if each == "--every":
-            next(remaining, None)
-        elif each != "--watch" and not each.startswith("--every="):
-            kept.append(each)
-    return kept
+    return summary.exit_code

@@ -10,7 +10,7 @@ from omni_connector.cli.options import (
     json_option,
     page_options,
     stored_source_option,
-    verbose_option,
+    verbose_errors_option,
 )
 
 STATUSES = ("running", "completed", "failed", "cancelled")
@@ -35,7 +35,7 @@ Examples:
 @page_options
 @data_option
 @json_option
-@verbose_option
+@verbose_errors_option
 def runs(
     *,
     source_name: str | None,
@@ -45,7 +45,6 @@ def runs(
     after: str | None,
     data_dir: Path,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """List the syncs in the data directory, newest first, with what each did to the documents.
 
@@ -58,7 +57,6 @@ def runs(
     from omni_connector.cli.tables import run_table  # noqa: PLC0415
     from omni_connector.local.browse import list_runs  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     output = Output(as_json=as_json)
     with looking(data_dir, output) as look:
         source_id = look.source_id(source_name)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from omni_connector.cli import exit_codes
-from omni_connector.cli.options import as_person_option, data_option, json_option, verbose_option
+from omni_connector.cli.options import as_person_option, data_option, json_option, verbose_errors_option
 
 EPILOG = f"""\b
 Examples:
@@ -22,7 +22,7 @@ Examples:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits at most.")
 @as_person_option
 @json_option
-@verbose_option
+@verbose_errors_option
 def search(
     *,
     query: tuple[str, ...],
@@ -30,7 +30,6 @@ def search(
     limit: int,
     person: str | None,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Search the documents in the data directory, the best hits first, regardless of permissions (see --as).
 
@@ -45,7 +44,6 @@ def search(
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.local import open_store  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     words = " ".join(query)
     if not any(character.isalnum() for character in words):
         raise click.UsageError("QUERY holds no word; give one to search for.")

@@ -4,7 +4,7 @@ import click
 
 from omni_connector.cli import exit_codes
 from omni_connector.cli.errors import CommandError
-from omni_connector.cli.options import target_argument, verbose_option
+from omni_connector.cli.options import target_argument, verbose_errors_option
 
 EPILOG = """\b
 Example:
@@ -17,8 +17,8 @@ Example:
 @target_argument
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
 @click.option("--port", type=click.IntRange(1, 65535), help="Default: the variable PORT, then 8000.")
-@verbose_option
-def serve(*, target: str, host: str, port: int | None, verbose: bool) -> None:
+@verbose_errors_option
+def serve(*, target: str, host: str, port: int | None) -> None:
     """Serve the connector TARGET with gunicorn until it is asked to stop.
 
     The environment says where the manager is (CONNECTOR_MANAGER_URL) and how the manager reaches this connector
@@ -30,7 +30,6 @@ def serve(*, target: str, host: str, port: int | None, verbose: bool) -> None:
     from omni_connector.server import serve as serve_with_gunicorn  # noqa: PLC0415
     from omni_connector.target import load_connector  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     connector = load_connector(target)
     try:
         serve_with_gunicorn(connector, port=port, host=host)

@@ -6,7 +6,7 @@ import click
 
 from omni_connector.cli import exit_codes
 from omni_connector.cli.completions import DOCUMENT
-from omni_connector.cli.options import data_option, json_option, stored_source_option, verbose_option
+from omni_connector.cli.options import data_option, json_option, stored_source_option, verbose_errors_option
 
 EPILOG = f"""\b
 Examples:
@@ -26,7 +26,7 @@ Examples:
 )
 @data_option
 @json_option
-@verbose_option
+@verbose_errors_option
 def show(
     *,
     id_: str,
@@ -35,7 +35,6 @@ def show(
     only_content: bool,
     data_dir: Path,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Show everything about ID: a document, by its id in its source or the manager's; a run; a source, also by name.
 
@@ -46,7 +45,6 @@ def show(
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.showing import Wanted, show_one  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     if only_content and as_json:
         raise click.UsageError("--content and --json exclude each other: the JSON holds the content.")
     output = Output(as_json=as_json)

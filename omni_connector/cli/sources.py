@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from omni_connector.cli import exit_codes
-from omni_connector.cli.options import data_option, json_option, source_options, verbose_option
+from omni_connector.cli.options import data_option, json_option, source_options, verbose_errors_option
 
 STATUSES = ("running", "completed", "failed", "cancelled", "never")
 
@@ -36,11 +36,9 @@ Examples:
 @click.option("--deleted", is_flag=True, help="Also sources that are being deleted.")
 @data_option
 @json_option
-@verbose_option
+@verbose_errors_option
 @click.pass_context
-def sources(
-    context: click.Context, /, *, data_dir: Path, as_json: bool, verbose: bool, **options: Any
-) -> None:
+def sources(context: click.Context, /, *, data_dir: Path, as_json: bool, **options: Any) -> None:
     """List the sources in the data directory, with what is indexed of each, its last run and its next one.
 
     Works while a run or a manager uses the data.
@@ -53,7 +51,6 @@ def sources(
     from omni_connector.cli.records import source_record  # noqa: PLC0415
     from omni_connector.cli.tables import source_table  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     output = Output(as_json=as_json)
     with looking(data_dir, output) as look:
         found = [
@@ -95,8 +92,8 @@ Examples:
 )
 @data_option
 @json_option
-@verbose_option
-def add(*, name: str, data_dir: Path, as_json: bool, verbose: bool, **options: Any) -> None:
+@verbose_errors_option
+def add(*, name: str, data_dir: Path, as_json: bool, **options: Any) -> None:
     """Add the source NAME, or give the one of this name other settings and credentials; its checkpoint stays.
 
     Works through the manager that uses the data directory, or on its files where none does.
@@ -106,7 +103,6 @@ def add(*, name: str, data_dir: Path, as_json: bool, verbose: bool, **options: A
     from omni_connector.cli.inputs import SourceInputs  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     source_type, every = options.pop("source_type"), options.pop("sync_interval_seconds")
     source = NewSource(name, source_type, SourceInputs.taken_from(options), every)
     add_source(Output(as_json=as_json), data_dir, source)

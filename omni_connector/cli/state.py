@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from omni_connector.cli import exit_codes
-from omni_connector.cli.options import data_option, json_option, stored_source_option, verbose_option
+from omni_connector.cli.options import data_option, json_option, stored_source_option, verbose_errors_option
 
 EPILOG = f"""\b
 Examples:
@@ -27,7 +27,7 @@ Examples:
 @click.option("--yes", "is_confirmed", is_flag=True, help="With --reset: do not ask.")
 @data_option
 @json_option
-@verbose_option
+@verbose_errors_option
 def state(
     *,
     source_name: str | None,
@@ -36,7 +36,6 @@ def state(
     is_confirmed: bool,
     data_dir: Path,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Show the checkpoint and the connector state of each source, or of one.
 
@@ -47,7 +46,6 @@ def state(
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.source_states import reset_state, show_states  # noqa: PLC0415
 
-    del verbose  # Concerns errors only.
     if not is_reset and (with_connector_state or is_confirmed):
         raise click.UsageError("--connector-state and --yes belong to --reset.")
     output = Output(as_json=as_json)

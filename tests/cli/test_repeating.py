@@ -8,7 +8,7 @@ import signal
 import pytest
 from cli_cases import wait_for_line
 
-from omni_connector.cli.run import without_repetition
+from omni_connector.cli.repeating import without_repetition
 
 CONNECTOR = """
 from omni_connector import Connector, Document, DocumentPermissions
