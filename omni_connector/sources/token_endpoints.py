@@ -17,7 +17,6 @@ from omni_connector.sources.tokens import OAuthToken, Token
 EARLY_SECONDS = 60.0
 """A token is replaced so long before it expires, or after three quarters of a short life."""
 
-
 ClientAuth = Literal["basic", "body"]
 """Where a client's id and secret are sent: in the header ``Authorization``, or in the form (RFC 6749, section 2.3.1)."""
 
