@@ -19,7 +19,8 @@ from omni_connector.mcp.catalogue import McpCatalogue
 from omni_connector.models.mcp_servers import StdioMcpServer
 from omni_connector.runstore.opening import open_store, open_store_of_workers
 from omni_connector.runstore.store import Claim
-from omni_connector.sync.payloads import SPOOLED_BYTES, file_payload
+from omni_connector.sync.content_files import SPOOLED_BYTES
+from omni_connector.sync.payloads import file_payload
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
 

@@ -15,7 +15,8 @@ from omni_connector.awaitables import AwaitableStr
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.manager.pending import Pending
 from omni_connector.sources.charset import TEXT_LIMIT_BYTES, UndecodableError, cut
-from omni_connector.sync.payloads import FilePayload, TextPayload, UnreadableError, file_payload
+from omni_connector.sync.content_files import UnreadableError
+from omni_connector.sync.payloads import FilePayload, TextPayload, file_payload
 from omni_connector.sync.run import SyncRun
 
 if TYPE_CHECKING:

@@ -4,14 +4,10 @@ All of it is read when the document is emitted: what a file holds then is what i
 """
 
 import io
-import math
 import os
-import stat
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from attrs import define
 
@@ -19,7 +15,7 @@ from omni_connector.exceptions import ContentTooLargeError, InvalidDocumentError
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.multipart import KeptOpen
 from omni_connector.manager.pending import Pending
-from omni_connector.models.codec import decode, encode_text
+from omni_connector.models.codec import encode_text
 from omni_connector.models.document import Document
 from omni_connector.sources.charset import (
     HEAD_BYTES,
@@ -32,16 +28,18 @@ from omni_connector.sources.charset import (
     marked_charset,
     read_text,
 )
-
-CHUNK_BYTES = 1024 * 1024
-SPOOLED_BYTES = 1024 * 1024
-"""What is kept in memory of a file; the rest of it is in a temporary file."""
+from omni_connector.sync.content_files import (
+    SPOOLED_BYTES,
+    UnreadableError,
+    chunks,
+    copied,
+    opened,
+    shortened,
+)
 
 DISK_BYTES_A_BYTE = 16
 """So many bytes of a temporary file count as one in memory: 256 MiB of copies fill a buffer of 16 MiB."""
 
-LARGEST_FILE_BYTES = 400 * 1024 * 1024
-"""No manager takes more in one request; 50 MiB by default (PROTOCOL, sections 1 and 18)."""
 
 CONVERTED_BYTES = 4 * TEXT_LIMIT_BYTES
 """Of a page or table in another charset so much is converted, since the manager keeps 5 MiB of its text."""
@@ -103,7 +101,7 @@ class TextPayload:
             if len(self.encoded) <= error.limit_bytes:
                 raise
             on_cut()
-            return manager.store_text(sync_run_id, _shortened(self.encoded, error.limit_bytes), content_type)
+            return manager.store_text(sync_run_id, shortened(self.encoded, error.limit_bytes), content_type)
 
     def upload(
         self,
@@ -129,7 +127,7 @@ class TextPayload:
                 return
             try:
                 on_cut()
-                shorter = _shortened(self.encoded, error.limit_bytes)
+                shorter = shortened(self.encoded, error.limit_bytes)
                 pending.follow(manager.upload_text(sync_run_id, shorter, content_type))
             except BaseException as failure:  # noqa: BLE001 - raised in the thread that waits for the content.
                 pending.set_exception(failure)
@@ -219,7 +217,7 @@ def payload_of(document: Document) -> Payload:
     try:
         if (mime_type is None and filename is None) or _text_type(mime_type, filename) == PLAIN_TYPE:
             with opened(content) as file:
-                return TextPayload.of(read_text(_chunks(file), declared_charset(mime_type)))
+                return TextPayload.of(read_text(chunks(file), declared_charset(mime_type)))
         return file_payload(content, mime_type, filename)
     except (UndecodableError, UnreadableError) as error:
         remedy = str(error)
@@ -234,10 +232,6 @@ def payload_of(document: Document) -> Payload:
             value=content[:20] if isinstance(content, (bytes, bytearray)) else content,
             remedy=remedy,
         ) from error
-
-
-class UnreadableError(ValueError):
-    """What was given as a file is none that can be sent."""
 
 
 def file_payload(content: Any, mime_type: str | None, filename: str | None) -> FilePayload:
@@ -259,7 +253,7 @@ def file_payload(content: Any, mime_type: str | None, filename: str | None) -> F
     text_type = _text_type(mime_type, filename)
     charset = None if text_type is None else declared_charset(mime_type)
     with opened(content) as file:
-        copy, size = _copied(file)
+        copy, size = copied(file)
     payload = FilePayload(copy, _kind(mime_type) or UNKNOWN_TYPE, filename, size)
     if text_type is not None:
         try:
@@ -282,77 +276,13 @@ def _text_type(mime_type: str | None, filename: str | None) -> str | None:
     return kind if kind.startswith("text/") or kind in HTML_TYPES else None
 
 
-@contextmanager
-def opened(content: Any) -> Iterator[BinaryIO]:
-    """Open a content in any of its forms; a file object stays open afterwards.
-
-    Raises:
-        UnreadableError: it is the path of something else than a file.
-        OSError: it cannot be opened.
-    """
-    if hasattr(content, "read"):
-        yield content
-        return
-    if not isinstance(content, os.PathLike):
-        with io.BytesIO(content) as file:
-            yield file
-        return
-    # A pipe without a writer would otherwise keep open() waiting.
-    descriptor = os.open(content, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
-        raise UnreadableError(f"it is {kind}, give the path of a file (or an open file object)")
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor.
-        yield file
-
-
-def _shortened(encoded: bytes, limit_bytes: int) -> bytes:
-    """Return the beginning of a text, as a JSON string that is no longer than that."""
-    text = str(decode(encoded)).encode()[:limit_bytes].decode(errors="ignore")
-    while len(shorter := encode_text(text)) > limit_bytes:  # Quotes and line ends take two bytes.
-        text = text[: len(text) * 9 // 10]
-    return shorter
-
-
-def _chunks(file: BinaryIO, limit_bytes: float = math.inf) -> Iterator[bytes]:
-    """Read to the end, however little each call returns; unbuffered files, pipes and sockets return what is there."""
-    size = 0
-    while chunk := file.read(CHUNK_BYTES):
-        if not isinstance(chunk, bytes | bytearray | memoryview):
-            raise UnreadableError(f"its read() returns {type(chunk).__name__}, give a file opened with 'rb'")
-        size += len(chunk)
-        if size > limit_bytes:
-            raise UnreadableError(f"it is larger than {limit_bytes} bytes, which no manager takes")
-        yield bytes(chunk)
-    if chunk is None:
-        raise UnreadableError(
-            "it does not block: nothing was there to be read before its end, give a blocking one"
-        )
-
-
-def _copied(file: BinaryIO) -> tuple[BinaryIO, int]:
-    """Copy a file to a temporary one; return it with its size."""
-    copy = tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115 - closed by its payload.
-    size = 0
-    try:
-        for chunk in _chunks(file, LARGEST_FILE_BYTES):
-            size += copy.write(chunk)
-    except BaseException:
-        copy.close()
-        raise
-    copy.seek(0)
-    return cast("BinaryIO", copy), size
-
-
 def _make_utf8(payload: FilePayload, charset: str | None, *, is_html: bool) -> None:
     """Turn text that is not UTF-8 into it, because the manager takes every text for UTF-8."""
     head = payload.file.read(HEAD_BYTES)
     if charset is None and is_html:
         charset = charset_of_html(head)
     payload.file.seek(0)
-    text = read_text(_chunks(payload.file), charset, limit_bytes=CONVERTED_BYTES)
+    text = read_text(chunks(payload.file), charset, limit_bytes=CONVERTED_BYTES)
     payload.file.seek(0)
     if charset in {None, "utf-8", "ascii"} and not text.is_guessed and marked_charset(head) is None:
         return

@@ -10,7 +10,8 @@ from support.thorough import thorough
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.hostile import Hostility, Report, hostile
+from benchmarks.hostile import Report, hostile
+from benchmarks.hostile_requests import Hostility
 
 
 @pytest.mark.slow

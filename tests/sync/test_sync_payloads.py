@@ -27,7 +27,8 @@ from omni_connector.local.contents import normalised
 from omni_connector.models.codec import decode
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.sources.charset import TEXT_LIMIT_BYTES
-from omni_connector.sync.payloads import SPOOLED_BYTES, TextPayload, payload_of
+from omni_connector.sync.content_files import SPOOLED_BYTES
+from omni_connector.sync.payloads import TextPayload, payload_of
 from omni_connector.testing import MemoryManager, run_sync
 
 PUBLIC = DocumentPermissions(public=True)
@@ -457,7 +458,7 @@ def test_hundreds_of_megabytes_of_text_are_cut_while_they_are_read(form):
 
 
 def test_a_file_that_no_manager_takes_is_not_copied_whole(monkeypatch):
-    monkeypatch.setattr("omni_connector.sync.payloads.LARGEST_FILE_BYTES", 3 * 1024 * 1024)
+    monkeypatch.setattr("omni_connector.sync.content_files.LARGEST_FILE_BYTES", 3 * 1024 * 1024)
     file = Endless(2**40)
     with pytest.raises(InvalidDocumentError, match="which no manager takes"):
         payload_of(doc(file, filename="a.bin"))

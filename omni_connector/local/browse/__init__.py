@@ -6,9 +6,9 @@ counting all of them stop at ``COUNT_LIMIT``.
 """
 
 from omni_connector.local.access import Access, Key
+from omni_connector.local.browse.document_filter import DocumentFilter
 from omni_connector.local.browse.documents import (
     Document,
-    DocumentFilter,
     DocumentItem,
     count_documents,
     document_text,
