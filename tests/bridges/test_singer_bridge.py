@@ -15,7 +15,7 @@ from support import a_tap
 from support.waiting import eventually
 
 from omni_connector import Document, DocumentPermissions, secret
-from omni_connector.bridges import singer, singer_tap
+from omni_connector.bridges import singer_run, singer_tap
 from omni_connector.bridges.singer import SingerConnector
 from omni_connector.bridges.singer_catalog import replication_methods, selected
 from omni_connector.bridges.singer_config import TapConfig
@@ -39,7 +39,7 @@ class Issues(SingerConnector):
 
 @pytest.fixture(autouse=True)
 def every_state_is_saved(monkeypatch):
-    monkeypatch.setattr(singer.Pace, "is_due", lambda self: True)
+    monkeypatch.setattr(singer_run.Pace, "is_due", lambda self: True)
 
 
 SCHEMA = {"type": "SCHEMA", "stream": "issues", "schema": {"properties": {}}, "key_properties": ["id"]}
@@ -266,9 +266,9 @@ def test_a_tap_that_is_not_installed_is_an_error_that_says_what_to_do(run_sync):
 
 def test_a_token_that_the_tap_has_changed_in_its_config_is_kept_for_the_next_run(run_sync, monkeypatch):
     given = []
-    write = singer.TapFolder.write
+    write = singer_tap.TapFolder.write
     monkeypatch.setattr(
-        singer.TapFolder,
+        singer_tap.TapFolder,
         "write",
         lambda self, name, value: (
             (given.append(value["token"]) if name == "config.json" else None) or write(self, name, value)

@@ -151,3 +151,10 @@ def unused_url():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+@pytest.fixture
+def running(manager, register, source):
+    """Return the id of a run in progress."""
+    register()
+    return manager.trigger(source.id)

@@ -3,12 +3,6 @@ import pytest
 from omni_connector.local import LocalManagerError
 
 
-@pytest.fixture
-def running(manager, register, source):
-    register()
-    return manager.trigger(source.id)
-
-
 def refusal(answer):
     return answer.status_code, answer.json()["error"]
 

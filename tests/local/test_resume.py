@@ -6,12 +6,6 @@ from flask import Response
 GAVE_UP = "Connector repeatedly lost sync; auto-resume gave up"
 
 
-@pytest.fixture
-def running(manager, register, source):
-    register()
-    return manager.trigger(source.id)
-
-
 def resumes(connector):
     return [body for body in connector.bodies("/sync") if body.get("is_resume")]
 

@@ -10,6 +10,7 @@ import pytest
 from support.scripted import WAIT, Holding
 
 from omni_connector import Settings
+from omni_connector.event_loop import EventLoop
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.testing import MemoryManager
@@ -18,6 +19,13 @@ from omni_connector.testing import MemoryManager
 @pytest.fixture
 def manager():
     return MemoryManager()
+
+
+@pytest.fixture
+def loop():
+    one = EventLoop("test-loop")
+    yield one
+    one.close()
 
 
 @pytest.fixture

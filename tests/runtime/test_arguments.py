@@ -8,7 +8,6 @@ from unittest.mock import AsyncMock, MagicMock
 import pytest
 from support.scripted import Scripted
 
-from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.arguments import fitted
@@ -16,13 +15,6 @@ from omni_connector.runtime.hooks import HookCaller
 
 REQUIRED = {"action": "A", "params": "P", "credentials": "C"}
 OPTIONAL = {"source": "S", "actor_email": "E"}
-
-
-@pytest.fixture
-def loop():
-    one = EventLoop("test-loop")
-    yield one
-    one.close()
 
 
 def newest(action, params, credentials, source=None, actor_email=None):

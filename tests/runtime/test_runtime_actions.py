@@ -10,7 +10,6 @@ from support.scripted import Scripted
 
 from omni_connector import ActionResponse, Connector
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableStr, Ready
-from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest, ConnectorManifest
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.asgi_answer import RawResponse
@@ -24,13 +23,6 @@ REQUEST = ActionRequest(
     source=SOURCE,
     actor_email="ada@example.com",
 )
-
-
-@pytest.fixture
-def loop():
-    one = EventLoop("test-loop")
-    yield one
-    one.close()
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from omni_connector.awaitables import (
     plain,
 )
 from omni_connector.blocking_hooks import blocking_hook
-from omni_connector.event_loop import EventLoop
 from omni_connector.models import ActionRequest
 from omni_connector.runtime.actions import run_action
 from omni_connector.runtime.hooks import HookCaller
@@ -28,13 +27,6 @@ from omni_connector.runtime.hooks import HookCaller
 
 def call_hook(loop, hook, *args):
     return HookCaller(Scripted(), loop).value_of(hook(*args))
-
-
-@pytest.fixture
-def loop():
-    one = EventLoop("test-loop")
-    yield one
-    one.close()
 
 
 OBJECT = object()

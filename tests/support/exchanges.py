@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema_rs
 from attrs import frozen
 
-from support.openapi import document
+from support.openapi import document, resolved
 
 METHODS = ("get", "post", "put")
 JSON, MULTIPART, EVENTS, TEXT = "application/json", "multipart/form-data", "text/event-stream", "text/plain"
@@ -86,7 +86,7 @@ def request_problems(exchange: Exchange) -> list[str]:
         return [f"{exchange}: not documented"]
     if "requestBody" not in operation:
         return []
-    body = _resolved(operation["requestBody"], exchange.side)
+    body = resolved(operation["requestBody"], exchange.side)
     if not exchange.request and not body.get("required"):
         return []
     documented = body["content"].get(exchange.request_type)
@@ -120,7 +120,7 @@ def answer_problems(exchange: Exchange, day: str | None = None) -> list[str]:
 
 
 def _answer_problems(exchange: Exchange, what: str, documented: dict[str, Any], day: str | None) -> list[str]:
-    documented = _resolved(documented, exchange.side)
+    documented = resolved(documented, exchange.side)
     problems = [
         f"{exchange}: the header {header} is missing"
         for header in documented.get("headers", {})
@@ -178,15 +178,6 @@ def _patterns(side: str) -> list[tuple[re.Pattern[str], str, str, dict[str, Any]
         (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))), method, name, operation)
         for name, (method, path, operation) in ordered
     ]
-
-
-def _resolved(part: dict[str, Any], side: str) -> dict[str, Any]:
-    if "$ref" not in part:
-        return part
-    found: Any = document(side)
-    for step in part["$ref"].removeprefix("#/").split("/"):
-        found = found[step]
-    return found
 
 
 def _problems(

@@ -30,7 +30,7 @@ def response_problems(method: str, path: str, status: int, body: Any) -> list[st
     documented = operation["responses"].get(str(status))
     if documented is None:
         return [f"{method} {path}: status {status} is not documented"]
-    schema = _resolved(documented, "connector")["content"]["application/json"]["schema"]
+    schema = resolved(documented, "connector")["content"]["application/json"]["schema"]
     whole = {**schema, "components": document("connector")["components"]}
     validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
     return [error.message for error in validator.iter_errors(body)]
@@ -53,13 +53,13 @@ def request_problems(method: str, path: str, body: Any) -> list[str]:
         return [f"{method} {path} is not documented"]
     if "requestBody" not in operation:
         return []
-    whole = {**_resolved(operation["requestBody"], "manager")["content"]["application/json"]["schema"]}
+    whole = {**resolved(operation["requestBody"], "manager")["content"]["application/json"]["schema"]}
     whole["components"] = document("manager")["components"]
     validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
     return [error.message for error in validator.iter_errors(body)]
 
 
-def _resolved(part: dict[str, Any], side: str) -> dict[str, Any]:
+def resolved(part: dict[str, Any], side: str) -> dict[str, Any]:
     """Follow a reference to a request body or a response."""
     if "$ref" not in part:
         return part
