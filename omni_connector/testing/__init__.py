@@ -84,40 +84,22 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ActionAnswer": "actions",
-    "Answer": "faults",
-    "ArrivedDocument": "results",
-    "Call": "call_log",
-    "ConnectorStandardTests": "checks.standard_tests",
-    "Delay": "faults",
-    "Do": "faults",
-    "FaultPlan": "faults",
-    "FaultyManager": "faults",
-    "GoAway": "faults",
-    "Hang": "faults",
-    "LostAnswer": "faults",
-    "MemoryManager": "memory",
-    "NotJson": "faults",
-    "OmniTestHarness": "harness",
-    "Refuse": "faults",
-    "Reset": "faults",
-    "SeedHelper": "harness",
-    "ServedConnector": "served",
-    "SyncResult": "results",
-    "SyncRunner": "running",
-    "Truncated": "faults",
-    "call_action": "served",
-    "count_events": "harness",
-    "get_events": "harness",
-    "run_sync": "running",
-    "serve_connector": "served",
-    "wait_for_sync": "harness",
-}
-"""The module that holds each name."""
+    "actions": ("ActionAnswer",),
+    "call_log": ("Call",),
+    "checks.standard_tests": ("ConnectorStandardTests",),
+    "faults": ("Answer", "Delay", "Do", "FaultPlan", "FaultyManager", "GoAway", "Hang", "LostAnswer", "NotJson", "Refuse", "Reset", "Truncated"),
+    "harness": ("OmniTestHarness", "SeedHelper", "count_events", "get_events", "wait_for_sync"),
+    "memory": ("MemoryManager",),
+    "results": ("ArrivedDocument", "SyncResult"),
+    "running": ("SyncRunner", "run_sync"),
+    "served": ("ServedConnector", "call_action", "serve_connector"),
+}  # fmt: skip
+"""Names by the module that holds them."""
 
 
 def __getattr__(name: str) -> Any:
     """Import ``name`` from the module that holds it."""
-    if name not in _HOMES:
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
