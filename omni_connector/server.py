@@ -1,12 +1,10 @@
 """The only place where the parts are joined: settings, manager client, service, blueprint, application, gunicorn."""
 
 import functools
-import importlib.util
 import logging
 import os
-import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve
 from flask import Blueprint, Flask
@@ -17,15 +15,10 @@ from omni_connector.connector_base import ConnectorBase
 from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_source_types
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.executors.celery_app import CeleryQueue, make_celery_app
-from omni_connector.inventory.storage import InventoryStorage
 from omni_connector.manager import ManagerApi, SdkClient
 from omni_connector.manager.sender import PARALLEL_EXTRACTIONS
-from omni_connector.runstore.inventory_opening import beside, open_inventories, open_inventories_of_workers
-from omni_connector.runstore.memory import MemoryStore
-from omni_connector.runstore.opening import folder_of_workers, open_store, open_store_of_workers
 from omni_connector.runstore.permits import Permits
 from omni_connector.runstore.runs import SharedRuns
-from omni_connector.runstore.store import RunStore
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
 from omni_connector.serving.gunicorn_server import (
@@ -41,6 +34,7 @@ from omni_connector.serving.gunicorn_worker import (
     worker_of_this_process,
 )
 from omni_connector.serving.late_manager import manager_of_environment
+from omni_connector.serving.opening import address_of, make_instruments, open_run_inventories, open_run_store
 from omni_connector.serving.processes import (
     CELERY_REMEDY,
     as_account_of_workers,
@@ -52,15 +46,10 @@ from omni_connector.serving.processes import (
     workers_of_server,
 )
 from omni_connector.target import load_connector
-from omni_connector.telemetry.instruments import Instruments
 from omni_connector.telemetry.logs import offer_logging
-from omni_connector.telemetry.metrics import Metrics
 from omni_connector.web.asgi import Application, AsgiApplication
 from omni_connector.web.blueprint import EXTENSION, build_blueprint
 from omni_connector.web.errors import register_error_handlers
-
-if TYPE_CHECKING:
-    from omni_connector.telemetry.tracing import Tracing
 
 __all__ = [
     "as_asgi",
@@ -113,15 +102,15 @@ def create_blueprint(
     if settings.executor == CELERY:
         options = evolve(options, queue=CeleryQueue(make_celery_app(settings, connector.name)))
     with as_account_of_workers():
-        shared = SharedRuns.of(_run_store(connector, settings))
-        address = None if workers_of_server() is None else _address(settings)
-        instruments = options.instruments or _instruments(connector, settings, shared_at=address)
+        shared = SharedRuns.of(open_run_store(connector, settings))
+        address = None if workers_of_server() is None else address_of(settings)
+        instruments = options.instruments or make_instruments(connector, settings, shared_at=address)
         options = evolve(options, instruments=instruments)
     permits = Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS) if shared.is_shared else None
     if manager is None:
         manager = SdkClient.of(settings) if is_given else manager_of_environment(permits, instruments)
     if options.inventory is None:
-        options = evolve(options, inventory=_inventories(connector, settings))
+        options = evolve(options, inventory=open_run_inventories(connector, settings))
     if isinstance(manager, SdkClient):
         if permits is not None:
             manager.share_extractions(permits)
@@ -175,13 +164,13 @@ def create_worker_from_environ(environ: Mapping[str, str] | None = None) -> Any:
     app = make_celery_app(settings, connector.name)
     from omni_connector.executors.celery_worker import CeleryWorker  # noqa: PLC0415 - needs the extra [celery].
 
-    shared = SharedRuns.of(_run_store(connector, settings))
+    shared = SharedRuns.of(open_run_store(connector, settings))
     manager = SdkClient.of(settings)
     manager.share_extractions(Permits(shared.keeper, "extraction", PARALLEL_EXTRACTIONS))
     address = None if settings.metrics_port is None else f"celery-metrics-{settings.metrics_port}"
-    instruments = _instruments(connector, settings, shared_at=address)
+    instruments = make_instruments(connector, settings, shared_at=address)
     manager.observe(instruments.metrics, instruments.tracing)
-    inventories = _inventories(connector, settings)
+    inventories = open_run_inventories(connector, settings)
     options = RuntimeOptions(instruments=instruments, partition_queue=CeleryQueue(app), inventory=inventories)
     CeleryWorker(app, ConnectorService(connector, settings, manager, options=options, shared=shared))
     return app
@@ -269,58 +258,6 @@ def serve(connector: ConnectorBase, *, port: int | None = None, host: str = "0.0
         raise SystemExit(startup_message(error)) from None
     make_app = functools.partial(create_app, connector, settings=settings)
     GunicornServer(make_app, f"{in_address(host)}:{port}").run()
-
-
-def _run_store(connector: ConnectorBase, settings: Settings) -> RunStore:
-    workers = workers_of_server()
-    if settings.run_store == "memory" and (workers or 1) > 1:
-        raise ConfigurationError(
-            f"OMNI_RUN_STORE=memory is for one process, and this server has {workers}: none would know the runs of the "
-            "others. Type: unset OMNI_RUN_STORE (or set it to sqlite:///... or redis://...)"
-        )
-    if settings.run_store is not None:
-        if settings.executor == CELERY and settings.run_store.startswith("sqlite:"):
-            log.warning("OMNI_RUN_STORE is a SQLite file: the Celery workers must run on this machine")
-        return open_store(settings.run_store, connector.name)
-    if workers is not None:  # gunicorn may have several later, by a signal.
-        return open_store_of_workers(connector.name, _address(settings))
-    return MemoryStore()
-
-
-def _inventories(connector: ConnectorBase, settings: Settings) -> InventoryStorage:
-    """Return where the inventories are kept: where they are set to be, or beside a run store that lasts."""
-    for url in (settings.inventory, beside(settings.run_store)):
-        if url is not None:
-            return open_inventories(url, connector.name)
-    return open_inventories_of_workers(connector.name, _address(settings))
-
-
-def _instruments(connector: ConnectorBase, settings: Settings, *, shared_at: str | None) -> Instruments:
-    """Return what is installed and asked for; ``shared_at`` is the address that the processes of one server share."""
-    metrics = None
-    if importlib.util.find_spec("prometheus_client") is not None:
-        folder = folder_of_workers(connector.name, shared_at) / "metrics" if shared_at else None
-        metrics = Metrics(connector.name, folder)
-    return Instruments(metrics=metrics, tracing=_tracing(connector, settings))
-
-
-def _tracing(connector: ConnectorBase, settings: Settings) -> "Tracing | None":
-    """Return what traces, where the environment asks for it or the application has set OpenTelemetry up."""
-    if settings.traces_exporter is None and "opentelemetry.sdk.trace" not in sys.modules:
-        return None
-    try:
-        from omni_connector.telemetry.tracing import Tracing  # noqa: PLC0415 - an extra.
-    except ImportError:
-        log.warning(
-            "OTEL_* variables ask for traces, and OpenTelemetry is not installed. "
-            "Type: pip install 'omni-connector[otel]' (or: export OTEL_SDK_DISABLED=true)"
-        )
-        return None
-    return Tracing(connector.name, settings.traces_exporter)
-
-
-def _address(settings: Settings) -> str:
-    return settings.connector_url or f"port-{port_from_environ()}"
 
 
 @readable_at_start()
