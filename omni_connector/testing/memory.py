@@ -82,7 +82,12 @@ class MemoryManager(CallLog):
         return next(reversed(self.statuses.values()), RUNNING)
 
     def end_run(self, sync_run_id: str, status: str = "cancelled") -> None:
-        """End a run behind its connector's back: its further events are refused."""
+        """End a run behind its connector's back: its further events are refused.
+
+        Args:
+            sync_run_id: the run.
+            status: ``cancelled``, ``failed`` or ``completed``.
+        """
         with self._changing():
             self.statuses[sync_run_id] = status
 
