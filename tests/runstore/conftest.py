@@ -12,7 +12,7 @@ from support.redis_server import RedisServer
 from support.scripted import Holding
 from support.switchable_store import SwitchableStore
 
-from omni_connector.runstore import keeper, redis_store
+from omni_connector.runstore import keeper, leases, redis_store
 from omni_connector.runstore.keeper import LeaseKeeper
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.redis_store import RedisStore
@@ -44,7 +44,8 @@ def shared_url(request, tmp_path):
 def clock(monkeypatch):
     """The time of the stores that ``make_store`` makes, and of the leases in them."""
     clock = PassingTime()
-    monkeypatch.setattr(keeper, "_since_boot", clock)
+    for each in (keeper, leases):
+        monkeypatch.setattr(each, "since_boot", clock)
     return clock
 
 
