@@ -9,7 +9,8 @@ PROGRAM = """
 import resource, sys, time
 from pathlib import Path
 from omni_connector.exceptions import RunStoreError
-from omni_connector.runstore.keeper import KeeperTimes, LeaseKeeper
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.leases import KeeperTimes
 from omni_connector.runstore.sqlite import SqliteStore
 from omni_connector.runstore.store import Claim
 
