@@ -48,6 +48,14 @@ def pytest_xdist_auto_num_workers():
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Where one mark is wanted, import no file that does not name it: importing all of them takes each worker ten seconds."""
+    wanted = {"slow": "slow", "docs": "docs", "types": "type"}.get(config.getoption("markexpr"))
+    if wanted and collection_path.match("test_*.py") and wanted not in collection_path.read_text():
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(items):
     """Put the long modules and rooms first; each keeps its own order. Refuse names that are not the same in each worker."""
     tests = Path(__file__).parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -141,3 +142,10 @@ def test_the_machine_s_settings_and_home_are_kept_out(outcome):
 
 def test_a_warning_is_an_error(outcome):
     assert verdict(outcome, "test_warns") == "FAILED"
+
+
+def test_a_mark_that_ci_asks_for_stands_in_the_file_of_the_test():
+    """``conftest.pytest_ignore_collect`` imports no other; type checkers are named by ``support.type_checkers``."""
+    helpers = [path for path in Path(__file__).parent.rglob("*.py") if not path.name.startswith("test_")]
+    marking = [path.name for path in helpers if re.search(r"mark\.(slow|docs|types)\b", path.read_text())]
+    assert marking == ["type_checkers.py"]
