@@ -115,10 +115,6 @@ class RunInventories:
                 return mark.fingerprint is not None
         return self.scopes.reader(listing).find(document_id) is not None
 
-    def is_open(self, listing: Listing) -> bool:
-        """Say whether the storage was asked for this scope already."""
-        return listing.known is not None
-
     def leave_unread(self, listing: Listing, beginning: str) -> None:
         """Keep what begins so, whatever the listing says."""
         self.scopes.open(listing)
@@ -280,26 +276,14 @@ class RunInventories:
     def saving(self, checkpoint: JsonValue) -> None:
         """Write everything before a checkpoint is saved from which the run may be resumed."""
         if self.scopes:
-            self.scopes.begin()
             self.commit()
             self.scopes.saving(checkpoint)
-
-    def saved(self, checkpoint: JsonValue) -> None:
-        """The checkpoint was saved."""
-        if self.scopes:
-            self.scopes.saved(checkpoint)
 
     def completing(self, checkpoint: JsonValue) -> None:
         """Write everything before the run completes with a checkpoint."""
         if self.scopes:
-            self.scopes.begin()
             self.commit()
             self.scopes.completing(checkpoint)
-
-    def completed(self, checkpoint: JsonValue) -> None:
-        """Forget the run: the manager has published its checkpoint. Of a partition that is not known yet."""
-        if self.scopes:
-            self.scopes.completed(checkpoint)
 
     def close(self) -> None:
         """Write what is certain, as far as possible; what is not written is sent again."""

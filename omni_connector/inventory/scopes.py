@@ -121,19 +121,22 @@ class RunScopes:
 
     def saving(self, checkpoint: JsonValue) -> None:
         """Note a checkpoint from which the run may be resumed."""
+        self.begin()
         self._storage.update(self._facts.source, partial(self._keep_checkpoint, digest(checkpoint)))
 
     def saved(self, checkpoint: JsonValue) -> None:
         """The checkpoint was saved."""
-        self._last_saved = digest(checkpoint)
+        if self:
+            self._last_saved = digest(checkpoint)
 
     def completing(self, checkpoint: JsonValue) -> None:
         """Note the checkpoint with which the run completes."""
+        self.begin()
         self._storage.update(self._facts.source, partial(self._keep_end, digest(checkpoint)))
 
     def completed(self, checkpoint: JsonValue) -> None:
         """Forget the run: the manager has published its checkpoint. Of a partition that is not known yet."""
-        if not self._facts.partition_of:
+        if self and not self._facts.partition_of:
             try:
                 self._storage.update(self._facts.source, partial(self._forget_run, digest(checkpoint)))
             except ConnectorError as error:  # The next run recognises the checkpoint nevertheless.

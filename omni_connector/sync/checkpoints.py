@@ -109,7 +109,7 @@ class RunCheckpoints:
                 self._run.info.sync_run_id, checkpoint, source_id=self._run.info.source_id
             )
             self._covered.saved()
-        self._run.inventories.saved(checkpoint)
+        self._run.inventories.scopes.saved(checkpoint)
         self.last = checkpoint
         self._has_saved = True
         if covers_counts:

@@ -63,7 +63,7 @@ class Inventory:
         name = document_id(external_id)
         self._run.require_open("inventory.seen", name)
         inventories = self._run.inventories
-        if not inventories.is_open(self._listing):
+        if self._listing.known is None:  # The storage is asked for this scope.
             return self._colour.call(AwaitableNone, inventories.see, self._listing, name)
         if inventories.see(self._listing, name):
             return self._colour.call(AwaitableNone, inventories.commit)

@@ -160,7 +160,7 @@ class SyncRun(RunParts):
                     updated=counters.total_updated,
                     new_state=self.checkpoints.last,
                 )
-                self.inventories.completed(self.checkpoints.last)
+                self.inventories.scopes.completed(self.checkpoints.last)
 
     def fail(self, error: str | BaseException) -> None:
         """Deliver what was taken as far as possible, then end the run as failed, without secrets in the text."""
