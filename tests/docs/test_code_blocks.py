@@ -178,3 +178,11 @@ def test_architecture_lists_the_rooms_in_the_order_of_the_contract():
         for layer in layers
     ]
     assert [max(upper) < min(lower) for upper, lower in pairwise(places)] == [True] * (len(places) - 1)
+
+
+def test_every_extra_is_listed():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    page = (ROOT / "docs" / "reference" / "extras.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `omni-connector\[([\w-]+)\]`", page, re.MULTILINE)
+    assert sorted(listed) == sorted(settings["options.extras_require"])
