@@ -39,6 +39,7 @@ def find_connector(target: str) -> "FoundConnector":
         ConfigurationError: there is no such module or class, or it is not a connector.
     """
     where, name = _split(target)
+    require_file(target)
     module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where, target)
     found = _named(module, name, target) if name else _only_one(module, target)
     if isinstance(found, ConnectorBase):
@@ -105,11 +106,16 @@ def _load_module(name: str, target: str) -> ModuleType:
         raise ConfigurationError(f"{target} cannot be imported: {_described(error)}") from error
 
 
-def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
+def require_file(target: str) -> None:
+    """Raise ``ConfigurationError`` where a target names a file that is not there, with what may be meant."""
+    path = Path(_split(target)[0])
+    if path.suffix == ".py" and not path.is_file():
         near = get_close_matches(path.name, [each.name for each in path.parent.glob("*.py")], n=1)
         meant = f" Did you mean {path.with_name(near[0])}?" if near else ""
         raise ConfigurationError(f"{path}: there is no such file.{meant}")
+
+
+def _load_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ConfigurationError(f"{path}: not a Python file.")

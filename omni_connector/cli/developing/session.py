@@ -22,6 +22,7 @@ from omni_connector.console.run_logs import ENDED, RunLog, RunLogs
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.local import LocalManager, LocalManagerError, LocalSettings, SourceRow
 from omni_connector.masking import SecretScope, secrets_in, secrets_in_settings
+from omni_connector.target import require_file
 from omni_connector.typed.values import MISSING
 
 LOOK_SECONDS = 0.2
@@ -85,10 +86,11 @@ class DevSession:
         """Serve the console and the connector.
 
         Raises:
-            ConfigurationError: the address cannot be used.
+            ConfigurationError: the target is no file, or the address cannot be used.
             StoreError: the data directory cannot be used.
         """
         options = self._options
+        require_file(options.target)  # One that is there later would be another than was meant.
         secrets = secrets_in(options.inputs.credentials) | secrets_in_settings(options.inputs.config)
         with SecretScope(secrets), StopSignals() as signals:
             self._manager = LocalManager(
