@@ -12,11 +12,12 @@ from collections import Counter
 import pytest
 from support.processes import Process
 from support.racing import LOST, WON, race
+from support.thorough import thorough
 
 from omni_connector.runstore.memory import MemoryStore
 
 RACERS = 16
-ROUNDS = [10, pytest.param(200, marks=pytest.mark.slow)]
+ROUNDS = [("sqlite", thorough(10, 200)), pytest.param("redis", thorough(40, 200), marks=pytest.mark.slow)]
 EXPECTED = Counter({WON: 1, LOST: RACERS - 1})
 
 
@@ -54,10 +55,7 @@ def racing():
         yield racing
 
 
-@pytest.mark.parametrize(
-    "shared_url", ["sqlite", pytest.param("redis", marks=pytest.mark.slow)], indirect=True
-)
-@pytest.mark.parametrize("rounds", ROUNDS)
+@pytest.mark.parametrize(("shared_url", "rounds"), ROUNDS, indirect=["shared_url"])
 def test_of_sixteen_processes_exactly_one_wins_each_round(shared_url, racing, rounds):
     connector = uuid.uuid4().hex
     with contextlib.ExitStack() as stack:
