@@ -80,7 +80,11 @@ class Call(Generic[T]):
             SdkClientError: of the kind that says what to do. Success is 200 with what the protocol promises, nothing else.
         """
         if answer.status == OK:
-            return self.read(_json(answer, self), self)
+            try:
+                value = decode(answer.body)
+            except ValueError as error:
+                raise _no_json(answer, self, error) from error
+            return self.read(value, self)
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:
             raise NoSuccessError(
                 f"{self.operation}: the manager answered {answer.status}, which the protocol does not know as success",
@@ -176,18 +180,15 @@ def unreadable(call: Call[Any], field: str, what: str) -> MalformedAnswerError:
 # -- refusals ---------------------------------------------------------------------------------------------------
 
 
-def _json(answer: WireAnswer, call: Call[Any]) -> JsonValue:
-    try:
-        return decode(answer.body)
-    except ValueError as error:
-        raise NoSuccessError(
-            f"{call.operation}: the manager answered {answer.status} with something that is not JSON ({error}); "
-            "is CONNECTOR_MANAGER_URL the connector-manager?",
-            field="body",
-            operation=call.operation,
-            status=answer.status,
-            body=_shown(answer),
-        ) from error
+def _no_json(answer: WireAnswer, call: Call[Any], error: ValueError) -> NoSuccessError:
+    return NoSuccessError(
+        f"{call.operation}: the manager answered {answer.status} with something that is not JSON ({error}); "
+        "is CONNECTOR_MANAGER_URL the connector-manager?",
+        field="body",
+        operation=call.operation,
+        status=answer.status,
+        body=_shown(answer),
+    )
 
 
 def _refused(call: Call[Any], answer: WireAnswer) -> SdkClientError:

@@ -22,11 +22,13 @@ from omni_connector.manager import endpoints, refusals
 from omni_connector.manager.calls import Call
 from omni_connector.manager.compatibility import Compatibility, Feature
 from omni_connector.manager.first_event import FirstEvents
-from omni_connector.manager.gate import Permits
+from omni_connector.manager.gate import Gate, Permits
+from omni_connector.manager.limit import AdaptiveLimit
+from omni_connector.manager.means import Means, Owner
 from omni_connector.manager.multipart import KeptOpen
 from omni_connector.manager.pending import Pending
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies
-from omni_connector.manager.sender import Owner, Sender
+from omni_connector.manager.sender import Sender
 from omni_connector.manager.sessions import (
     CONNECTIONS,
     close_pools,
@@ -114,20 +116,21 @@ class SdkClient(UpstreamCalls):
         session = session or self._own_session or requests.Session()
         require_certificates(self.manager_url, session)
         seconds = policies.connect_seconds
-        self._sender = Sender(
+        means = Means(
             wire or wire_for(self.manager_url, session, connect_seconds=seconds),
             FirstEvents(self.manager_url, session, connect_seconds=seconds),
             without_secrets(self.manager_url),
             policies,
-            parallel_uploads=parallel_uploads,
+            Gate(AdaptiveLimit(parallel_uploads)),
         )
+        self._sender = Sender(means)
         self._owner = Owner()
         self._compatibility = Compatibility()
 
     @property
     def parallel_uploads(self) -> int:
         """How many contents are being uploaded now."""
-        return self._sender.uploads.inside
+        return self._sender.means.uploads.inside
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> "SdkClient":
@@ -173,7 +176,7 @@ class SdkClient(UpstreamCalls):
     def for_run(self, stop: threading.Event) -> Self:
         """Return a client over the same connections whose calls ``abort`` ends; nothing is sent once ``stop`` is set."""
         client = copy.copy(self)
-        tracer = self._sender.tracer
+        tracer = self._sender.means.tracer
         span = None if tracer is None else tracer.current()
         client._owner = Owner(stop, span=span)  # noqa: SLF001 - of this class.
         return client
@@ -193,8 +196,8 @@ class SdkClient(UpstreamCalls):
             observer: is given each request with its duration and outcome; None for nobody.
             tracer: makes a span of each request; None for none.
         """
-        self._sender.observer = observer
-        self._sender.tracer = tracer
+        self._sender.means.observer = observer
+        self._sender.means.tracer = tracer
 
     def abort(self) -> None:
         """End the calls of this client at once, under way or waiting; to be used after its ``stop`` was set."""
@@ -277,11 +280,13 @@ class SdkClient(UpstreamCalls):
         Returns:
             Its content id to come. ContentTooLargeError comes through it when this manager takes no text of that size.
         """
-        return self._sender.send(endpoints.content(sync_run_id, encoded, content_type), self._owner)
+        body = endpoints.content_body(sync_run_id, encoded, content_type)
+        return self._sender.send(endpoints.CONTENT, self._owner, body)
 
     def store_text(self, sync_run_id: str, encoded: bytes, content_type: str | None = None) -> str:
         """``POST /sdk/content``, as ``upload_text``, in this thread; return the content id."""
-        return self._do(endpoints.content(sync_run_id, encoded, content_type))
+        body = endpoints.content_body(sync_run_id, encoded, content_type)
+        return self._sender.call(endpoints.CONTENT, self._owner, body)
 
     def upload_file(
         self, sync_run_id: str, open_file: Callable[[], BinaryIO], mime_type: str, filename: str | None

@@ -34,9 +34,9 @@ class Job(Pending[WireAnswer]):
     def answer(self, outcome: WireAnswer | WireError) -> None:
         """Hand the outcome over."""
         if isinstance(outcome, WireError):
-            self.set_exception(outcome)
+            self._decide(None, outcome)
         else:
-            self.set_result(outcome)
+            self._decide(outcome, None)
 
 
 class Exchange:

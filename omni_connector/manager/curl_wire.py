@@ -66,9 +66,15 @@ class CurlWire:
     def submit(self, request: WireRequest) -> Job:
         """Send a request as soon as a place is free; see ``Wire``. From a callback, no other thread is involved."""
         job = Job(request)
-        with self._lock:
-            error = self._accept(job)
-        if error is not None:
+        try:
+            with self._lock:
+                life = self._life
+                if life is None or self._closed:
+                    life = self._new_life()
+                life.incoming.append(job)
+                if life.asleep:
+                    life.wake()
+        except WireError as error:
             job.answer(error)
         return job
 
@@ -153,20 +159,16 @@ class CurlWire:
         for one in unused:
             one.close()
 
-    def _accept(self, job: Job) -> WireError | None:
+    def _new_life(self) -> "_Life":
         if self._closed:
-            return WireAbortedError(f"not sent: {CLOSED}", was_sent=False)
-        if self._life is None:
-            try:
-                life = _Life(self, self._options)
-                life.start(self._name)
-            except (RuntimeError, OSError, pycurl.error) as error:  # No thread or no socket can be had now.
-                return WireError(f"not sent: {error}", was_sent=False)
-            self._life = life
-        self._life.incoming.append(job)
-        if self._life.asleep:
-            self._life.wake()
-        return None
+            raise WireAbortedError(f"not sent: {CLOSED}", was_sent=False)
+        try:
+            life = _Life(self, self._options)
+            life.start(self._name)
+        except (RuntimeError, OSError, pycurl.error) as error:  # No thread or no socket can be had now.
+            raise WireError(f"not sent: {error}", was_sent=False) from None
+        self._life = life
+        return life
 
 
 class _Life:
@@ -193,9 +195,7 @@ class _Life:
         self._sockets.add(self._wake_receiver.fileno())
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._sockets.watch)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, MOST_AT_ONCE)
-        self._due: float | None = None  # When libcurl wants to be called.
         self._idle: list[Exchange] = []
         self._busy: dict[pycurl.Curl, Exchange] = {}
 
@@ -231,14 +231,10 @@ class _Life:
         finally:
             self._end()
 
-    def _set_timer(self, milliseconds: int) -> None:
-        self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
-
     def _begin_waiting(self) -> None:
         while self.incoming and len(self._busy) < MOST_AT_ONCE:
             self._begin(self.incoming.popleft())
-        if self._due is not None and self._due <= time.monotonic():
-            self._due = None  # Before the call, which may set it again.
+        if self._multi.timeout() == 0:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
             self._collect()
 
@@ -266,7 +262,8 @@ class _Life:
         elif not self._busy:
             seconds = LONGEST_IDLE_SECONDS
         else:
-            seconds = 1.0 if self._due is None else self._due - time.monotonic()
+            milliseconds = self._multi.timeout()
+            seconds = 1.0 if milliseconds < 0 else milliseconds / 1000
         ready = self._sockets.wait(seconds)
         self.asleep = False
         for fd, bits in ready:

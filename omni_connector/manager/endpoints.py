@@ -23,6 +23,9 @@ from omni_connector.models.json_values import JsonValue
 from omni_connector.models.source import ServiceCredential, SourceRow
 from omni_connector.models.sync import SyncConfig
 
+COPIED_BYTES = 64 * 1024
+"""Shorter texts are put together with what belongs around them when they are emitted, which also frees spare memory."""
+
 # -- documents --------------------------------------------------------------------------------------------------
 
 
@@ -44,17 +47,20 @@ def event(
     return _of_events("/sdk/events", whole, patient=patient, insistent=insistent)
 
 
-def content(sync_run_id: str, encoded: bytes, content_type: str | None) -> Call[str]:
-    """Store a text, which is a JSON string already; its content id."""
+CONTENT: Call[str] = Call(
+    method="POST",
+    path="/sdk/content",
+    read=content_id,
+    explain=refusals.of_content,
+    gate="uploads",
+)
+"""A text, as ``content_body`` makes it; its content id."""
+
+
+def content_body(sync_run_id: str, encoded: bytes, content_type: str | None) -> tuple[bytes, ...]:
+    """Return what ``CONTENT`` carries for a text that is a JSON string already."""
     head = _content_head(sync_run_id, content_type)
-    return Call(
-        method="POST",
-        path="/sdk/content",
-        read=content_id,
-        body=(head, encoded, b"}"),
-        explain=refusals.of_content,
-        gate="uploads",
-    )
+    return (b"%b%b}" % (head, encoded),) if len(encoded) <= COPIED_BYTES else (head, encoded, b"}")
 
 
 @functools.lru_cache(maxsize=32)

@@ -20,10 +20,15 @@ class Waiting(Protocol):
 
 
 class Gate:
-    """Calls at most ``limit.value`` at once. Safe to use from many threads."""
+    """Calls at most ``limit.value`` at once. Safe to use from many threads, and after a fork."""
 
     def __init__(self, limit: AdaptiveLimit) -> None:
         self._limit = limit
+        self.after_fork()
+        begins_anew(self)
+
+    def after_fork(self) -> None:
+        """Begin without calls: what the parent has under way stays the parent's."""
         self._lock = threading.Lock()  # Protects the limit and the following.
         self._waiting: deque[Waiting] = deque()
         self._inside = 0
@@ -56,7 +61,7 @@ class Gate:
             self._inside -= 1
             if started is not None:
                 self._limit.finished(started, is_full=bool(self._waiting))
-            if not self._waiting:
+            if not self._waiting or self._inside >= self._limit.value:
                 return
         self._let_in()
 
@@ -78,6 +83,8 @@ class Gate:
                     self._inside += 1
                     call = self._waiting.popleft()
                 call.begin()
+                if not self._waiting or self._inside >= self._limit.value:
+                    return  # Another look with the lock would say the same: who changes it later looks then.
         finally:
             self._at_the_door.discard(me)
 

@@ -44,6 +44,11 @@ class Presence:
         """Renew the lock, which may have been held."""
         self._lock = threading.Lock()
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """A call has failed since one was last answered."""
+        return self._since is not None
+
     def failed(self, error: SdkClientError) -> None:
         """Learn of a failed attempt."""
         if not isinstance(error, ManagerUnreachableError) and error.status not in IN_TROUBLE:
@@ -66,8 +71,6 @@ class Presence:
 
     def answered(self, waiting: Callable[[], str]) -> bool:
         """Learn that a call succeeded; return whether the manager was away. ``waiting`` says which calls waited."""
-        if self._since is None:
-            return False
         with self._lock:
             was_away, since, failures = self._is_away, self._since, self._failures
             self._since, self._is_away, self._failures = None, False, 0

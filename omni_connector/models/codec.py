@@ -71,9 +71,9 @@ def encode_text(text: str) -> bytes:
     if "\x00" in text:
         text = clean_text(text)
     try:
-        return compact(orjson.dumps(text))
+        return orjson.dumps(text)
     except TypeError:  # Lone surrogates.
-        return compact(orjson.dumps(clean_text(text)))
+        return orjson.dumps(clean_text(text))
 
 
 def compact(body: bytes) -> bytes:

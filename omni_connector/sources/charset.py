@@ -10,6 +10,10 @@ from attrs import define
 TEXT_LIMIT_BYTES = 5 * 1024 * 1024
 """The manager cuts longer text (PROTOCOL, sections 1 and 12); nothing far beyond it is read or sent."""
 
+LONGEST_CHARACTER_BYTES = 4
+SHORT_TEXT_LENGTH = TEXT_LIMIT_BYTES // LONGEST_CHARACTER_BYTES
+"""Characters that are below the limit whatever they are."""
+
 BEYOND_LIMIT_BYTES = 4
 """Sent beyond the limit, so that the manager notices and marks the cut; room for one cut character."""
 
@@ -71,7 +75,7 @@ def declared_charset(mime_type: str | None) -> str | None:
 
 def cut(text: str, limit_bytes: int = TEXT_LIMIT_BYTES) -> Text:
     """Return the part of ``text`` that is worth sending."""
-    if len(text) <= limit_bytes // 4:  # No character takes more than four bytes.
+    if len(text) <= limit_bytes // LONGEST_CHARACTER_BYTES:
         return Text(text)
     sent_bytes = limit_bytes + BEYOND_LIMIT_BYTES
     data = text[:sent_bytes].encode(errors="replace")

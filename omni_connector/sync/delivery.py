@@ -197,15 +197,16 @@ class Delivery:
 
     def count_scanned(self, count: int) -> None:
         """Add to the number of documents looked at; memory only. Raises like ``check``."""
-        self.check()
+        if self._error is not None or not self._state.is_open:
+            self.check()
         self.counters.scanned(count)
-        self.wake()
+        if self._asleep or self._thread is None:
+            self.wake()
 
     def wake(self) -> None:
         """Let the sender look at the counts."""
-        if self._asleep or self._thread is None:
-            with self._work:
-                self._wake_sender()
+        with self._work:
+            self._wake_sender()
 
     def close(self) -> None:
         """End the thread; what still waits is dropped. Call ``barrier`` first."""

@@ -19,6 +19,7 @@ from omni_connector.models.codec import encode_text
 from omni_connector.models.document import Document
 from omni_connector.sources.charset import (
     HEAD_BYTES,
+    SHORT_TEXT_LENGTH,
     TEXT_LIMIT_BYTES,
     Text,
     UndecodableError,
@@ -212,7 +213,8 @@ def payload_of(document: Document) -> Payload:
     """
     content: Any = document.content
     if isinstance(content, str):
-        return TextPayload.of(cut(content))
+        is_short = len(content) <= SHORT_TEXT_LENGTH
+        return TextPayload(encode_text(content)) if is_short else TextPayload.of(cut(content))
     mime_type, filename = document.mime_type, document.filename
     try:
         if (mime_type is None and filename is None) or _text_type(mime_type, filename) == PLAIN_TYPE:

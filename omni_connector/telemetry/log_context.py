@@ -66,12 +66,14 @@ _current: contextvars.ContextVar[RunIdentity | None] = contextvars.ContextVar("o
 current_run = _current.get
 """Return the run for which the caller works, or None."""
 
-# For every answer of the manager, where ``in_run`` would cost too much.
-enter_run = _current.set
-"""Work for a run from now on, or for none; ``leave_run`` ends it."""
 
-leave_run = _current.reset
-"""Work for whichever run it was before ``enter_run``, which returned the token."""
+def call_in_run(run: RunIdentity | None, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call something for a run, or for none. For where ``in_run`` would cost too much."""
+    token = _current.set(run)
+    try:
+        return call(*args, **kwargs)
+    finally:
+        _current.reset(token)
 
 
 @contextmanager

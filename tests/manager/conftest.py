@@ -66,7 +66,7 @@ def client(request, manager, policies):
     if request.param == "libcurl":
         pytest.importorskip("pycurl")
         with SdkClient(manager.url, policies=policies) as one:
-            assert type(one._sender.wire).__name__ == "CurlWire"
+            assert type(one._sender.means.wire).__name__ == "CurlWire"
             yield one
         return
     make = requests.Session if request.param == "plain session" else OddSession

@@ -123,7 +123,7 @@ def test_every_endpoint_is_named_as_its_document_names_it():
         endpoints.webhook("s", "changed"),
         endpoints.event("r", "s", b"{}", patient=True),
         endpoints.events("r", "s", [b"{}"], patient=True),
-        endpoints.content("r", b'""', None),
+        endpoints.CONTENT,
     ]
     known = {re.sub(r"\{\w+\}", "{id}", path) for path in document("manager")["paths"]}
     assert {call.endpoint for call in made} <= known

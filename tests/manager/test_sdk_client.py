@@ -364,11 +364,11 @@ def test_one_that_is_its_own_is_closed_and_closing_twice_is_fine(manager):
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("call", ["events", "content"])
 def test_an_overloaded_manager_halves_the_uploads_at_once(client, manager, status, call):
-    before = client._sender.uploads.limit
+    before = client._sender.means.uploads.limit
     manager.script(Answer(status, b"", {"Retry-After": "0"}))
     manager.otherwise = Answer(200, {"status": "ok", "content_id": "c"})
     EVERY_CALL[call](client)
-    assert client._sender.uploads.limit == before // 2
+    assert client._sender.means.uploads.limit == before // 2
 
 
 # -- progress ---------------------------------------------------------------------------------------------------

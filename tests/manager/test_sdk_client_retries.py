@@ -174,7 +174,7 @@ class Waits:
 
     def __init__(self, client):
         self.seconds = []
-        client._sender.clock, self._clock = self, client._sender.clock
+        client._sender.means.clock, self._clock = self, client._sender.means.clock
 
     def after(self, seconds, call, **_):
         self.seconds.append(seconds)

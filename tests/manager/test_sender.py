@@ -17,7 +17,7 @@ from support.waiting import eventually
 import omni_connector
 from omni_connector import Document, ManagerUnreachableError, SdkClient, SdkClientError
 from omni_connector.manager import Policies, RetryPolicy
-from omni_connector.manager import sender as sender_module
+from omni_connector.manager import means as means_module
 from omni_connector.manager.clock import Clock
 from omni_connector.manager.pending import Pending
 from omni_connector.manager.session_wire import SessionWire
@@ -222,7 +222,7 @@ def test_what_was_certainly_not_sent_is_a_manager_that_is_away():
     with SdkClient("http://manager", wire=Refusing()) as client:
         with pytest.raises(ManagerUnreachableError):
             client.heartbeat("r")
-        assert eventually(lambda: not client._sender.open)
+        assert eventually(lambda: not client._sender.means.open)
 
 
 class Passing:
@@ -262,9 +262,9 @@ def test_a_batch_answered_500_is_repeated_briefly_with_the_default_policies(
     monkeypatch, status, insistent, shortest, longest
 ):
     passing, wire = Passing(), Answering(status)
-    monkeypatch.setattr("omni_connector.manager.sender.time", passing)
+    monkeypatch.setattr("omni_connector.manager.sending.time", passing)
     with SdkClient("http://manager", wire=wire) as client:
-        client._sender.clock = passing
+        client._sender.means.clock = passing
         began = passing.now
         with pytest.raises(SdkClientError):
             client.send_events("r", "s", [b"{}"], insistent=insistent)
@@ -298,7 +298,7 @@ def test_a_forked_child_begins_anew_though_locks_were_held_and_many_threads_call
             context = multiprocessing.get_context("fork")
             results = context.SimpleQueue()
             child = context.Process(target=children_store, args=(client, results))
-            with client._sender.presence._lock, client._compatibility._lock, wire._changed:
+            with client._sender.means.presence._lock, client._compatibility._lock, wire._changed:
                 child.start()
             child.join(30)
             assert child.exitcode == 0
@@ -306,8 +306,8 @@ def test_a_forked_child_begins_anew_though_locks_were_held_and_many_threads_call
 
 
 def test_extractions_have_one_gate_from_the_beginning():
-    gate = sender_module._extractions.gate
-    assert gate is sender_module._extractions.gate
+    gate = means_module.EXTRACTIONS
+    assert gate is means_module.EXTRACTIONS
     assert gate.limit == 2
 
 
