@@ -16,7 +16,7 @@ from omni_connector.connector_base.source_types import EVERY_TYPE, note_on_sourc
 from omni_connector.exceptions import ConfigurationError
 from omni_connector.executors.celery_app import CeleryQueue, make_celery_app
 from omni_connector.manager import ManagerApi, SdkClient
-from omni_connector.manager.sender import PARALLEL_EXTRACTIONS
+from omni_connector.manager.means import PARALLEL_EXTRACTIONS
 from omni_connector.runstore.permits import Permits
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runtime.options import RuntimeOptions

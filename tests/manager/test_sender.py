@@ -133,6 +133,16 @@ def test_an_aborted_run_gets_an_answer_for_each_upload_and_sends_no_more(client,
     assert len(manager.requests) <= 5 + 4
 
 
+def test_an_upload_that_is_cancelled_is_not_kept(client, manager):
+    """A run that is cancelled drops its uploads, with up to 16 MiB of contents."""
+    manager.otherwise = HANG
+    of_run = client.for_run(threading.Event())
+    uploads = [of_run.upload_text("r", b'"text"') for _ in range(20)]
+    for upload in uploads:
+        upload.cancel()
+    assert (of_run._owner.calls, client._sender.means.open) == (set(), set())
+
+
 def test_closing_ends_what_waits(manager):
     manager.otherwise = HANG
     client = SdkClient(manager.url)
