@@ -61,10 +61,11 @@ class TicketConnector(Connector[Settings, Login]):
         for project in api.get("projects").json()["projects"]:
             ctx.emit_group_membership(group_of(project["id"]), project["members"], project["name"])
         inventory, cursor = ctx.inventory(), Cursor("updated_at", state, overlap=timedelta(minutes=5))
-        # The session leaves out parameters that are None.
         since = None if inventory.reconciliation_due() else cursor.since
+        # The session leaves out parameters that are None. An interrupted run goes on with the next page.
+        params, start = {"updated_since": since}, (state or {}).get("page")
         tickets = cursor_pages(
-            api, "tickets", cursor="next_cursor", items="tickets", params={"updated_since": since}
+            api, "tickets", cursor="next_cursor", items="tickets", start=start, params=params
         )
         for page in tickets:
             for ticket in page.items:
@@ -72,6 +73,7 @@ class TicketConnector(Connector[Settings, Login]):
                 cursor.take(ticket)
                 if inventory.changed(ticket["id"], ticket["updated_at"]):
                     ctx.emit(document(ticket))
+            ctx.save_state({**(state or {}), "page": tickets.position})
         inventory.finish(complete=since is None)
         ctx.complete(cursor.end())
 

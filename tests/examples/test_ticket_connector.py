@@ -69,6 +69,11 @@ class InEachRun(TicketConnector):
 class TestTickets(RealSystemTests):
     connector = InEachRun
 
+    def test_an_interrupted_run_resumes(self, omni_manager, system, monkeypatch):
+        super().test_an_interrupted_run_resumes(omni_manager, system, monkeypatch)
+        pages = [each for each in system.api.asked if "/tickets" in each]
+        assert pages == ["/tickets?", "/tickets?cursor=2", "/tickets?cursor=2"]
+
     def test_it_passes_the_checks_of_every_connector(self, system, tmp_path):
         """They make many sources of one login, which a refresh token that can be used once does not allow."""
         system.api.is_lenient = True
