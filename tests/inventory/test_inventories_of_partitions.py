@@ -190,3 +190,16 @@ def test_partitions_that_are_read_no_more_keep_no_document_from_being_deleted():
     for number in range(2, PARTITION_RUNS):
         gone(f"run-{number}", "new")
     assert gone("run-last", "new")
+
+
+def test_a_document_of_any_scope_of_another_partition_is_not_deleted():
+    storage = MemoryInventories()
+    storage.write([(Shelf("s/one", "x"), Changes(1, kept={"a": b"1" * 12}))])
+    for key, scopes in (("one", "xy"), ("two", "x")):
+        facts = RunFacts(sync_run_id="run-1", source=f"s/{key}", partition_of="s")
+        run = RunInventories(facts, InventoryTerms(storage=storage))
+        for scope in scopes:
+            listing = run.listing(scope, b"")
+            run.see(listing, "other")
+    with run.releasing(listing, ["a"]) as going:
+        assert going == []

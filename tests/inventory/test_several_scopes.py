@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from support.inventory_source import document, lister
 
 from omni_connector.inventory.memory import MemoryInventories
+from omni_connector.inventory.of_run import RunInventories
+from omni_connector.inventory.standing import RunFacts
+from omni_connector.inventory.storage import Changes, Shelf
 from omni_connector.inventory.terms import InventoryTerms
+from omni_connector.models.events import encode_delete, encode_upsert
 
 
 def listing(**scopes):
@@ -64,6 +69,89 @@ def test_a_document_that_is_about_to_be_sent_from_another_scope_is_not_deleted(m
         listing(one="b c")(ctx, _)
 
     assert moving.run(step) == []
+
+
+def test_what_one_scope_reports_as_gone_stays_where_another_is_about_to_send_it(moving):
+    def step(ctx, _):
+        ctx.inventory("two").changed("a", 2)
+        ctx.inventory("one").gone("a")
+
+    assert moving.run(step) == []
+    assert moving.run(listing(two="d e f", one="b c")) == [("deleted", "a")]
+
+
+def test_a_scope_that_releases_what_it_has_just_sent_does_not_have_it():
+    storage = MemoryInventories()
+    storage.write([(Shelf("s", "two"), Changes(1, kept={"d": b"1" * 12}))])
+    run = RunInventories(RunFacts(sync_run_id="run-1", source="s"), InventoryTerms(storage=storage))
+    one, two = run.listing("one", b""), run.listing("two", b"")
+    run.see(two, "d")
+    assert run.is_changed(one, "d", b"2" * 12)
+    event = encode_upsert("document_created", document("d"), sync_run_id="run-1", source_id="s")
+    event.mark = run.emitting("d")
+    run.sending([event])
+    run.accepted([event])  # It is written with the next batch.
+    with run.releasing(one, ["d"]) as going:
+        assert going == []
+    run.close()
+    assert storage.find(Shelf("s", "one"), "d") is None
+    assert storage.find(Shelf("s", "two"), "d") is not None
+
+
+def test_what_the_connector_deletes_itself_is_sent_again_by_a_scope_that_is_opened_before_it_leaves():
+    storage = MemoryInventories()
+    storage.write([(Shelf("s", "two"), Changes(1, kept={"d": b"1" * 12}))])
+    run = RunInventories(RunFacts(sync_run_id="run-1", source="s"), InventoryTerms(storage=storage))
+    run.see(run.listing("one", b""), "b")
+    event = encode_delete("d", sync_run_id="run-1", source_id="s")
+    event.mark = run.deleting("d")
+    two = run.listing("two", b"")
+    assert not run.is_changed(two, "d", b"1" * 12)
+    run.sending([event])
+    run.accepted([event])
+    assert run.is_changed(two, "d", b"1" * 12)
+    run.close()
+    assert storage.find(Shelf("s", "two"), "d").fingerprint == b""
+
+
+class Remembering(MemoryInventories):
+    """Looks each document up once, as readers of Redis do."""
+
+    def reader(self, shelf):
+        return RememberingReader(super().reader(shelf), {})
+
+
+@attrs.frozen
+class RememberingReader:
+    reader: object
+    found: dict
+
+    def find(self, name):
+        if name not in self.found:
+            self.found[name] = self.reader.find(name)
+        return self.found[name]
+
+    def written(self, changes):
+        self.altered(changes.kept.keys() | changes.doubted | changes.deleted | changes.seen)
+
+    def altered(self, names):
+        for name in names:
+            self.found.pop(name, None)
+
+
+def test_what_one_scope_has_released_is_looked_up_again(source):
+    source.terms = InventoryTerms(storage=Remembering())
+    source.run(listing(one="a b", two="a c"), mode="full")
+
+    def step(ctx, _):
+        one, two = ctx.inventory("one"), ctx.inventory("two")
+        assert not one.changed("a", 1)
+        assert not two.changed("a", 1)
+        one.gone("a")
+        assert two.changed("a", 1)  # Which of the two was sent last is not known.
+        assert one.changed("a", 1)
+
+    source.run(step)
 
 
 def test_what_the_connector_deletes_itself_is_sent_again_by_a_scope_that_was_not_open(moving):
