@@ -166,6 +166,17 @@ def test_a_resumed_run_goes_on_where_it_was_and_remembers_what_it_has_seen(sourc
     assert rest == [("deleted", "d3")]
 
 
+def test_a_resumed_run_remembers_which_parts_were_not_read_and_that_something_was_listed(source):
+    source.sync({"x/a": 1, "y/a": 1}, mode="full")
+    ctx, sync = source.open(sync_run_id="long")
+    ctx.inventory().seen("z")
+    ctx.inventory().unread("x/")
+    ctx.save_state({"page": 1})
+    sync.close()
+    finish = [lambda _, inventory: inventory.finish()]
+    assert source.run(*finish, sync_run_id="long", own={"page": 1}) == [("deleted", "y/a")]
+
+
 @pytest.mark.parametrize("has_own", [False, True])
 def test_a_run_that_lists_from_the_beginning_again_forgets_what_it_has_seen_before(source, has_own):
     source.sync(many(12), mode="full")

@@ -185,10 +185,10 @@ def test_partitions_that_are_read_no_more_keep_no_document_from_being_deleted():
             return bool(going)
 
     storage.write([(Shelf("s/old"), Changes(1, kept={"a": b"1" * 12}))])
-    assert not gone("run-0", "old", "new")
-    assert not gone("run-1", "new")
-    for number in range(2, PARTITION_RUNS):
-        gone(f"run-{number}", "new")
+    for number in range(PARTITION_RUNS + 1):
+        assert not gone(f"both-{number}", "old", "new")
+    for number in range(1, PARTITION_RUNS):
+        assert not gone(f"run-{number}", "new")
     assert gone("run-last", "new")
 
 
