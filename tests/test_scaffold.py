@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import shutil
+import signal
 import subprocess
 import sys
 import tomllib
 import zipfile
+from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
-from support.processes import ROOT
+from support.processes import ROOT, Process
+from support.redis_server import free_port
 
 from omni_connector import scaffold
 from omni_connector.cli.main import cli
@@ -35,16 +39,32 @@ def tool(folder, *command):
     return ended.stdout
 
 
+def shell(folder, command):
+    """Run a line as a shell of this environment does."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ended = subprocess.run(
+        ["/bin/sh", "-ec", command],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_new_project_passes_its_own_tests_and_checks(variant, tmp_path):
+def test_a_new_project_passes_the_steps_of_its_workflow(variant, tmp_path):
     folder = make_project("acme-things", variant, tmp_path)
-    tool(folder, "ruff", "check", "--no-cache", ".")
-    tool(folder, "ruff", "format", "--no-cache", "--check", ".")
-    tool(folder, "mypy", "acme_things", "tests")
-    tool(folder, "pyright", "--pythonpath", sys.executable, "acme_things", "tests")
-    said = tool(folder, "pytest", "-q", "-p", "no:cacheprovider")
-    assert "failed" not in said
+    workflow = yaml.safe_load((folder / ".github/workflows/test.yml").read_text())
+    install, *checks = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
+    assert install in (folder / "README.md").read_text()  # It is run by another test.
+    assert [check.split()[0] for check in checks] == ["ruff", "ruff", "mypy", "pyright", "pytest"]
+    for check in checks:
+        shell(folder, check)
 
 
 @pytest.mark.slow
@@ -159,32 +179,56 @@ def test_the_install_line_says_where_this_package_came_from(recorded, origin, mo
     assert f"vendor {'../omni-connector' if origin.startswith('file:') else origin}\n" in readme
 
 
+def instructions(dockerfile):
+    """Return the instructions of a Dockerfile, each a word and the rest."""
+    text = re.sub(r"^#.*\n", "", dockerfile.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    return [(line.split()[0], " ".join(line.split()[1:])) for line in text.splitlines() if line]
+
+
+def test_the_image_is_one_like_that_of_deploy(tmp_path):
+    same = ("FROM", "RUN useradd", "USER", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD")
+    ours, its = (
+        [f"{word} {rest}" for word, rest in instructions(folder / "Dockerfile")]
+        for folder in (ROOT / "deploy", make_project("acme-notes", "plain", tmp_path))
+    )
+    assert [each for each in its if each.startswith(same)] == [each for each in ours if each.startswith(same)]
+    assert len([each for each in its if each.startswith(same)]) == 8
+
+
 @pytest.mark.slow
-def test_the_install_lines_of_the_readme_are_true(tmp_path):
-    """Both are run as they stand, without an index: what is needed beside the wheel is installed."""
+def test_what_the_image_consists_of_is_built_starts_is_healthy_and_stops(tmp_path):
+    """The wheel is made as the README says; what the Dockerfile says is run in folders of this machine."""
     folder = make_project("acme-notes", "plain", tmp_path)
-    block = (folder / "README.md").read_text().split("```bash\n")[1].split("```")[0]
-    make_wheel, install = block.splitlines()
-    tool(folder, *make_wheel.replace("../omni-connector", str(ROOT)).split(), "--no-build-isolation")
+    make_wheel, install = (
+        (folder / "README.md").read_text().split("```bash\n")[1].split("```")[0].splitlines()
+    )
+    shell(folder, make_wheel.replace("../omni-connector", str(ROOT)) + " --no-build-isolation")
     assert list((folder / "vendor").glob("omni_connector-*.whl"))
     assert install == 'pip install --find-links vendor -e ".[test]"'
-    where = tmp_path / "installed"
-    tool(
-        folder, "pip", "install", "--no-index", "--no-build-isolation", "--find-links", "vendor", "--no-deps",
-        "--target", where, "omni-connector", ".",
-    )  # fmt: skip
-    shutil.rmtree(folder / "build", ignore_errors=True)
-    code = "import acme_notes.connector as it; print(it.AcmeNotesConnector().name)"
-    environment = {"PYTHONPATH": str(where)}
-    shown = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert shown.stdout.strip() == "acme-notes"
+    image = instructions(folder / "Dockerfile")
+    of = dict(image)
+    place = str(tmp_path / "connector")
+    shell(folder, next(rest for word, rest in image if word == "RUN").replace("/opt/connector", place))
+    variables = dict(pair.split("=", 1) for pair in of["ENV"].split())
+    port = str(free_port())
+    started = {
+        **variables,
+        "PATH": variables["PATH"].replace("/opt/connector", place).replace("$PATH", os.environ["PATH"]),
+        "PORT": port,
+        "CONNECTOR_MANAGER_URL": "http://127.0.0.1:9",
+        "CONNECTOR_URL": f"http://127.0.0.1:{port}",
+        "PYTHONPATH": "",
+    }
+    command, check = json.loads(of["CMD"]), json.loads(of["HEALTHCHECK"].partition("CMD ")[2])
+    with Process(f"{place}/bin/{command[0]}", *command[1:], env=started) as process:
+        process.wait_for("Booting worker")
+        tries = (
+            subprocess.run([f"{place}/bin/{check[0]}", *check[1:]], env=started, check=False, timeout=60)
+            for _ in range(5)  # Each waits for 4 s, while the worker loads.
+        )
+        assert any(ended.returncode == 0 for ended in tries)
+        process.popen.send_signal(signal.Signals[of["STOPSIGNAL"]])
+        assert process.popen.wait(60) == 0
 
 
 @pytest.mark.slow

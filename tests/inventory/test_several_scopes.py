@@ -163,6 +163,20 @@ def test_what_the_connector_deletes_itself_is_sent_again_by_a_scope_that_was_not
     assert moving.run(listing(two="d e f")) == [("created", "d")]
 
 
+def test_each_scope_is_due_for_itself_until_it_was_listed(source):
+    source.terms = InventoryTerms(reconcile_seconds=3600)
+
+    def step(ctx, _):
+        for scope in ("one", "two"):
+            ctx.inventory(scope).seen("a")
+        ctx.inventory("one").finish()
+
+    source.run(step)
+    ctx, _ = source.open()
+    assert not ctx.inventory("one").reconciliation_due()
+    assert ctx.inventory("two").reconciliation_due()
+
+
 def test_documents_that_have_moved_need_no_approval(source):
     names = " ".join(f"d{number}" for number in range(20))
     source.run(listing(one=f"a {names}", two="b"), mode="full")
