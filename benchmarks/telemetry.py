@@ -1,12 +1,9 @@
-"""``python -m benchmarks.telemetry``: what metrics, traces and the log cost a run, in pairs that follow each other.
+"""``python -m benchmarks.telemetry``: what metrics, traces and the log cost a run.
 
-Runs follow each other in one process, off and on in turn: metrics as under gunicorn with several workers; traces, recorded
-and sent to a collector; and everything, with a log in JSON and a line of the connector for every 500 documents. With
-``--before`` an older checkout, which knows none of it, is compared with off, in processes that follow each other. The ratios are
-those of neighbours, so that a machine that gets slower meanwhile does not decide.
-
-The time of a run includes the end of its service: the last values are written and the last spans sent. Once a process, that
-takes 10 ms of processor time, which is a twentieth of a run of 2,000 documents. So take long runs.
+One long run has them on and off in turn, for some thousand documents each, so that a machine whose speed drifts disturbs both
+alike: metrics as under gunicorn with several workers; traces, recorded and sent to a collector; and everything, with a log in
+JSON and a line of the connector for every 500 documents. What they cost once a run, and at the end of a process (10 ms), is not in
+it. With ``--before`` an older checkout, which knows none of it, is compared with off, in processes that follow each other.
 """
 
 from __future__ import annotations
@@ -19,19 +16,22 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 MODES = ("metrics", "traces", "everything")
-DOCUMENTS = 20_000
+DOCUMENTS = 2_000
+"""Of one turn."""
+
+WARM_UP = 6
+"""Turns that are not counted."""
 
 
 def options_of(mode: str, connector: str) -> dict[str, Any]:
-    """Return what a service is given; nothing in a checkout that knows no instruments."""
-    if mode in {"before", "off"}:
-        return {}
+    """Return what a service is given."""
     from omni_connector.runtime.options import RuntimeOptions  # noqa: PLC0415 - of the checkout that is measured.
     from omni_connector.telemetry.instruments import Instruments  # noqa: PLC0415
     from omni_connector.telemetry.metrics import Metrics  # noqa: PLC0415
@@ -46,80 +46,88 @@ def options_of(mode: str, connector: str) -> dict[str, Any]:
     return {"options": RuntimeOptions(instruments=instruments)}
 
 
-def log_as(mode: str) -> None:
-    """Write the log as JSON where everything is on; else write none."""
-    logging.disable(logging.NOTSET if mode == "everything" else logging.CRITICAL)
-    if mode == "everything":
-        from omni_connector.config import LogSettings  # noqa: PLC0415 - of the checkout that is measured.
-        from omni_connector.telemetry.logs import set_up_logging  # noqa: PLC0415
+def one(url: str, documents: int) -> None:
+    """Measure three runs with nothing on; print documents a second, and seconds of processor time, of each."""
+    from benchmarks.workloads import Pipelined, Task, run_connector  # noqa: PLC0415 - of the checkout, as above.
 
-        set_up_logging(LogSettings("INFO", "json"))
-
-
-def one(modes: list[str], url: str, documents: int) -> None:
-    """Measure one run after the other; print documents a second, and seconds of processor time, of each."""
-    from benchmarks.workloads import BATCH, Pipelined, Task, document, run_connector  # noqa: PLC0415 - as above.
-
-    log = logging.getLogger(__name__)
-
-    class Logging(Pipelined):
-        """The same, with a line of the log for each batch."""
-
-        def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: Any) -> None:
-            """Emit with content."""
-            for number in range(self.task.documents):
-                ctx.emit(document(number, content=self.task.text(number)))
-                ctx.increment_scanned()
-                if number % BATCH == 0:
-                    log.info("Read %d documents", number)
-
+    logging.disable(logging.CRITICAL)
+    task = Task(url, documents)
     found = []
-    for mode in modes:
-        task = Task(url, documents)
-        connector = Logging(task)
-        log_as(mode)
-        given = options_of(mode, connector.name)
-        work = run_connector(connector, task, **given)
+    for _ in range(4):
+        work = run_connector(Pipelined(task), task)
         cpu, wall = time.process_time(), time.perf_counter()
         work()
         found.append((documents / (time.perf_counter() - wall), time.process_time() - cpu))
     sys.stdout.write(json.dumps(found[1:]) + "\n")  # The first warms up.
 
 
-def measure(modes: list[str], url: str, documents: int, checkout: Path = HERE.parent) -> list[list[float]]:
-    """Measure runs in a process of their own."""
+def in_turns(mode: str, url: str, pairs: int, documents: int) -> None:
+    """Measure one run in which a mode is on and off in turn; print as ``one`` does, off first in each pair."""
+    from benchmarks.workloads import Pipelined, Task, document  # noqa: PLC0415 - the package is not imported without need.
+    from omni_connector import Settings  # noqa: PLC0415
+    from omni_connector.config import LogSettings  # noqa: PLC0415
+    from omni_connector.manager import SdkClient  # noqa: PLC0415
+    from omni_connector.models import SyncRequest  # noqa: PLC0415
+    from omni_connector.runtime.service import ConnectorService  # noqa: PLC0415
+
+    log = logging.getLogger(__name__)
+    found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+
+    class Switched(Pipelined):
+        """The workload, turn after turn."""
+
+        def sync(self, _config: dict, _credentials: dict, _state: dict | None, ctx: Any) -> None:
+            """Measure each turn, from the first document to the acceptance of the last."""
+            texts = [self.task.text(number) for number in range(documents)]
+            for turn in range(2 * pairs + WARM_UP):
+                is_on = turn % 4 in {1, 2}  # Off, on, on, off: no order is preferred.
+                logging.disable(logging.NOTSET if is_on and mode == "everything" else logging.CRITICAL)
+                client.observe(*((instruments.metrics, instruments.tracing) if is_on else (None, None)))
+                cpu, wall = time.process_time(), time.perf_counter()
+                for number, text in enumerate(texts):
+                    ctx.emit(document(number, content=text))
+                    ctx.increment_scanned()
+                log.info("Read %d documents", documents)
+                ctx.flush()
+                values = documents / (time.perf_counter() - wall), time.process_time() - cpu
+                if turn >= WARM_UP:
+                    found[is_on].append(values)
+
+    client = SdkClient(url)
+    connector = Switched(Task(url, documents))
+    settings = Settings(manager_url=url, log=LogSettings("INFO", "json"))
+    service = ConnectorService(connector, settings, client, **options_of(mode, connector.name))
+    instruments = service.instruments
+    client.observe(instruments.metrics, instruments.tracing)  # So that the run is traced.
+    service.start_sync(SyncRequest(sync_run_id="one", source_id="source", sync_mode="full"))
+    for thread in threading.enumerate():
+        if thread.name.startswith("omni-sync-"):
+            thread.join()
+    service.close()
+    sys.stdout.write(json.dumps(list(zip(found[False], found[True], strict=True))) + "\n")
+
+
+def measure(url: str, *arguments: str, checkout: Path = HERE.parent) -> Any:
+    """Measure in a process of its own."""
     environ = {**os.environ, "PYTHONPATH": str(checkout), "OTEL_EXPORTER_OTLP_ENDPOINT": url}
-    own = [sys.executable, str(HERE / "telemetry.py"), "--one", ",".join([modes[0], *modes]), url]
-    command = [*own, "--documents", str(documents)]
+    command = [sys.executable, str(HERE / "telemetry.py"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=checkout, check=False)  # noqa: S603
     if done.returncode:
         raise RuntimeError(done.stderr)
-    found: list[list[float]] = json.loads(done.stdout)
-    return found
-
-
-def pairs_in_a_process(mode: str, url: str, pairs: int, documents: int) -> list[list[list[float]]]:
-    """Return pairs of off and a mode; their order changes."""
-    order = [("off", mode) if number % 2 else (mode, "off") for number in range(pairs)]
-    found = measure([each for both in order for each in both], url, documents)
-    return [sorted_pair(order[number], found[2 * number : 2 * number + 2]) for number in range(pairs)]
+    return json.loads(done.stdout)
 
 
 def pairs_of_processes(before: Path, url: str, pairs: int, documents: int) -> list[list[list[float]]]:
     """Return pairs of the older checkout and off, so that a ratio says what off keeps of before."""
     found = []
     for number in range(pairs):
-        order = ("before", "off") if number % 2 else ("off", "before")
-        checkouts = {"before": before, "off": HERE.parent}
-        values = [measure([mode] * 3, url, documents, checkouts[mode]) for mode in order]
+        checkouts = [before, HERE.parent] if number % 2 else [HERE.parent, before]
+        values = [
+            measure(url, "--one", url, "--documents", str(documents), checkout=each) for each in checkouts
+        ]
         middle = [[statistics.median(each) for each in zip(*value, strict=True)] for value in values]
-        found.append(middle if order[0] == "before" else middle[::-1])
+        found.append(middle if number % 2 else middle[::-1])
     return found
-
-
-def sorted_pair(order: tuple[str, str], values: list[list[float]]) -> list[list[float]]:
-    """Return the values of a pair with those of off first."""
-    return values if order[0] == "off" else values[::-1]
 
 
 def row(name: str, pairs: list[list[list[float]]]) -> str:
@@ -142,14 +150,18 @@ def _quick(pairs: list[list[list[float]]], place: int) -> float:
 def main() -> None:
     """Measure everything."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.telemetry", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=15)
-    parser.add_argument("--documents", type=int, default=DOCUMENTS)
+    parser.add_argument("--pairs", type=int, default=50)
+    parser.add_argument("--documents", type=int, default=DOCUMENTS, help="of one turn")
     parser.add_argument("--modes", nargs="*", choices=MODES, default=MODES, help="what is compared with off")
-    parser.add_argument("--before", type=Path, help="folder of an older checkout")
-    parser.add_argument("--one", nargs=2, metavar=("MODE", "URL"), help=argparse.SUPPRESS)
+    parser.add_argument("--before", type=Path, help="folder of an older checkout; takes a fifth of the pairs")
+    parser.add_argument("--one", metavar="URL", help=argparse.SUPPRESS)
+    parser.add_argument("--turns", nargs=2, metavar=("MODE", "URL"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        one(given.one[0].split(","), given.one[1], given.documents)
+        one(given.one, given.documents)
+        return
+    if given.turns:
+        in_turns(*given.turns, given.pairs, given.documents)
         return
     from benchmarks.__main__ import BenchManager  # noqa: PLC0415 - not for the processes that are measured.
 
@@ -162,11 +174,14 @@ def main() -> None:
             )
             sys.stdout.write("|---|---|---|---|---|---|\n")
             for mode in given.modes:
-                found = pairs_in_a_process(mode, manager.url, given.pairs, given.documents)
+                size = ["--pairs", str(given.pairs), "--documents", str(given.documents)]
+                found = measure(manager.url, "--turns", mode, manager.url, *size)
                 sys.stdout.write(row(f"off, {mode}", found))
                 sys.stdout.flush()
             if given.before:
-                found = pairs_of_processes(given.before, manager.url, given.pairs, given.documents)
+                found = pairs_of_processes(
+                    given.before, manager.url, max(2, given.pairs // 5), 5 * given.documents
+                )
                 sys.stdout.write(row("before, off", found))
         finally:
             manager.close()

@@ -55,9 +55,8 @@ class RunMeter:
         self._parts: list[RunMeter] = []  # Of the partitions that are being read.
         self._is_in_parts = False
         self._of_parts = dict.fromkeys(Stage, 0.0)  # Of those that have ended.
-        self._elsewhere: dict[
-            tuple[str, int], Spent
-        ] = {}  # Of those that other processes read, by key and attempt.
+        # Of those that other processes read, by key and attempt.
+        self._elsewhere: dict[tuple[str, int], Spent] = {}
         self._phase = ""
         self._totals: dict[str, int] = {}  # By partition; of a run that is read whole, one.
         self._phase_began = self._began
@@ -118,13 +117,10 @@ class RunMeter:
     def part_ended(self, part: "RunMeter") -> None:
         """A partition has ended."""
         part.end()
-        stages = part.stages()
+        spent = part.spent()
         with self._lock:
             self._parts.remove(part)
-            self.batches += part.batches
-            self.bytes_delivered += part.bytes_delivered
-            for stage, seconds in stages.items():
-                self._of_parts[stage] += seconds
+            self._add_spent(spent)
 
     def spent(self) -> Spent:
         """Return what the partitions were read for so far, for the process that has the run."""
@@ -176,18 +172,18 @@ class RunMeter:
             is_in_parts, parts = self._is_in_parts, list(self._parts)
             reading = 0.0 if is_in_parts else max(0.0, now - self._began - self._standing.at(now))
             sums = {stage: found.get(stage, reading) + self._of_parts[stage] for stage in Stage}
-            for spent in self._elsewhere.values():
-                for stage in Stage:
-                    sums[stage] += spent.seconds.get(stage.value, 0.0)
-        for part in parts:
-            for stage, seconds in part.stages().items():
-                sums[stage] += seconds
+            elsewhere = list(self._elsewhere.values())
+        for spent in (*elsewhere, *(part.spent() for part in parts)):
+            for stage in Stage:
+                sums[stage] += spent.seconds.get(stage.value, 0.0)
         return sums
 
     def buffered(self) -> tuple[int, int]:
         """Return how many events wait, and their bytes."""
         events, size = self._buffered()
-        for part in self._live_parts():
+        with self._lock:
+            parts = list(self._parts)
+        for part in parts:
             more_events, more_bytes = part.buffered()
             events, size = events + more_events, size + more_bytes
         return events, size
@@ -195,11 +191,8 @@ class RunMeter:
     def traffic(self) -> tuple[int, int]:
         """Return the batches and bytes that were delivered."""
         with self._lock:
-            parts: list[RunMeter | Spent] = [*self._parts, *self._elsewhere.values()]
-            batches, size = self.batches, self.bytes_delivered
-        return batches + sum(part.batches for part in parts), size + sum(
-            part.bytes_delivered for part in parts
-        )
+            all_of_it: list[RunMeter | Spent] = [self, *self._parts, *self._elsewhere.values()]
+            return sum(each.batches for each in all_of_it), sum(each.bytes_delivered for each in all_of_it)
 
     def progress(self, figures: Figures) -> Progress | None:
         """Return how far the run is; None when its connector says nothing of it."""
@@ -218,10 +211,6 @@ class RunMeter:
         self.bytes_delivered += spent.bytes_delivered
         for stage in Stage:
             self._of_parts[stage] += spent.seconds.get(stage.value, 0.0)
-
-    def _live_parts(self) -> list["RunMeter"]:
-        with self._lock:
-            return list(self._parts)
 
     def _now(self) -> float:
         return time.monotonic() if self._ended is None else self._ended

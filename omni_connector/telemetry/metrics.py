@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 1_000
-"""Requests of one endpoint and status that are noted before they are counted."""
+MOST_NOTED = 3_000
+"""Numbers of one endpoint and status that are noted before they are counted, three for each request."""
 
 WRITE_SECONDS = 2.0
 """How old the values of another process may be, and what a killed one loses."""
@@ -79,8 +79,9 @@ class Metrics:
             self._samples.add(of.RUNS, (mode.value, outcome), 0.0)
         for kind in KINDS:
             self._samples.add(of.DOCUMENTS, (kind,), 0.0)
-        # Requests that are not counted yet, by endpoint and status: seconds, bytes, and when each ended.
-        self._attempts: dict[Labels, list[tuple[float, int, float]]] = {}
+        # Requests that are not counted yet, by endpoint and status: of each its seconds, bytes, and when it ended; flat, because
+        # a thousand tuples would wake the garbage collector.
+        self._attempts: dict[Labels, list[float]] = {}
         self._counting = threading.Lock()  # Held while they are counted; noting one takes no lock.
         self._lock = threading.Lock()  # Protects the following.
         self._runs: dict[str, _Run] = {}
@@ -161,8 +162,8 @@ class Metrics:
         noted = self._attempts.get((endpoint, status))
         if noted is None:
             noted = self._attempts.setdefault((endpoint, status), [])
-        noted.append((seconds, size, time.time()))
-        if len(noted) >= MOST_ATTEMPTS:
+        noted.extend((seconds, size, time.time()))
+        if len(noted) >= MOST_NOTED:
             self._count_attempts()
 
     def repeated(self, endpoint: str, reason: str) -> None:
@@ -227,12 +228,11 @@ class Metrics:
                 del noted[: len(taken)]
                 if not taken:
                     continue
-                seconds, sizes, moments = zip(*taken, strict=True)
                 endpoint, status = labels
-                self._samples.observe(of.MANAGER_REQUESTS, labels, *seconds)
-                self._samples.add(of.SENT_BYTES, (endpoint,), sum(sizes))
+                self._samples.observe(of.MANAGER_REQUESTS, labels, *taken[::3])
+                self._samples.add(of.SENT_BYTES, (endpoint,), sum(taken[1::3]))
                 outcome = of.LAST_FAILURE if status in IN_TROUBLE else of.LAST_ANSWER
-                self._samples.put(outcome, (), moments[-1])
+                self._samples.put(outcome, (), taken[-1])
 
     # -- inside -------------------------------------------------------------------------------------------------
 
