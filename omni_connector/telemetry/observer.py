@@ -11,10 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class RunObserver(Protocol):
-    """Learns of the runs that this process executes. Called from several threads; each call should be quick.
-
-    A subclass defines what it needs; the other calls do nothing.
-    """
+    """Learns of the runs that this process executes. Called from several threads; each call should be quick."""
 
     def run_started(self, run: RunIdentity) -> None:
         """A run begins to read its source; in the thread of the run."""

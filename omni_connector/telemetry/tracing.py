@@ -22,7 +22,6 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from omni_connector._version import __version__
 from omni_connector.telemetry.figures import RunEnd, RunFigures
 from omni_connector.telemetry.log_context import RunIdentity
-from omni_connector.telemetry.observer import RunObserver
 from omni_connector.telemetry.spans import CallSpan, TraceHeaders
 
 log = logging.getLogger(__name__)
@@ -39,8 +38,8 @@ UPLOADS_AT_ONCE, UPLOADS_A_SECOND = 10, 2
 """Spans of uploads in one process: a span costs as much as an upload does, and a trace of a million is of no use."""
 
 
-class Tracing(RunObserver):
-    """The traces of one connector. ``close`` it. It is a ``CallTracer``, too.
+class Tracing:
+    """The traces of one connector. ``close`` it. It is a ``RunObserver`` and a ``CallTracer``.
 
     Args:
         connector: its name, which is that of the service where OTEL_SERVICE_NAME says none.
@@ -116,6 +115,12 @@ class Tracing(RunObserver):
         }
         span = self._started(f"{run.sync_mode} sync", SpanKind.INTERNAL, None, attributes)
         return TracedRun(span) if span.get_span_context().is_valid else None
+
+    def run_started(self, run: RunIdentity) -> None:
+        """See ``RunObserver``; the span is begun when the run is accepted."""
+
+    def run_moved(self, run: RunIdentity, figures: RunFigures) -> None:
+        """See ``RunObserver``."""
 
     def run_ended(self, run: RunIdentity, figures: RunFigures, end: RunEnd) -> None:
         """See ``RunObserver``."""
