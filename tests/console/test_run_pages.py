@@ -223,7 +223,12 @@ def test_the_list_is_filtered_and_comes_in_pages(site, monkeypatch):
     text = site.client.get(f"/console/runs?status=failed&source={other.id}").text
     assert f"run-{failed.id}" in text
     assert f"run-{runs[2].id}" not in text
-    assert "The run before" in site.client.get(f"/console/runs/{runs[2].id}").text
+    last = site.client.get(f"/console/runs/{runs[2].id}").text
+    assert f"/console/documents?run={runs[1].id}&amp;change=unchanged" in last  # Of the run before.
+    first = site.client.get(f"/console/runs/{runs[0].id}").text
+    assert "<summary>New: 22</summary>" in first
+    assert first.count('<li><a href="/console/documents/one?') == run_view.SHOWN_DOCUMENTS
+    assert "All 22 new documents" in first
 
 
 def test_a_run_without_a_sign_of_life_says_so(site, monkeypatch):
