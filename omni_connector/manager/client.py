@@ -27,6 +27,7 @@ from omni_connector.manager.limit import AdaptiveLimit
 from omni_connector.manager.means import Means, Owner
 from omni_connector.manager.multipart import KeptOpen
 from omni_connector.manager.pending import Pending
+from omni_connector.manager.registration import Registration
 from omni_connector.manager.retry import DEFAULT_POLICIES, Policies
 from omni_connector.manager.sender import Sender
 from omni_connector.manager.sessions import (
@@ -42,7 +43,6 @@ from omni_connector.manager_access import ManagerAccess
 from omni_connector.models import RunProgress, ServiceCredential, SourceRow
 from omni_connector.models.codec import encode_text
 from omni_connector.models.json_values import JsonValue
-from omni_connector.models.manifest import BUILT_IN_SOURCE_TYPES
 from omni_connector.models.sync import ABSENT, SyncConfig
 from omni_connector.models.upstream_names import UpstreamCalls
 from omni_connector.telemetry.call_observer import CallObserver
@@ -53,15 +53,6 @@ T = TypeVar("T")
 NO_NATIVE_TYPE = "cannot be served to a native connector SDK"
 """How sync-config refuses a source whose type is not one of the built-in ones."""
 
-NO_REGISTRATION = (
-    "{operation}: this manager is older than 23 March 2026 and takes no registrations. Tell it this connector's address "
-    "(CONNECTOR_GOOGLE_URL, CONNECTOR_WEB_URL, ...); it reads GET /manifest by itself"
-)
-NOT_A_MANAGER = (
-    "what answers at {url} is not the connector-manager ({found}). Set CONNECTOR_MANAGER_URL to the manager's address, "
-    "such as http://connector-manager:8090"
-)
-NO_MANAGER = "404 to POST /sdk/register, and GET /health does not answer as a manager does"
 NO_EXTRACTION = (
     "{operation}: this manager is older than {since} and extracts no text from files: extract it in the connector, and "
     "give it as Document(content=...)"
@@ -404,18 +395,7 @@ class SdkClient(UpstreamCalls):
         Raises:
             UnsupportedByManagerError: the manager takes no registrations.
         """
-        try:
-            self._do(endpoints.register(self._registrable(manifest)))
-        except SdkClientError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                raise self._not_registered(error) from error
-            known = self._compatibility.lacks(Feature.SOURCE_TYPES)
-            found = self._compatibility.note_unknown(error)
-            if known or found is not Feature.SOURCE_TYPES:
-                raise
-            self._do(endpoints.register(self._registrable(manifest)))
-            return
-        self._compatibility.forget()
+        Registration(self._do, self._compatibility, self.manager_url).send(manifest)
 
     def sync_config(self, source_id: str) -> SyncConfig:
         """``GET /sdk/source/{id}/sync-config``; of the rows one by one where there is no such route, or not for this type.
@@ -515,21 +495,6 @@ class SdkClient(UpstreamCalls):
                 return value
         return otherwise
 
-    def _not_registered(self, error: SdkClientError) -> SdkClientError:
-        """Tell an old manager from an address at which there is no manager: both answer 404."""
-        try:
-            answer = self._do(endpoints.health())
-        except SdkClientError:
-            answer = None
-        if answer == {"status": "healthy"}:
-            message = NO_REGISTRATION.format(operation=error.operation)
-            return refusals.as_kind(UnsupportedByManagerError, error, message)
-        found = NO_MANAGER
-        if isinstance(answer, dict) and answer.get("status") == "healthy" and "service" in answer:
-            found = f"it is the connector {answer['service']!r}"
-        url = without_secrets(self.manager_url)
-        return refusals.as_kind(NotFoundError, error, NOT_A_MANAGER.format(url=url, found=found))
-
     def _one_by_one(
         self, sync_run_id: str, source_id: str, events: Sequence[bytes], *, patient: bool, insistent: bool
     ) -> None:
@@ -575,13 +540,6 @@ class SdkClient(UpstreamCalls):
             user_whitelist=source.user_whitelist,
             user_blacklist=source.user_blacklist,
         )
-
-    def _registrable(self, manifest: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        """Leave out the source types that the manager does not know, unless none would remain."""
-        if not self._compatibility.lacks(Feature.SOURCE_TYPES):
-            return manifest
-        known = [name for name in manifest.get("source_types") or () if name in BUILT_IN_SOURCE_TYPES]
-        return {**manifest, "source_types": known} if known else manifest
 
 
 def _no_extraction(operation: str, feature: Feature) -> ExtractionError:
