@@ -1,26 +1,23 @@
 """The manager as the rest of the package sees it: every endpoint, on managers of every age."""
 
 import copy
-import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, BinaryIO, Self, TypeVar
 
-import attrs
 import requests
 
 from omni_connector.config import Settings, is_http_address, manager_from_environ
 from omni_connector.exceptions import (
     ConfigurationError,
-    ExtractionError,
     NotFoundError,
     SdkClientError,
     UnsupportedByManagerError,
 )
-from omni_connector.manager import endpoints, refusals
+from omni_connector.manager import endpoints
 from omni_connector.manager.calls import Call
 from omni_connector.manager.compatibility import Compatibility, Feature
+from omni_connector.manager.extraction import Extraction
 from omni_connector.manager.first_event import FirstEvents
 from omni_connector.manager.gate import Gate, Permits
 from omni_connector.manager.limit import AdaptiveLimit
@@ -52,11 +49,6 @@ T = TypeVar("T")
 
 NO_NATIVE_TYPE = "cannot be served to a native connector SDK"
 """How sync-config refuses a source whose type is not one of the built-in ones."""
-
-NO_EXTRACTION = (
-    "{operation}: this manager is older than {since} and extracts no text from files: extract it in the connector, and "
-    "give it as Document(content=...)"
-)
 
 
 class SdkClient(UpstreamCalls):
@@ -505,23 +497,7 @@ class SdkClient(UpstreamCalls):
             self.heartbeat(sync_run_id)
 
     def _extract(self, call: Call[str], feature: Feature) -> Pending[str]:
-        if self._compatibility.lacks(feature):
-            failed: Pending[str] = Pending()
-            failed.set_exception(_no_extraction(call.operation, feature))
-            return failed
-        explain = functools.partial(self._refused_extraction, feature)
-        extracted = self._sender.send(attrs.evolve(call, explain=explain), self._owner)
-        extracted.add_done_callback(functools.partial(self._extracted, feature))
-        return extracted
-
-    def _refused_extraction(self, feature: Feature, error: SdkClientError) -> SdkClientError:
-        if isinstance(error, UnsupportedByManagerError) and self._compatibility.missed(feature):
-            return _no_extraction(error.operation, feature)
-        return refusals.of_extraction(error)
-
-    def _extracted(self, feature: Feature, extracted: "Pending[str]") -> None:
-        if extracted.exception() is None:
-            self._compatibility.found(feature)
+        return Extraction(self._compatibility, feature).begin(self._sender, call, self._owner)
 
     def _config_of_rows(self, source_id: str) -> SyncConfig:
         """Put together what sync-config would say."""
@@ -540,8 +516,3 @@ class SdkClient(UpstreamCalls):
             user_whitelist=source.user_whitelist,
             user_blacklist=source.user_blacklist,
         )
-
-
-def _no_extraction(operation: str, feature: Feature) -> ExtractionError:
-    message = NO_EXTRACTION.format(operation=operation, since=feature.since)
-    return ExtractionError(message, operation=operation, status=HTTPStatus.NOT_FOUND)
