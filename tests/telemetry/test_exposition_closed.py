@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import requests
 
 from omni_connector.telemetry import metrics as room
@@ -12,22 +11,19 @@ from omni_connector.tokens import accepted_tokens
 TOKEN = "a-token-of-the-metrics-port"
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/", "/health"])
-def test_without_the_token_nothing_is_shown(path):
+def test_without_the_token_nothing_is_shown():
     tokens = accepted_tokens(TOKEN, None)
     server = MetricsServer(room.of.FAMILIES, dict, connector="notes", port=0, tokens=tokens)
+    wrong = ({}, {"Authorization": "Bearer another-token-that-is-long"}, {"Authorization": TOKEN})
     try:
-        url = f"http://127.0.0.1:{server.port}{path}"
-        for headers in ({}, {"Authorization": "Bearer another-token-that-is-long"}, {"Authorization": TOKEN}):
-            refused = requests.get(url, headers=headers, timeout=20)
-            assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (
-                401,
-                'Bearer realm="omni-connector"',
-            )
-            assert "omni_connector_" not in refused.text
-        assert (
-            "omni_connector_"
-            in requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20).text
-        )
+        for path in ("/metrics", "/", "/health"):
+            url = f"http://127.0.0.1:{server.port}{path}"
+            for headers in wrong:
+                refused = requests.get(url, headers=headers, timeout=20)
+                challenge = refused.headers["WWW-Authenticate"]
+                assert (refused.status_code, challenge) == (401, 'Bearer realm="omni-connector"')
+                assert "omni_connector_" not in refused.text
+            allowed = requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
+            assert "omni_connector_" in allowed.text
     finally:
         server.close()
