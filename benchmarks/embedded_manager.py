@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,7 +73,13 @@ class Texts(Connector):
     version = "1"
     source_types = ["web"]
 
-    def sync(self, config: dict, _credentials: dict, _state: dict | None, ctx: SyncContext) -> None:
+    def sync(
+        self,
+        config: dict[str, Any],
+        _credentials: dict[str, Any],
+        _state: dict[str, Any] | None,
+        ctx: SyncContext,
+    ) -> None:
         """Emit them."""
         pool = texts()
         for number in range(config["documents"]):
@@ -114,7 +120,7 @@ def serve(variant: str, folder: str) -> None:
 
 def cpu_by_stage() -> dict[str, float]:
     """Return the CPU seconds of our threads by what they do."""
-    used: Counter[str] = Counter()
+    used: dict[str, float] = defaultdict(float)
     for thread in threading.enumerate():
         for stage, pattern in STAGES.items():
             if re.fullmatch(pattern, thread.name):

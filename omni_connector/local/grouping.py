@@ -63,12 +63,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types.
 
     def reply(self, answer: bytes) -> None:
         """Send the answer to the first of ``requests``."""
-        sent = 0
-        if self.connected and not self.total_outbufs_len and self.request is None and len(self.requests) == 1:
+        sent, connection = 0, self.socket
+        is_alone = not self.total_outbufs_len and self.request is None and len(self.requests) == 1
+        if is_alone and self.connected and connection is not None:
             with self.outbuf_lock, contextlib.suppress(OSError):
-                sent = self.socket.send(answer)
+                sent = connection.send(answer)
         if sent == len(answer):
-            self.requests.pop().close()
+            self.requests.pop().close()  # pyright: ignore[reportAttributeAccessIssue]  # A list.
             self.last_activity = time.time()
             self.server.pull_trigger()
         else:  # Waitress knows what to do.
@@ -174,7 +175,8 @@ class Grouping:
         return group
 
     def _answer(self, group: list[Channel], *, wait: bool) -> None:
-        bodies = [channel.requests[0].whole_body() for channel in group]
+        requests: list[Any] = [channel.requests[0] for channel in group]
+        bodies = [request.whole_body() for request in requests]
         try:
             answers = self._together.answer(bodies, wait=wait)
         except StoreBusyError:
