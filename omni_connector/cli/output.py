@@ -4,40 +4,20 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import compress
 from typing import Any, TextIO
 
-from attrs import frozen
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from omni_connector.cli.columns import Column, table_lines
 from omni_connector.masking import mask, mask_json
 
 LABEL_WIDTH = 12
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-@frozen(kw_only=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        title: its heading.
-        width: in characters; None for a column that takes its share of what is left.
-        is_whole: what is too long is continued on the next line; of other texts the end is cut.
-        is_number: right-aligned.
-        from_columns: left out where the terminal, or the line, is narrower.
-    """
-
-    title: str
-    width: int | None = None
-    is_whole: bool = False
-    is_number: bool = False
-    from_columns: int = 0
 
 
 class Output:
@@ -108,30 +88,11 @@ class Output:
             table.add_row(label, _masked(value))
         self.result.print(table)
 
-    def table(self, columns: Iterable["Column"], rows: Iterable[Iterable[Text | str]]) -> None:
-        """Write a table as wide as the terminal, or 80 columns; where no terminal is, without colours."""
-        all_columns = list(columns)
-        shown = [column.from_columns <= self.result.width for column in all_columns]
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for column in compress(all_columns, shown):
-            table.add_column(
-                column.title,
-                justify="right" if column.is_number else "left",
-                overflow="fold" if column.is_whole else "ellipsis",
-                no_wrap=not column.is_whole,
-                min_width=column.width,
-                max_width=column.width,
-                ratio=None if column.width or column.is_number else 1,
-            )
-        for row in rows:
-            table.add_row(*(_masked(cell) for cell in compress(row, shown)))
-        if self.result.is_terminal:
-            self.result.print(table)
-            return
-        with self.result.capture() as captured:
-            self.result.print(table)
-        for line in captured.get().splitlines():
-            self.result.print(line.rstrip(), soft_wrap=True)
+    def table(self, columns: Sequence[Column], rows: Iterable[Iterable[Text | str]]) -> None:
+        """Write a table, as wide as the terminal; where none is, no cell is broken or cut."""
+        texts = [[_text(_masked(cell)) for cell in row] for row in rows]
+        for line in table_lines(self.result, columns, texts):
+            self.result.print(line, soft_wrap=True)
 
     def say(self, text: str, style: str = "") -> None:
         """Write a line to standard error."""
@@ -159,6 +120,10 @@ def _masked(text: str | Text) -> str | Text:
     plain = text if isinstance(text, str) else text.plain
     masked = mask(plain)
     return text if masked is plain else masked
+
+
+def _text(text: str | Text) -> Text:
+    return Text(text) if isinstance(text, str) else text
 
 
 class _Console(Console):

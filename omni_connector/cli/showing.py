@@ -173,7 +173,7 @@ def _document_rows(item: DocumentItem, whole: Document | None) -> Rows:
         yield "Indexed", Text("no: it cannot be found", "yellow")
     if item.error:
         yield "Refused", Text(one_line(item.error, longest=1000), "red")
-    yield "Readers", Text(readers(item))
+    yield "Granted to", Text(readers(item))
     for kind in ("users", "groups"):
         names = (item.permissions or {}).get(kind)
         if names:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from omni_connector.cli.output import Column, Output, one_line
+from omni_connector.cli.columns import Column
+from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.records import shown_moment
 from omni_connector.local.browse import DocumentItem, EventItem, RunCounts, RunSummary, SourceSummary
 
@@ -16,7 +17,6 @@ STYLES = {
     "running": "cyan",
     "deleted": "yellow",
 }
-_ID_WIDTH = 26
 _MOMENT_WIDTH = 16
 _ROOMY = 64
 """Columns of a terminal from which on less important columns of a table are shown."""
@@ -25,7 +25,7 @@ _ROOMY = 64
 def source_table(output: Output, sources: Sequence[SourceSummary]) -> None:
     """Write sources."""
     columns = [
-        Column(title="NAME", is_whole=True),
+        Column(title="NAME", is_id=True),
         Column(title="TYPE", from_columns=_ROOMY),
         Column(title="DOCUMENTS", is_number=True),
         Column(title="LAST RUN", width=9),
@@ -49,7 +49,7 @@ def source_table(output: Output, sources: Sequence[SourceSummary]) -> None:
 def run_table(output: Output, runs: Sequence[RunSummary]) -> None:
     """Write runs."""
     columns = [
-        Column(title="ID", width=_ID_WIDTH, is_whole=True),
+        Column(title="ID", is_id=True),
         Column(title="SOURCE", from_columns=_ROOMY),
         Column(title="MODE", width=11, from_columns=_ROOMY),
         Column(title="STATUS", width=9),
@@ -74,16 +74,16 @@ def document_table(output: Output, documents: Sequence[DocumentItem], *, is_filt
         output.text("No document matches.")
         return
     columns = [
-        Column(title="ID", is_whole=True),
+        Column(title="ID", is_id=True),
         Column(title="TITLE"),
         Column(title="SOURCE", from_columns=_ROOMY),
-        Column(title="READERS", width=8, from_columns=_ROOMY),
+        Column(title="GRANTED TO", width=10, from_columns=_ROOMY),
         Column(title="LAST", width=9),
     ]
     rows: list[list[Text | str]] = [
         [
             one_line(each.external_id, longest=2000),
-            one_line(each.title),
+            one_line(each.title, longest=2000),
             one_line(each.source_name),
             readers(each),
             status(each.outcome or "-"),
@@ -119,7 +119,7 @@ def did(counts: RunCounts) -> str:
 
 
 def readers(item: DocumentItem) -> str:
-    """Return who finds a document, in a word."""
+    """Return to whom a document is granted: a group counts as one, however many members it has."""
     if item.permissions is None:
         return "-"
     if item.is_public:

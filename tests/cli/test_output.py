@@ -1,9 +1,11 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
+from omni_connector.cli.columns import Column
 from omni_connector.cli.hits import show_hits
 from omni_connector.cli.output import Output, counted, one_line, printable
 from omni_connector.local import SearchHit
@@ -21,6 +23,40 @@ def test_on_a_terminal_values_wrap_below_each_other(terminal):
     lines = terminal.result.file.getvalue().splitlines()
     assert len(lines) == 3
     assert lines[1].startswith("\x1b[2m            \x1b[0mword")
+
+
+COLUMNS = [
+    Column(title="ID", is_id=True),
+    Column(title="TITLE"),
+    Column(title="SOURCE", from_columns=30),
+    Column(title="DID", is_whole=True),
+]
+LONG_ID = "folder/" * 8 + "a.md"
+ROWS = [
+    ["wiki/changelog.md", "What changed in all versions", "wiki", "1 changed, 1 deleted"],
+    [LONG_ID, "A", "wiki", "new"],
+]
+
+
+def test_in_a_pipe_no_cell_of_a_table_is_broken_cut_or_left_out(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    Output().table(COLUMNS, ROWS)
+    lines = capsys.readouterr().out.splitlines()
+    assert [re.split(r"\s{2,}", line) for line in lines] == [["ID", "TITLE", "SOURCE", "DID"], *ROWS]
+
+
+def test_on_a_terminal_ids_stay_whole_and_the_other_columns_make_room(terminal):
+    terminal.table(COLUMNS, ROWS)
+    lines = [Text.from_ansi(line).plain for line in terminal.result.file.getvalue().splitlines()]
+    assert lines == [
+        "ID                    TITLE     DID",
+        "wiki/changelog.md     What ch\u2026  1",
+        "                                changed,",
+        "                                1",
+        "                                deleted",
+        LONG_ID,
+        "                      A         new",
+    ]
 
 
 def test_elsewhere_a_value_is_one_line(capsys):
