@@ -90,7 +90,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; type: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: WHAT = .[examples]
+$(VENV)/.installed: WHAT = .[examples,new]
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(INSTALL)
 	touch $@

@@ -1,5 +1,6 @@
 """Where in the author's code an exception came from, for messages without a traceback."""
 
+import inspect
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,14 @@ def author_location(error: BaseException) -> str:
     return innermost_author_frame(
         (frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)
     )
+
+
+def calling_author_line() -> str:
+    """Return ``file, line 7``: the innermost line of the author's code that is being executed, or nothing."""
+    for frame, line in traceback.walk_stack(inspect.currentframe()):
+        if is_of_author(frame.f_code.co_filename):
+            return f"{frame.f_code.co_filename}, line {line}"
+    return ""
 
 
 def innermost_author_frame(frames: Iterable[tuple[str, int]]) -> str:

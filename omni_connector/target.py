@@ -107,12 +107,19 @@ def _load_module(name: str, target: str) -> ModuleType:
 
 
 def require_file(target: str) -> None:
-    """Raise ``ConfigurationError`` where a target names a file that is not there, with what may be meant."""
-    path = Path(_split(target)[0])
+    """Raise ``ConfigurationError`` where a target names a file that is not there, with what may be meant, or no Python file."""
+    where = _split(target)[0]
+    path = Path(where)
     if path.suffix == ".py" and not path.is_file():
         near = get_close_matches(path.name, [each.name for each in path.parent.glob("*.py")], n=1)
         meant = f" Did you mean {path.with_name(near[0])}?" if near else ""
         raise ConfigurationError(f"{path}: there is no such file.{meant}")
+    is_path = "/" in where or where in {".", ".."}
+    if path.suffix != ".py" and (
+        (path.is_file() and (is_path or path.suffix)) or (is_path and path.is_dir())
+    ):
+        kind = "is a folder" if path.is_dir() else "is not a .py file"
+        raise ConfigurationError(f"{where} {kind}: name the Python file of the connector, or package.module.")
 
 
 def _load_file(path: Path) -> ModuleType:

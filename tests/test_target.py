@@ -143,6 +143,20 @@ def test_a_module_that_is_not_there(write):
     assert "there is no module acme.missing." in problem("acme.missing:Notes")
 
 
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("data/teams.json", "data/teams.json is not a .py file"),
+        ("./data/teams.json:Notes", "./data/teams.json is not a .py file"),
+        ("data/", "data/ is a folder"),
+        (".", ". is a folder"),
+    ],
+)
+def test_a_path_that_is_no_python_file(write, target, said):
+    write("data/teams.json", "{}")
+    assert problem(target).startswith(f"{said}: name the Python file of the connector")
+
+
 def test_a_module_that_needs_another_one(write):
     write("my_notes.py", "import no_such_library")
     assert problem("my_notes:Notes") == f"my_notes:Notes needs the module no_such_library, {MISSING}"

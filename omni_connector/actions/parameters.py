@@ -111,7 +111,10 @@ def read_parameters(
             kinds[each.name], properties[each.name] = _kind_and_schema(each, kind, described)
             if each.default is inspect.Parameter.empty:
                 required.append(each.name)
-    return Parameters(kinds, object_schema(properties, required), frozenset(special), is_open)
+    schema = object_schema(properties, required)
+    if is_open:
+        schema["additionalProperties"] = True
+    return Parameters(kinds, schema, frozenset(special), is_open)
 
 
 def _kind_and_schema(each: inspect.Parameter, kind: Any, described: Described) -> tuple[Any, Schema]:

@@ -91,6 +91,7 @@ def action(
     call = ActionCall(
         name=name,
         params=read_config(options.pop("params"), assignments, "--params", "--param"),
+        assignments=assignments,
         person=person,
         source=StoredSource(
             data_dir=options.pop("data_dir"), name=options.pop("source_name"), must_exist=True

@@ -16,12 +16,14 @@ from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.session import Session, session
 from omni_connector.cli.source import StoredSource
 from omni_connector.cli.stored import chosen, only_one, unknown
+from omni_connector.cli.typed_inputs import texts_kept
 from omni_connector.exceptions import ConfigurationError, SdkClientError
 from omni_connector.local import LocalManager, open_store, running_manager
 from omni_connector.models.json_values import JsonValue
 from omni_connector.testing.actions import ActionAnswer
 from omni_connector.testing.served import ServedConnector, serve_connector
 from omni_connector.typed.from_text import converted_texts
+from omni_connector.typed.schema import Schema
 
 
 @frozen(kw_only=True)
@@ -30,7 +32,8 @@ class ActionCall:
 
     Attributes:
         name: of the action.
-        params: its parameters.
+        params: its parameters, ``--param`` included.
+        assignments: ``--param``, as it was typed.
         person: address of the user who acts, or None.
         source: whose settings and credentials it is given.
         source_type: of the source; its own, or the connector's first, if None.
@@ -38,6 +41,7 @@ class ActionCall:
 
     name: str
     params: dict[str, JsonValue]
+    assignments: list[tuple[str, str]]
     person: str | None
     source: StoredSource
     source_type: str | None
@@ -46,12 +50,25 @@ class ActionCall:
         """Return the parameters, texts converted to what the action declares.
 
         Raises:
-            CommandError: no such action is offered.
+            CommandError: no such action is offered, or it has no such parameter.
         """
         actions = {each["name"]: each for manifest in manifests for each in manifest.get("actions", ())}
         if self.name not in actions:
             raise unknown(f"{where} has no action {one_line(self.name)}", self.name, list(actions))
-        return converted_texts(self.params, actions[self.name].get("input_schema") or {})
+        schema = actions[self.name].get("input_schema") or {}
+        self._require_known(schema)
+        return converted_texts(texts_kept(self.params, self.assignments, schema), schema)
+
+    def _require_known(self, schema: Schema) -> None:
+        """Refuse a parameter that the schema does not name; connectors ignore it, because managers add keys of their own."""
+        known = dict.fromkeys(schema.get("properties") or ())
+        if not known or schema.get("additionalProperties"):
+            return
+        if "file_id" in known:
+            known["document_id"] = None  # The manager makes a file_id of it.
+        for name in self.params:
+            if name not in known:
+                raise unknown(f"{one_line(self.name)} has no parameter {one_line(name)}", name, list(known))
 
 
 def call_connector(

@@ -1,6 +1,7 @@
 """What ``--config``, ``--set``, ``--credentials`` and ``--secret`` hold, as JSON objects."""
 
 import codecs
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
@@ -16,6 +17,7 @@ from omni_connector.models.codec import DEEPEST, decode, require_shallow
 from omni_connector.models.json_values import JsonValue
 
 _NO_OBJECT = 'holds no object. Write {"key": "value"}.'
+_YAML_KEY = re.compile(rb"""[\w."'-]+:(\s|$)""")
 _MEANT = {
     **dict.fromkeys(("true", "yes", "on"), "true"),
     **dict.fromkeys(("false", "no", "off"), "false"),
@@ -138,9 +140,15 @@ def read_object(given: str, option: str) -> dict[str, JsonValue]:
         if not isinstance(value, dict):
             raise ConfigurationError(f"{where} {_NO_OBJECT}")
         return value
+    hint = " It looks like YAML: write it as JSON or TOML." if _looks_like_yaml(content) else ""
     if len(problems) > 1:
-        raise ConfigurationError(f"{where} is neither JSON nor TOML ({'; '.join(problems)}).")
-    raise ConfigurationError(f"{where} is not {problems[0]}.")
+        raise ConfigurationError(f"{where} is neither JSON nor TOML ({'; '.join(problems)}).{hint}")
+    raise ConfigurationError(f"{where} is not {problems[0]}.{hint}")
+
+
+def _looks_like_yaml(content: bytes) -> bool:
+    lines = [line for line in content.splitlines() if line.strip() and not line.lstrip().startswith(b"#")]
+    return bool(lines) and (lines[0].strip() == b"---" or _YAML_KEY.match(lines[0]) is not None)
 
 
 def parse_argument(text: str, option: str) -> dict[str, JsonValue]:

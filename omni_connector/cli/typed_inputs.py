@@ -32,9 +32,8 @@ def typed_inputs(connector: ConnectorBase, inputs: Inputs, assignments: Iterable
     declared = connector.declared_types
     config, credentials = secret_settings_placed(declared, inputs)
     if declared.config is not None:
-        for key, text in dict(assignments).items():
-            _put_text(config, key, text, declared.config.schema)
-        config = converted_texts(config, declared.config.schema)
+        schema = declared.config.schema
+        config = converted_texts(texts_kept(config, assignments, schema), schema)
     if declared.credentials is not None and credentials is not None:
         credentials = converted_texts(credentials, declared.credentials.schema)
     try:
@@ -61,6 +60,15 @@ def secret_settings_placed(declared: DeclaredTypes, inputs: Inputs) -> Inputs:
         return inputs
     rest = {key: value for key, value in credentials.items() if key not in moved}
     return config | {key: credentials[key] for key in moved}, rest or None
+
+
+def texts_kept(
+    value: dict[str, Any], assignments: Iterable[tuple[str, str]], schema: Schema
+) -> dict[str, Any]:
+    """Return ``value`` with what was assigned as the text that was typed, where the JSON of it does not fit the schema."""
+    for key, text in dict(assignments).items():
+        _put_text(value, key, text, schema)
+    return value
 
 
 def missing_remedy(problem: str) -> str:

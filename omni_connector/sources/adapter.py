@@ -163,8 +163,9 @@ class _Exchange:
         self._stream = stream
         self._timeout = timeout
         self._kwargs = kwargs
-        host = urlsplit(request.url or "").hostname or ""
-        self._host = host
+        parts = urlsplit(request.url or "")
+        host = parts.hostname or ""
+        self._place = parts.netloc.rpartition("@")[2]
         self._gate: RateGate = self._run.shared.gate(self._run.source_id, host)
         self._retries = exchanges.retries
         if _is_repeatable.get():
@@ -215,7 +216,7 @@ class _Exchange:
         """Log the first repeat; without its query, which may hold anything."""
         if self._attempts == 1:
             path = urlsplit(self._request.url or "").path
-            what = mask(f"{self._request.method} {self._host}{path}: {reason}")
+            what = mask(f"{self._request.method} {self._place}{path}: {reason}")
             log.warning("%s, repeated in %.3g s, 1 of %s", what, seconds, self._settings.retries.total)
 
     def _pause(self, seconds: float, why: str) -> None:
@@ -240,7 +241,7 @@ class _Exchange:
         timer.start()
         forget = self._run.on_stop(attempt.break_off)
         try:
-            with sent_here(attempt), self._run.alive(f"{self._request.method} {self._host}"):
+            with sent_here(attempt), self._run.alive(f"{self._request.method} {self._place}"):
                 answer = SourceResponse.of(
                     self._adapter.send_once(self._request, timeout=self._time_outs(), **self._kwargs)
                 )

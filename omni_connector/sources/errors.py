@@ -15,6 +15,7 @@ from http import HTTPStatus
 
 import requests
 
+from omni_connector.code_location import calling_author_line
 from omni_connector.exceptions import ConfigurationError, ConnectorError, shown
 from omni_connector.masking import mask
 
@@ -83,11 +84,17 @@ class SourceAddressError(ConfigurationError, requests.exceptions.MissingSchema):
 
     def __init__(self, url: str, reason: str = "") -> None:
         super().__init__(
-            f"{shown(mask(url))} is no address: {reason}"
+            f"{shown(mask(url))} is no address: {reason}{where_given()}"
             if reason
             else f"{shown(mask(url))} is no whole address: give the session a base_url, to which it is joined, or write http:// "
-            "or https:// and the host before it"
+            f"or https:// and the host before it{where_given()}"
         )
+
+
+def where_given() -> str:
+    """Return which line of the author's has given an address, and what to correct; nothing where no line is known."""
+    place = calling_author_line()
+    return f" (given in {place}; correct the setting, if it comes from one)" if place else ""
 
 
 class ResponseTooLargeError(ConnectorError, requests.RequestException):

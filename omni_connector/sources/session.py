@@ -16,7 +16,7 @@ from omni_connector.exceptions import ConfigurationError, shown
 from omni_connector.manager.sessions import USER_AGENT
 from omni_connector.sources.adapter import Exchanges, SourceAdapter, repeatable
 from omni_connector.sources.authentication import SourceAuth
-from omni_connector.sources.errors import SourceAddressError
+from omni_connector.sources.errors import SourceAddressError, where_given
 from omni_connector.sources.rates import RequestRate
 from omni_connector.sources.responses import SourceResponse
 from omni_connector.sources.source_run import NoRun, SourceRun
@@ -141,7 +141,7 @@ class HttpSession(requests.Session):
 
     def __init__(self, run: SourceRun, options: _Options) -> None:
         super().__init__()
-        require_address("base_url", options.base_url)
+        require_address("the session's base_url", options.base_url)
         self.base_url = options.base_url.rstrip("/") + "/" if options.base_url else ""
         self.auth_hosts: set[str] = set()
         self._run = run
@@ -325,7 +325,7 @@ def require_address(name: str, url: str) -> None:
     """Look at an address, which may be empty.
 
     Args:
-        name: of the setting, for the message.
+        name: of the parameter, for the message.
         url: the address.
 
     Raises:
@@ -334,9 +334,9 @@ def require_address(name: str, url: str) -> None:
     try:
         scheme = urlsplit(url).scheme
     except ValueError as error:  # Such as "http://[::1".
-        raise ConfigurationError(f"{name}: {shown(url)} is no address: {error}") from error
+        raise ConfigurationError(f"{name}: {shown(url)} is no address: {error}{where_given()}") from error
     if url and scheme not in SCHEMES:
-        raise ConfigurationError(f"{name}: {shown(url)} needs http:// or https:// before it")
+        raise ConfigurationError(f"{name}: {shown(url)} needs http:// or https:// before it{where_given()}")
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

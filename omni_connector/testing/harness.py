@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 import attrs
 
 from omni_connector.local import EventRow, LocalManager, SourceRow, SyncRunRow
+from omni_connector.models.json_values import JsonValue
+from omni_connector.typed.state_class import plain_state
 
 WAIT_SECONDS = 30.0
 
@@ -148,7 +150,7 @@ class SeedHelper:
     async def create_source(  # noqa: PLR0917 - existing suites may pass them by position.
         self,
         source_type: str,
-        config: dict[str, Any] | None = None,
+        config: JsonValue = None,
         source_id: str | None = None,
         name: str | None = None,
         created_by: str | None = None,
@@ -161,7 +163,7 @@ class SeedHelper:
 
         Args:
             source_type: such as ``web``.
-            config: its settings; none if None.
+            config: its settings, a dict or an instance of the connector's class; none if None.
             source_id: made if None.
             name: made of the type if None.
             created_by: id of a user of ``create_user``; if None, or another, ``owner@example.com`` is the owner.
@@ -172,7 +174,7 @@ class SeedHelper:
         """
         source = self._manager.add_source(
             source_type=source_type,
-            config=config or {},
+            config=plain_state(config) or {},
             source_id=source_id,
             name=name or f"Test {source_type} source",
             owner_email=self._pool.addresses.get(created_by or "", "owner@example.com"),
@@ -186,7 +188,7 @@ class SeedHelper:
     async def create_credentials(
         self,
         source_id: str,
-        credentials: dict[str, Any],
+        credentials: JsonValue,
         provider: str | None = None,
         auth_type: str = "bearer_token",
     ) -> str:
@@ -194,11 +196,13 @@ class SeedHelper:
 
         Args:
             source_id: the source.
-            credentials: the secrets, as ``sync()`` gets them.
+            credentials: the secrets, as ``sync()`` gets them; likewise.
             provider: the usual one of the source's type if None.
             auth_type: such as ``oauth`` or ``api_key``.
         """
-        row = self._manager.add_credential(source_id, credentials, provider=provider, auth_type=auth_type)
+        row = self._manager.add_credential(
+            source_id, plain_state(credentials), provider=provider, auth_type=auth_type
+        )
         return row.id
 
     async def get_sync_runs_for_source(self, source_id: str) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from omni_connector.models.json_values import JsonValue
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.testing.actions import ActionAnswer, post_action
 from omni_connector.testing.sources import SourceOptions, put_source
+from omni_connector.typed.state_class import plain_state
 
 
 def serve_connector(
@@ -105,6 +106,6 @@ class ServedConnector(LocalService):
         """
         if self.service.mirror is None:
             raise ConfigurationError(f"{self.connector.name} declares no MCP server (mcp_server)")
-        self.service.mirror.bridge.discover(credentials)
+        self.service.mirror.bridge.discover(plain_state(credentials))
         with SdkClient(self.manager.url) as client:
             client.register(self.service.manifest())

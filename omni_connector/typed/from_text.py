@@ -19,7 +19,8 @@ _WORDS: Mapping[str, JsonValue] = {
 def converted_texts(value: JsonValue, schema: Schema) -> JsonValue:
     """Return ``value`` with the texts in it converted, at any depth, where the schema asks for something else.
 
-    What cannot be converted stays as it is, so that it is reported with its path. A text for an array is its only element.
+    What cannot be converted stays as it is, so that it is reported with its path. A text for an array is its only element;
+    an empty one is an empty array.
     """
     if isinstance(value, dict):
         return {name: converted_texts(item, schema_at(schema, name)) for name, item in value.items()}
@@ -49,5 +50,5 @@ def _readings(text: str, schema: Schema) -> list[JsonValue]:
     for each in (schema, *schema.get("anyOf", ())):
         if each.get("type") == "array":
             items = each.get("items", {})
-            found.append([converted_texts(text, items)])
+            found.append([converted_texts(text, items)] if text else [])
     return found

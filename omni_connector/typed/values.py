@@ -69,13 +69,13 @@ def member_problems(value: dict[str, JsonValue], schema: Schema, prefix: str = "
             yield from _problems(value[name], each, f"{prefix}{name}")
         elif name in schema.get("required", ()):
             yield f"{prefix}{name}: {expected(each)} {MISSING}{_misspelt(name, value, properties, more)}"
-    for name in value if more or more is False else ():
+    for name, other in value.items():
         if name in properties:
             continue
         if more is False:
             yield f"{prefix}{name}: {NO_SUCH_KEY}; {_instead_of(name, properties)}"
-        else:
-            yield from _problems(value[name], more, f"{prefix}{name}")
+        elif more is not True:
+            yield from _problems(other, more, f"{prefix}{name}")
 
 
 def _misspelt(name: str, given: Collection[str], known: Collection[str], more: Any) -> str:

@@ -76,6 +76,12 @@ def test_a_source_is_reached_through_the_manager_that_uses_the_data(omni):
             "--source-type wab: acting does not read such a source; did you mean web?",
         ),
         (["add", "--param", "first"], 2, "there is no ="),
+        (["add", "--param", "fist=3"], 3, "add has no parameter fist; did you mean first?"),
+        (
+            ["add", "--params", '{"first": 1, "secnod": 3}'],
+            3,
+            "add has no parameter secnod; did you mean second?",
+        ),
     ],
 )
 def test_errors_name_what_is_wrong(omni, options, exit_code, message):
@@ -92,6 +98,10 @@ def test_a_file_is_written_and_never_shown(omni, tmp_path):
         file = json.loads(omni("action", "export", ACTING, "--json").stdout)["file"]
         assert file == {"path": name, "content_type": "application/pdf", "bytes": 6}
         assert (tmp_path / name).read_bytes() == content
+    assert (
+        json.loads(omni("action", "export", ACTING, "--param", "name=5", "--json").stdout)["file"]["path"]
+        == "5"
+    )
     omni("action", "export", ACTING, "--param", "name=../../etc/.profile", "--json")
     assert (tmp_path / "profile").read_bytes() == content
 

@@ -40,6 +40,8 @@ def connector():
         ("since=2026-02-03", "2026-02-03"),
         ("include=*.md", ["*.md"]),
         ("include=5", ["5"]),
+        ("include=", []),
+        ("version=", ""),
         ('include=["a", "b"]', ["a", "b"]),
         ("place.zip_code=01234", "01234"),
         ("place.zip_code=1234", "1234"),

@@ -300,7 +300,8 @@ def test_a_connection_that_cannot_be_made_is_tried_again_also_for_a_post(caplog)
     assert not caught.value.was_sent
     [message] = caplog.messages  # Of the first repeat only.
     assert re.fullmatch(
-        r"POST 127\.0\.0\.1/items: .*Connection refused, repeated in 0\.\d+ s, 1 of 2", message
+        rf"POST {re.escape(url.removeprefix('http://'))}/items: .*Connection refused, repeated in 0\.\d+ s, 1 of 2",
+        message,
     )
 
 
@@ -500,8 +501,9 @@ def test_an_address_that_cannot_be_parsed_is_refused_by_name(base_url):
 def test_an_address_without_a_scheme_is_refused_by_name(address):
     with pytest.raises(
         ConfigurationError, match=f"base_url: '{address}' needs http:// or https:// before it"
-    ):
+    ) as caught:
         http_session(base_url=address)
+    assert f"(given in {__file__}, line " in str(caught.value)
 
 
 def test_an_unreachable_source_is_named_once_in_the_log():

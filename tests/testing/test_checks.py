@@ -5,6 +5,7 @@ from pathlib import Path
 
 import faulty_connectors as faulty
 import pytest
+from attrs import define
 
 from omni_connector.testing import ConnectorStandardTests
 from omni_connector.testing.checks import CHECKS, Bench, Subject, run_checks
@@ -105,6 +106,28 @@ def test_a_fault_is_found(bench, name, connector, text):
     assert finding, [str(each) for each in result.findings]
     assert all([finding.where, finding.why, finding.remedy])
     assert TOKEN not in str(finding)
+
+
+@define
+class Notebook:
+    url: str
+
+
+class Typed(faulty.Right):
+    config = Notebook
+
+    def check_connection(self, config, credentials):
+        return None if config.url == "https://notes" else "another source"
+
+    def document(self, name, text, config, credentials):
+        return super().document(name, text, {"url": config.url}, credentials)
+
+
+def test_instances_of_settings_classes_are_taken_as_dicts_are(bench):
+    notes = Notebook(url="https://notes")
+    made = bench(Typed, config=notes, large_config=notes)
+    assert BY_NAME["connection"].run(made).outcome == "passed"
+    assert "the source has 0.0 MiB" in BY_NAME["memory"].run(made).reason
 
 
 @pytest.mark.slow

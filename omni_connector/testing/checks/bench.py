@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from attrs import field, frozen
 
@@ -16,6 +16,7 @@ from omni_connector.exceptions import ConnectorError
 from omni_connector.local import LocalManager, LocalManagerError, LocalSettings
 from omni_connector.manager import Policies, RetryPolicy
 from omni_connector.models import SyncMode
+from omni_connector.models.json_values import JsonValue
 from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.run import RunReport
@@ -79,7 +80,7 @@ class RunOrder:
 
     source_id: str
     mode: str = SyncMode.FULL
-    config: dict[str, Any] | None = None
+    config: JsonValue = None
     plan: FaultPlan = field(factory=FaultPlan)
     policies: Policies = QUICK
     may_fail: bool = False

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from omni_connector.connector_base import ConnectorBase
+from omni_connector.models.json_values import JsonValue
 from omni_connector.testing.checks.bench import Bench
 from omni_connector.testing.checks.engine import CHECKS
 from omni_connector.testing.checks.subject import Subject
@@ -57,13 +57,13 @@ class ConnectorStandardTests:
         )
 
     @pytest.fixture
-    def config(self) -> dict[str, Any]:
-        """Return the settings of a small source that stands still; none by default."""
+    def config(self) -> JsonValue:
+        """Return the settings of a small source that stands still, a dict or an instance of the connector's class; none by default."""
         return {}
 
     @pytest.fixture
-    def credentials(self) -> dict[str, Any]:
-        """Return its secrets; none by default."""
+    def credentials(self) -> JsonValue:
+        """Return its secrets, likewise; none by default."""
         return {}
 
     @pytest.fixture
@@ -72,7 +72,7 @@ class ConnectorStandardTests:
         return None
 
     @pytest.fixture
-    def large_config(self) -> dict[str, Any] | None:
+    def large_config(self) -> JsonValue:
         """Return the settings of a source with at least 8 MiB of texts; None takes ``config``."""
         return None
 
@@ -80,10 +80,10 @@ class ConnectorStandardTests:
     def bench(  # noqa: PLR0917 - fixtures are asked for by name.
         self,
         connector: ConnectorBase | Callable[[], ConnectorBase],
-        config: dict[str, Any],
-        credentials: dict[str, Any],
+        config: JsonValue,
+        credentials: JsonValue,
         remove_document: Callable[[], str | None] | None,
-        large_config: dict[str, Any] | None,
+        large_config: JsonValue,
         tmp_path: Path,
     ) -> Iterator[Bench]:
         """Make what the checks work with."""

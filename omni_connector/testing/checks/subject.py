@@ -1,11 +1,12 @@
 """The connector that is checked, and what only its author knows about it."""
 
 from collections.abc import Callable
-from typing import Any
 
 from attrs import field, frozen
 
 from omni_connector.connector_base import ConnectorBase
+from omni_connector.models.json_values import JsonValue
+from omni_connector.typed.state_class import plain_state
 
 
 @frozen(kw_only=True)
@@ -14,7 +15,8 @@ class Subject:
 
     Attributes:
         make: returns the connector; a new one at each call where possible, as a new process would have.
-        config: the source's settings.
+        config: the source's settings, a dict or an instance of the connector's class, as ``credentials`` and ``large_config``;
+            kept as a dict.
         credentials: the source's secrets.
         source_type: the connector's first, if None.
         is_public: the source is open to everybody, so that its documents may be public.
@@ -27,12 +29,12 @@ class Subject:
     """
 
     make: Callable[[], ConnectorBase]
-    config: dict[str, Any] = field(factory=dict)
-    credentials: dict[str, Any] = field(factory=dict)
+    config: JsonValue = field(factory=dict, converter=plain_state)
+    credentials: JsonValue = field(factory=dict, converter=plain_state)
     source_type: str | None = None
     is_public: bool = False
     known_groups: frozenset[str] = frozenset()
     remove_document: Callable[[], str | None] | None = None
-    large_config: dict[str, Any] | None = None
+    large_config: JsonValue = field(default=None, converter=plain_state)
     timeout_seconds: float = 60.0
     interruptions: int = 25
