@@ -17,6 +17,7 @@ from omni_connector.models.codec import DEEPEST, decode, require_shallow
 from omni_connector.models.json_values import JsonValue
 
 _NO_OBJECT = 'holds no object. Write {"key": "value"}.'
+_IS_YAML = 'looks like YAML, which is not read. Write JSON: {"key": "value"}; or TOML, in a file that ends in .toml: key = "value".'
 _YAML_KEY = re.compile(rb"""[\w."'-]+:(\s|$)""")
 _MEANT = {
     **dict.fromkeys(("true", "yes", "on"), "true"),
@@ -140,10 +141,11 @@ def read_object(given: str, option: str) -> dict[str, JsonValue]:
         if not isinstance(value, dict):
             raise ConfigurationError(f"{where} {_NO_OBJECT}")
         return value
-    hint = " It looks like YAML: write it as JSON or TOML." if _looks_like_yaml(content) else ""
+    if _looks_like_yaml(content):
+        raise ConfigurationError(f"{where} {_IS_YAML}")
     if len(problems) > 1:
-        raise ConfigurationError(f"{where} is neither JSON nor TOML ({'; '.join(problems)}).{hint}")
-    raise ConfigurationError(f"{where} is not {problems[0]}.{hint}")
+        raise ConfigurationError(f"{where} is neither JSON nor TOML ({'; '.join(problems)}).")
+    raise ConfigurationError(f"{where} is not {problems[0]}.")
 
 
 def _looks_like_yaml(content: bytes) -> bool:
