@@ -57,7 +57,10 @@ def shell(folder, command):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_new_project_passes_the_steps_of_its_workflow(variant, tmp_path):
+def test_a_new_project_passes_the_steps_of_its_workflow(variant, tmp_path, shared_folder, monkeypatch):
+    monkeypatch.setenv(
+        "MYPY_CACHE_DIR", str(shared_folder / "mypy-of-projects")
+    )  # What it knows of this package.
     folder = make_project("acme-things", variant, tmp_path)
     workflow = yaml.safe_load((folder / ".github/workflows/test.yml").read_text())
     install, *checks = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
