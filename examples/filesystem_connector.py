@@ -16,7 +16,7 @@ Settings of the source:
 ``allow_empty``  true: folders that were mount points may be empty, or gone; see below. Default: false.
 
 Texts in UTF-8, and in UTF-16 or UTF-32 with a byte-order mark, are decoded; other texts are read as windows-1252.
-Binary files are skipped. Symbolic links are not followed: a link could lead in a circle, or out of the folder.
+Binary files are skipped. The log says how many files were skipped because they are binary, or too large. Symbolic links are not followed: a link could lead in a circle, or out of the folder.
 
 The inventory holds a fingerprint of the modification time and size of every file. An incremental run reads only files where
 one of them has changed; a full run reads all files. An interrupted run sends what it had not sent.
@@ -106,6 +106,10 @@ class FilesystemConnector(Connector):
         for name in folder.unread:
             inventory.unread(f"{name}/")
         inventory.finish()
+        if folder.binary or folder.too_large:
+            log.info(
+                "Files left out: %d are no text, %d are larger than max_size", folder.binary, folder.too_large
+            )
         ctx.complete({"mounts": folder.mounts})
 
 
@@ -131,6 +135,8 @@ class Folder:
     Attributes:
         mounts: ids of folders that are mount points, or were when they last had files.
         unread: ids of files and folders that could not be read.
+        binary: number of files that were read and are no text.
+        too_large: number of files that were not read because of their size.
     """
 
     root: str
@@ -141,6 +147,8 @@ class Folder:
     allow_empty: bool
     mounts: list[str]
     unread: list[str] = field(default_factory=list)
+    binary: int = 0
+    too_large: int = 0
 
     @classmethod
     def from_config(cls, config: State, mounts: list[str]) -> "Folder":
@@ -192,7 +200,11 @@ class Folder:
                 except OSError as error:
                     self.report_unread(entry.path, error, ctx)
                     continue
-                if file is not None and file.size <= self.max_size:
+                if file is None:
+                    continue
+                if file.size > self.max_size:
+                    self.too_large += 1
+                else:
                     yield file
         for mount in [mount for mount in self.mounts if mount not in seen]:
             path = os.path.join(self.root, mount)  # noqa: PTH118 - as above, paths are text here.
@@ -277,6 +289,7 @@ def emit_changed(file: File, folder: Folder, ctx: SyncContext, inventory: Invent
             return False
         text = read_text(file.path)
         if text is None:
+            folder.binary += 1
             inventory.gone(file.id)
         else:
             ctx.emit(to_document(file, text, folder))

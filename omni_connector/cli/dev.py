@@ -62,7 +62,7 @@ def dev(
     console. One that is there keeps its settings: --set and --secret change single values, --config and --credentials
     replace all. Data, and the source, are those of "omni-connector run".
 
-    Stop with Ctrl-C.
+    Stop with Ctrl-C. A sync in progress goes on from its last checkpoint when the command is started again.
     """
     # Loaded here, so that --help need not wait for all of it.
     from omni_connector.cli.developing.session import DevOptions, DevSession  # noqa: PLC0415

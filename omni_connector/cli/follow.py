@@ -22,6 +22,10 @@ PATIENCE_SECONDS = 2.0
 STOPPING_SECONDS = 5.0
 """How long a cancelled connector may take to notice."""
 
+CANCELLING = (
+    "Cancelling; the next run does not go on from what this one has saved. Press Ctrl-C again to end at once."
+)
+
 
 class RunFollower:
     """Follows one run.
@@ -71,7 +75,7 @@ class RunFollower:
         while self._goes_on():
             self._show(label)
             if self._signals.wait(LOOK_SECONDS):
-                self._cancel("Cancelling; press Ctrl-C again to end at once.")
+                self._cancel(CANCELLING)
                 break
             if deadline is not None and time.monotonic() >= deadline:
                 self.timed_out = True

@@ -80,7 +80,7 @@ def run(
 
     After a TARGET, --help also lists the settings that the connector declares.
 
-    Ctrl-C cancels the sync in order; a second Ctrl-C ends at once.
+    Ctrl-C cancels the sync in order, and the next run does not go on from what it has saved; a second Ctrl-C ends at once.
 
     With --watch, a sync that is in progress when a file changes is cancelled. A connector that cannot be loaded is
     reported, and waited for.

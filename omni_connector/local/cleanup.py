@@ -7,6 +7,7 @@ import logging
 from omni_connector.local.cancellation import Canceller
 from omni_connector.local.groups import Surroundings, Tables
 from omni_connector.local.indexer import delete_documents
+from omni_connector.local.rows import SourceRow
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +25,14 @@ class Cleanup:
     def run(self) -> None:
         """Go one step further with every deleted source; sweep contents when it is time to."""
         for source in self._tables.sources.all("is_deleted"):
-            self._remove(source.id)
+            self._remove(source)
         now = self._clock.now()
         if (now - self._last_sweep).total_seconds() >= self._settings.content_sweep_interval_seconds:
             self._last_sweep = now
             self._tables.contents.sweep()
 
-    def _remove(self, source_id: str) -> None:
+    def _remove(self, source: SourceRow) -> None:
+        source_id = source.id
         for run in self._tables.runs.running():
             if run.source_id == source_id:
                 self._canceller.stop(run, "cancelled", "Source was deleted")
@@ -46,4 +48,4 @@ class Cleanup:
             db.execute("DELETE FROM member_groups WHERE source_id = ?", (source_id,))
             db.execute("DELETE FROM people WHERE source_id = ?", (source_id,))
         self._tables.sources.remove(source_id)
-        log.info("Removed deleted source %s", source_id)
+        log.info("Removed deleted source %s", source.shown)

@@ -65,6 +65,7 @@ class Dispatcher:
         request = self._request(source, sync_type)  # Before the row exists: its own run must not count.
         run = self._runs.create(source_id, sync_type, trigger_type)
         self._start(run, manifest, {"sync_run_id": run.id, **request})
+        log.info("Started %s run %s of source %s", run.sync_type, run.id, source.shown)
         return run.id
 
     def resume(self, run: SyncRunRow, source: SourceRow, manifest: Manifest) -> None:
@@ -82,7 +83,7 @@ class Dispatcher:
         except (ConnectorUnreachableError, ConnectorAnswerError) as error:
             log.warning("Resuming run %s failed: %s", run.id, error)
             return
-        log.info("Resumed run %s of source %s", run.id, run.source_id)
+        log.info("Resumed run %s of source %s", run.id, source.shown)
         self._runs.renew_activity(run.id)
 
     def _effective_type(self, source_id: str, sync_mode: str) -> str:
@@ -119,7 +120,6 @@ class Dispatcher:
         except (ConnectorUnreachableError, ConnectorAnswerError) as error:
             self._runs.end(run.id, "failed", str(error).replace("\0", ""))
             raise LocalManagerError(500, str(error)) from error
-        log.info("Started %s run %s of source %s", run.sync_type, run.id, run.source_id)
 
     def _post_sync(self, connector_url: str, request: JSON) -> Answer:
         """POST ``/sync``, again and again while no HTTP answer comes; raises ``ConnectorUnreachableError``."""

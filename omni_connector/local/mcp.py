@@ -56,7 +56,7 @@ class McpBridge:
         try:
             answer = self._connectors.post(manifest["connector_url"], "/oauth/credential-ready", body)
         except ConnectorUnreachableError as error:
-            log.warning("Announcing a credential of source %s: %s", source_id, error)
+            log.warning("Announcing a credential of source %s: %s", source.shown, error)
             return {"status": "delivery_failed"}
         if not answer.is_success:
             return {"status": "delivery_failed"}

@@ -55,6 +55,11 @@ class SourceRow:
     created_at_microseconds: int
     updated_at_microseconds: int
 
+    @property
+    def shown(self) -> str:
+        """The source as the log shows it: its name and id."""
+        return f"{self.name!r} ({self.id})"
+
     @classmethod
     def read(cls, row: sqlite3.Row) -> SourceRow:
         """Make it from a row of ``sources``."""

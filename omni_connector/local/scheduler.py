@@ -133,7 +133,7 @@ class Scheduler:
         except RealtimeUnavailableError:
             self._realtime_backoff.lengthen(source.id)
         except LocalManagerError as error:
-            log.warning("Starting realtime for source %s: %s", source.id, error)
+            log.warning("Starting realtime for source %s: %s", source.shown, error)
         else:
             self._realtime_backoff.clear(source.id)
 
@@ -166,7 +166,7 @@ class Scheduler:
                 source.id, "incremental" if "incremental" in modes else "full", "scheduled"
             )
         except LocalManagerError as error:
-            log.warning("Starting the scheduled sync of source %s: %s", source.id, error)
+            log.warning("Starting the scheduled sync of source %s: %s", source.shown, error)
             self._start_backoff.lengthen(source.id)
         else:
             self._start_backoff.clear(source.id)

@@ -153,6 +153,17 @@ def test_the_way_of_an_author(project):
     assert any(each["event"] == "restarting" and each["files"] for each in events)
 
 
+def test_what_becomes_of_a_sync_in_progress_is_said_at_the_end(project):
+    project.start("--set", "waits=true")
+    project.until("notes is running.")
+    project.sync()
+    project.until("waiting")
+    project.popen.send_signal(signal.SIGINT)
+    assert project.until("Stopped.") == (
+        "Stopped. The full sync of notes goes on from its last checkpoint at the next start.\n"
+    )
+
+
 def test_a_sync_goes_on_with_the_new_code_and_nothing_is_left_when_the_command_is_killed(project):
     project.start("--set", "waits=true")
     project.until("notes is running.")

@@ -117,7 +117,7 @@ class TestConnectorLines:
     def take(self, logs, tmp_path, monkeypatch):
         shown = io.StringIO()
         monkeypatch.setattr("sys.stderr", shown)
-        lines = ConnectorLines(Output(), logs, data_dir=tmp_path)
+        lines = ConnectorLines(Output(), logs, data_dir=tmp_path, name_of={"S1": "wiki"}.get)
 
         def take(line):
             shown.seek(0)
@@ -131,6 +131,17 @@ class TestConnectorLines:
         shown = take(RUN | {"event": "sync_started", "message": "Full sync of source 'x' started"})
         assert shown == "03:04:05 Full sync of source 'x' started\n"
         assert [line.text for line in logs.of("R1").lines] == ["Full sync of source 'x' started"]
+
+    @pytest.mark.parametrize(
+        ("source", "shown"),
+        [({"source_id": "S1"}, "'wiki' (S1)"), ({"source_id": "S2"}, "S2"), ({"source_name": "x"}, "S1")],
+    )
+    def test_a_source_is_called_by_its_name_where_it_is_known(self, take, logs, source, shown):
+        message = f"Full sync of source {source.get('source_id', 'S1')} started"
+        assert f"Full sync of source {shown} started\n" in take(
+            RUN | source | {"event": "sync_started", "message": message}
+        )
+        assert logs.of("R1").lines[0].text == f"Full sync of source {shown} started"
 
     def test_what_did_not_arrive_is_kept_with_the_data_when_the_run_ends(self, take, tmp_path):
         take(RUN | {"event": "sync_started", "message": "started"})

@@ -11,6 +11,7 @@ import pytest
 from cli_cases import CONNECTORS, NOTES, wait_for_line
 from click.testing import CliRunner
 
+from omni_connector.cli.follow import CANCELLING
 from omni_connector.cli.main import cli
 from omni_connector.local import open_store
 
@@ -22,7 +23,7 @@ def test_a_signal_cancels_the_sync_and_says_what_was_kept(process, run_notes, nu
     popen.send_signal(number)
     stdout, stderr = popen.communicate(timeout=30)
     assert popen.returncode == exit_code, stderr
-    assert stderr == "Cancelling; press Ctrl-C again to end at once.\n"
+    assert stderr == f"{CANCELLING}\n"
     assert "Result      cancelled after " in stdout
     assert "Kept        3 documents of this run arrived and can be found" in stdout
     assert "Checkpoint  not moved; the next run starts from the beginning" in stdout
@@ -47,7 +48,7 @@ def test_a_second_signal_ends_at_once(process, run_notes):
     wait_for_line(popen, "waiting")
     popen.send_signal(signal.SIGINT)
     for line in popen.stderr:  # Until the command has seen the first one: signals of a kind are merged.
-        if "Cancelling; press Ctrl-C again to end at once." in line:
+        if CANCELLING in line:
             break
     popen.send_signal(signal.SIGINT)
     assert popen.wait(timeout=30) == 130, "before the 60 s of the connector are over"

@@ -138,10 +138,12 @@ def test_only_what_is_included_arrives(sync):
     assert set(sync(include=["plans/*", "readme.md"]).index) == {"readme.md", "plans/2026.txt"}
 
 
-def test_large_and_binary_files_are_left_out(sync, folder):
+def test_large_and_binary_files_are_left_out_and_the_log_says_how_many(sync, folder, caplog):
     (folder / "large.txt").write_text("x" * 101)
     (folder / "image.txt").write_bytes(b"GIF\0\1")
+    caplog.set_level("INFO")
     assert set(sync(max_size=100).documents) == {"readme.md", "todo.txt", "plans/2026.txt"}
+    assert "Files left out: 1 are no text, 1 are larger than max_size" in caplog.text
 
 
 def test_a_text_that_becomes_binary_is_deleted(sync, folder):

@@ -35,6 +35,7 @@ class ConnectorLines:
         data_dir: where reports of runs are kept; None keeps none.
         is_verbose: show what the SDK says below warnings, too.
         on_run: is called with the line that says that a run was started or has ended, and what is kept of that run.
+        name_of: returns what people call the source with this id; None where that is not known.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class ConnectorLines:
         data_dir: Path | None = None,
         is_verbose: bool = False,
         on_run: Callable[[Mapping[str, Any], RunLog], None] | None = None,
+        name_of: Callable[[str], str | None] | None = None,
     ) -> None:
         self._output = output
         self._logs = logs
         self._data_dir = data_dir
         self._is_verbose = is_verbose
         self._on_run = on_run
+        self._name_of = name_of
         self._lock = threading.Lock()  # Two threads write to one terminal. Protects everything below.
         self._printed: deque[str] = deque(maxlen=LAST_LINES)
         self._shown_progress: dict[str, float] = {}
@@ -73,6 +76,7 @@ class ConnectorLines:
                 self._logs.add_output(line, stream)
                 self._output.say(line)
                 return
+            self._name_source(record)
             self._logs.add(record)
             run_log = self._logs.of(str(record.get("sync_run_id")))
             if run_log is not None and record.get("event") == ENDED and self._data_dir is not None:
@@ -94,6 +98,16 @@ class ConnectorLines:
             self._shown_progress.clear()
             self._shown_documents.clear()
             self._logs.end()
+
+    def _name_source(self, record: dict[str, Any]) -> None:
+        """Put the source's name into a line that has only its id, as the first ones of a run do."""
+        source_id, known = record.get("source_id"), record.get("source_name")
+        message = str(record["message"])
+        if self._name_of is None or known or not source_id or f"source {source_id}" not in message:
+            return
+        name = self._name_of(str(source_id))
+        if name:
+            record["message"] = message.replace(f"source {source_id}", f"source {name!r} ({source_id})", 1)
 
     def _is_shown(self, record: dict[str, Any]) -> bool:
         """Say whether a line is for the terminal: of the SDK's, what warns and what says how a run goes."""

@@ -13,7 +13,7 @@ from omni_connector.cli.developing.messages import Order, Started
 from omni_connector.cli.developing.supervisor import Changed, Ended, Supervisor
 from omni_connector.cli.inputs import SourceInputs
 from omni_connector.cli.local_manager import checked_host, start_manager
-from omni_connector.cli.output import Output
+from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.signals import StopSignals
 from omni_connector.cli.source import SourceOptions, put_source, replacement_note, stable_source_id
 from omni_connector.console import Console, install
@@ -104,10 +104,11 @@ class DevSession:
                 install(self._console)
                 start_manager(self._manager, options.host, options.port)
                 self._supervise(signals)
+                left = self._in_progress()
             finally:
                 self._manager.close()
         self._output.event("stopped", {})
-        self._output.say("Stopped.")
+        self._output.say(" ".join(["Stopped.", *left]))
 
     def _supervise(self, signals: StopSignals) -> None:
         options = self._options
@@ -117,6 +118,7 @@ class DevSession:
             data_dir=options.data_dir,
             is_verbose=options.is_verbose,
             on_run=self._run_moved,
+            name_of=self._name_of,
         )
         self._supervisor = Supervisor(self._order(), lines, [str(each.resolve()) for each in options.watched])
         self._console.connector = self._supervisor
@@ -266,15 +268,23 @@ class DevSession:
                 except LocalManagerError as error:
                     self._output.say(str(error), "yellow")
 
+    def _in_progress(self) -> list[str]:
+        """Return a sentence for each run that the next ``dev`` resumes."""
+        return [
+            f"The {run.sync_type} sync of {one_line(source.name)} goes on from its last checkpoint at the next start."
+            for source in self._manager.sources()
+            for run in self._manager.runs(source.id)
+            if run.is_running
+        ]
+
     def _run_moved(self, record: Mapping[str, Any], log: RunLog) -> None:
         """Tell programs that a run was started, or has ended: as ``run --json`` says it, as far as it is known here."""
         if not self._output.as_json:
             return
         source_id = str(record.get("source_id"))
-        source = next((each for each in self._manager.sources() if each.id == source_id), None)
         facts: dict[str, Any] = {
             "sync_run_id": record.get("sync_run_id"),
-            "source": {"id": source_id, "name": source.name if source else None},
+            "source": {"id": source_id, "name": self._name_of(source_id)},
             "sync_mode": record.get("sync_mode"),
         }
         if record.get("event") != ENDED:
@@ -290,6 +300,9 @@ class DevSession:
             "traceback": f"Traceback {traceback}" if traceback and log.outcome == "failed" else None,
         }
         self._output.event("run_ended", facts)
+
+    def _name_of(self, source_id: str) -> str | None:
+        return next((each.name for each in self._manager.sources() if each.id == source_id), None)
 
     def _failed(self, failure: Failure) -> None:
         self._output.event(
