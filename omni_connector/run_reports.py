@@ -6,7 +6,7 @@ An object with ``error_count`` and ``errors``, each of these with ``document_id`
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,9 @@ from omni_connector.private_files import make_private_file, make_private_folder
 
 FOLDER: Final = "reports"
 KEPT: Final = 200
+WITHHELD: Final = "withheld"
+"""The stage of deletions that an inventory has withheld; their ``document_id`` is that of the scope or the source."""
+
 _NAME = re.compile(r"[0-9A-Za-z]+")
 
 
@@ -39,3 +42,21 @@ def read_report(data_dir: Path, run_id: str) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def withheld(report: Mapping[str, Any]) -> set[str]:
+    """Return of which scopes, or of which source, a run has withheld deletions."""
+    return {each["document_id"] for each in report.get("errors", ()) if each["stage"] == WITHHELD}
+
+
+def no_longer_withheld(data_dir: Path, name: str, later_runs: Iterable[str]) -> str:
+    """Return in words that a later run has not withheld the deletions of a scope or source again; empty where all have.
+
+    Args:
+        data_dir: of the embedded manager.
+        name: of the scope, or id of the source.
+        later_runs: ids of the source's later runs that completed; one without a report says nothing.
+    """
+    reports = (read_report(data_dir, each) for each in later_runs)
+    is_over = any(report and name not in withheld(report) for report in reports)
+    return "a later run ended without withholding them" if is_over else ""

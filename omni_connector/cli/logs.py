@@ -30,9 +30,9 @@ _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "r
 
 
 @contextmanager
-def brief_log(output: Output) -> Iterator["BriefLog"]:
-    """Show warnings and errors for the length of a block, one line each."""
-    handler = BriefLog(output)
+def brief_log(output: Output, *, summarised: str = "") -> Iterator["BriefLog"]:
+    """Show warnings and errors for the length of a block, one line each; ``summarised`` as for ``BriefLog``."""
+    handler = BriefLog(output, summarised)
     with _logging(handler, logging.WARNING):
         yield handler
 
@@ -125,10 +125,16 @@ class _Full(_Handler):
 
 
 class BriefLog(_Handler):
-    """One line a record, with the place in the author's code instead of a traceback."""
+    """One line a record, with the place in the author's code instead of a traceback.
 
-    def __init__(self, output: Output) -> None:
+    Args:
+        output: where it writes.
+        summarised: an event whose lines are left out, because the summary of the run says the same.
+    """
+
+    def __init__(self, output: Output, summarised: str = "") -> None:
         super().__init__(output)
+        self._summarised = summarised
         self._seen: Counter[tuple[str, str]] = Counter()
         self._talkative: set[str] = set()
 
@@ -139,6 +145,8 @@ class BriefLog(_Handler):
     def write(self, record: logging.LogRecord) -> None:
         """Write a record, unless there were many of its kind, or it only follows from a stop that was wanted."""
         if record.levelno < logging.WARNING and record.name.partition(".")[0] not in self._talkative:
+            return
+        if self._summarised and getattr(record, "event", None) == self._summarised:
             return
         if record.levelno <= logging.WARNING and _STOPPED in record.getMessage():
             return

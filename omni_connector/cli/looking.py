@@ -1,32 +1,56 @@
 """What the commands that look into the data directory have in common."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import define
 
 from omni_connector.cli.errors import CommandError
 from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.stored import chosen, unknown
-from omni_connector.local.browse import SourceSummary, find_run_ids, list_sources, reading
+from omni_connector.cli.tables import NOTHING, did
+from omni_connector.local import SyncRunRow, running_manager
+from omni_connector.local.browse import RunSummary, SourceSummary, find_run_ids, list_sources, reading
+from omni_connector.run_reports import read_report, withheld
 
 LAST = "last"
 """Names the newest run."""
 
 
-@frozen
+@define(kw_only=True, slots=False)
 class Looking:
     """A data directory that is being looked into.
 
     Attributes:
         db: the connection, for the functions of ``local.browse``.
         output: where the command speaks.
+        data_dir: the data directory.
     """
 
     db: Any
     output: Output
+    data_dir: Path
+
+    @functools.cached_property
+    def has_manager(self) -> bool:
+        """Whether a manager uses the data directory; without one no run is in progress, whatever its status."""
+        return running_manager(self.data_dir) is not None
+
+    def status(self, run: SyncRunRow) -> str:
+        """Return the status of a run for people: ``interrupted`` where no process executes it."""
+        return "interrupted" if run.is_running and not self.has_manager else run.status
+
+    def outcome(self, summary: RunSummary) -> str:
+        """Return what a run did, whether it has withheld deletions, and why it failed."""
+        run = summary.run
+        remarks = ["deletions withheld"] if withheld(read_report(self.data_dir, run.id)) else []
+        if run.error_message:
+            remarks.append(one_line(run.error_message))
+        done = did(summary.counts)
+        return "; ".join(remarks if done == NOTHING and remarks else [done, *remarks])
 
     def sources(self, *, deleted: bool = False) -> list[SourceSummary]:
         """Return the sources by name."""
@@ -57,7 +81,7 @@ class Looking:
 def looking(data_dir: Path, output: Output) -> Iterator[Looking]:
     """Open a data directory for reading, whether or not a manager uses it; raises StoreError where there is nothing."""
     with reading(data_dir) as db:
-        yield Looking(db, output)
+        yield Looking(db=db, output=output, data_dir=data_dir)
 
 
 def say_more(output: Output, following: object) -> None:

@@ -117,7 +117,7 @@ def _run_once(target: str, output: "Output", options: dict[str, Any], *, verbose
 
     inputs = SourceInputs.taken_from(options)
     name, source_type = options.pop("source_name"), options.pop("source_type")
-    log = full_log(output) if verbose else brief_log(output)
+    log = full_log(output) if verbose else brief_log(output, summarised="deletions_withheld")
     stored = StoredSource(data_dir=options["data_dir"], name=name)
     with session(target, inputs, output, log=log, stored=stored) as opened:
         source = SourceOptions(

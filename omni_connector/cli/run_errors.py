@@ -11,8 +11,16 @@ from omni_connector.cli.looking import Looking
 from omni_connector.cli.output import Output, counted, one_line
 from omni_connector.cli.records import event_record, run_record, shown_moment
 from omni_connector.cli.tables import error_table, mark
-from omni_connector.local.browse import EventItem, RunSummary, find_run, later_word, list_errors, list_runs
-from omni_connector.run_reports import read_report
+from omni_connector.local.browse import (
+    EventItem,
+    RunSummary,
+    completed_since,
+    find_run,
+    later_word,
+    list_errors,
+    list_runs,
+)
+from omni_connector.run_reports import WITHHELD, no_longer_withheld, read_report
 
 RUNS_LOOKED_AT = 50
 """Whose reports are read where no run is named."""
@@ -106,14 +114,17 @@ def find_errors(look: Looking, data_dir: Path, scope: ErrorScope, *, limit: int,
 
 def _reported(look: Looking, data_dir: Path, runs: Sequence[RunSummary]) -> Iterator[Reported]:
     """Yield what the connector reported; of a document that it reported in several runs, the newest holds."""
-    known: set[tuple[str, str]] = set()
+    known: set[tuple[str, bool, str]] = set()
     for each in runs:
         source, named = each.run.source_id, set()
         for error in read_report(data_dir, each.id).get("errors", ()):
-            document = error["document_id"]
-            named.add((source, document))
-            since = later_word(look.db, source, document, each.id)
-            if not since and (source, document) in known:
+            document, is_withheld = error["document_id"], error["stage"] == WITHHELD
+            named.add((source, is_withheld, document))
+            if is_withheld:
+                since = no_longer_withheld(data_dir, document, completed_since(look.db, each.run))
+            else:
+                since = later_word(look.db, source, document, each.id)
+            if not since and (source, is_withheld, document) in known:
                 since = "reported again in a later run"
             yield Reported(
                 run=each, document_id=document, stage=error["stage"], reason=error["reason"], since=since
@@ -147,9 +158,8 @@ def show_errors(output: Output, errors: Errors) -> None:
         output.text(Text("The connector reported:", "bold"))
     for each in errors.reported:
         head = f"{shown_moment(each.run.run.started_at)}  {one_line(each.run.source_name)}  "
-        output.text(
-            Text(head).append(one_line(each.document_id, longest=1000), "bold").append(mark(each.since))
-        )
+        name = "deletions withheld" if each.stage == WITHHELD else one_line(each.document_id, longest=1000)
+        output.text(Text(head).append(name, "bold").append(mark(each.since)))
         output.indented(Text(one_line(each.reason, longest=1000), "red"), 4)
     if errors.refused:
         output.text(Text("The manager refused:", "bold"))

@@ -54,15 +54,18 @@ def runs(
     from omni_connector.cli.looking import looking, say_more  # noqa: PLC0415
     from omni_connector.cli.output import Output  # noqa: PLC0415
     from omni_connector.cli.records import run_record  # noqa: PLC0415
-    from omni_connector.cli.tables import run_table  # noqa: PLC0415
+    from omni_connector.cli.tables import RunRow, run_table  # noqa: PLC0415
     from omni_connector.local.browse import list_runs  # noqa: PLC0415
 
     output = Output(as_json=as_json)
     with looking(data_dir, output) as look:
         source_id = look.source_id(source_name)
         page = list_runs(look.db, source_id, status=status, has_errors=has_errors, before=after, limit=limit)
+        rows = [
+            RunRow(run=each, status=look.status(each.run), outcome=look.outcome(each)) for each in page.items
+        ]
     if as_json:
         output.json({"runs": [run_record(each) for each in page.items], "next": page.next})
     else:
-        run_table(output, page.items)
+        run_table(output, rows)
     say_more(output, page.next)

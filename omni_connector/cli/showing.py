@@ -40,6 +40,7 @@ from omni_connector.local.browse import (
     find_run_ids,
     list_history,
 )
+from omni_connector.run_reports import read_report, withheld
 
 TEXT_SHOWN = 2000
 HISTORY_SHOWN = 20
@@ -78,14 +79,14 @@ def show_one(look: Looking, wanted: Wanted) -> None:
         )
     run = _run(look, wanted.id)
     if run is not None:
-        _show(look, "run", run_record(run), _run_rows(run))
+        _show(look, "run", run_record(run), _run_rows(look, run))
         return
     summaries = [
         each for each in look.sources(deleted=True) if wanted.id in {each.source.id, each.source.name}
     ]
     if summaries:
         source = look.source(wanted.id)
-        _show(look, "source", source_record(source), _source_rows(source))
+        _show(look, "source", source_record(source), _source_rows(look, source))
         return
     missed = find_errors(look, wanted.data_dir, EVERYTHING, limit=ERRORS_LOOKED_AT, after=None)
     ids = {each.document_id for each in missed.reported} | {each.document_id for each in missed.refused}
@@ -215,16 +216,22 @@ def _history_rows(history: tuple[EventItem, ...]) -> Rows:
         label = ""
 
 
-def _run_rows(summary: RunSummary) -> Rows:
+def _run_rows(look: Looking, summary: RunSummary) -> Rows:
     run = summary.run
     yield "Run", Text(run.id, "bold")
     yield "Source", Text(one_line(summary.source_name))
     trigger = STARTED.get(run.trigger_type, f"by {one_line(run.trigger_type)}")
     yield "Sync", Text(f"{run.sync_type}, started {trigger}")
-    yield "Status", status(run.status)
+    shown = look.status(run)
+    yield (
+        "Status",
+        status(shown).append("; the next run resumes it" if shown != run.status else "", "default"),
+    )
     if run.error_message:
         yield "Error", Text(one_line(run.error_message, longest=1000), "red")
     yield "Did", Text(did(summary.counts))
+    if withheld(read_report(look.data_dir, run.id)):
+        yield "Withheld", Text(f"deletions; {command_name()} errors --run {run.id} says why", "yellow")
     yield "Scanned", Text(f"{run.documents_scanned:,}")
     yield "Started", Text(shown_moment(run.started_at))
     yield "Ended", Text(shown_moment(run.completed_at))
@@ -232,7 +239,7 @@ def _run_rows(summary: RunSummary) -> Rows:
         yield "Took", Text(f"{summary.duration_seconds:,.1f} s")
 
 
-def _source_rows(summary: SourceSummary) -> Rows:
+def _source_rows(look: Looking, summary: SourceSummary) -> Rows:
     source = summary.source
     yield "Source", Text(one_line(source.name), "bold")
     yield "Id", Text(source.id)
@@ -241,7 +248,10 @@ def _source_rows(summary: SourceSummary) -> Rows:
     yield "Documents", Text(f"{summary.documents:,}")
     if summary.last_run is not None:
         last = summary.last_run
-        yield "Last run", status(last.run.status).append(f" {shown_moment(last.run.created_at)}, {last.id}")
+        yield (
+            "Last run",
+            status(look.status(last.run)).append(f" {shown_moment(last.run.created_at)}, {last.id}"),
+        )
     yield (
         "Next run",
         Text(

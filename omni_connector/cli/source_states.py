@@ -15,7 +15,7 @@ from omni_connector.cli.stored import chosen, only_one
 from omni_connector.local import LocalManager, SourceRow, StoreReader, open_store, running_manager
 from omni_connector.masking import SecretScope, secrets_in, secrets_in_settings
 from omni_connector.models.json_values import JsonValue
-from omni_connector.runstore.inventory_lookup import without_checkpoint
+from omni_connector.runstore.inventory_lookup import knows_what_was_sent, without_checkpoint
 
 SHOWN_CHARACTERS = 600
 
@@ -47,6 +47,7 @@ def reset_state(
     store = open_store(data_dir)
     sources = _sources(store)
     source = only_one(sources) if name is None else chosen(sources, name)
+    former = source
     forgotten = "checkpoint and the connector state" if with_connector_state else "checkpoint"
     if not is_confirmed:
         question = f"Forget the {forgotten} of {one_line(source.name)}? The next sync is given none."
@@ -69,7 +70,22 @@ def reset_state(
         with _masked(store, [source]):
             output.json({"sources": [_as_json(store, source)]})
     else:
-        output.text(f"{one_line(source.name)}: the {forgotten} is forgotten; the next sync is given none.")
+        output.text(f"{one_line(source.name)}: {_forgotten(data_dir, former, source)}")
+
+
+def _forgotten(data_dir: Path, former: SourceRow, source: SourceRow) -> str:
+    """Return what a reset has done."""
+    states = [("checkpoint", former.has_checkpoint)]
+    if source.connector_state is None:
+        states.append(("connector state", former.connector_state is not None))
+    lost = " and the ".join(name for name, was_there in states if was_there)
+    said = f"the {lost} is forgotten" if lost else "there was nothing to forget"
+    if former.has_checkpoint or not knows_what_was_sent(data_dir, source.id):
+        return f"{said}; the next sync is given no checkpoint."
+    return (
+        f"{said}. What was sent is in the inventory, which a reset keeps: the next incremental sync sends only what is "
+        "new or changed. To send everything again, run with --mode full."
+    )
 
 
 def _sources(store: StoreReader) -> list[SourceRow]:
@@ -79,9 +95,7 @@ def _sources(store: StoreReader) -> list[SourceRow]:
 def _rows(data_dir: Path, store: StoreReader, source: SourceRow) -> list[tuple[str, Text]]:
     running = _running(store, source)
     checkpoint = (
-        _shown(source.checkpoint)
-        if source.has_checkpoint
-        else f"none: {without_checkpoint(data_dir, source.id)}"
+        _shown(source.checkpoint) if source.has_checkpoint else without_checkpoint(data_dir, source.id)
     )
     rows = [("Checkpoint", Text(checkpoint)), ("Connector", Text(_shown(source.connector_state)))]
     return rows if running is None else [*rows, ("Sync", Text(f"{running} is in progress"))]

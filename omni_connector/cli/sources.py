@@ -66,10 +66,13 @@ def sources(context: click.Context, /, *, data_dir: Path, as_json: bool, **optio
                 )
             )
         ]
+        rows = [
+            (each, "never" if each.last_run is None else look.status(each.last_run.run)) for each in found
+        ]
     if as_json:
         output.json({"sources": [source_record(each) for each in found]})
     else:
-        source_table(output, found)
+        source_table(output, rows)
 
 
 ADD_EPILOG = f"""\b

@@ -16,7 +16,7 @@ from omni_connector.cli.output import counted, one_line
 from omni_connector.cli.progress import average_rate, elapsed
 from omni_connector.inventory.approvals import APPROVE_DELETIONS
 from omni_connector.local import EventRow, SourceRow, SyncRunRow
-from omni_connector.runstore.inventory_lookup import without_checkpoint
+from omni_connector.runstore.inventory_lookup import knows_what_was_sent, without_checkpoint
 from omni_connector.runtime.run import RunReport
 from omni_connector.sync.ledger import LONGEST_REASON, WITHHELD_STAGE, DocumentError
 
@@ -82,6 +82,11 @@ class RunSummary:
         return self.report.error_count + len(self.dead_letters)
 
     @property
+    def errors(self) -> list[DocumentError]:
+        """What the connector reported, withheld deletions first: each of them names its remedy."""
+        return sorted(self.report.errors, key=_is_document)
+
+    @property
     def withheld(self) -> int:
         """Sets of deletions that await approval."""
         return sum(error.stage == WITHHELD_STAGE for error in self.report.errors)
@@ -127,7 +132,7 @@ class RunSummary:
             "error_count": self.report.error_count,
             "errors": [
                 {"document_id": error.document_id, "stage": error.stage, "reason": error.reason}
-                for error in self.report.errors[:ERRORS_IN_JSON]
+                for error in self.errors[:ERRORS_IN_JSON]
             ],
             "dead_letter_count": len(self.dead_letters),
             "dead_letters": [
@@ -163,7 +168,7 @@ class RunSummary:
             text = (
                 f"{counted(kept, 'document')} of this run arrived and can be found"
                 if kept
-                else "nothing arrived"
+                else "nothing of this run"
             )
             yield "Kept", Text(text)
         yield "Checkpoint", Text(self._checkpoint())
@@ -197,7 +202,7 @@ class RunSummary:
 
     def _errors(self) -> Iterator[tuple[str, Text]]:
         label = "Errors"
-        for error in self.report.errors[:ERRORS_SHOWN]:
+        for error in self.errors[:ERRORS_SHOWN]:
             yield (
                 label,
                 _withheld(error)
@@ -226,11 +231,19 @@ class RunSummary:
         if self.run.status == "completed":
             if self.source.has_checkpoint:
                 return "saved; the next run continues from it"
-            return f"none saved; {without_checkpoint(self.data_dir, self.source.id)}"
+            return without_checkpoint(self.data_dir, self.source.id)
         if self.run.is_running:
             return "the interrupted run's own" if self.run.has_checkpoint else "none saved"
-        since = "from the last completed run's" if self.source.has_checkpoint else "from the beginning"
-        return f"not moved; the next run starts {since}"
+        if self.source.has_checkpoint:
+            return "not moved; the next run starts from the last completed run's"
+        # An incremental run has a completed one before it: what that sent counts, and what this one did.
+        if self.run.sync_type == "incremental" and knows_what_was_sent(self.data_dir, self.source.id):
+            return "not moved; the next run sends what is missing"
+        return "not moved; the next run starts from the beginning"
+
+
+def _is_document(error: DocumentError) -> bool:
+    return error.stage != WITHHELD_STAGE
 
 
 def _withheld(error: DocumentError) -> Text:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from attrs import frozen
 from rich.text import Text
 
 from omni_connector.cli.columns import Column
@@ -15,20 +16,23 @@ STYLES = {
     "refused": "red",
     "cancelled": "yellow",
     "running": "cyan",
+    "interrupted": "yellow",
     "deleted": "yellow",
 }
+NOTHING = "nothing"
+_STATUS_WIDTH = 11
 _MOMENT_WIDTH = 16
 _ROOMY = 64
 """Columns of a terminal from which on less important columns of a table are shown."""
 
 
-def source_table(output: Output, sources: Sequence[SourceSummary]) -> None:
-    """Write sources."""
+def source_table(output: Output, sources: Sequence[tuple[SourceSummary, str]]) -> None:
+    """Write sources, each with the status of its last run in words."""
     columns = [
         Column(title="NAME", is_id=True),
         Column(title="TYPE", from_columns=_ROOMY),
         Column(title="DOCUMENTS", is_number=True),
-        Column(title="LAST RUN", width=9),
+        Column(title="LAST RUN", width=_STATUS_WIDTH),
         Column(title="AT", width=_MOMENT_WIDTH, from_columns=_ROOMY),
         Column(title="NEXT RUN", width=_MOMENT_WIDTH, from_columns=_ROOMY),
     ]
@@ -37,31 +41,40 @@ def source_table(output: Output, sources: Sequence[SourceSummary]) -> None:
             one_line(each.source.name) + (" (deleted)" if each.source.is_deleted else ""),
             one_line(each.source.source_type),
             f"{each.documents:,}",
-            status("never" if each.last_run is None else each.last_run.run.status),
+            status(last_status),
             shown_moment(None if each.last_run is None else each.last_run.run.created_at),
             "given up" if each.is_given_up else shown_moment(each.next_run_at),
         ]
-        for each in sources
+        for each, last_status in sources
     ]
     _write(output, columns, rows, "sources")
 
 
-def run_table(output: Output, runs: Sequence[RunSummary]) -> None:
+@frozen(kw_only=True)
+class RunRow:
+    """A run, its status and what it did, in words."""
+
+    run: RunSummary
+    status: str
+    outcome: str
+
+
+def run_table(output: Output, runs: Sequence[RunRow]) -> None:
     """Write runs."""
     columns = [
         Column(title="ID", is_id=True),
         Column(title="SOURCE", from_columns=_ROOMY),
         Column(title="MODE", width=11, from_columns=_ROOMY),
-        Column(title="STATUS", width=9),
+        Column(title="STATUS", width=_STATUS_WIDTH),
         Column(title="DID", is_whole=True, from_columns=_ROOMY),
     ]
     rows: list[list[Text | str]] = [
         [
-            each.id,
-            one_line(each.source_name),
-            each.run.sync_type,
-            status(each.run.status),
-            did(each.counts),
+            each.run.id,
+            one_line(each.run.source_name),
+            each.run.run.sync_type,
+            status(each.status),
+            each.outcome,
         ]
         for each in runs
     ]
@@ -115,7 +128,7 @@ def did(counts: RunCounts) -> str:
         "deleted": counts.deleted,
         "refused": counts.refused,
     }
-    return ", ".join(f"{number:,} {name}" for name, number in shown.items() if number) or "nothing"
+    return ", ".join(f"{number:,} {name}" for name, number in shown.items() if number) or NOTHING
 
 
 def readers(item: DocumentItem) -> str:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
+from omni_connector.run_reports import WITHHELD
+
 KEPT_RUNS = 30
 KEPT_LINES = 1000
 KEPT_ERRORS = 200
@@ -26,9 +28,13 @@ LEVELS = ("DEBUG", OUTPUT, "INFO", "WARNING", "ERROR", "CRITICAL")
 STARTED: Final = "sync_started"
 ENDED: Final = "sync_ended"
 _PROGRESS = "sync_progress"
+_WITHHELD = "deletions_withheld"
 
 _ABOUT_DOCUMENT = re.compile(r" did not arrive as it should \((?P<stage>\w+)\): (?P<reason>.*)", re.DOTALL)
 """The end of a line that says what happened to a document, and where."""
+
+_OF_SOURCE = re.compile(r"\ASource (?:.*? \(\S+\)|\S+): ")
+"""The beginning of a line that names the source."""
 
 
 @frozen(kw_only=True)
@@ -44,6 +50,7 @@ class LogLine:
         traceback: what follows it, or nothing.
         partition: the part of the source that was being read, or nothing.
         document_id: the document that it is about, or nothing.
+        withheld: the scope or source of which it says that deletions were withheld, or nothing.
     """
 
     number: int
@@ -54,9 +61,13 @@ class LogLine:
     traceback: str = ""
     partition: str = ""
     document_id: str = ""
+    withheld: str = ""
 
     def problem(self) -> dict[str, str]:
         """Return what happened to the document as reports say it: ``document_id``, ``stage`` and ``reason``."""
+        if self.withheld:
+            reason = _OF_SOURCE.sub("", self.text)
+            return {"document_id": self.withheld, "stage": WITHHELD, "reason": reason}
         found = _ABOUT_DOCUMENT.search(self.text)
         stage, reason = (found["stage"], found["reason"]) if found else ("", self.text)
         return {"document_id": self.document_id, "stage": stage, "reason": reason}
@@ -69,7 +80,7 @@ class RunLog:
     Attributes:
         lines: the last ones, the oldest first.
         dropped: number of older ones.
-        errors: those of the last lines that are about a document.
+        errors: those of the last lines that are about a document, or about deletions that were withheld.
         figures: what the connector has said last about how far it is, by the names of its log (docs/logging.md); empty before
             the first such line.
         outcome: how the connector says that the run ended; empty while it is in progress.
@@ -133,6 +144,7 @@ class RunLogs:
                 traceback=str(record.get("traceback") or "")[:longest],
                 partition=str(record.get("partition") or ""),
                 document_id=str(record.get("document_id") or ""),
+                withheld=str(record.get("scope") or "") if event == _WITHHELD else "",
             )
 
     def add_output(self, text: str, stream: str) -> None:
@@ -173,6 +185,6 @@ class RunLogs:
         self._last_number += 1
         line = LogLine(number=self._last_number, **values)
         run.lines.append(line)
-        if line.document_id:
+        if line.document_id or line.withheld:
             run.errors.append(line)
         run.written += 1

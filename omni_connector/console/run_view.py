@@ -13,6 +13,7 @@ from omni_connector.console.run_logs import LogLine, RunLog
 from omni_connector.console.run_rates import Rate
 from omni_connector.console.tracebacks import Cause, causes
 from omni_connector.local import LocalManagerError, SourceRow, SyncRunRow, browse
+from omni_connector.run_reports import WITHHELD, no_longer_withheld, withheld
 from omni_connector.telemetry.figures import Stage, documents_per_second
 from omni_connector.telemetry.run_log import SHORTEST_SHOWN_SECONDS, STAGE_NAMES
 
@@ -76,6 +77,7 @@ class RunView:
         log: what the connector's log says; None where that is not read here, or no longer kept.
         report: the errors that the connector has reported (``run_reports``); empty where they are not known.
         later_words: what later runs did with these documents.
+        withheld: what became of the deletions that were withheld, by the name of the scope.
         rates: how fast it was.
         refused: the last events that could not be indexed.
         connector: the connector's process, where it is a child of this one.
@@ -91,6 +93,7 @@ class RunView:
     log: RunLog | None = None
     report: Mapping[str, Any] = field(factory=dict)
     later_words: Mapping[str, str] = field(factory=dict)
+    withheld: Mapping[str, str] = field(factory=dict)
     rates: list[Rate] = field(factory=list)
     refused: tuple[browse.EventItem, ...] = ()
     connector: ConnectorState | None = None
@@ -115,6 +118,11 @@ class RunView:
             later_words = {
                 each["document_id"]: browse.later_word(db, run.source_id, each["document_id"], run_id)
                 for each in report.get("errors", ())
+                if each["stage"] != WITHHELD
+            }
+            later = browse.completed_since(db, run)
+            overdue = {
+                name: no_longer_withheld(console.manager.data_dir, name, later) for name in withheld(report)
             }
         return cls(
             run=run,
@@ -125,6 +133,7 @@ class RunView:
             log=None if console.logs is None else console.logs.of(run_id),
             report=report,
             later_words=later_words,
+            withheld=overdue,
             rates=console.rates.of(run),
             refused=() if refused is None else refused.items,
             connector=None if console.connector is None else console.connector.state,
@@ -205,15 +214,13 @@ class RunView:
             )
             for each in self.refused
         ]
-        return found + [
-            DocumentProblem(
-                each["document_id"],
-                each["document_id"],
-                each["reason"],
-                self.later_words.get(each["document_id"], ""),
-            )
-            for each in self.report.get("errors", ())
-        ]
+        return found + [self._reported(each) for each in self.report.get("errors", ())]
+
+    def _reported(self, error: Mapping[str, str]) -> DocumentProblem:
+        name = error["document_id"]
+        if error["stage"] == WITHHELD:
+            return DocumentProblem(None, "Deletions withheld", error["reason"], self.withheld.get(name, ""))
+        return DocumentProblem(name, name, error["reason"], self.later_words.get(name, ""))
 
     @property
     def error_count(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from omni_connector.inventory.approvals import APPROVE_DELETIONS, ask, is_approved
 from omni_connector.inventory.listing import Listing
 from omni_connector.inventory.of_run import RunInventories
+from omni_connector.inventory.standing import RunFacts
 
 FEW = 10_000
 """Documents that are gone whose ids are kept between counting and deleting them."""
@@ -21,10 +22,10 @@ def finish(inventories: RunInventories, listing: Listing, delete: Callable[[list
     facts, terms = inventories.facts, inventories.terms
     standing = inventories.scopes.open(listing)
     inventories.commit()
-    name = f"scope {listing.scope!r} of source {facts.source}" if listing.scope else f"source {facts.source}"
+    place = _place(facts, listing.scope)
     if not (standing.is_whole or listing.is_whole):
         return (
-            f"Nothing was deleted in {name}: the inventory does not know the checkpoint that this run was given, so "
+            f"Nothing was deleted{place and f' in {place}'}: the inventory does not know the checkpoint that this run was given, so "
             "this run may not have listed everything. The next run that lists everything deletes what is gone."
         )
     found = 0
@@ -46,11 +47,23 @@ def finish(inventories: RunInventories, listing: Listing, delete: Callable[[list
             else ""
         )
         return (
-            f"{found} of {known} documents of {name} were not found any more. So many are deleted only with approval: "
-            f"nothing was deleted. If they are gone on purpose, set {APPROVE_DELETIONS} to {code!r} in the source's settings{action}. "
-            f"It counts once, for at most {found} documents."
+            f"{found} of {_documents(known)}{place and f' of {place}'} {'was' if found == 1 else 'were'} not found any more. "
+            f"So many are deleted only with approval: nothing was deleted. If they are gone on purpose, set {APPROVE_DELETIONS} to {code!r} in the source's settings{action}. "
+            f"It counts once, for at most {_documents(found)}."
         )
     for page in inventories.unseen(listing) if few is None else few:
         delete(page)
     listing.is_reconciled = not listing.unread
     return ""
+
+
+def _place(facts: RunFacts, scope: str) -> str:
+    """Return which part of a source was listed; empty for all of it. Whatever shows the text names the source."""
+    scopes = [f"scope {scope!r}"] if scope else []
+    if facts.partition_of:
+        scopes.append(f"partition {facts.source.removeprefix(f'{facts.partition_of}/')!r}")
+    return " of ".join(scopes)
+
+
+def _documents(number: int) -> str:
+    return f"{number} document" if number == 1 else f"{number} documents"

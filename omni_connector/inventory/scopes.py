@@ -22,6 +22,7 @@ from omni_connector.inventory.storage import InventoryStorage, Note, Shelf, Shel
 from omni_connector.inventory.unused import remove_unused
 from omni_connector.models.codec import digest
 from omni_connector.models.json_values import JsonValue
+from omni_connector.telemetry.log_context import current_run
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ class RunScopes:
         note.get("runs", {}).pop(self._facts.sync_run_id, None)
 
     def _say(self, standing: Standing) -> None:
-        source, place = self._facts.source, self._storage.label
+        run, place = current_run(), self._storage.label
         if self._storage.remark and place not in _remarked:
             _remarked.add(place)
             log.warning("Inventories are kept in %s. %s", place, self._storage.remark)
@@ -181,7 +182,7 @@ class RunScopes:
         log.warning(
             "Source %s: the inventory in %s %s. Every document counts as changed in this run; one that was deleted "
             "meanwhile and is not known here is not found.",
-            source,
+            self._facts.source if run is None else run.source,
             place,
             what,
         )

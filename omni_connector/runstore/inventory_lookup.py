@@ -4,11 +4,15 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+from omni_connector.inventory.standing import NO_CHECKPOINT
+from omni_connector.models.codec import decode
 from omni_connector.runstore.inventory_opening import FILE_NAME
 
 
-def inventory_of_source(data_dir: Path, source_id: str) -> Path | None:
-    """Return the inventory that ``run`` and ``dev`` keep in their data directory, if the source is in it.
+def knows_what_was_sent(data_dir: Path, source_id: str) -> bool:
+    """Say whether a run without a checkpoint leaves out what was sent before, as ``run`` and ``dev`` keep inventories.
+
+    It does not after a reset that has forgotten a checkpoint: the inventory was right for that one.
 
     Args:
         data_dir: of the embedded manager.
@@ -16,22 +20,20 @@ def inventory_of_source(data_dir: Path, source_id: str) -> Path | None:
     """
     file = data_dir / FILE_NAME
     if not file.is_file():
-        return None
+        return False
     # One that cannot be read says nothing.
     with (
-        contextlib.suppress(sqlite3.Error),
+        contextlib.suppress(sqlite3.Error, ValueError),
         contextlib.closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as db,
     ):
-        found = db.execute(
-            "SELECT 1 FROM notes WHERE instr(name || '/', '/' || ? || '/') LIMIT 1", (source_id,)
-        ).fetchone()
-        return None if found is None else file
-    return None
+        found = db.execute("SELECT value FROM notes WHERE instr(name || '/', '/' || ? || '/')", (source_id,))
+        notes = [decode(row[0]) for row in found]
+        return any("next" in note and NO_CHECKPOINT in note.get("basis", [NO_CHECKPOINT]) for note in notes)
+    return False
 
 
 def without_checkpoint(data_dir: Path, source_id: str) -> str:
     """Return what the next run of a source without a checkpoint starts from."""
-    file = inventory_of_source(data_dir, source_id)
-    if file is None:
-        return "the next run is given no checkpoint"
-    return f"the next run is given no checkpoint; what was sent before is known to the connector's inventory, {file}"
+    if knows_what_was_sent(data_dir, source_id):
+        return f"none needed: what was sent is in the inventory, {data_dir / FILE_NAME}"
+    return "none: the next run is given no checkpoint"

@@ -119,8 +119,9 @@ class Intake:
         with run.waiting("inventory.finish"):
             withheld = finish(run.inventories, listing, partial(self._delete_all, listing))
         if withheld:
-            log.warning("%s", withheld, extra=run.log_extra)
             name = listing.scope or run.info.source_id
+            extra = run.log_extra | {"event": "deletions_withheld", "scope": name}
+            log.warning("Source %s: %s", run.info.identity.source, withheld, extra=extra)
             run.ledger.note(
                 DocumentError(document_id=name, kind="deletions", stage=WITHHELD_STAGE, reason=withheld)
             )

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from omni_connector.exceptions import TooManyErrorsError
 from omni_connector.masking import mask
+from omni_connector.run_reports import WITHHELD
 from omni_connector.telemetry.figures import Figures
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ DECODED_STAGE = "decoded"
 UNSUPPORTED_STAGE = "unsupported"
 PARTITION_STAGE = "partition"
 ENDED_STAGE = "ended"
-WITHHELD_STAGE = "withheld"
+WITHHELD_STAGE = WITHHELD
 ARRIVED_STAGES = frozenset({TRUNCATED_STAGE, DECODED_STAGE})
 """Notes on documents that did arrive."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 
 import pytest
 
@@ -217,3 +219,56 @@ def test_a_source_is_added_and_changed(omni, tmp_path):
         assert omni("sources", "add", "wiki", "--source-type", "x" * 70_000).exit_code in {0, 3}
     source = json.loads(omni("sources", "--json").stdout)["sources"][0]
     assert (source["last_run"], source["documents"]) == (None, 0)
+
+
+def test_withheld_deletions_are_no_error_any_more_once_a_later_run_has_not_withheld_them(omni, tmp_path):
+    (tmp_path / "listed.py").write_text(
+        """
+from omni_connector import Connector, DeletionLimits, Document
+
+class Listed(Connector):
+    name, version, source_types = "listed", "1", ["web"]
+    sync_modes = ["full", "incremental"]
+    deletion_limits = DeletionLimits()
+
+    def sync(self, config, credentials, state, ctx):
+        inventory = ctx.inventory()
+        for number in range(config["number"]):
+            if inventory.changed(str(number), "1"):
+                ctx.emit(Document(external_id=str(number), title="T", content="c"))
+        if config.get("fails"):
+            raise ValueError("the disk is full")
+        inventory.finish()
+"""
+    )
+
+    def holding(*args):
+        return [
+            each["still_holds"] for each in json.loads(omni("errors", "--json", *args).stdout)["reported"]
+        ]
+
+    assert omni("run", "listed.py", "--set", "number=1").exit_code == 0
+    first = omni("run", "listed.py", "--set", "number=0", "--json")
+    assert "1 of 1 document was not found any more" in first.stdout
+    assert "at most 1 document." in first.stdout
+    assert omni("run", "listed.py").exit_code == 4
+    assert (holding(), holding("--all")) == ([True], [True, False])
+    result = omni("run", "listed.py", "--set", "fails=true", "--json")
+    assert (result.exit_code, holding()) == (1, [True])
+    assert re.search("failed +ValueError: the di", omni("runs", "--errors").stdout)
+    assert omni("run", "listed.py", "--set", "number=1", "--set", "fails=false").exit_code == 0
+    assert (holding(), holding("--all")) == ([], [False, False])
+    assert holding("--run", json.loads(first.stdout)["sync_run_id"]) == [False]
+    result = omni("run", "listed.py", "--set", "fails=true")
+    assert "Checkpoint  not moved; the next run sends what is missing" in result.stdout
+
+
+def test_a_run_that_no_process_executes_is_shown_as_interrupted(omni, run_notes):
+    run_notes({"notes": 1})
+    with sqlite3.connect(".omni/manager.sqlite3") as db:
+        db.execute("UPDATE runs SET status = 'running'")
+    assert "interrupted" in omni("runs").stdout
+    assert "interrupted" in omni("sources").stdout
+    assert "Status      interrupted; the next run resumes it" in omni("show", "last").stdout
+    with LocalManager(".omni", schedule=False):
+        assert "running" in omni("runs").stdout

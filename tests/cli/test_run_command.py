@@ -323,7 +323,7 @@ class Down(Connector):
     said = f"GET {url.removeprefix('http://')}/items: ConnectionRefusedError: [Errno {errno.ECONNREFUSED}] Connection refused, repeated in 0.5 s, 1 of 5"
     assert f"Warning: {said}" in result.stderr
     assert f"not done after 1 s (--timeout). The last error: {said}" in " ".join(result.stdout.split())
-    assert "Kept        nothing arrived" in result.stdout
+    assert "Kept        nothing of this run" in result.stdout
 
 
 def test_deletions_that_await_approval_are_said_with_the_option_that_approves_them(omni, tmp_path):
@@ -346,12 +346,23 @@ class Listed(Connector):
     result = omni("run", "listed.py", "--set", "number=2")
     assert result.exit_code == 0
     for text in (result.stdout, omni("state").stdout):
-        assert "what was sent before is known to the connector's inventory, .omni/inventory.sqlite3" in text
+        assert "Checkpoint  none needed: what was sent is in the inventory, .omni/inventory.sqlite3" in text
+    shown = omni("state", "--reset", "--yes").stdout
+    assert "there was nothing to forget. What was sent is in the inventory, which a reset keeps" in shown
+    assert "To send everything again, run with --mode full." in shown
     result = omni("run", "listed.py", "--set", "number=0")
+    assert "not found any more" not in result.stderr  # The summary says it, with the remedy.
     shown = " ".join(result.stdout.split())
     assert result.exit_code == 4
     assert "Result completed, but deletions await approval, after" in shown
-    assert "Errors 2 of 2 documents of source" in shown
+    assert "Errors 2 of 2 documents were not found any more." in shown
+    assert "at most 2 documents" in shown
+    assert re.search("completed +deletions withheld", omni("runs").stdout)
+    assert (
+        f"errors --run {json.loads(omni('show', 'last', '--json').stdout)['run']['id']}"
+        in omni("show", "last").stdout
+    )
+    assert "listed  deletions withheld\n" in omni("errors").stdout
     option = re.search(r"run again with (--set approve_deletions=2-\w+)\. It counts once", shown)[1]
     result = omni("run", "listed.py", *option.split())
     assert (result.exit_code, "2 deleted" in result.stdout) == (0, True), result.output

@@ -54,3 +54,11 @@ def test_rates_are_what_was_counted_between_two_looks_and_stay_few():
     assert found[0].begin == 0.0
     assert found[-1].end > KEPT_SAMPLES * 2
     assert rates.of(Counted(id="other")) == []
+
+
+def test_withheld_deletions_are_among_the_errors_of_a_run():
+    logs = RunLogs()
+    text = "Source 'wiki: old' (S): 2 of 2 documents were not found any more."
+    logs.add(line("R", text, level="WARNING", event="deletions_withheld", scope="S"))
+    reason = "2 of 2 documents were not found any more."
+    assert logs.of("R").report()["errors"] == [{"document_id": "S", "stage": "withheld", "reason": reason}]

@@ -198,7 +198,7 @@ def test_a_run_that_is_resumed_with_another_inventory_deletes_nothing_and_sends_
     source.sync(many(3), mode="full")
     assert source.sync({"d2": 1}, sync_run_id="elsewhere", own={"page": 7}) == [("created", "d2")]
     assert "is not that of the checkpoint" in caplog.text
-    assert "Nothing was deleted in source source-1" in caplog.text
+    assert "Source source-1: Nothing was deleted: the inventory does not know" in caplog.text
     assert source.sync({"d0": 1, "d2": 1}) == [("created", "d0"), ("deleted", "d1")]
 
 

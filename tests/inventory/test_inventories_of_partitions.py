@@ -63,7 +63,7 @@ def test_an_empty_partition_is_withheld_and_the_others_go_on(run_sync):
     result = run_sync(connector, mode="incremental")
     assert (result.status, result.deletions) == ("completed", ["two-0"])
     [withheld] = [error for error in result.errors if error.stage == "withheld"]
-    assert "4 of 4 documents of source source-of-drives/one" in withheld.reason
+    assert "4 of 4 documents of partition 'one' were" in withheld.reason
 
 
 def test_a_partition_of_a_failed_run_is_known_to_the_next_one(run_sync, caplog):

@@ -35,6 +35,7 @@ from omni_connector.local.browse.people import (
 from omni_connector.local.browse.runs import (
     RunCounts,
     RunSummary,
+    completed_since,
     find_run,
     find_run_ids,
     list_runs,
@@ -68,6 +69,7 @@ __all__ = [
     "SourceName",
     "SourceSummary",
     "Verdict",
+    "completed_since",
     "count_documents",
     "document_text",
     "explain",

@@ -103,6 +103,15 @@ def find_run_ids(db: sqlite3.Connection, beginning: str = "", *, limit: int = 20
     return [str(row["id"]) for row in rows]
 
 
+def completed_since(db: sqlite3.Connection, run: SyncRunRow, *, limit: int = 50) -> list[str]:
+    """Return the ids of the later runs of the same source that completed, newest first."""
+    rows = db.execute(
+        "SELECT id FROM runs WHERE source_id = ? AND status = 'completed' AND id > ? ORDER BY id DESC LIMIT ?",
+        (run.source_id, run.id, limit),
+    )
+    return [str(row["id"]) for row in rows]
+
+
 def run_before(db: sqlite3.Connection, run: SyncRunRow) -> RunSummary | None:
     """Return the run that the same source had before this one in the same slot (full and incremental runs share one)."""
     rows = stored.select_runs(
