@@ -108,7 +108,8 @@ def reset(source_id: str) -> Response:
     except LocalManagerError as error:
         flash(f"The state was not reset: {error.message}", "error")
     else:
-        flash(f"The state of {found.name} was reset. Its next sync is given no checkpoint.")
+        checkpoint = without_checkpoint(console().manager.data_dir, source_id)
+        flash(f"The state of {found.name} was reset. Checkpoint {checkpoint}.")
     return redirect(url_for("sources.source", source_id=source_id), 303)
 
 
