@@ -1,8 +1,12 @@
 """The list of sources, one source, and what can be done with it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from omni_connector.connector_base.declared_manifest import CHECK_CONNECTION
 from omni_connector.console.connector_process import ConnectorPhase
 from omni_connector.console.formatting import readable_error
 from omni_connector.console.hidden_values import hidden
@@ -10,6 +14,7 @@ from omni_connector.console.page import Entry, Page, console
 from omni_connector.console.source_settings import SettingsForms
 from omni_connector.local import LocalManagerError, SourceRow, browse
 from omni_connector.runstore.inventory_lookup import without_checkpoint
+from omni_connector.testing.actions import post_action
 
 blueprint = Blueprint("sources", __name__)
 page = Page(blueprint, Entry("Sources", "sources.index", 10))
@@ -44,6 +49,7 @@ def source(source_id: str) -> str:
         runs = browse.list_runs(db, source_id, limit=SHOWN_RUNS)
     credential = manager.credential(source_id)
     forms = settings_forms(summary.source.source_type)
+    manifest = _manifest(summary.source)
     return render_template(
         "source.html",
         summary=summary,
@@ -53,7 +59,8 @@ def source(source_id: str) -> str:
         config=hidden(summary.source.config, forms.config.schema if forms.config else {}),
         credential=credential,
         without_checkpoint=without_checkpoint(manager.data_dir, source_id),
-        manifest=_manifest(summary.source),
+        manifest=manifest,
+        tests_connection=manifest is not None and _offers_check(manifest),
         running=[each.run for each in runs.items if each.run.is_running],
     )
 
@@ -73,6 +80,19 @@ def sync(source_id: str) -> Response:
         return redirect(url_for("sources.source", source_id=source_id), 303)
     flash(f"The {mode} sync of {found.name} has started.")
     return redirect(url_for("runs.run", run_id=run_id), 303)
+
+
+@blueprint.post("/console/sources/<source_id>/test")
+def test_connection(source_id: str) -> Response:
+    """Have the connector try the stored settings and credentials."""
+    found = known_source(source_id)
+    answer = post_action(console().manager, source_id, CHECK_CONNECTION, {}, None)
+    if answer.is_error:
+        said = readable_error(answer.error or f"The answer has the status {answer.status_code}.")
+        flash(f"The connection failed: {said}", "error")
+    else:
+        flash(f"The connector reaches {found.name} with these settings.")
+    return redirect(url_for("sources.source", source_id=source_id), 303)
 
 
 @blueprint.post("/console/sources/<source_id>/cancel")
@@ -163,7 +183,11 @@ def _may_run(source: SourceRow) -> bool:
     return process.state.phase not in {ConnectorPhase.FAILED, ConnectorPhase.ENDED}
 
 
-def _manifest(source: SourceRow) -> dict[str, object] | None:
+def _offers_check(manifest: Mapping[str, Any]) -> bool:
+    return any(each["name"] == CHECK_CONNECTION for each in manifest["actions"])
+
+
+def _manifest(source: SourceRow) -> dict[str, Any] | None:
     """Return the manifest of the connector that serves the source."""
     manifests = console().manager.manifests()
     return next((each for each in manifests if source.source_type in each["source_types"]), None)

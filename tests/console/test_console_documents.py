@@ -151,11 +151,13 @@ def test_a_search_that_is_too_broad_says_so_on_its_page(site, monkeypatch):
 def test_a_refused_document_and_a_deleted_one_are_explained(site):
     source = site.add_source()
     emit(site, source, ("bad", "Damaged", "x", {"content_id": "unknown"}))
-    emit(site, source, ("gone", "Gone", "x", {}))
-    emit(site, source, ("gone", "", "", {"type": "document_deleted"}))
+    emit(site, source, ("gone", "Gone", "x", {}), ("no-title", "", "x", {}))
+    emit(site, source, *((each, "", "", {"type": "document_deleted"}) for each in ("gone", "no-title")))
     get = site.client.get
     assert "unknown content_id" in get(address(source, "bad")).text
     assert "Damaged" in get("/console/documents?errors=1").text
+    listed = get("/console/documents?change=deleted").text
+    assert ("<bdi>Gone</bdi>" in listed, listed.count("<bdi>no-title</bdi>")) == (True, 1)
     gone = get(address(source, "gone", person="ann@example.com")).text
     assert "This document is deleted." in gone
     assert "emitted its deletion" in gone

@@ -9,6 +9,21 @@ from support.browser import assert_accessible
 SECRET = "wiki-s3cret-token"
 
 
+@pytest.mark.parametrize(
+    ("base_url", "said"),
+    [
+        ("ftp://nowhere", "The connection failed: ftp://nowhere is no web address."),
+        ("https://wiki.example.com", "The connector reaches Wiki with these settings."),
+    ],
+)
+def test_the_connection_of_a_source_is_tested_on_its_page(site, base_url, said):
+    source = site.add_source("Wiki")
+    site.manager.set_source(source.id, config={"base_url": base_url})
+    where = f"/console/sources/{source.id}"
+    assert "Test the connection" in site.client.get(where).text
+    assert said in site.client.post(f"{where}/test", follow_redirects=True).text
+
+
 @pytest.mark.slow
 def test_a_source_is_added_corrected_synced_changed_reset_and_deleted(site, page):
     page.goto("/")

@@ -87,6 +87,10 @@ class WikiConnector(Connector[WikiSettings, WikiToken]):
         self.go_on = threading.Event()
         self.half_way = threading.Event()
 
+    def check_connection(self, config: WikiSettings, _credentials: WikiToken) -> str | None:
+        """Take web addresses alone."""
+        return None if config.base_url.startswith("http") else f"{config.base_url} is no web address."
+
     def sync(
         self, config: WikiSettings, credentials: WikiToken, state: dict | None, ctx: SyncContext
     ) -> None:

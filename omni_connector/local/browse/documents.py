@@ -29,7 +29,11 @@ WITH wanted AS (
     SELECT key AS place, json_extract(value, '$[0]') AS cursor, json_extract(value, '$[1]') AS source_id,
         json_extract(value, '$[2]') AS external_id FROM json_each(:wanted))
 SELECT w.cursor, w.source_id, w.external_id, s.name AS source_name, d.number IS NOT NULL AS is_indexed,
-    coalesce(d.title, json_extract(q.payload, '$.metadata.title'), '') AS title, d.url, d.content_type, d.permissions,
+    coalesce(d.title, nullif(json_extract(q.payload, '$.metadata.title'), ''), (
+        SELECT json_extract(t.payload, '$.metadata.title') FROM queue t
+        WHERE t.source_id = w.source_id AND t.document_id = w.external_id
+            AND json_extract(t.payload, '$.metadata.title') > ''
+        ORDER BY t.seq DESC LIMIT 1), '') AS title, d.url, d.content_type, d.permissions,
     q.outcome, q.error, q.run_id, coalesce(d.updated_at, q.created_at) AS updated_at
 FROM wanted w JOIN sources s ON s.id = w.source_id
 LEFT JOIN documents d ON d.source_id = w.source_id AND d.external_id = w.external_id
@@ -54,6 +58,7 @@ class DocumentItem:
 
     Attributes:
         cursor: its place in the list, by which pages go on.
+        title: of a deleted document, the last one that is stored; empty where none is.
         is_indexed: whether it can be found; not so when it is deleted, or was refused from the beginning.
         outcome: what the last event did (``EventRow.outcome``); None when no event is left that named it.
         error: why the last event was refused.
