@@ -61,14 +61,14 @@ class ActionCall:
 
     def _require_known(self, schema: Schema) -> None:
         """Refuse a parameter that the schema does not name; connectors ignore it, because managers add keys of their own."""
-        known = dict.fromkeys(schema.get("properties") or ())
+        known: list[str] = list(schema.get("properties") or ())
         if not known or schema.get("additionalProperties"):
             return
         if "file_id" in known:
-            known["document_id"] = None  # The manager makes a file_id of it.
+            known.append("document_id")  # The manager makes a file_id of it.
         for name in self.params:
             if name not in known:
-                raise unknown(f"{one_line(self.name)} has no parameter {one_line(name)}", name, list(known))
+                raise unknown(f"{one_line(self.name)} has no parameter {one_line(name)}", name, known)
 
 
 def call_connector(
