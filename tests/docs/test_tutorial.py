@@ -79,7 +79,7 @@ def read(address):
 
 def serve(folder):
     """Step 10, at free ports: the connector registers, and the command that the manager prints syncs its source."""
-    manager_command, gunicorn = re.findall(
+    manager_command, gunicorn, interval = re.findall(
         r"^```sh\n(.*?)^```", PAGE.split("## 10.")[1], re.MULTILINE | re.DOTALL
     )
     with in_shell(folder, f"{manager_command.strip()} --port 0") as manager:
@@ -93,6 +93,7 @@ def serve(folder):
                 manager.wait_for("curl -X POST .*")[0], shell=True, check=True, capture_output=True
             )
             server.wait_for(r"Sync of source .* completed: 16 scanned")
+            subprocess.run(interval, shell=True, check=True, capture_output=True, cwd=folder)
 
 
 def in_shell(folder, script):
