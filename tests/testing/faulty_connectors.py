@@ -150,8 +150,8 @@ class CursorInConnectorState(Right):
 
     def sync(self, config, credentials, state, ctx):
         for name in self.listed()[(ctx.connector_state or {}).get("next", 0) :]:
-            ctx.emit(self.document(name, self.notes[name], config, credentials))
             ctx.save_connector_state({"next": self.listed().index(name) + 1})
+            ctx.emit(self.document(name, self.notes[name], config, credentials))
         ctx.save_connector_state({"next": 0})
 
 
