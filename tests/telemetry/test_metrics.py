@@ -16,7 +16,7 @@ from support.waiting import eventually
 from omni_connector.telemetry.families import FAMILIES
 from omni_connector.telemetry.figures import Figures, Progress, RunEnd, RunFigures, Stage
 from omni_connector.telemetry.log_context import RunIdentity
-from omni_connector.telemetry.metrics import Metrics
+from omni_connector.telemetry.metrics import MOST_NOTED, Metrics
 from omni_connector.telemetry.sample_files import SampleFiles
 
 RUN = RunIdentity("web", "run-1", "source-1", "full")
@@ -105,6 +105,15 @@ def test_a_run_that_never_started_is_counted(make):
     metrics = make()
     metrics.run_ended(RUN, RunFigures(), RunEnd(outcome="not started"))
     assert shown(metrics)["runs_total", "full", "not_started"] == 1
+
+
+def test_requests_that_are_not_counted_yet_take_no_more_memory_than_a_thousand(make):
+    metrics, most = make(), 0
+    for _ in range(2_500):  # No scrape and no end of a run meanwhile.
+        metrics.attempted("/sdk/content", "200", 0.02, 10)
+        most = max(most, len(metrics._attempts["/sdk/content", "200"]))
+    assert most <= MOST_NOTED
+    assert shown(metrics)["manager_sent_bytes_total", "/sdk/content"] == 25_000
 
 
 def test_the_manager_is_up_when_it_answered_last(make):
