@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 INSTALL = $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable "$(WHAT)" \
 	|| $(BIN)/python -m pip install --quiet --editable "$(WHAT)"
 
-.PHONY: demo test test-all test-thorough lint types contract docs coverage protocol-coverage screenshots audit wheel pythons trial-lowest check clean
+.PHONY: demo test test-all test-thorough failed-again lint types contract docs coverage protocol-coverage screenshots audit wheel pythons trial-lowest check clean
 
 demo: $(VENV)/.installed  ## Sync a folder into the embedded manager and search it: make demo FOLDER=~/notes QUERY=word
 	$(BIN)/omni-connector run examples/filesystem_connector.py --source "demo of $(FOLDER)" --set path="$(FOLDER)" --set public=true --data build/demo
@@ -30,6 +30,9 @@ test-all: $(VENV)/.installed-dev  ## Run all of it: real servers from npm, full 
 
 test-thorough: $(VENV)/.installed-dev  ## The longest tests whole: every kill, row and pool, of which the others take a part
 	OMNI_TEST_THOROUGH=1 $(PYTEST) -m "$(MARKS)"
+
+failed-again: $(VENV)/.installed-dev  ## Only what failed when tests ran last, one after the other
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m ""
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

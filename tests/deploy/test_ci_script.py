@@ -11,12 +11,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / ".ci" / "run"
-TOOLS = ("bash", "dirname", "env", "grep", "mkdir", "tail", "tee")
+TOOLS = ("bash", "dirname", "env", "grep", "mkdir", "sed", "sort", "tail", "tee", "wc")
 """What the script uses of the system, beside what it looks for."""
 
 MAKE = """#!/usr/bin/env bash
 echo "make $*" >> made
 shift
+[ "$*" = failed-again ] && exit "$AGAIN"
+[ "$*" = "$FAILING" ] && printf '%b' "$FAILED"
 case $* in
   test*) echo "==== 12 passed, 1 skipped in 3.21s ====" ;;
   *types*) echo "==== 3 failed, 1 passed in 0.12s ====" ;;
@@ -44,8 +46,8 @@ class Checkout:
         (self.programs / name).write_text(text)
         (self.programs / name).chmod(0o755)
 
-    def run(self, failing=""):
-        environ = {"PATH": str(self.programs), "FAILING": failing}
+    def run(self, failing="", failed="", again=1):
+        environ = {"PATH": str(self.programs), "FAILING": failing, "FAILED": failed, "AGAIN": str(again)}
         command = [self.folder / ".ci" / "run"]
         return subprocess.run(
             command, cwd="/", env=environ, capture_output=True, text=True, timeout=60, check=False
@@ -100,6 +102,34 @@ def test_the_first_step_that_fails_ends_it_with_its_name_and_status_1(checkout, 
     assert done.stdout.splitlines()[-1] == f"FAILED: make {failing}"
     assert checkout.lines_of("made")[-1] == f"make --no-print-directory {failing}"
     assert "in all" in done.stdout
+
+
+FAILED = "FAILED tests/a.py::test_b[1] - assert 0\\nERROR tests/c.py::test_d - OSError\\n"
+
+
+def test_a_few_tests_that_pass_alone_do_not_end_it_and_are_named(checkout):
+    done = checkout.run("test", FAILED, again=0)
+    assert (done.returncode, done.stderr) == (0, "")
+    again = "make --no-print-directory failed-again"
+    assert checkout.lines_of("made") == [*steps()[:2], again, *steps()[2:]]
+    assert done.stdout.splitlines()[-2:] == [
+        "failed beside others, passed alone: ERROR tests/c.py::test_d - OSError",
+        "failed beside others, passed alone: FAILED tests/a.py::test_b[1] - assert 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failed", "again", "tried"),
+    [
+        pytest.param(FAILED, 1, True, id="fail again"),
+        pytest.param("".join(f"FAILED tests/a.py::test_{n}\\n" for n in range(4)), 0, False, id="too many"),
+        pytest.param("", 0, False, id="no tests"),
+    ],
+)
+def test_other_failures_end_it(checkout, failed, again, tried):
+    done = checkout.run("test", failed, again)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "FAILED: make test")
+    assert ("make --no-print-directory failed-again" in checkout.lines_of("made")) == tried
 
 
 def test_what_is_missing_is_installed_once_before_the_first_step(checkout):
