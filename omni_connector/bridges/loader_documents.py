@@ -108,8 +108,12 @@ class Ids:
         if len(name) > LONGEST_ID:
             name = f"{name[: LONGEST_ID - 65]}#{hashlib.sha256(name.encode(errors='replace')).hexdigest()}"
         position = self._seen[name]
-        self._seen[name] += 1
-        return f"{name}#{position}" if position else name
+        # A source may itself be called "notes.md#1".
+        while (unique := f"{name}#{position}" if position else name) in self._seen:
+            position += 1
+        self._seen[unique] = 1
+        self._seen[name] = position + 1
+        return unique
 
     def _is_own(self, own: str, metadata: Mapping[str, Any]) -> bool:
         if not RANDOM_ID.fullmatch(own.lower()):

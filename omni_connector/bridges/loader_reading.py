@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from attrs import define, field
@@ -17,6 +18,19 @@ METHODS = (
     *("alazy_load", "alazy_load_data", "aload_data", "aload"),
 )
 """Names under which loaders and readers give their documents; the first that is there and implemented is called."""
+
+
+SKIPPING = {
+    "silent_errors": True,
+    "continue_on_failure": True,
+    "ignore_load_errors": True,
+    "ignore_scrape_failures": True,
+    "raise_on_error": False,
+    "fail_on_error": False,
+    "_fail_on_error": False,
+    "stop_on_error": False,
+}
+"""Options of the loaders of LangChain and LlamaIndex with the value that makes them skip errors: for many, the default."""
 
 
 class HasLoader(Protocol):
@@ -52,12 +66,13 @@ class LoaderReading:
             ConfigurationError: it is no loader.
         """
         loader = made_by(self._connector.loader, self._config, self._credentials)
-        self.skips_errors = skips_errors(loader)
-        if self.skips_errors:
+        for reader, option in skipping(loader):
+            self.skips_errors = True
             log.warning(
-                "%s skips what it cannot read, so that nothing is deleted. Give it raise_on_error=True (LlamaIndex) or "
-                "silent_errors=False (LangChain)",
-                type(loader).__name__,
+                "%s skips what it cannot read, so that nothing is deleted. Give it %s=%s",
+                type(reader).__name__,
+                option.removeprefix("_"),
+                not SKIPPING[option],
             )
         for call in calls_of(loader):
             has_begun = False
@@ -110,9 +125,17 @@ def calls_of(loader: Any) -> list[Callable[[], Any]]:
     return [loader] if callable(loader) else []
 
 
-def skips_errors(loader: Any) -> bool:
-    """Say whether a loader is set to leave out what it cannot read."""
-    return getattr(loader, "silent_errors", False) is True or getattr(loader, "raise_on_error", True) is False
+def skipping(loader: Any) -> Iterator[tuple[Any, str]]:
+    """Yield the readers that are set to leave out what they cannot read, each with its option that says so."""
+    while isinstance(loader, partial):
+        loader = loader.func
+    loader = getattr(loader, "__self__", loader)  # A method of a reader.
+    for option, skips in SKIPPING.items():
+        if getattr(loader, option, None) is skips:
+            yield loader, option
+    inner = getattr(loader, "loaders", None)  # LangChain's MergedDataLoader.
+    for each in inner if isinstance(inner, list | tuple) else ():
+        yield from skipping(each)
 
 
 async def _next(iterator: Any) -> tuple[Any] | None:

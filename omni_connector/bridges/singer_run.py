@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from attrs import define, field
 
 from omni_connector.bridges.filing import Filing, Pace, documents_of, with_config
 from omni_connector.bridges.singer_schema import Stream
-from omni_connector.bridges.singer_tap import (
-    TapError,
-    shown,
-)
+from omni_connector.bridges.singer_tap import TapError, shown
+from omni_connector.exceptions import InvalidValueError
 from omni_connector.models.document import Document, DocumentPermissions
 from omni_connector.sync.context import SyncContext
 
@@ -63,6 +62,7 @@ class TapRun:
     _permissions: Callable[..., DocumentPermissions | None] = field(init=False)
     _whole: Filing = field(init=False)
     _reads_all: bool = field(init=False)  # The tap was begun without a state in this run.
+    _begun: frozenset[str] = field(init=False, default=frozenset())  # Streams before an interruption.
     _line: int = field(init=False, default=0)
     _stream: str | None = field(init=False, default=None)
 
@@ -73,6 +73,7 @@ class TapRun:
         self.tap_state = self._given.get("singer")
         if self._given.get("run") == self.ctx.sync_run_id:
             self._reads_all = self._given["reads_all"]
+            self._begun = frozenset(self._given.get("streams", ()))
         else:
             self._reads_all = not self.tap_state or self._whole.is_due()
             if self._reads_all:
@@ -110,7 +111,9 @@ class TapRun:
             filing.finish(is_complete=name not in self._connector.append_only and self._is_whole(name))
             for name, filing in self._scopes.items()
         ]
-        self._whole.finish(is_complete=self._reads_all and all(ended))
+        # A tap that goes on after an interruption may leave out streams that it has read, so that nothing was finished there.
+        is_whole = self._reads_all and all(ended) and self._begun <= self._scopes.keys()
+        self._whole.finish(is_complete=is_whole)
         versions = {**self._given.get("versions", {}), **self._versions}
         self.ctx.complete({"singer": self.tap_state, "versions": versions})
 
@@ -127,12 +130,19 @@ class TapRun:
             raise self._error("a RECORD came before the SCHEMA of its stream")
         record = message["record"]
         filing = self._scopes[stream.name]
-        with filing.one(stream.key(record) if stream.key_properties else f"line {self._line}"):
+        with filing.one(self._row_name(stream, record)):
             documents = documents_of(self._document(record, stream))
             if record.get("_sdc_deleted_at"):
                 filing.remove(documents)
             elif documents:
                 filing.file(documents, self._permissions(record, stream))
+
+    def _row_name(self, stream: Stream, record: dict[str, Any]) -> str:
+        """Return what a record is called in reports."""
+        if stream.key_properties:
+            with suppress(InvalidValueError):
+                return stream.key(record)
+        return f"line {self._line}"
 
     def _take_state(self, value: Any) -> None:
         self.tap_state = value
@@ -143,6 +153,7 @@ class TapRun:
                     "versions": self._given.get("versions", {}),
                     "run": self.ctx.sync_run_id,
                     "reads_all": self._reads_all,
+                    "streams": sorted(self._begun | self._scopes.keys()),
                 }
             )
             self._pace.begin()

@@ -1,6 +1,7 @@
 """What the schema of a Singer stream says of its records: what identifies them, and which of their values are moments."""
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -8,6 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from omni_connector.exceptions import InvalidValueError
 from omni_connector.models.document import Document, DocumentMetadata
 
 TITLES = ("title", "name", "subject", "summary", "label")
@@ -32,12 +34,32 @@ class Stream:
     key_properties: tuple[str, ...] = ()
 
     def key(self, record: Mapping[str, Any]) -> str:
-        """Return what identifies a record in all streams, such as ``issues/17``.
+        """Return what identifies a record in all streams, such as ``issues/17``; several properties as ``issues/17/4``.
+
+        Of a stream without a key it is a digest of the record: a record that changes becomes another document.
 
         Args:
             record: as the tap has sent it.
+
+        Raises:
+            InvalidValueError: none of the properties of the key has a value.
         """
-        return "/".join([self.name, *(str(record.get(name)) for name in self.key_properties)])
+        if not self.key_properties:
+            return f"{self.name}/{_digest(record)}"
+        values = [record.get(name) for name in self.key_properties]
+        if all(value is None for value in values):
+            raise InvalidValueError(
+                model=self.name,
+                field=", ".join(self.key_properties),
+                value=None,
+                remedy="select the properties of the stream's key, or make the id of other properties in document()",
+            )
+        if len(values) == 1:
+            return f"{self.name}/{values[0]}"
+        # With the separator in it, one value could be taken for two.
+        return "/".join(
+            [self.name, *(str(value).replace("%", "%25").replace("/", "%2F") for value in values)]
+        )
 
     def parsed(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return a record whose dates and times are Python's where the schema says that they are such.
@@ -74,6 +96,12 @@ def default_document(record: Mapping[str, Any], stream: Stream) -> Document:
             content_type=stream.name,
         ),
     )
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    """Return a text that is the same for equal records; not of ``_sdc_extracted_at`` and its like, which differ in each run."""
+    own = {name: value for name, value in record.items() if not name.startswith("_sdc_")}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
 
 def _parsed(record: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:

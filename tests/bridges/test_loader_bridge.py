@@ -10,6 +10,7 @@ import pytest
 
 from omni_connector import Document, DocumentPermissions
 from omni_connector.bridges.loader_documents import Ids, default_document
+from omni_connector.bridges.loader_reading import LoaderReading
 from omni_connector.bridges.loaders import LoaderConnector
 from omni_connector.runtime.run_stack import thread_of_run
 from omni_connector.testing import serve_connector
@@ -68,6 +69,12 @@ def test_ids_are_the_documents_own_or_made_of_their_source_or_their_text():
     assert ids.stable_id(random, "t", {"file_path": "/f"}) == "/f#1"
     assert ids.stable_id(random, "t", {"url": f"https://n.example/{random}"}) == random
     assert Ids(trusts_ids=True).stable_id(random, "t", {"file_path": "/f"}) == random
+    assert [ids.stable_id(None, "t", {"source": name}) for name in ("b#1", "b", "b", "b#1")] == [
+        "b#1",
+        "b",
+        "b#2",
+        "b#1#1",
+    ]
     assert ids.stable_id(None, "t", {}) == Ids().stable_id(random, "t", {"n": 3})
     assert ids.stable_id(None, "u", {}) != Ids().stable_id(None, "t", {})
     assert len(ids.stable_id(None, "t", {"source": "x" * 600})) == 400
@@ -104,8 +111,6 @@ SHAPES = ["lazy_load_data", "load_data", "iter_data", "alazy_load", "aload_data"
 
 @pytest.mark.parametrize("shape", [*SHAPES, "a function", "an iterable", "an async iterable"])
 def test_every_shape_of_loader_is_read(shape):
-    from omni_connector.bridges.loader_reading import LoaderReading
-
     shelf = Shelf()
     shelf.make = given_in(shape, [llama("a"), llama("b")])
     reading = LoaderReading(shelf, {}, {}, lambda stop: lambda: None)
@@ -139,6 +144,37 @@ def test_nothing_is_deleted_when_not_everything_was_read(run_sync, fault):
     result = run_sync(shelf)
     assert (result.deletions, len(result.index)) == ([], 3)
     assert (result.status == "failed") is (fault == "the loader fails")
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"continue_on_failure": True}, "continue_on_failure=False"),
+        ({"_fail_on_error": False}, "fail_on_error=True"),
+        ({"continue_on_failure": False, "raise_on_error": True, "silent_errors": None}, None),
+    ],
+)
+@pytest.mark.parametrize("shape", ["a reader", "its method", "among others"])
+def test_a_reader_that_skips_what_it_cannot_read_proves_nothing(options, remedy, shape, caplog):
+    class Reader:
+        def load_data(self, texts=()):
+            return [llama(text) for text in texts]
+
+    reader = Reader()
+    vars(reader).update(options)
+    shelf = Shelf()
+    shelf.make = {
+        "a reader": lambda: reader,
+        "its method": lambda: partial(reader.load_data, texts=["a"]),
+        "among others": lambda: SimpleNamespace(loaders=[Shelf(), reader], load=list),
+    }[shape]
+    reading = LoaderReading(shelf, {}, {}, lambda stop: lambda: None)
+    list(reading.documents())
+    assert reading.skips_errors is (remedy is not None)
+    if remedy:
+        assert (
+            f"Reader skips what it cannot read, so that nothing is deleted. Give it {remedy}" in caplog.text
+        )
 
 
 def test_metadata_fills_what_a_document_has():

@@ -149,17 +149,24 @@ def test_a_record_of_which_no_document_can_be_made_costs_only_itself(run_sync):
 UNREADABLE = {"type": "RECORD", "stream": "issues", "record": {"id": 3}}
 
 
-def test_a_record_that_was_not_read_before_an_interruption_stays_after_it(omni_manager, tmp_path, pass_a_day):
+@pytest.mark.parametrize("why", ["unreadable", slow("left out")])
+def test_what_was_not_read_by_an_interrupted_run_stays_and_is_read_again(
+    omni_manager, tmp_path, pass_a_day, why
+):
     rows, report = [record(n) for n in range(12)], tmp_path / "report.json"
     with serve_connector(Issues(), omni_manager) as served:
         source = served.put_source(config=config(*rows, state(11)))
         omni_manager.wait_for_run(omni_manager.trigger(source, "full"), 30)
         pass_a_day()
-        served.put_source(source_id=source, config=config(*rows[:3], UNREADABLE, state(3), "hang"))
+        unread = [UNREADABLE] if why == "unreadable" else []
+        served.put_source(source_id=source, config=config(*rows[:3], *unread, state(3), "hang"))
         run_id = omni_manager.trigger(source, "full")
         eventually(lambda: omni_manager.run(run_id).checkpoint is not None)
     with serve_connector(Issues(), omni_manager) as served:
-        served.put_source(source_id=source, config=config(*rows[4:], state(11), report=str(report)))
+        more = config(*rows[4:], state(11), report=str(report))
+        if why == "left out":
+            more["lines"] = [state(11)]  # The tap takes the stream for done.
+        served.put_source(source_id=source, config=more)
         omni_manager.tick()
         assert omni_manager.wait_for_run(run_id, 30).status == "completed"
         assert json.loads(report.read_text())["state"] == state(3)["value"]  # It was resumed.

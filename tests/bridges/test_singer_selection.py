@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from omni_connector import ConfigurationError
+from omni_connector import ConfigurationError, InvalidValueError
 from omni_connector.bridges.singer import SingerConnector, Stream, TapSettings, default_document
 from omni_connector.bridges.singer_catalog import narrowed, selected
 
@@ -102,6 +102,19 @@ def test_the_schema_says_what_identifies_a_record_and_which_values_are_moments()
     assert lines[0] == "Text"
     assert {"repo: a", "due: 2026-01-04", "odd: next week"} <= set(lines)
     assert "_sdc" not in document.content
+
+
+def test_records_of_a_stream_have_ids_that_no_other_record_has():
+    def key(names, record):
+        return Stream("issues", {}, names).key(record)
+
+    assert key(("id",), {"id": "a/b%"}) == "issues/a/b%"
+    assert key(("repo", "id"), {"repo": "a/b", "id": 1}) != key(("repo", "id"), {"repo": "a", "id": "b/1"})
+    assert key(("repo", "id"), {"repo": "a%2Fb", "id": 1}) != key(("repo", "id"), {"repo": "a/b", "id": 1})
+    assert key((), {"n": 1, "_sdc_batched_at": "now"}) == key((), {"n": 1, "_sdc_batched_at": "then"})
+    assert key((), {"n": 1}) != key((), {"n": 2})
+    with pytest.raises(InvalidValueError, match="select the properties of the stream's key"):
+        key(("repo", "id"), {"repo": None, "number": 7})
 
 
 ABOUT = {
