@@ -20,7 +20,7 @@ from support.browser import open_browser
 
 from omni_connector.cli.main import COMMANDS
 from omni_connector.config.variables import VARIABLES
-from omni_connector.manager.api import ManagerApi
+from omni_connector.manager import SdkClient
 from omni_connector.telemetry.families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,8 +108,8 @@ def test_docstrings_say_what_is_true_of_parameters_and_errors(public):
     assert wrong == []
 
 
-UNEXPLAINED = {"HttpSession.prepare_request", "HttpSession.rebuild_auth"}  # As in requests, which calls them.
-"""Methods with parameters that nothing explains. This set only shrinks."""
+UNEXPLAINED = ["HttpSession.prepare_request", "HttpSession.rebuild_auth"]  # As in requests, which calls them.
+"""Methods with parameters that nothing explains. This list only shrinks."""
 
 
 def test_parameters_are_explained(public):
@@ -131,7 +131,7 @@ def test_parameters_are_explained(public):
         )
         if not is_explained:
             unexplained.add(value.__qualname__)
-    assert unexplained == UNEXPLAINED
+    assert sorted(unexplained) == UNEXPLAINED
 
 
 def test_errors_that_a_method_raises_itself_are_named(public):
@@ -150,7 +150,7 @@ def documented_methods(public):
     for name, value in public_callables(public).items():
         if not inspect.isclass(value):
             owner, _, method = name.rpartition(".")
-            classes = [*getattr(public.get(owner), "__mro__", ()), ManagerApi]
+            classes = [*getattr(public.get(owner), "__mro__", ()), *SdkClient.__mro__]
             overridden = [vars(each)[method] for each in classes if method in vars(each)]
             yield value, "\n".join(inspect.getdoc(each) or "" for each in [value, *overridden, classes[0]])
 
