@@ -9,25 +9,20 @@ has lost events cannot complete.
 import logging
 import threading
 import time
-from collections import deque
 from concurrent.futures import CancelledError
 
-from omni_connector.exceptions import (
-    ConnectorError,
-    InvalidValueError,
-    SdkClientError,
-    SyncFinishedError,
-    SyncRunEndedError,
-)
+from omni_connector.exceptions import ConnectorError, SyncFinishedError, SyncRunEndedError
 from omni_connector.forking import begins_anew
 from omni_connector.manager.api import ManagerApi
 from omni_connector.manager.pending import Pending
 from omni_connector.models.events import EncodedEvent
+from omni_connector.sync.content_ids import ContentIds
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.delivery_limits import DeliveryLimits
-from omni_connector.sync.ledger import DocumentError, ErrorLedger
-from omni_connector.sync.payloads import PendingContent, WithdrawnError
-from omni_connector.sync.refusal import Sender, skips_its_document
+from omni_connector.sync.event_buffer import EventBuffer, Waiting, bytes_of
+from omni_connector.sync.ledger import ErrorLedger
+from omni_connector.sync.payloads import PendingContent
+from omni_connector.sync.refusal import Sender
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
 from omni_connector.telemetry.figures import Stage
@@ -35,11 +30,6 @@ from omni_connector.telemetry.log_context import in_run
 from omni_connector.telemetry.meter import RunMeter
 
 log = logging.getLogger(__name__)
-
-
-_Waiting = tuple[EncodedEvent, int, Pending[str] | None, float]
-"""An event on its way: itself, its bytes with those of its content, the upload of its content where it has one, and
-since when it waits. A bare tuple, because one is made for every event."""
 
 
 class Delivery:
@@ -72,21 +62,15 @@ class Delivery:
         self._ledger = ledger
         self._limits = limits
         self._meter = meter
-        # What is enough to be sent: a batch, or half of the buffer, because ``emit`` may be waiting for room.
-        self._full_events = min(limits.flush_events, limits.buffer_events // 2 + 1)
-        self._full_bytes = min(limits.batch_bytes, limits.buffer_bytes // 2 + 1)
         self.counters = Counters(run, manager)
         self.sender = Sender(run, manager, ledger)
+        self._content_ids = ContentIds(state, ledger, self.sender, meter)
         self._lock = threading.Lock()  # Protects everything below.
         self._work = threading.Condition(self._lock)  # The sender waits here for something to do ...
         self._changed = threading.Condition(self._lock)  # ... and everybody else for what it has done.
         self._listening = True  # The sender waits for work, or has not begun: a caller with some may wake it.
         self._asleep = True  # The sender waits, or is about to, without a time at which it wakes by itself.
-        self._waiting: deque[_Waiting] = deque()
-        self._batch: list[_Waiting] = []  # What is being sent.
-        self._bytes = 0
-        self._put = 0  # Events taken so far ...
-        self._done = 0  # ... and those that are accepted, or refused and in the ledger.
+        self._buffer = EventBuffer(limits)
         self._barrier = 0  # Everything up to this number is sent without waiting for company.
         self._counts_asked = 0  # How often counts were asked for ...
         self._counts_answered = 0  # ... and which of these the last report has answered.
@@ -94,7 +78,7 @@ class Delivery:
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._forget_stop = state.on_stop(self._stopped)
-        meter.watch_buffer(self._buffered)
+        meter.watch_buffer(self._buffer.size)
         begins_anew(self)
 
     def after_fork(self) -> None:
@@ -116,28 +100,25 @@ class Delivery:
             SyncFinishedError: it has ended, or is about to.
             SdkClientError: earlier events could not be delivered.
         """
-        size = len(event.body) + content_bytes
-        item = (event, size, upload, time.monotonic())
+        buffer = self._buffer
+        item = (event, len(event.body) + content_bytes, upload, time.monotonic())
         with self._lock:
             if self._error is not None or not self._state.is_open:
                 self.check()
-            self._waiting.append(item)
-            self._bytes += size
-            self._put += 1
-            if self._listening and (self._asleep or self._full()):
+            buffer.append(item)
+            if self._listening and (self._asleep or buffer.is_full()):
                 self._wake_sender()
-        return self._bytes <= self._limits.buffer_bytes and len(self._waiting) <= self._limits.buffer_events
+        return buffer.has_room()
 
     def add_bytes(self, content: PendingContent, size: int) -> None:
         """Count what was read for an event that was taken before."""
         with self._lock:
-            content.buffered_bytes = size
-            self._bytes += size
+            self._buffer.add_bytes(content, size)
 
     @property
     def taken(self) -> int:
         """Events taken so far."""
-        return self._put
+        return self._buffer.put
 
     def check(self) -> None:
         """Let the connector go on, or raise what keeps it from that.
@@ -153,8 +134,7 @@ class Delivery:
 
     def has_room(self) -> bool:
         """Return whether the buffer is below its limits."""
-        limits = self._limits
-        return self._bytes <= limits.buffer_bytes and len(self._waiting) <= limits.buffer_events
+        return self._buffer.has_room()
 
     def wait_for_room(self) -> None:
         """Wait until the buffer is below its limits.
@@ -164,9 +144,9 @@ class Delivery:
             SdkClientError: earlier events could not be delivered.
         """
         with self._changed:
-            if not self._room():
+            if not self._buffer.has_room():
                 # Not until there is some room but until there is plenty: each wake-up costs a switch of threads.
-                self._changed.wait_for(lambda: self._room(share=0.5) or self._is_over())
+                self._changed.wait_for(lambda: self._buffer.has_room(share=0.5) or self._is_over())
             self._state.raise_if_stopped()
             self._check()
 
@@ -185,11 +165,13 @@ class Delivery:
             self._check()
             if final:
                 self._state.begin_end()
-            target = self._barrier = self._put
+            target = self._barrier = self._buffer.put
             self._counts_asked = asked = self._counts_asked + 1
             self._wake_sender()
             in_time = self._changed.wait_for(
-                lambda: (self._done >= target and self._counts_answered >= asked) or self._is_cut_off(),
+                lambda: (
+                    (self._buffer.done >= target and self._counts_answered >= asked) or self._is_cut_off()
+                ),
                 timeout_seconds,
             )
             self._check()
@@ -214,7 +196,7 @@ class Delivery:
         with self._changed:  # In one step: who waits sees both, or neither.
             self._state.close()
             self._is_closed = True
-            self._drop_uploads()
+            self._buffer.cancel_uploads()
             self._work.notify_all()
             self._changed.notify_all()
             thread = self._thread
@@ -234,13 +216,13 @@ class Delivery:
                     try:
                         self._deliver(batch, counts_asked)
                     finally:
-                        self._finished(batch, counts_asked)
+                        self._finished(counts_asked)
         except BaseException as error:  # noqa: BLE001 - also when there is no memory: a waiting thread must not wait for ever.
             self._fail(ConnectorError(f"delivery failed: {error!r}"))
 
-    def _deliver(self, batch: list[_Waiting], counts_asked: int) -> None:
+    def _deliver(self, batch: list[Waiting], counts_asked: int) -> None:
         try:
-            events = self._resolved(batch)
+            events = self._content_ids.events(batch)
             with self._meter.stage(Stage.SENDING_EVENTS):
                 self.sender.send(events, self.counters)
                 self._ledger.check_refused()
@@ -249,7 +231,7 @@ class Delivery:
                 elif self.counters.due(self._limits.flush_seconds):
                     self.counters.report()
             if events:
-                self._meter.delivered(sum(map(_buffered_bytes, batch)))
+                self._meter.delivered(bytes_of(batch))
         except SyncRunEndedError as error:
             self._state.cancel(f"the manager takes no more events for it: {error.body}")
         except ConnectorError as error:
@@ -261,7 +243,7 @@ class Delivery:
             log.exception("Delivery failed", extra={"sync_run_id": self._run_info.sync_run_id})
             self._fail(ConnectorError(f"delivery failed: {error!r}"))
 
-    def _next_batch(self) -> tuple[list[_Waiting] | None, int]:
+    def _next_batch(self) -> tuple[list[Waiting] | None, int]:
         """Wait for a reason to send; return what to send, and which request for the counts it answers, 0 for none."""
         with self._work:
             while True:
@@ -272,8 +254,8 @@ class Delivery:
                 wait_seconds = self._seconds_until_due()
                 self._asleep = wait_seconds is None
                 if wait_seconds is not None and wait_seconds <= 0:
-                    batch = self._batch = self._take()
-                    last = self._done + len(batch) >= self._barrier
+                    batch = self._buffer.take()
+                    last = self._buffer.done + len(batch) >= self._barrier
                     return batch, self._counts_asked if last and self._counts_wanted() else 0
                 self._listening = True
                 self._work.wait(wait_seconds)
@@ -281,76 +263,21 @@ class Delivery:
 
     def _seconds_until_due(self) -> float | None:
         """Return when the next request is due; None when there is nothing to send."""
-        if self._counts_wanted() or self._done < self._barrier or self._state.stopped.is_set():
-            return 0 if self._waiting or self._counts_wanted() else None
-        if self._full():
+        if self._counts_wanted() or self._buffer.done < self._barrier or self._state.stopped.is_set():
+            return 0 if self._buffer.waiting or self._counts_wanted() else None
+        if self._buffer.is_full():
             return 0
-        ages = [self.counters.age_seconds()]
-        if self._waiting:
-            ages.append(time.monotonic() - self._waiting[0][3])
+        ages = (self.counters.age_seconds(), self._buffer.age_seconds())
         oldest = max((age for age in ages if age is not None), default=None)
         return None if oldest is None else self._limits.flush_seconds - oldest
 
-    def _take(self) -> list[_Waiting]:
-        waiting = self._waiting
-        batch: list[_Waiting] = []
-        size = 0
-        for _ in range(min(len(waiting), self._limits.batch_events)):
-            item = waiting.popleft()
-            size += len(item[0].body)
-            if size > self._limits.batch_bytes and batch:
-                waiting.appendleft(item)
-                break
-            batch.append(item)
-        return batch
-
-    def _resolved(self, batch: list[_Waiting]) -> list[EncodedEvent]:
-        """Wait for the contents; a document whose content the manager refuses is skipped."""
-        last = next((upload for _, _, upload, _ in reversed(batch) if upload is not None), None)
-        if last is not None and not last.done():
-            with self._meter.stage(Stage.STORING_CONTENTS):
-                last.exception()  # First, because then most others are there: one change of threads instead of hundreds.
-        events = []
-        for event, _, upload, _ in batch:
-            if upload is not None:
-                try:
-                    event = event.with_content_id(upload.result())  # noqa: PLW2901 - the same event, whole.
-                except CancelledError:
-                    self._state.raise_if_stopped()
-                    raise
-                except WithdrawnError:
-                    self.sender.refused(event)
-                    continue
-                except (SdkClientError, InvalidValueError, OSError) as error:
-                    status = error.status if isinstance(error, SdkClientError) else None
-                    if isinstance(error, SdkClientError) and not skips_its_document(error):
-                        raise
-                    self.sender.refused(event)
-                    self._ledger.add(
-                        DocumentError(
-                            document_id=event.document_id, stage="content", reason=str(error), status=status
-                        )
-                    )
-                    continue
-            events.append(event)
-        return events
-
-    def _buffered(self) -> tuple[int, int]:
-        return len(self._waiting) + len(self._batch), self._bytes
-
-    def _finished(self, batch: list[_Waiting], counts_asked: int) -> None:
+    def _finished(self, counts_asked: int) -> None:
         with self._changed:
-            self._batch = []
-            self._done += len(batch)
-            self._bytes = max(0, self._bytes - sum(map(_buffered_bytes, batch)))
+            self._buffer.finish()
             self._counts_answered = max(self._counts_answered, counts_asked)
             self._changed.notify_all()
 
     # -- called with the lock held, or to take it ---------------------------------------------------------------
-
-    def _full(self) -> bool:
-        """Enough waits to be sent at once; also whenever ``emit`` may be waiting for room."""
-        return len(self._waiting) >= self._full_events or self._bytes >= self._full_bytes
 
     def _counts_wanted(self) -> bool:
         return self._counts_answered < self._counts_asked
@@ -377,24 +304,10 @@ class Delivery:
         """The run was cancelled (drop what waits) or the process shuts down (send it now)."""
         with self._changed:
             if self._state.fence.is_set():
-                self._drop_uploads()
-                self._waiting.clear()
-                self._bytes = 0
+                self._buffer.cancel_uploads()
+                self._buffer.clear()
             self._work.notify_all()
             self._changed.notify_all()
-
-    def _room(self, share: float = 1.0) -> bool:
-        """The buffer is filled to no more than this share of its limits."""
-        limits = self._limits
-        return (
-            self._bytes <= limits.buffer_bytes * share and len(self._waiting) <= limits.buffer_events * share
-        )
-
-    def _drop_uploads(self) -> None:
-        """Let nothing wait for contents that are not needed any more."""
-        for _, _, upload, _ in (*self._batch, *self._waiting):
-            if upload is not None:
-                upload.cancel()
 
     def _is_over(self) -> bool:
         return self._is_cut_off() or self._state.stopped.is_set()
@@ -408,8 +321,3 @@ class Delivery:
             raise self._error
         if self._is_closed:
             raise SyncFinishedError(self._run_info.sync_run_id, "left to the manager")
-
-
-def _buffered_bytes(item: _Waiting) -> int:
-    upload = item[2]
-    return item[1] + upload.buffered_bytes if isinstance(upload, PendingContent) else item[1]

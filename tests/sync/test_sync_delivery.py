@@ -381,7 +381,7 @@ def test_a_cancelled_run_does_not_wait_for_contents_that_wait_for_other_runs(mak
     rig = make_delivery(flush_events=1)
     upload = Future()
     rig.delivery.put(upsert(1), upload=upload)
-    eventually(lambda: rig.delivery._batch)
+    eventually(lambda: rig.delivery._buffer.batch)
     rig.stop.cancel()
     rig.delivery._thread.join(WAIT)
     ended = not rig.delivery._thread.is_alive()
