@@ -105,10 +105,10 @@ class Delivery:
         with self._lock:
             if self._error is not None or not self._state.is_open:
                 self.check()
-            buffer.append(item)
+            has_room = buffer.append(item)
             if self._listening and (self._asleep or buffer.is_full()):
                 self._wake_sender()
-        return buffer.has_room()
+        return has_room
 
     def add_bytes(self, content: PendingContent, size: int) -> None:
         """Count what was read for an event that was taken before."""

@@ -29,7 +29,8 @@ class EventBuffer:
     """
 
     def __init__(self, limits: DeliveryLimits) -> None:
-        self._limits = limits
+        self._batch_bytes, self._batch_events = limits.batch_bytes, limits.batch_events
+        self._most_bytes, self._most_events = limits.buffer_bytes, limits.buffer_events
         # What is enough to be sent: a batch, or half of the buffer, because ``emit`` may be waiting for room.
         self._full_events = min(limits.flush_events, limits.buffer_events // 2 + 1)
         self._full_bytes = min(limits.batch_bytes, limits.buffer_bytes // 2 + 1)
@@ -39,11 +40,12 @@ class EventBuffer:
         self.put = 0
         self.done = 0
 
-    def append(self, item: Waiting) -> None:
-        """Take an event."""
+    def append(self, item: Waiting) -> bool:
+        """Take an event; return whether the buffer is still below its limits."""
         self.waiting.append(item)
         self._bytes += item[1]
         self.put += 1
+        return self._bytes <= self._most_bytes and len(self.waiting) <= self._most_events
 
     def add_bytes(self, content: PendingContent, size: int) -> None:
         """Count what was read for an event that was taken before."""
@@ -56,10 +58,7 @@ class EventBuffer:
 
     def has_room(self, share: float = 1.0) -> bool:
         """Return whether the buffer is filled to no more than this share of its limits."""
-        limits = self._limits
-        return (
-            self._bytes <= limits.buffer_bytes * share and len(self.waiting) <= limits.buffer_events * share
-        )
+        return self._bytes <= self._most_bytes * share and len(self.waiting) <= self._most_events * share
 
     def size(self) -> tuple[int, int]:
         """Return the events that were not answered yet, and their bytes."""
@@ -73,10 +72,10 @@ class EventBuffer:
         """Make the next batch of what waits."""
         batch = self.batch = []
         size = 0
-        for _ in range(min(len(self.waiting), self._limits.batch_events)):
+        for _ in range(min(len(self.waiting), self._batch_events)):
             item = self.waiting.popleft()
             size += len(item[0].body)
-            if size > self._limits.batch_bytes and batch:
+            if size > self._batch_bytes and batch:
                 self.waiting.appendleft(item)
                 break
             batch.append(item)
