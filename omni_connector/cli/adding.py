@@ -1,6 +1,7 @@
 """Adds a source to a data directory."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from omni_connector.cli.errors import CommandError, ManagerRefusedError
 from omni_connector.cli.inputs import SourceInputs
 from omni_connector.cli.manager_calls import ManagerCalls
 from omni_connector.cli.output import Output, one_line
-from omni_connector.cli.source import stable_source_id
-from omni_connector.cli.stored import chosen
+from omni_connector.cli.source import known_source, stable_source_id
 from omni_connector.local import LocalManager, SourceRow, open_store, running_manager
 from omni_connector.local.store import DATABASE_NAME
 from omni_connector.masking import SecretScope, secrets_in, secrets_in_settings
+from omni_connector.models.json_values import JsonValue
 
 
 @frozen
@@ -27,26 +28,36 @@ class NewSource:
     inputs: SourceInputs
     sync_interval_seconds: int | None
 
-    def request(self, former: SourceRow | None) -> dict[str, Any]:
-        """Return the body of ``POST /local/sources``: what was not typed is as it was.
+    def request(self) -> dict[str, Any]:
+        """Return the body of ``POST /local/sources``.
 
         Raises:
             CommandError: its type is missing.
         """
-        source_type = self.source_type or (None if former is None else former.source_type)
-        if source_type is None:
+        if self.source_type is None:
             raise CommandError(
                 f"{one_line(self.name)} is a new source: say what it is with --source-type TYPE."
             )
-        every = self.sync_interval_seconds or (None if former is None else former.sync_interval_seconds)
         return {
             "name": self.name,
-            "source_type": source_type,
-            "source_id": stable_source_id("", self.name) if former is None else former.id,
-            "config": self.inputs.config or (former.config if former is not None else {}),
-            "credentials": self.inputs.credentials if former is not None else self.inputs.credentials or {},
-            "sync_interval_seconds": every,
+            "source_type": self.source_type,
+            "source_id": stable_source_id("", self.name),
+            "config": self.inputs.config,
+            "credentials": self.inputs.credentials or {},
+            "sync_interval_seconds": self.sync_interval_seconds,
         }
+
+    def changes(self, former: SourceRow, credentials: JsonValue) -> dict[str, Any]:
+        """Return the body of ``PATCH /local/sources/{id}``: what was typed, on top of what is stored."""
+        inputs = self.inputs.over(former.config, credentials)
+        typed = {
+            "source_type": self.source_type,
+            "config": inputs.config,
+            "credentials": inputs.credentials if self.inputs.credentials is not None else None,
+            "sync_interval_seconds": self.sync_interval_seconds,
+            "is_active": True,
+        }
+        return {key: value for key, value in typed.items() if value is not None}
 
 
 def add_source(output: Output, data_dir: Path, source: NewSource) -> None:
@@ -55,37 +66,44 @@ def add_source(output: Output, data_dir: Path, source: NewSource) -> None:
     Raises:
         CommandError: it cannot be added.
     """
-    secrets = secrets_in(source.inputs.credentials) | secrets_in_settings(source.inputs.config)
-    with SecretScope(secrets):
-        former = _former(data_dir, source.name)
-        request = source.request(former)
-        url = running_manager(data_dir)
-        if url is None:
-            with contextlib.closing(LocalManager(prepare_data_dir(data_dir), schedule=False)) as manager:
-                manager.add_source(**request)
-        else:
-            try:
-                ManagerCalls(url).add_source(request)
-            except ManagerRefusedError as error:
-                raise CommandError(f"{one_line(source.name)} cannot be added: {error.reason}") from error
-        if output.as_json:
-            output.json(
-                {
-                    "id": request["source_id"],
-                    "name": request["name"],
-                    "source_type": request["source_type"],
-                    "is_new": former is None,
-                }
-            )
-        else:
+    inputs = source.inputs
+    with SecretScope(secrets_in(inputs.credentials) | secrets_in_settings(inputs.config)):
+        former, stored = _former(data_dir, source)
+        try:
+            with _manager(data_dir) as manager:
+                if former is None:
+                    row = manager.add_source(source.request())
+                else:
+                    row = manager.change_source(former.id, source.changes(former, stored))
+        except ManagerRefusedError as error:
             done = "added" if former is None else "changed"
-            output.text(
-                f"{one_line(source.name)} ({one_line(request['source_type'])}) is {done}: {request['source_id']}"
-            )
+            raise CommandError(f"{one_line(source.name)} cannot be {done}: {error.reason}") from error
+    if output.as_json:
+        shown = {name: row[name] for name in ("id", "name", "source_type")}
+        output.json({**shown, "is_new": former is None})
+    else:
+        done = "added" if former is None else "changed"
+        output.text(f"{one_line(row['name'])} ({one_line(row['source_type'])}) is {done}: {row['id']}")
 
 
-def _former(data_dir: Path, name: str) -> SourceRow | None:
+@contextlib.contextmanager
+def _manager(data_dir: Path) -> Iterator[ManagerCalls]:
+    """Reach the manager that uses the directory, or one that does for the length of this block."""
+    url = running_manager(data_dir)
+    if url is not None:
+        yield ManagerCalls(url)
+        return
+    with LocalManager(prepare_data_dir(data_dir), schedule=False) as manager:
+        yield ManagerCalls(manager.url)
+
+
+def _former(data_dir: Path, source: NewSource) -> tuple[SourceRow | None, JsonValue]:
+    """Return the source of this name and its credentials; one of the type that was typed, if there is such a one."""
     if not (data_dir / DATABASE_NAME).is_file():
-        return None
-    sources = [each for each in open_store(data_dir).sources() if name in {each.name, each.id}]
-    return chosen(sources, name, "NAME") if sources else None
+        return None, None
+    store = open_store(data_dir)
+    of_type = None if source.source_type is None else [source.source_type]
+    found = known_source(store.sources(), source.name, of_type)
+    if found is None:
+        found = known_source(store.sources(), source.name, None)
+    return found, None if found is None else store.credentials(found.id)

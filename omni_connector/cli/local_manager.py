@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from attrs import frozen
 
@@ -12,6 +11,7 @@ from omni_connector.cli.data import prepare_data_dir
 from omni_connector.cli.errors import UnclearOptionError
 from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.signals import StopSignals
+from omni_connector.cli.source import GivenSource
 from omni_connector.config import in_address, is_host, is_http_address
 from omni_connector.console import Console, install
 from omni_connector.exceptions import ConfigurationError
@@ -40,7 +40,7 @@ class ManagerOptions:
     host: str
     port: int
     data_dir: Path
-    sources: Sequence[dict[str, Any]]
+    sources: Sequence[GivenSource]
     tick_seconds: float
     revision: ManagerDate
     addresses: Mapping[str, str]
@@ -78,6 +78,7 @@ def run_manager(output: Output, options: ManagerOptions) -> None:
             while not signals.wait(LOOK_SECONDS):
                 waiting.look()
                 console.rates.look()
+            waiting.close()
         finally:
             manager.close()
         output.say("Stopped.")
@@ -128,22 +129,31 @@ class WaitingSources:
     Before that the scheduler would try in vain, and then pause longer each time (PROTOCOL, section 4).
     """
 
-    def __init__(self, manager: LocalManager, sources: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, manager: LocalManager, given: Sequence[GivenSource]) -> None:
         self._manager = manager
-        unscheduled: dict[str, Any] = {"sync_interval_seconds": None}
-        self.sources = [manager.add_source(**(source | unscheduled)) for source in sources]
-        intervals = [source["sync_interval_seconds"] for source in sources]
-        self._waiting = list(zip(self.sources, intervals, strict=True))
+        self._waiting: list[tuple[SourceRow, int | None]] = []
+        self.sources: list[SourceRow] = []
+        for each in given:
+            source = each.put(manager)
+            self.sources.append(source)
+            self._waiting.append((source, each.interval_seconds(source.sync_interval_seconds)))
+            manager.set_source(source.id, sync_interval_seconds=None)
 
     def look(self) -> None:
         """Schedule the sources whose connector is there, and start what is due."""
         ready = [each for each in self._waiting if self._is_served(each[0].source_type)]
-        if not ready:
-            return
+        if ready:
+            self._schedule(ready)
+            self._manager.tick()
+
+    def close(self) -> None:
+        """Schedule the sources whose connector has not come: the next manager finds their intervals."""
+        self._schedule(self._waiting)
+
+    def _schedule(self, ready: Sequence[tuple[SourceRow, int | None]]) -> None:
         for source, interval_seconds in ready:
             self._manager.set_source(source.id, sync_interval_seconds=interval_seconds)
         self._waiting = [each for each in self._waiting if each not in ready]
-        self._manager.tick()
 
     def _is_served(self, source_type: str) -> bool:
         try:

@@ -43,6 +43,16 @@ class Looking:
         """Return the status of a run for people: ``interrupted`` where no process executes it."""
         return "interrupted" if run.is_running and not self.has_manager else run.status
 
+    def stored_status(self, status: str | None) -> str | None:
+        """Return how a run is stored that has this status for people; one of which there is none where that cannot be."""
+        if self.has_manager:
+            return status
+        return {"interrupted": "running", "running": "interrupted"}.get(status or "", status)
+
+    def last_status(self, source: SourceSummary) -> str:
+        """Return the status of a source's last run for people: ``never`` where it has none."""
+        return "never" if source.last_run is None else self.status(source.last_run.run)
+
     def outcome(self, summary: RunSummary) -> str:
         """Return what a run did, whether it has withheld deletions, and why it failed."""
         run = summary.run

@@ -21,7 +21,7 @@ Examples:
     "sources",
     metavar="NAME:TYPE|JSON|@FILE",
     multiple=True,
-    help="Add a source, or change the one of this name: NAME:TYPE, or a JSON object with name, source_type and what"
+    help="Add a source, or change the one of this name and type: NAME:TYPE, or a JSON object with name, source_type and what"
     " else POST /local/sources takes (config, credentials, sync_interval_seconds, ...). Where it has secrets, give it as"
     " @FILE, @env:NAME or @- (standard input). Can be repeated.",
 )

@@ -56,12 +56,20 @@ class ManagerCalls:
         self._post(f"/local/sources/{quote(source_id, safe='')}/reset", {"connector_state": connector_state})
 
     def add_source(self, source: dict[str, Any]) -> dict[str, Any]:
-        """``POST /local/sources``: add a source, or change the one with its id, and return it.
+        """``POST /local/sources``: add a source, and return it.
 
         Raises:
             ManagerRefusedError: it cannot be added.
         """
         return dict(self._post("/local/sources", source))
+
+    def change_source(self, source_id: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """``PATCH /local/sources/{id}``: change what is named of a source, and return it.
+
+        Raises:
+            ManagerRefusedError: it cannot be changed so.
+        """
+        return dict(self._call("PATCH", f"/local/sources/{quote(source_id, safe='')}", changes))
 
     def user_id(self, email: str) -> str:
         """``POST /local/users``: return the id of a user, who is added when missing."""

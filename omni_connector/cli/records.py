@@ -8,8 +8,8 @@ import attrs
 from omni_connector.local.browse import Document, DocumentItem, EventItem, RunSummary, SourceSummary
 
 
-def source_record(summary: SourceSummary) -> dict[str, Any]:
-    """Return a source; secrets in its settings are not shown."""
+def source_record(summary: SourceSummary, last_status: str) -> dict[str, Any]:
+    """Return a source, with the status of its last run for people; secrets in its settings are not shown."""
     source = summary.source
     return {
         "id": source.id,
@@ -21,7 +21,7 @@ def source_record(summary: SourceSummary) -> dict[str, Any]:
         "config": source.config,
         "has_checkpoint": source.has_checkpoint,
         "documents": summary.documents,
-        "last_run": None if summary.last_run is None else run_record(summary.last_run),
+        "last_run": None if summary.last_run is None else run_record(summary.last_run, last_status),
         "next_run_at": moment(summary.next_run_at),
         "failures_in_a_row": summary.failures,
         "is_given_up": summary.is_given_up,
@@ -29,8 +29,8 @@ def source_record(summary: SourceSummary) -> dict[str, Any]:
     }
 
 
-def run_record(summary: RunSummary) -> dict[str, Any]:
-    """Return a run with the number of events by what they did."""
+def run_record(summary: RunSummary, status: str) -> dict[str, Any]:
+    """Return a run, with its status for people and the number of events by what they did."""
     run = summary.run
     return {
         "id": run.id,
@@ -38,7 +38,7 @@ def run_record(summary: RunSummary) -> dict[str, Any]:
         "source_name": summary.source_name,
         "sync_mode": run.sync_type,
         "trigger": run.trigger_type,
-        "status": run.status,
+        "status": status,
         "error": run.error_message,
         "documents_scanned": run.documents_scanned,
         "counts": attrs.asdict(summary.counts),

@@ -73,7 +73,9 @@ class Errors:
     def to_json(self) -> dict[str, Any]:
         """Return all of it."""
         return {
-            "failed_runs": [run_record(each.run) | {"still_holds": not each.since} for each in self.failed],
+            "failed_runs": [
+                run_record(each.run, "failed") | {"still_holds": not each.since} for each in self.failed
+            ],
             "reported": [
                 {
                     "document_id": each.document_id,

@@ -13,7 +13,7 @@ from omni_connector.cli.options import (
     verbose_errors_option,
 )
 
-STATUSES = ("running", "completed", "failed", "cancelled")
+STATUSES = ("running", "completed", "failed", "cancelled", "interrupted")
 
 EPILOG = f"""\b
 Examples:
@@ -60,12 +60,13 @@ def runs(
     output = Output(as_json=as_json)
     with looking(data_dir, output) as look:
         source_id = look.source_id(source_name)
-        page = list_runs(look.db, source_id, status=status, has_errors=has_errors, before=after, limit=limit)
+        stored = look.stored_status(status)
+        page = list_runs(look.db, source_id, status=stored, has_errors=has_errors, before=after, limit=limit)
         rows = [
             RunRow(run=each, status=look.status(each.run), outcome=look.outcome(each)) for each in page.items
         ]
     if as_json:
-        output.json({"runs": [run_record(each) for each in page.items], "next": page.next})
+        output.json({"runs": [run_record(each.run, each.status) for each in rows], "next": page.next})
     else:
         run_table(output, rows)
     say_more(output, page.next)

@@ -79,14 +79,14 @@ def show_one(look: Looking, wanted: Wanted) -> None:
         )
     run = _run(look, wanted.id)
     if run is not None:
-        _show(look, "run", run_record(run), _run_rows(look, run))
+        _show(look, "run", run_record(run, look.status(run.run)), _run_rows(look, run))
         return
     summaries = [
         each for each in look.sources(deleted=True) if wanted.id in {each.source.id, each.source.name}
     ]
     if summaries:
         source = look.source(wanted.id)
-        _show(look, "source", source_record(source), _source_rows(look, source))
+        _show(look, "source", source_record(source, look.last_status(source)), _source_rows(look, source))
         return
     missed = find_errors(look, wanted.data_dir, EVERYTHING, limit=ERRORS_LOOKED_AT, after=None)
     ids = {each.document_id for each in missed.reported} | {each.document_id for each in missed.refused}

@@ -1,7 +1,7 @@
 """The source that a local run syncs: the same one at each run, so that the next run continues from the last."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,7 @@ def put_source(
         ConfigurationError: the connector does not read such a source.
     """
     name = options.name or connector_name
-    source_id = stable_source_id(connector_name, name)
-    former = next((each for each in manager.sources() if each.id == source_id), None)
+    former = known_source(manager.sources(), name, source_types, connector_name)
     usual = (
         [former.source_type] if former is not None and former.source_type in source_types else source_types
     )
@@ -66,18 +65,25 @@ def put_source(
         raise ConfigurationError(
             f"--source-type {source_type}: {connector_name} does not read such a source. Its types: {offered}."
         )
-    if former is None or former.is_deleted:
+    if former is None:
         source = manager.add_source(
-            source_id=source_id,
+            source_id=stable_source_id(connector_name, name),
             source_type=source_type,
             name=name,
             config=options.config,
             credentials=options.credentials or {},  # Without a row of them no action is run.
         )
     else:
-        source = manager.set_source(source_id, config=options.config, source_type=source_type, is_active=True)
-        if options.credentials is not None or manager.credential(source_id) is None:
-            manager.replace_secrets(source_id, options.credentials or {})
+        credentials = options.credentials
+        if credentials is None and manager.credential(former.id) is None:
+            credentials = {}
+        source = manager.set_source(
+            former.id,
+            config=options.config,
+            credentials=credentials,
+            source_type=source_type,
+            is_active=True,
+        )
     return source, [] if former is None else differences(former.config, source.config)
 
 
@@ -101,20 +107,49 @@ class StoredSource:
         Raises:
             CommandError: there is no source of this name, but there should be one.
         """
-        is_named = self.name is not None and self.must_exist
-        if not is_named and not (self.data_dir / DATABASE_NAME).is_file():
+        if not (self.must_exist and self.name) and not (self.data_dir / DATABASE_NAME).is_file():
             return None
-        sources = [each for each in open_store(self.data_dir).sources() if not each.is_deleted]
-        if is_named:
-            types = connector.source_types
-            return chosen([each for each in sources if each.source_type in types], self.name or "")
-        own = stable_source_id(connector.name, self.name or connector.name)
-        return next((each for each in sources if each.id == own), None)
+        sources, types = open_store(self.data_dir).sources(), connector.source_types
+        found = known_source(sources, self.name or connector.name, types, connector.name)
+        if found is None and self.must_exist and self.name:
+            chosen([each for each in sources if each.source_type in types and not each.is_deleted], self.name)
+        return found
 
     def credentials(self, source: SourceRow) -> dict[str, JsonValue] | None:
         """Return the credentials of a source, or None."""
         found = open_store(self.data_dir).credentials(source.id)
         return found if isinstance(found, dict) else None
+
+
+def known_source(
+    sources: Iterable[SourceRow], name: str, source_types: Collection[str] | None, connector_name: str = ""
+) -> SourceRow | None:
+    """Return the source that a command means by a name, or None where there is none yet: one rule for all commands.
+
+    It is the one with this name or id, whichever command has made it. A command also knows the source that it has made
+    under this name itself: by its id, and although it may have another name or type now.
+
+    Args:
+        sources: of the data directory.
+        name: as it was typed.
+        source_types: those that can be meant; None: all.
+        connector_name: of the connector that makes it; empty for a command that has none.
+
+    Raises:
+        ConfigurationError: several sources have this name, and the command has made none of them.
+    """
+    live = [each for each in sources if not each.is_deleted]
+    own = [each for each in live if each.id == stable_source_id(connector_name, name)]
+    named = [
+        each
+        for each in live
+        if name in {each.name, each.id} and (source_types is None or each.source_type in source_types)
+    ]
+    found = [each for each in named if each in own] or named or own
+    if len(found) > 1:
+        ids = ", ".join(each.id for each in found)
+        raise ConfigurationError(f"Several sources are called {one_line(name)}. Give an id instead: {ids}.")
+    return found[0] if found else None
 
 
 def replacement_note(name: str) -> str:
@@ -143,8 +178,40 @@ def _flat(config: Any, prefix: str) -> dict[str, Any]:
     return found
 
 
-def parse_sources(given: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the arguments of ``LocalManager.add_source`` for each ``--source``.
+@frozen
+class GivenSource:
+    """A source that ``manager --source`` gives.
+
+    Attributes:
+        whole: the arguments of ``LocalManager.add_source``.
+        typed: those of them that were typed.
+    """
+
+    whole: dict[str, Any]
+    typed: dict[str, Any]
+
+    def put(self, manager: LocalManager) -> SourceRow:
+        """Add the source, which is not scheduled yet, or change of a known one what was typed."""
+        source_id, name, source_type = (self.whole[each] for each in ("source_id", "name", "source_type"))
+        known = manager.sources()
+        if source_id is None:
+            former = known_source(known, name, [source_type])
+        else:
+            former = next((each for each in known if each.id == source_id and not each.is_deleted), None)
+        if former is None:
+            new = {"source_id": source_id or stable_source_id("", name), "sync_interval_seconds": None}
+            return manager.add_source(**(self.whole | new))
+        changes = {key: value for key, value in self.typed.items() if key != "source_id"}
+        return manager.set_source(former.id, **changes, is_active=True)
+
+    def interval_seconds(self, stored: int | None) -> int | None:
+        """Return how often it is synced: as typed, or as stored, or as the real manager syncs new sources."""
+        typed: int | None = self.whole["sync_interval_seconds"]
+        return typed if "sync_interval_seconds" in self.typed else stored or SYNC_INTERVAL_SECONDS
+
+
+def parse_sources(given: Iterable[str]) -> list[GivenSource]:
+    """Return the source of each ``--source``.
 
     ``NAME:TYPE``, a JSON object, or the place of one after an ``@``: a file, ``@env:NAME``, ``@-``.
 
@@ -155,7 +222,7 @@ def parse_sources(given: Iterable[str]) -> list[dict[str, Any]]:
     return [_parse_source(each) for each in given]
 
 
-def _parse_source(given: str) -> dict[str, Any]:
+def _parse_source(given: str) -> GivenSource:
     if given.lstrip().startswith("{"):
         fields = parse_argument(given, "--source")
     elif given.startswith("@"):
@@ -173,10 +240,7 @@ def _parse_source(given: str) -> dict[str, Any]:
         # The whole may hold credentials.
         raise UnclearOptionError(f"--source {fields.get('name', '')}: {error}.") from None
     source["name"] = source["name"] or source["source_type"]
-    source["source_id"] = source["source_id"] or stable_source_id("", source["name"])
-    if "sync_interval_seconds" not in fields:
-        source["sync_interval_seconds"] = SYNC_INTERVAL_SECONDS
-    return source
+    return GivenSource(source, {key: source[key] for key in fields})
 
 
 def stable_source_id(connector_name: str, source_name: str) -> str:

@@ -8,7 +8,7 @@ import click
 from omni_connector.cli import exit_codes
 from omni_connector.cli.options import data_option, json_option, source_options, verbose_errors_option
 
-STATUSES = ("running", "completed", "failed", "cancelled", "never")
+STATUSES = ("running", "completed", "failed", "cancelled", "interrupted", "never")
 
 EPILOG = f"""\b
 Examples:
@@ -57,7 +57,7 @@ def sources(context: click.Context, /, *, data_dir: Path, as_json: bool, **optio
             each
             for each in look.sources(deleted=options["deleted"])
             if options["source_type"] in {None, each.source.source_type}
-            and options["status"] in {None, "never" if each.last_run is None else each.last_run.run.status}
+            and options["status"] in {None, look.last_status(each)}
             and (
                 not options["has_errors"]
                 or (
@@ -66,11 +66,9 @@ def sources(context: click.Context, /, *, data_dir: Path, as_json: bool, **optio
                 )
             )
         ]
-        rows = [
-            (each, "never" if each.last_run is None else look.status(each.last_run.run)) for each in found
-        ]
+        rows = [(each, look.last_status(each)) for each in found]
     if as_json:
-        output.json({"sources": [source_record(each) for each in found]})
+        output.json({"sources": [source_record(*each) for each in rows]})
     else:
         source_table(output, rows)
 

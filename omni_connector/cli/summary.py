@@ -27,7 +27,7 @@ _STYLES = {
     "completed": "bold green",
     "failed": "bold red",
     "cancelled": "bold yellow",
-    "running": "bold yellow",
+    "interrupted": "bold yellow",
 }
 
 
@@ -66,6 +66,11 @@ class RunSummary:
     last_warning: str = ""
     signal: int | None = None
     seconds: float
+
+    @property
+    def status(self) -> str:
+        """How the run ended: ``interrupted`` where the connector left it, and the next run resumes it."""
+        return "interrupted" if self.run.is_running else self.run.status
 
     @property
     def exit_code(self) -> int:
@@ -111,7 +116,7 @@ class RunSummary:
     def to_json(self) -> dict[str, Any]:
         """Return the summary as an object."""
         return {
-            "status": self.run.status,
+            "status": self.status,
             "reason": self.reason,
             "exit_code": self.exit_code,
             "connector": {"name": self.connector_name, "version": self.connector_version},
@@ -186,9 +191,9 @@ class RunSummary:
         return self.run.sync_type
 
     def _result(self) -> Text:
-        status = "left" if self.run.is_running else self.run.status
+        status = self.status
         reason = "" if self.reason is None else f": {one_line(self.reason, longest=1000)}"
-        style = _STYLES.get(self.run.status, "")
+        style = _STYLES.get(status, "")
         if self.run.status == "completed" and self.missing == self.withheld and self.withheld:
             status, style = "completed, but deletions await approval,", "bold yellow"
         elif self.run.status == "completed" and self.missing:

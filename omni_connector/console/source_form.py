@@ -78,9 +78,8 @@ def save(source_id: str) -> tuple[str, int] | Response:
         name=draft.name or found.source_type,
         config=draft.config,
         sync_interval_seconds=draft.interval_seconds,
+        credentials=draft.credentials,
     )
-    if draft.credentials is not None:
-        manager.replace_secrets(source_id, draft.credentials)
     flash("The settings were saved.")
     return redirect(url_for("sources.source", source_id=source_id), 303)
 

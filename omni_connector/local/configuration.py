@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Required, TypedDict
+from typing import Any, Required, TypedDict, cast
 
 from attrs import frozen
 
@@ -123,6 +124,46 @@ def configure_source(services: Services, description: SourceDescription) -> Sour
     else:
         store_credential(services, CredentialHolder(source, holder), secrets, of_credential)
     return source
+
+
+def change_source(services: Services, source_id: str, changes: Mapping[str, Any]) -> SourceRow:
+    """Change what ``changes`` names of a source, and nothing else; ``credentials`` are its owner's secrets.
+
+    Raises ``LocalManagerError`` (404) for an unknown source.
+    """
+    columns = dict(changes)
+    secrets = columns.pop("credentials", None)
+    of_credential: dict[str, Any] = {
+        name: columns.pop(name) for name in ("provider", "auth_type", "principal_email") if name in columns
+    }
+    if "owner_email" in columns:
+        columns["created_by"] = services.users.put(columns.pop("owner_email")).id
+    source = services.sources.change(source_id, **columns)
+    if secrets is not None or of_credential:
+        _change_credential(services, source, secrets, of_credential)
+    return source
+
+
+def _change_credential(
+    services: Services, source: SourceRow, secrets: JSON, columns: Mapping[str, Any]
+) -> None:
+    """Change the credential of a source's owner; without secrets, only where there is one."""
+    former = services.credentials.owner(source)
+    if former is None and secrets is None:
+        return
+    if former is not None and secrets in (None, former.credentials) and not columns:
+        return
+    kept = CredentialColumns()
+    if former is not None:
+        kept = CredentialColumns(
+            provider=former.provider,
+            auth_type=former.auth_type,
+            principal_email=former.principal_email,
+            config=former.config,
+        )
+        secrets = former.credentials if secrets is None else secrets
+    holder = CredentialHolder(source, source.created_by if source.scope == "user" else None)
+    store_credential(services, holder, secrets, cast("CredentialColumns", {**kept, **columns}))
 
 
 def store_credential(

@@ -21,6 +21,7 @@ from omni_connector.local.configuration import (
     CredentialColumns,
     CredentialHolder,
     SourceDescription,
+    change_source,
     configure_source,
     store_credential,
 )
@@ -147,18 +148,12 @@ class LocalManager:
             raise TypeError("add_source() needs the argument 'source_type'")
         return configure_source(self._services, description)
 
-    def set_source(
-        self, source_id: str, *, is_active: bool | None = None, is_deleted: bool | None = None, **columns: Any
-    ) -> SourceRow:
-        """Change columns of a source (``config``, ``checkpoint``, ``sync_interval_seconds``, …).
+    def set_source(self, source_id: str, **changes: Any) -> SourceRow:
+        """Change a source (``config``, ``is_active``, ``checkpoint``, ``sync_interval_seconds``, …); all else of it stays.
 
-        Raises ``LocalManagerError`` (404) for an unknown source.
+        ``credentials`` are the secrets of its owner. Raises ``LocalManagerError`` (404) for an unknown source.
         """
-        if is_active is not None:
-            columns["is_active"] = is_active
-        if is_deleted is not None:
-            columns["is_deleted"] = is_deleted
-        return self._services.sources.change(source_id, **columns)
+        return change_source(self._services, source_id, changes)
 
     def reset_source(
         self, source_id: str, *, connector_state: bool = False, abandon_runs: bool = False
@@ -194,22 +189,6 @@ class LocalManager:
         check_keywords("add_credential", columns, CredentialColumns)
         holder = CredentialHolder(self.source(source_id), user_id)
         return store_credential(self._services, holder, credentials, columns)
-
-    def replace_secrets(self, source_id: str, secrets: dict[str, Any]) -> None:
-        """Store the secrets of a source's owner; what else is stored beside them stays."""
-        source, former = self.source(source_id), self.credential(source_id)
-        if former is not None and former.credentials == secrets:
-            return
-        columns = CredentialColumns()
-        if former is not None:
-            columns = CredentialColumns(
-                provider=former.provider,
-                auth_type=former.auth_type,
-                principal_email=former.principal_email,
-                config=former.config,
-            )
-        owner = source.created_by if source.scope == "user" else None
-        self.add_credential(source_id, secrets, user_id=owner, **columns)
 
     def configure_connector(self, source_type: str, url: str) -> None:
         """Name the connector of a source type by its address: what managers before 23 March 2026 need.

@@ -151,9 +151,11 @@ ADD_CREDENTIAL = Struct(
 
 SOURCE_CHANGES = {
     "name": string,
+    "source_type": string,
     "is_active": boolean,
     "is_deleted": boolean,
     "config": json_object,
+    "credentials": json_object,
     "sync_interval_seconds": nullable(int32),
     "user_filter_mode": one_of(USER_FILTER_MODES),
     "user_whitelist": nullable(list_of(string)),

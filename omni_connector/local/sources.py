@@ -27,7 +27,8 @@ class Sources:
     def put(self, source_id: str | None, *, source_type: str, created_by: str, **columns: Any) -> SourceRow:
         """Add a source, or replace the configuration of the one with this id.
 
-        A replaced source keeps its checkpoint and connector state, is active again and not deleted.
+        A replaced source keeps its checkpoint and connector state and is active. One that was deleted is there again, and
+        without its checkpoint: some of its documents may have been removed.
         """
         source_id = storable(source_id or new_ulid())
         now = self._now()
@@ -47,7 +48,8 @@ class Sources:
             db.execute(
                 f"INSERT INTO sources (id, created_at, updated_at, {', '.join(names)})"  # noqa: S608 - our own names.
                 f" VALUES (?, ?, ?{', ?' * len(names)})"
-                f" ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at, {assignments}",
+                f" ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at, {assignments},"
+                " checkpoint = CASE WHEN is_deleted THEN NULL ELSE checkpoint END",
                 (source_id, now, now, *values.values()),
             )
         return self.get(source_id)

@@ -212,10 +212,11 @@ def test_a_source_is_added_and_changed(omni, tmp_path):
     added = json.loads(omni("sources", "add", "wiki", *options).stdout)
     assert (added["name"], added["is_new"]) == ("wiki", True)
     with LocalManager(".omni", schedule=False) as manager:
-        changed = json.loads(omni("sources", "add", "wiki", "--set", "a=2", "--json").stdout)
+        changed = json.loads(omni("sources", "add", "wiki", "--set", "b=2", "--json").stdout)
         assert changed == added | {"is_new": False}
         row = manager.source(added["id"])
-        assert (row.config, row.sync_interval_seconds, row.source_type) == ({"a": 2}, 600, "web")
+        assert (row.config, row.sync_interval_seconds, row.source_type) == ({"a": 1, "b": 2}, 600, "web")
+        assert manager.credential(added["id"]).credentials == {"token": "v3ry-s3cret"}
         assert omni("sources", "add", "wiki", "--source-type", "x" * 70_000).exit_code in {0, 3}
     source = json.loads(omni("sources", "--json").stdout)["sources"][0]
     assert (source["last_run"], source["documents"]) == (None, 0)
@@ -270,5 +271,13 @@ def test_a_run_that_no_process_executes_is_shown_as_interrupted(omni, run_notes)
     assert "interrupted" in omni("runs").stdout
     assert "interrupted" in omni("sources").stdout
     assert "Status      interrupted; the next run resumes it" in omni("show", "last").stdout
+    assert json.loads(omni("show", "last", "--json").stdout)["run"]["status"] == "interrupted"
+    assert json.loads(omni("sources", "--json").stdout)["sources"][0]["last_run"]["status"] == "interrupted"
+
+    def has(status):
+        return bool(json.loads(omni("runs", "--status", status, "--json").stdout)["runs"])
+
+    assert (has("interrupted"), has("running")) == (True, False)
     with LocalManager(".omni", schedule=False):
         assert "running" in omni("runs").stdout
+        assert (has("interrupted"), has("running")) == (False, True)

@@ -66,10 +66,10 @@ def test_a_run_that_the_connector_left_without_a_word_is_not_waited_for(
         data_dir=Path("data"),
         seconds=0.0,
     )
-    assert summary.exit_code == 1
+    assert (summary.exit_code, summary.to_json()["status"]) == (1, "interrupted")
     rows = {label: text.plain for label, text in summary.rows()}
     assert rows["Result"].startswith(
-        "left after 0.0 s: the connector ended it without reporting to the manager"
+        "interrupted after 0.0 s: the connector ended it without reporting to the manager"
     )
     assert rows["Checkpoint"] == "none saved"
 

@@ -98,4 +98,4 @@ def test_a_source_of_the_manager_comes_from_a_file(tmp_path):
     file = tmp_path / "source.toml"
     file.write_text(f'name = "notes"\nsource_type = "web"\ncredentials = {{token = "{SECRET}"}}\n')
     [source] = parse_sources([f"@{file}"])
-    assert (source["name"], source["credentials"]) == ("notes", {"token": SECRET})
+    assert (source.typed["name"], source.typed["credentials"]) == ("notes", {"token": SECRET})

@@ -15,7 +15,7 @@ from omni_connector.cli.inputs import SourceInputs
 from omni_connector.cli.local_manager import checked_host, start_manager
 from omni_connector.cli.output import Output, one_line
 from omni_connector.cli.signals import StopSignals
-from omni_connector.cli.source import SourceOptions, put_source, replacement_note, stable_source_id
+from omni_connector.cli.source import SourceOptions, known_source, put_source, replacement_note
 from omni_connector.console import Console, install
 from omni_connector.console.connector_process import Failure
 from omni_connector.console.run_logs import ENDED, RunLog, RunLogs
@@ -222,9 +222,8 @@ class DevSession:
                 f"{started.name} has no source_types, so it has no source: give it some."
             )
         name = options.source_name or started.name
-        source_id = stable_source_id(started.name, name)
         known = [each for each in self._manager.sources() if not each.is_deleted]
-        former = next((each for each in known if each.id == source_id), None)
+        former = known_source(known, name, started.source_types, started.name)
         if former is not None and (self._is_refused(started) or not options.describes_source):
             return former
         is_wanted = options.describes_source or options.source_name is not None

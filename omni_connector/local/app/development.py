@@ -23,7 +23,12 @@ import attrs
 from flask import Blueprint, Response, request
 
 from omni_connector.local.app.access import answer, body, ok, services
-from omni_connector.local.configuration import CredentialHolder, configure_source, store_credential
+from omni_connector.local.configuration import (
+    CredentialHolder,
+    change_source,
+    configure_source,
+    store_credential,
+)
 from omni_connector.local.errors import LocalManagerError
 from omni_connector.local.indexed_rows import DocumentRow
 from omni_connector.local.request_shapes import (
@@ -58,11 +63,10 @@ def sources() -> Response:
 
 
 @blueprint.patch("/sources/<source_id>")
-def change_source(source_id: str) -> Response:
+def set_source(source_id: str) -> Response:
     """Change some columns of a source."""
     changes = body(_changes)
-    services().sources.get(source_id)
-    return answer(services().sources.change(source_id, **changes).to_wire())
+    return answer(change_source(services(), source_id, changes).to_wire())
 
 
 @blueprint.post("/sources/<source_id>/reset")
