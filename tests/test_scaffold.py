@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from support.ports import free_port
 from support.processes import ROOT, Process
-from support.redis_server import free_port
 
 from omni_connector import scaffold
 from omni_connector.cli.main import cli

@@ -27,6 +27,10 @@ UNSET_RETRY_SECONDS = 1.0
 TURN_SECONDS = 5.0
 """Between two looks whether the process that registers has ended; its lease lasts 15 s, the interval is 30 s."""
 
+LOADING_LOOK_SECONDS = 0.01
+LOADING_LOOKS = 500
+"""Looks whether this process will serve, before its first registration. Counted, as on a busy machine loading takes longer."""
+
 CLOSE_SECONDS = 2.0
 """How long ``close`` waits for a call in progress; its thread is a daemon, and runs wait to be delivered."""
 
@@ -48,6 +52,7 @@ class Registrar:
         turn: says whether it is this process that registers, of several that serve the connector; left out, it is.
         notes: tell all processes how it went.
         is_idle_process: says whether this process never answers a request, so that another registers; asked each time.
+            At first it may not be known yet (None), while the application is loaded.
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class Registrar:
         *,
         turn: Turn | None = None,
         notes: RegistrationNotes | None = None,
-        is_idle_process: Callable[[], bool] | None = None,
+        is_idle_process: Callable[[], bool | None] | None = None,
     ) -> None:
         self._stopped = threading.Event()
         self._wake = threading.Event()  # Set to end a wait: the manifest has changed, or it is closed.
@@ -94,11 +99,14 @@ class Registrar:
 
     def _run(self) -> None:
         delay = FIRST_RETRY_SECONDS
+        self._wait_until_loaded()
         while not self._stopped.is_set():
             if self._is_idle_process is not None and self._is_idle_process():
                 log.debug(
                     "This process does not serve the connector, and leaves registering to the one that does"
                 )
+                if self._turn is not None:
+                    self._turn.end()
                 return
             is_changed, self._is_changed = self._is_changed, False
             if self._turn is not None and not self._turn.is_mine() and not is_changed:
@@ -110,6 +118,14 @@ class Registrar:
             self._wake.wait(delay)
             self._wake.clear()
             delay = min(delay * 2, UNSET_RETRY_SECONDS if self._is_unset else self._interval_seconds)
+
+    def _wait_until_loaded(self) -> None:
+        """Wait until it is known whether this process answers requests, or that stays unknown for long."""
+        for _ in range(LOADING_LOOKS):
+            if self._is_idle_process is None or self._is_idle_process() is not None:
+                return
+            if self._stopped.wait(LOADING_LOOK_SECONDS):
+                return
 
     def _register(self) -> bool:
         try:

@@ -51,7 +51,7 @@ class Registration:
         self._lock = threading.Lock()
         self._registrar = None
 
-    def start(self, url_prefix: str, is_idle_process: Callable[[], bool] | None) -> bool:
+    def start(self, url_prefix: str, is_idle_process: Callable[[], bool | None] | None) -> bool:
         """Begin to register, once; False when that was done before, or it is closed.
 
         Args:
@@ -112,7 +112,7 @@ class Registration:
         if registrar is not None:
             registrar.close()
 
-    def _begin(self, url: str, is_idle_process: Callable[[], bool] | None) -> None:
+    def _begin(self, url: str, is_idle_process: Callable[[], bool | None] | None) -> None:
         interval = self._settings.registration_interval_seconds
         self._notes = RegistrationNotes(self._shared, url, REGISTRATIONS_KEPT * interval)
         self._registrar = Registrar(

@@ -165,7 +165,7 @@ class ConnectorService:
         self,
         *,
         url_prefix: str = "",
-        is_idle_process: Callable[[], bool] | None = None,
+        is_idle_process: Callable[[], bool | None] | None = None,
         limits: ServerLimits | None = None,
     ) -> None:
         """Begin to register with the manager, once; to be called in the process that serves.

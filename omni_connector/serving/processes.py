@@ -23,6 +23,21 @@ _UWSGI = "uwsgi"
 _RELOADER = "werkzeug._reloader"
 """Its functions are on the stack of the main thread while Werkzeug's reloader runs, in the parent and in the child."""
 
+_LOADING = frozenset(
+    {
+        "importlib._bootstrap",
+        "flask.sansio.app",
+        "flask.sansio.blueprints",
+        "flask.app",
+        "flask.cli",
+        "werkzeug.serving",
+    }
+)
+"""One of these is on that stack while a module is imported, a blueprint is mounted, or Flask's server is about to start."""
+
+_FLASKS_SERVER = "socketserver"
+"""On that stack while Flask's server answers requests."""
+
 
 def is_inside_gunicorn() -> bool:
     """Say whether gunicorn is loading the application, in the master or in a worker."""
@@ -82,16 +97,21 @@ def as_account_of_workers() -> Iterator[None]:
         os.setegid(own_group)
 
 
-def is_reloader_parent() -> bool:
+def is_reloader_parent() -> bool | None:
     """Say whether this process only watches a child that serves: ``flask run --debug``, ``app.run(debug=True)``.
 
     It has loaded the application like the child, with a manifest that gets old when a file changes. It is known for the
-    parent only once ``run`` was called, so this is asked before each registration, not once.
+    parent only once ``run`` was called: None while the main thread loads the application, or is about to serve it.
     """
     if is_running_from_reloader():
         return False
     main = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - the documented way to see another thread.
-    return any(frame.f_globals.get("__name__") == _RELOADER for frame in outwards(main))
+    frames = list(outwards(main))
+    modules = {frame.f_globals.get("__name__") for frame in frames}
+    if _RELOADER in modules:
+        return True
+    is_loading = bool(frames) and (frames[0].f_code.co_name == "<module>" or not modules.isdisjoint(_LOADING))
+    return None if is_loading and _FLASKS_SERVER not in modules else False
 
 
 def _callers() -> Iterator[CodeType]:

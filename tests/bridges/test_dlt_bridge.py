@@ -119,7 +119,8 @@ def test_a_row_that_was_not_read_before_an_interruption_stays_after_it(omni_mana
             rows = iter(range(100))
             desk.between = lambda: next(rows) == 3 and go_on.wait(60)
             run_id = omni_manager.trigger(source, "full")
-            eventually(lambda: "2026-01-03" in json.dumps(omni_manager.run(run_id).checkpoint))
+            # The last state before the source waits: it stays.
+            eventually(lambda: "2026-01-04" in json.dumps(omni_manager.run(run_id).checkpoint))
     finally:
         go_on.set()
     with serve_connector(desk, omni_manager):

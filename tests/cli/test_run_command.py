@@ -3,12 +3,12 @@ import errno
 import json
 import os
 import re
-import socket
 import stat
 from pathlib import Path
 
 import pytest
 from cli_cases import CONNECTORS, NOTES, connector, wait_for_line
+from support.ports import free_port
 
 from omni_connector.cli.source import stable_source_id
 from omni_connector.local import LocalManager, open_store
@@ -306,8 +306,7 @@ def test_a_run_that_takes_too_long_is_cancelled(run_notes):
 
 
 def test_a_run_that_takes_too_long_names_what_its_source_said_last(omni, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     (tmp_path / "down.py").write_text(
         f"""
 from omni_connector import Connector

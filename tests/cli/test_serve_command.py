@@ -5,14 +5,9 @@ import socket
 
 import pytest
 from cli_cases import NOTES, wait_for_line
+from support.ports import free_port
 
 from omni_connector.local import LocalManager
-
-
-def free_port():
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return bound.getsockname()[1]
 
 
 def test_a_served_connector_registers_answers_and_stops_on_sigterm(process, tmp_path):

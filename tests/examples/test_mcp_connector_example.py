@@ -9,9 +9,9 @@ import sys
 import pytest
 from mcp_connector import GitConnector
 from support.mcp_servers import wait_until_gone
+from support.ports import free_port
 from support.processes import ROOT, Process
 from support.refusing import refusing
-from support.scripted_manager import refused_port
 
 from omni_connector.testing import serve_connector
 
@@ -124,7 +124,7 @@ def test_a_served_connector_takes_its_server_along_when_it_ends(omni_manager):
         "serve",
         str(ROOT / "examples" / "mcp_connector.py"),
     ]
-    with Process(*command, "--host", "127.0.0.1", "--port", str(refused_port()), env=environ) as process:
+    with Process(*command, "--host", "127.0.0.1", "--port", str(free_port()), env=environ) as process:
         process.wait_for("MCP server python.* offers 12 tools")
         (server,) = servers_of(process.popen.pid)
         assert process.terminate() == 0

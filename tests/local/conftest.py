@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 
 import pytest
 from flask import Flask, Response, request
 from support.local_manager import QUICK, Api, StillClock, manifest
+from support.ports import free_port
 
 from omni_connector.local import HttpServer, LocalManager
 
@@ -148,9 +148,7 @@ def emitter(api, source, run_id):
 @pytest.fixture
 def unused_url():
     """An address at which nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{unused.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture

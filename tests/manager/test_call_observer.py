@@ -7,7 +7,8 @@ import threading
 
 import pytest
 from support.openapi import document
-from support.scripted_manager import HANG, Answer, refused_port
+from support.ports import free_port
+from support.scripted_manager import HANG, Answer
 
 from omni_connector import ManagerUnreachableError, SdkClient, SdkClientError
 from omni_connector.manager import endpoints
@@ -80,7 +81,7 @@ def test_a_call_that_is_refused(manager, client, observer):
 
 
 def test_a_manager_that_is_away(observer):
-    with SdkClient(f"http://127.0.0.1:{refused_port()}") as client:
+    with SdkClient(f"http://127.0.0.1:{free_port()}") as client:
         client.observe(observer)
         with pytest.raises(ManagerUnreachableError):
             client.ping()

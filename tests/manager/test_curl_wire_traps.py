@@ -18,8 +18,8 @@ from attrs import evolve
 from requests.adapters import HTTPAdapter
 from support.certificates import Authority
 from support.forward_proxy import ForwardProxy
+from support.ports import free_port
 from support.raw_server import RESET, ParallelServer, RawServer, answering, ok, read_request
-from support.scripted_manager import refused_port
 from support.waiting import eventually
 
 from omni_connector.manager.wire import WireAbortedError, WireError, WireRequest
@@ -209,7 +209,7 @@ def test_the_environment_is_not_read_by_libcurl(make_wire, monkeypatch):
         session.proxies = {"http": proxy.url}
         by_proxy = make_wire(server.url, session)
         for name in ("http_proxy", "all_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{refused_port()}")
+            monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         assert send(direct).status == 200
         assert send(by_proxy).status == 200

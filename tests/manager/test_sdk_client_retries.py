@@ -8,7 +8,8 @@ from email.utils import formatdate
 
 import pytest
 import requests
-from support.scripted_manager import CLOSE, HANG, RESET, Answer, refused_port
+from support.ports import free_port
+from support.scripted_manager import CLOSE, HANG, RESET, Answer
 
 from omni_connector import ManagerUnreachableError, SdkClient, SdkClientError, ServiceOverloadedError
 from omni_connector.manager import Policies, RetryPolicy
@@ -79,7 +80,7 @@ def test_an_answer_that_does_not_come_is_tried_again(manager, policies):
 
 
 def test_a_refused_connection_is_tried_again_and_then_an_error(patient_call, policies):
-    url = f"http://127.0.0.1:{refused_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     with SdkClient(url, policies=policies) as client, pytest.raises(ManagerUnreachableError) as caught:
         patient_call(client)
     error = caught.value
@@ -159,7 +160,7 @@ def test_a_count_that_is_answered_too_late_is_not_sent_again(client, manager, co
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
 def test_a_count_that_never_left_is_sent_again(counting_call, host, policies):
     with (
-        SdkClient(f"http://{host}:{refused_port()}", policies=policies) as client,
+        SdkClient(f"http://{host}:{free_port()}", policies=policies) as client,
         pytest.raises(ManagerUnreachableError) as caught,
     ):
         counting_call(client)
@@ -289,7 +290,7 @@ def test_attempts_are_no_news(client, manager, caplog):
 
 
 def test_secrets_in_the_address_are_in_no_message(policies):
-    with SdkClient(f"http://admin:hunter2secret@127.0.0.1:{refused_port()}", policies=policies) as client:
+    with SdkClient(f"http://admin:hunter2secret@127.0.0.1:{free_port()}", policies=policies) as client:
         for call in (lambda: client.heartbeat("r"), lambda: client.send_events("r", "s", [], patient=False)):
             with pytest.raises(ManagerUnreachableError) as caught:
                 call()
@@ -332,7 +333,7 @@ def test_a_proxy_of_the_environment_is_used_for_everything_and_read_once(manager
 
 
 def test_a_host_that_needs_no_proxy_is_called_directly(manager, monkeypatch, policies):
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{refused_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with SdkClient(manager.url, policies=policies) as client:
         client.heartbeat("r")

@@ -14,8 +14,8 @@ import requests
 from attrs import evolve
 from support.certificates import Authority
 from support.forward_proxy import ForwardProxy
+from support.ports import free_port
 from support.raw_server import ParallelServer, RawServer, answering, ok, read_request
-from support.scripted_manager import refused_port
 from support.waiting import eventually
 
 from omni_connector import SdkClient
@@ -390,7 +390,7 @@ def test_a_request_is_sent_once(make_wire):
 
 
 def test_a_refused_connection_was_not_sent(make_wire):
-    error = failure(make_wire(f"http://127.0.0.1:{refused_port()}"))
+    error = failure(make_wire(f"http://127.0.0.1:{free_port()}"))
     assert not error.was_sent
     assert "refused" in str(error).lower() or "could not connect" in str(error).lower()
 
@@ -676,7 +676,7 @@ def test_a_proxy_that_refuses_is_named(make_wire, authority, manager, given):
 
 def test_a_proxy_that_is_not_there_is_named(make_wire, authority, manager):
     session = trusted(authority)
-    url = f"http://ada:secret@127.0.0.1:{refused_port()}"
+    url = f"http://ada:secret@127.0.0.1:{free_port()}"
     session.proxies = {"http": url, "https": url}
     error = failure(make_wire(manager.url, session))
     assert not error.was_sent
@@ -688,7 +688,7 @@ def test_a_proxy_that_is_not_there_is_named(make_wire, authority, manager):
 @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "127.0.0.0/8", "*", "example.com, 127.0.0.1"])
 @pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
 def test_no_proxy_is_what_requests_makes_of_it(make_wire, authority, manager, monkeypatch, no_proxy, name):
-    dead = f"http://127.0.0.1:{refused_port()}"
+    dead = f"http://127.0.0.1:{free_port()}"
     for variable in ("http_proxy", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(variable, dead)
     monkeypatch.setenv(name, no_proxy)
@@ -706,7 +706,7 @@ def test_no_proxy_does_not_touch_a_proxy_of_the_session(make_wire, monkeypatch):
 
 def test_the_environment_is_ignored_when_the_session_does(make_wire, monkeypatch):
     for variable in ("http_proxy", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(variable, f"http://127.0.0.1:{refused_port()}")
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
     session = requests.Session()
     session.trust_env = False
     with ParallelServer(echo) as manager:

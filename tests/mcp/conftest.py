@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import random
 import shutil
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from support.mcp_servers import (
     http_library,
     python_server,
 )
+from support.ports import free_port
 from support.processes import ROOT
 
 from omni_connector import Connector, Settings
@@ -107,21 +107,9 @@ def npm_server(npm_servers):
 
 
 @pytest.fixture
-def free_port():
-    """A port that was free a moment ago: the everything server must be given one.
-
-    It is below those that the system gives to connections by itself, so that no other process gets it meanwhile.
-    """
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-
-
-@pytest.fixture
-def everything_over_http(npm_servers, free_port):
+def everything_over_http(npm_servers):
     """The everything server over streamable HTTP."""
-    with everything_server(npm_servers, free_port) as url:
+    with everything_server(npm_servers, free_port()) as url:
         yield HttpMcpServer(url)
 
 

@@ -23,6 +23,7 @@ from support.mcp_servers import (
     python_server,
     wait_until_gone,
 )
+from support.ports import free_port
 
 from omni_connector import McpError, McpRefusedError, McpTimeoutError, McpUnavailableError
 from omni_connector.event_loop import EventLoop
@@ -225,27 +226,28 @@ def test_a_program_that_ends_at_once_is_quoted(bridge_to):
         bridge_to(python_server("awkward", "broken")).discover({"token": "t0p-secret"})
 
 
-def test_nobody_at_an_address(bridge_to, free_port):
-    with pytest.raises(McpUnavailableError, match=rf"http://127.0.0.1:{free_port}/mcp cannot be reached"):
-        bridge_to(HttpMcpServer(f"http://user:pass@127.0.0.1:{free_port}/mcp?key=abcdef")).discover()
+def test_nobody_at_an_address(bridge_to):
+    port = free_port()
+    with pytest.raises(McpUnavailableError, match=rf"http://127.0.0.1:{port}/mcp cannot be reached"):
+        bridge_to(HttpMcpServer(f"http://user:pass@127.0.0.1:{port}/mcp?key=abcdef")).discover()
 
 
-def test_an_http_server_that_was_started_again_is_asked_in_a_new_session(bridge_to, free_port):
-    with http_library("--port", str(free_port)) as url:
+def test_an_http_server_that_was_started_again_is_asked_in_a_new_session(bridge_to):
+    port = str(free_port())
+    with http_library("--port", port) as url:
         bridged = bridge_to(HttpMcpServer(url))
         bridged.discover()
         first = bridged.call_tool("who_are_you", {}).content
-    with http_library("--port", str(free_port)):
+    with http_library("--port", port):
         assert bridged.call_tool("who_are_you", {}).content != first
 
 
 @pytest.mark.slow
-def test_a_session_that_a_server_has_forgotten_is_opened_anew_even_for_a_write(
-    bridge_to, npm_servers, free_port
-):
-    bridged = bridge_to(HttpMcpServer(f"http://127.0.0.1:{free_port}/mcp"))
+def test_a_session_that_a_server_has_forgotten_is_opened_anew_even_for_a_write(bridge_to, npm_servers):
+    port = free_port()
+    bridged = bridge_to(HttpMcpServer(f"http://127.0.0.1:{port}/mcp"))
     for _ in range(2):
-        with everything_server(npm_servers, free_port):
+        with everything_server(npm_servers, port):
             assert "logging" in bridged.call_tool("toggle-simulated-logging", {}).content
 
 

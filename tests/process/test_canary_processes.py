@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 
@@ -11,6 +10,7 @@ import pytest
 import redis
 from support.canary import CREDENTIALS, IN_SETTINGS, tables_of, traces
 from support.celery_processes import content_of, start_web, start_worker
+from support.ports import free_port
 from support.processes import ROOT, Process, child_environ
 from support.redis_server import RedisServer
 from support.waiting import eventually
@@ -133,8 +133,7 @@ def test_what_workers_exchange_about_partitions_has_no_secret(manager, address, 
 
 @pytest.mark.slow
 def test_serve_shows_no_secret(tmp_path, manager):
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        port = bound.getsockname()[1]
+    port = free_port()
     env = {"CONNECTOR_MANAGER_URL": manager.url, "CONNECTOR_URL": f"http://127.0.0.1:{port}"}
     command = ["omni_connector.cli", "serve", TARGET, "--host", "127.0.0.1", "--port", str(port)]
     with Process(sys.executable, "-m", *command, env=env) as served:

@@ -6,7 +6,6 @@ import functools
 import os
 import re
 import signal
-import socket
 import time
 
 import pytest
@@ -14,6 +13,7 @@ import redis
 import requests
 from support.celery_processes import celery, content_of, inspect, start_web, start_worker
 from support.pausing import meet
+from support.ports import free_port
 from support.processes import Process
 from support.redis_server import RedisServer
 from support.thorough import thorough
@@ -211,8 +211,7 @@ def test_a_worker_that_cannot_be_right_does_not_start(options, env, says):
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_metrics_of_the_runs_that_a_worker_executes(manager, address, environ, pool):
     target = "support.pausing:InTwoHalves"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environ = {**environ, "TEST_MEETING_POINT": ""}
     options = ("--pool", pool, "--max-tasks-per-child", "1")
     served = {"OMNI_METRICS_PORT": str(port)}

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import pytest
 import requests
 from support.certificates import Authority
+from support.ports import free_port
 from support.processes import ROOT, Process, start_gunicorn, start_uvicorn
 
 TOKEN = "a-token-of-this-test-0123456789"
@@ -37,12 +38,6 @@ def block(language):
 def nginx_conf(folder, server):
     """Return a whole configuration; as root, nginx would change to an account that may not write into the folder."""
     return NGINX.format(folder=folder, server=server, user="user root;" if os.geteuid() == 0 else "")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from itertools import pairwise
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from support.ports import free_port
 from support.processes import ROOT, Process, child_environ
 from support.redis_server import RedisServer
 from support.waiting import eventually
@@ -186,9 +186,7 @@ def is_healthy(environ):
 
 
 def test_the_image_s_command_serves_and_ends_at_its_stop_signal(manager, app_folder):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environ = {
         "PORT": str(port),
         "CONNECTOR_MANAGER_URL": manager.url,

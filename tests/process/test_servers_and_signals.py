@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 import threading
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 from support.counting import SAVE_EVERY
+from support.ports import free_port
 from support.processes import Process, start_gunicorn
 from support.thorough import thorough
 from support.waiting import eventually
@@ -39,8 +39,7 @@ class FreePort:
     fds = ()
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as bound:
-            self.port = bound.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
 

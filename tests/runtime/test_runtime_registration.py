@@ -10,6 +10,9 @@ from support.scripted import WAIT, Holding, Scripted, sync_request
 
 from omni_connector import ManagerUnreachableError, SdkClientError, Settings
 from omni_connector.models.sync import Slot
+from omni_connector.runstore.keeper import LeaseKeeper
+from omni_connector.runstore.memory import MemoryStore
+from omni_connector.runstore.turns import Turn
 from omni_connector.runtime import registrar as registrar_module
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.registrar import Registrar
@@ -151,6 +154,35 @@ def test_a_process_that_only_watches_another_does_not_register(register, manager
     idle.set()
     registrar._thread.join(WAIT)
     assert not registrar._thread.is_alive()
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_while_the_application_is_loaded_nothing_is_registered(idle, register, manager):
+    looks = iter([None, None, None])
+    registrar = register(is_idle_process=lambda: next(looks, idle))
+    if idle:
+        registrar._thread.join(WAIT)
+        assert not manager.calls
+    else:
+        attempts(manager, 1)
+    assert next(looks, "no more") == "no more"
+
+
+def test_a_process_that_stays_unknown_registers_after_a_while(register, manager, monkeypatch):
+    monkeypatch.setattr(registrar_module, "LOADING_LOOKS", 3)
+    register(is_idle_process=lambda: None)
+    attempts(manager, 2)
+
+
+def test_a_process_that_only_watches_leaves_the_turn_to_the_one_that_serves(register, manager):
+    keeper = LeaseKeeper(MemoryStore())
+    idle = threading.Event()
+    registrar = register(is_idle_process=idle.is_set, turn=Turn(keeper, "register"))
+    attempts(manager, 1)
+    assert not Turn(keeper, "register").is_mine()
+    idle.set()
+    registrar._thread.join(WAIT)
+    assert Turn(keeper, "register").is_mine()
 
 
 def test_another_kind_of_failure_is_said_again(register, manager, caplog):

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from support.certificates import Authority
+from support.ports import free_port
 from support.processes import Process
-from support.redis_server import free_port
 
 CONFIGURATION = """
 base_dir = {folder}/run

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+from support.ports import free_port
 from support.processes import Process
-from support.redis_server import free_port
 
 PASSWORD = "correct-horse-battery"
 USER = "omni"

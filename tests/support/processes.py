@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 from typing import Self
 
+from support.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60
 
@@ -98,7 +100,7 @@ class ListeningSocket:
     """A bound and listening socket, handed to gunicorn as ``fd://N``: its port is known before and between starts."""
 
     def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._socket = socket.create_server(("127.0.0.1", free_port()), backlog=128)
         self.fd = self._socket.fileno()
         self.fds = (self.fd,)
         self.port = self._socket.getsockname()[1]

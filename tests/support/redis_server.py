@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from pathlib import Path
 from typing import Self
 
+from support.ports import free_port
 from support.processes import Process
 
 
@@ -50,10 +50,3 @@ class RedisServer:
     def resume(self) -> None:
         """Let it answer again."""
         os.kill(self._process.popen.pid, signal.SIGCONT)
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on; one that the kernel gave out a moment ago is not given out again soon."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return trial.getsockname()[1]

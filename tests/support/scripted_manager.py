@@ -160,10 +160,3 @@ class _Server(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         """Close at once where the test wants a reset: a shutdown first would end the connection in order."""
         self.close_request(request)
-
-
-def refused_port() -> int:
-    """Return a port on which nobody listens: one that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
