@@ -16,7 +16,7 @@ from omni_connector.runstore.permits import Budget
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.store import Claim, Rate
 from omni_connector.sources.kept_tokens import KeptTokens
-from omni_connector.sources.rates import RateGate, RequestRate
+from omni_connector.sources.rates import LONGEST_PAUSE_SECONDS, RateGate, RequestRate
 from omni_connector.sources.source_run import LocalSources, NoRun, SourceRun, TokenPlace
 
 GATE_SECONDS = 1.0
@@ -46,6 +46,7 @@ class SharedRateGate(RateGate):
 
     def close_for(self, seconds: float) -> None:
         """Let no request through in any process."""
+        seconds = min(seconds, LONGEST_PAUSE_SECONDS)
         super().close_for(seconds)
         with suppress(RunStoreError):
             if seconds > self._left_elsewhere():

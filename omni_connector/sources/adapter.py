@@ -30,11 +30,10 @@ from omni_connector.sources.errors import ResponseTooLargeError, SourceTimeoutEr
 from omni_connector.sources.rates import RateGate, RequestRate
 from omni_connector.sources.responses import SourceResponse
 from omni_connector.sources.source_run import SourceRun
-from omni_connector.sources.streams import Body
+from omni_connector.sources.streams import PIECE_BYTES, Body
 
 log = logging.getLogger(__name__)
 
-PIECE_BYTES = 64 * 1024
 SHORTEST_WAIT_SECONDS = 0.5
 """Before the first repeat."""
 LONGEST_BACKOFF_SECONDS = 60.0
@@ -257,7 +256,7 @@ class _Exchange:
             answer.close()
             raise requests.ReadTimeout(request=self._request)
         if self._stream:
-            answer.body = Body(self._run, answer.raw, self._request, self._settings.max_bytes)
+            answer.body = Body(self._run, answer.raw, self._request, self._settings.max_bytes, total)
         return answer
 
     def _time_outs(self) -> tuple[float | None, float | None]:

@@ -16,6 +16,9 @@ EPOCH_FROM = 1e9
 """A ``Reset`` header of at least this is a moment (since 2001) in seconds since 1970; a smaller one is a duration."""
 MILLISECONDS_FROM = 1e11
 
+LONGEST_PAUSE_SECONDS = 86_400.0
+"""For which a source is left alone without another request: quotas are daily at most, and headers may be wrong."""
+
 _REMAINING = ("X-RateLimit-Remaining", "X-Rate-Limit-Remaining", "RateLimit-Remaining")
 _RESET = ("X-RateLimit-Reset-After", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "RateLimit-Reset")
 _DRAFT_REMAINING = re.compile(r"(?:;\s*r|\bremaining)=(\d+)")
@@ -69,9 +72,9 @@ class RateGate:
         self._opens = float("-inf")
 
     def close_for(self, seconds: float) -> None:
-        """Let no request through for so long; a longer wait that was asked for before stays."""
+        """Let no request through for so long, a day at most; a longer wait that was asked for before stays."""
         with self._lock:
-            self._opens = max(self._opens, time.monotonic() + seconds)
+            self._opens = max(self._opens, time.monotonic() + min(seconds, LONGEST_PAUSE_SECONDS))
 
     @property
     def seconds_left(self) -> float:

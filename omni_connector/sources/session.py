@@ -34,7 +34,7 @@ class TimeOuts:
     Attributes:
         connect: for a new connection.
         read: between two pieces of the answer.
-        total: for all of it, from connecting to the last byte; with ``stream=True``, to the head of the answer.
+        total: for all of it, from connecting to the last byte; with ``stream=True``, to the head of the answer, and then for each piece.
     """
 
     connect: float = 10.0
@@ -136,7 +136,7 @@ class HttpSession(requests.Session):
         base_url: ends with a slash, unless it is empty.
         patience_seconds: how long one request waits in all because of rate limits.
         max_bytes: of the body of an answer; a larger one is an error. None allows any.
-        auth_hosts: other hosts than that of ``base_url`` to which authentication is sent.
+        auth_hosts: other hosts than that of ``base_url`` to which authentication is sent; by https only where that is by https.
     """
 
     def __init__(self, run: SourceRun, options: _Options) -> None:
@@ -318,7 +318,11 @@ class HttpSession(requests.Session):
         if not self.base_url:
             return True
         parts, base = urlsplit(url), urlsplit(self.base_url)
-        return _origin(parts) == _origin(base) or (parts.hostname or "") in self.auth_hosts
+        if _origin(parts) == _origin(base):
+            return True
+        # A link in what the source says must not bring the secret onto a wire that anybody can read.
+        is_as_safe = parts.scheme in {"https", base.scheme}
+        return is_as_safe and (parts.hostname or "") in self.auth_hosts
 
 
 def require_address(name: str, url: str) -> None:

@@ -1,5 +1,6 @@
 """The body of an answer that is read piece by piece, while its connector already uses the first ones."""
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -12,25 +13,54 @@ from omni_connector.manager.carriers import reason_of
 from omni_connector.sources.errors import ResponseTooLargeError, SourceTimeoutError, SourceUnreachableError
 from omni_connector.sources.source_run import SourceRun
 
+PIECE_BYTES = 64 * 1024
+
 
 @define(eq=False)
 class Body:
     """What reading a body with ``stream=True`` has of its run: it ends with it, and counts as its progress.
 
-    It is not read again where it breaks off, for its beginning was given away. There is no deadline for the whole of it.
+    It is not read again where it breaks off, for its beginning was given away. There is a deadline for each piece, and none for the
+    whole of it.
     """
 
     run: SourceRun
     raw: Any
     request: requests.PreparedRequest
     max_bytes: int | None
+    piece_seconds: float
+
+    def __attrs_post_init__(self) -> None:
+        self.raw.stream = self.stream  # With which requests reads it.
+
+    def stream(self, amt: int | None = PIECE_BYTES, decode_content: bool | None = None) -> Iterator[bytes]:  # noqa: FBT001 - as in urllib3.
+        """Yield pieces of so many bytes; with None, what comes as it comes.
+
+        Raises:
+            requests.ReadTimeout: it comes, but so slowly that a piece is not whole in time. urllib3's own ``stream`` would wait as long as a
+                byte comes now and then.
+        """
+        buffer = bytearray()
+        deadline = time.monotonic() + self.piece_seconds
+        while found := self.raw.read1(PIECE_BYTES, decode_content=decode_content):
+            buffer += found
+            size = amt or len(buffer)
+            if len(buffer) < size and time.monotonic() > deadline:
+                raise requests.ReadTimeout(request=self.request)
+            while len(buffer) >= size:
+                piece = bytes(buffer[:size])
+                del buffer[:size]
+                yield piece
+                deadline = time.monotonic() + self.piece_seconds
+        if buffer:
+            yield bytes(buffer)
 
     def pieces(self, found: Iterator[Any]) -> Iterator[Any]:
         """Yield the pieces.
 
         Raises:
             SyncCancelledError: the run was asked to stop, also while this waits.
-            SourceTimeoutError: no piece came for as long as ``TimeOuts.read``.
+            SourceTimeoutError: nothing came for as long as ``TimeOuts.read``, or no whole piece within ``TimeOuts.total``.
             SourceUnreachableError: it broke off.
             ResponseTooLargeError: it is larger than ``session.max_bytes``.
         """

@@ -1,6 +1,7 @@
 """Tokens of token endpoints: the grants of RFC 6749 that need nobody at a browser."""
 
 import hashlib
+import json
 import time
 from typing import Literal
 from urllib.parse import quote_plus
@@ -241,15 +242,17 @@ def _parsed(answer: requests.Response, run: SourceRun) -> Token:
     ):
         answer.raise_for_status()
     try:
-        found = dict(parse_token_response(answer.text))
+        found = dict(parse_token_response(_readable(answer.text)))
     except OAuth2Error as error:
         remedy = ". Connect the account again" if error.error == "invalid_grant" else ""
         text = f"{mask(answer.url)} gives no token ({answer.status_code} {error.error}): {mask(error.description or '')}"
         is_client_refused = answer.status_code == requests.codes.unauthorized
         code = "invalid_client" if is_client_refused else error.error or ""
         raise TokenError(text.rstrip(": ") + remedy, code) from error
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError) as error:  # The last two for JSON that is no object.
         raise TokenError(f"{mask(answer.url)} gives no token: {mask(str(error))}") from error
+    if found["access_token"] in {None, ""}:
+        raise TokenError(f"{mask(answer.url)} gives no token: its access_token is empty")
     token: Token = {"access_token": str(found["access_token"]), "expires_at": None}
     if found.get("expires_in") is not None:
         seconds = float(found["expires_in"])
@@ -259,6 +262,23 @@ def _parsed(answer: requests.Response, run: SourceRun) -> Token:
         run.add_secret(token["refresh_token"])
     run.add_secret(token["access_token"])
     return token
+
+
+def _readable(text: str) -> str:
+    """Return an answer whose ``expires_in``, if it is no whole number, is made one or left out.
+
+    oauthlib would refuse the whole answer, and the refresh token in it be lost, after which the account must be connected again.
+    """
+    try:
+        given = json.loads(text)
+        expires_in = given["expires_in"]
+    except (ValueError, TypeError, KeyError):
+        return text
+    try:
+        given["expires_in"] = int(float(expires_in))
+    except (ValueError, TypeError, OverflowError):
+        del given["expires_in"]
+    return json.dumps(given)
 
 
 def _digest(*texts: str) -> str:

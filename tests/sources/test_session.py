@@ -282,6 +282,16 @@ def test_secrets_go_to_the_host_of_the_base_only(auth):
     assert [name in seen.headers for seen in other.seen] == [False, False, True]
 
 
+def test_secrets_do_not_follow_a_link_to_http():
+    with http_session(
+        base_url="https://api.example.com", auth=HeaderAuth("X-Key", "sekrit-key-1234")
+    ) as session:
+        session.auth_hosts.add("files.example.com")
+        urls = ("https://files.example.com/a", "http://files.example.com/a", "http://api.example.com/a")
+        prepared = [session.prepare_request(requests.Request("GET", url)) for url in urls]
+    assert ["X-Key" in request.headers for request in prepared] == [True, False, False]
+
+
 def test_a_body_that_is_too_large_is_an_error():
     with SourceServer([Answer(b"x" * 100)]) as server, http_session(base_url=server.url) as session:
         session.max_bytes = 50
@@ -419,6 +429,9 @@ def test_a_shorter_pause_of_another_process_does_not_end_a_longer_one_and_each_l
     gates[0].close_for(60)
     gates[1].close_for(5)
     assert all(50 < gate.seconds_left <= 60 for gate in gates)
+    longer = [StoredSources(gate._runs, MemoryManager()).gate("source-2", "example.com") for gate in gates]
+    longer[0].close_for(1e12)  # Such as an epoch in microseconds.
+    assert all(86_000 < gate.seconds_left <= 86_400 for gate in longer)
     for store in stores:
         store.close()
     (tmp_path / "runs.sqlite3").write_text("no database any more" * 100)
@@ -474,6 +487,23 @@ def test_a_body_that_is_read_in_pieces_says_what_is_wrong_with_it():
         session.max_bytes = 5
         with pytest.raises(ResponseTooLargeError):
             list(session.get("/x", stream=True).iter_content(3))
+
+
+def test_a_piece_of_a_body_that_comes_byte_by_byte_has_a_deadline():
+    over = threading.Event()
+
+    def drip(connection):
+        streamed(connection, b"x" * 100, length=1000)
+        while not over.wait(0.05):
+            connection.sendall(b"x")
+
+    with RawServer(drip) as server:
+        with http_session(retries=0, timeout_seconds=TimeOuts(read=5, total=1)) as session:
+            pieces = session.get(server.url, stream=True).iter_content(100)
+            assert next(pieces) == b"x" * 100
+            with pytest.raises(SourceTimeoutError):
+                next(pieces)  # It would be whole after five seconds.
+        over.set()
 
 
 @pytest.mark.parametrize("url", ["/items", "items", "localhost:80/x", "ftp://example.com/x", ""])

@@ -52,6 +52,7 @@ class Provider:
         self.refresh = FIRST
         self.access = ""
         self.requests = 0
+        self.expires_in = 3600
         self.seen_with = []
         self.before_answer = lambda: None
 
@@ -71,7 +72,9 @@ class Provider:
             self.refresh = f"refresh-{number}-of-provider"
         self.before_answer()
         self.access = f"access-{number}-of-provider"
-        return Answer({"access_token": self.access, "expires_in": 3600, "refresh_token": self.refresh})
+        return Answer(
+            {"access_token": self.access, "expires_in": self.expires_in, "refresh_token": self.refresh}
+        )
 
 
 @pytest.fixture
@@ -138,6 +141,29 @@ def test_the_new_token_is_kept_before_the_access_token_is_used(provider, sources
         assert session.get("/items").status_code == 200
     assert provider.requests == 1  # The first new token was not lost.
     assert kept(manager)["refresh_token"] == provider.refresh
+
+
+@pytest.mark.parametrize("expires_in", ["3599.5", "", "soon", [3600], None, 1e30])
+def test_a_new_refresh_token_is_kept_whatever_is_said_of_the_life_of_the_access_token(
+    provider, sources, manager, expires_in
+):
+    provider.expires_in = expires_in
+    with reader(provider, sources) as session:
+        assert session.get("/items").status_code == 200
+    assert kept(manager)["refresh_token"] == provider.refresh
+
+
+@pytest.mark.parametrize(
+    "answer", [[], None, {"access_token": None}, {"access_token": ""}, {"refresh_token": "x"}]
+)
+def test_an_answer_without_a_token_is_an_error_that_says_so(answer):
+    with SourceServer(lambda _: Answer(answer)) as server:
+        auth = ClientCredentials(f"{server.url}/token", "app", "hush-hush-hush")
+        with (
+            http_session(base_url=server.url, auth=auth) as session,
+            pytest.raises(TokenError, match="gives no token"),
+        ):
+            session.get("/")
 
 
 def test_a_later_process_goes_on_with_what_was_kept(provider, sources, manager):
