@@ -260,13 +260,25 @@ def _failed_validators(error: BaseException) -> Iterator[tuple[str, str]]:
         if frame.f_code.co_name != "__init__" or not attrs.has(type(instance)):
             continue
         for attribute in attrs.fields(type(instance)):
-            if attribute.validator is None or not hasattr(instance, attribute.name):
-                continue
-            try:
-                attribute.validator(instance, attribute, getattr(instance, attribute.name))
-            except Exception as refused:  # noqa: BLE001 - whatever an author's validator raises.
-                yield attribute.alias, _reason(refused)
+            reason = reason_of_validator(instance, attribute) if hasattr(instance, attribute.name) else None
+            if reason is not None:
+                yield attribute.alias, reason
         return
+
+
+def reason_of_validator(instance: Any, attribute: Any) -> str | None:
+    """Return why the validator of a field refuses the value that ``instance`` has; None where it accepts it.
+
+    A validator that needs a field which ``instance`` does not have says nothing.
+    """
+    if attribute.validator is None:
+        return None
+    value = getattr(instance, attribute.name)
+    try:
+        attribute.validator(instance, attribute, value)
+    except Exception as refused:  # noqa: BLE001 - whatever an author's validator raises.
+        return None if isinstance(refused, AttributeError) and refused.obj is instance else _reason(refused)
+    return None
 
 
 def _reason(error: BaseException) -> str:

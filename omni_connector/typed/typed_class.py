@@ -11,6 +11,7 @@ from omni_connector.exceptions import ConfigurationError
 from omni_connector.masking.rules import is_secret_name
 from omni_connector.models.action_schema import SchemaCopier
 from omni_connector.models.json_values import JsonValue
+from omni_connector.typed.refusals import refusals
 from omni_connector.typed.schema import Schema, UndeclarableTypeError, has_fields, schema_of, with_notes
 from omni_connector.typed.values import UnusableValueError, converted, member_problems, require_convertible
 
@@ -70,14 +71,18 @@ class TypedClass:
 
     def made_of(self, value: JsonValue, problems: list[str]) -> Any:
         """Return an instance made of a JSON object; add what is wrong with it to ``problems``, one line each."""
-        found = self.mismatches(value)
-        if not found:
+        problems += (mismatches := self.mismatches(value))
+        if not isinstance(value, dict):
+            return None
+        if mismatches:
+            refused = list(refusals(value, self.kind, self.name, self._members_of(mismatches)))
+        else:
             try:
                 return converted(value, self.kind, self.name)
             except UnusableValueError as error:
-                secrets = self._secrets_of(value)
-                found = [_without(self._with_prefix(each), secrets) for each in error.problems]
-        problems += found
+                refused = error.problems
+        secrets = self._secrets_of(value)
+        problems += [_without(self._with_prefix(each), secrets) for each in refused]
         return None
 
     def mismatches(self, value: JsonValue) -> list[str]:
@@ -90,6 +95,10 @@ class TypedClass:
     def _strict(self) -> Schema:
         made: Schema = _Strict(closed=not self.takes_more, all_secret=self.is_secret).schema(self.schema, "")
         return made
+
+    def _members_of(self, problems: Iterable[str]) -> set[str]:
+        """Return the names of the fields that problems are about."""
+        return {re.split(r"[.:\[]", each.removeprefix(self.prefix), maxsplit=1)[0] for each in problems}
 
     def _with_prefix(self, problem: str) -> str:
         inside = problem.removeprefix(f"{self.name}.")

@@ -10,11 +10,13 @@ import datetime as dt
 import decimal
 import difflib
 import json
+import math
 import pathlib
 import types
 import typing
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import cattrs
@@ -41,7 +43,8 @@ class UnusableValueError(ValueError):
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)  # YAML has others.
 
 
 _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -73,7 +76,8 @@ def member_problems(value: dict[str, JsonValue], schema: Schema, prefix: str = "
         if name in properties:
             continue
         if more is False:
-            yield f"{prefix}{name}: {NO_SUCH_KEY}; {_instead_of(name, properties)}"
+            written = name if name.isprintable() else json.dumps(name)
+            yield f"{prefix}{written}: {NO_SUCH_KEY}; {_instead_of(name, properties)}"
         elif more is not True:
             yield from _problems(other, more, f"{prefix}{name}")
 
@@ -81,16 +85,23 @@ def member_problems(value: dict[str, JsonValue], schema: Schema, prefix: str = "
 def _misspelt(name: str, given: Collection[str], known: Collection[str], more: Any) -> str:
     """Return a question about a key that is probably meant for ``name``, where other keys are ignored and not reported."""
     others = [] if more is False else [each for each in given if each not in known]
-    close = difflib.get_close_matches(name, others, n=1)
-    return f"; {close[0]} is there, did you mean {name}?" if close else ""
+    close = _closest(name, others)
+    return f"; {close} is there, did you mean {name}?" if close else ""
 
 
 def _instead_of(name: str, known: Collection[str]) -> str:
     """Return what to do about an unknown key."""
-    close = difflib.get_close_matches(name, known, n=1)
+    close = _closest(name, known)
     if close:
-        return f"did you mean {close[0]}?"
+        return f"did you mean {close}?"
     return f"remove it (known: {', '.join(known)})" if known else "remove it"
+
+
+def _closest(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that is probably meant, whatever the case of its letters."""
+    by_form = {each.lower(): each for each in names}
+    close = difflib.get_close_matches(name.lower(), by_form, n=1)
+    return by_form[close[0]] if close else None
 
 
 def expected(schema: Schema) -> str:
@@ -98,7 +109,12 @@ def expected(schema: Schema) -> str:
     if "enum" in schema:
         return f"one of {', '.join(json.dumps(choice, ensure_ascii=False) for choice in schema['enum'])}"
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(expected(each) for each in schema["anyOf"]))
+        objects = [each for each in schema["anyOf"] if each.get("required")]
+        forms = [
+            _with_keys(each["required"]) if len(objects) > 1 and each in objects else expected(each)
+            for each in schema["anyOf"]
+        ]
+        return " or ".join(dict.fromkeys(forms))
     text = _TEXTS.get(_text_kind(schema))
     return text[0] if text else _TYPES[schema["type"]][0] if "type" in schema else "any value"
 
@@ -155,13 +171,17 @@ def _problems(value: JsonValue, schema: Schema, path: str) -> Iterator[str]:
 
 
 def _alternatives(value: JsonValue, schema: Schema, path: str) -> Iterator[str]:
-    found = [value_problems(value, each, path) for each in schema["anyOf"]]
-    if all(found):
-        # Of the alternatives that fit from the outside, one can say what is wrong inside.
-        inside = [problems for problems in found if not any(each.startswith(f"{path}:") for each in problems)]
-        yield from (
-            inside[0] if len(inside) == 1 else [_wrong(value, schema, path, show=isinstance(value, str))]
-        )
+    found = [(each, value_problems(value, each, path)) for each in schema["anyOf"]]
+    if not all(problems for _, problems in found):
+        return
+    # Of the alternatives that fit from the outside, one can say what is wrong inside.
+    inside = [one for one in found if not any(each.startswith(f"{path}:") for each in one[1])]
+    if isinstance(value, dict):
+        known = [len(value.keys() & each.get("properties", {}).keys()) for each, _ in inside]
+        inside = [one for one, count in zip(inside, known, strict=True) if count == max(known)]
+    yield from (
+        inside[0][1] if len(inside) == 1 else [_wrong(value, schema, path, show=isinstance(value, str))]
+    )
 
 
 def _entries(value: list[JsonValue], schema: Schema, path: str) -> Iterator[str]:
@@ -176,11 +196,22 @@ def _entries(value: list[JsonValue], schema: Schema, path: str) -> Iterator[str]
 
 
 def _wrong(value: JsonValue, schema: Schema, path: str, *, show: bool = False) -> str:
-    came = next(name for name, fits in _TYPES.values() if fits(value))
+    came = next((name for name, fits in _TYPES.values() if fits(value)), _odd(value))
+    if isinstance(value, dict) and "anyOf" in schema:
+        came = _with_keys(value)
     if show and not schema.get("writeOnly"):
         text = json.dumps(value, ensure_ascii=False)
         came = text if len(text) <= LONGEST_SHOWN else f'{text[: LONGEST_SHOWN - 4]}..."'
     return f"{path}: {expected(schema)}{REQUIRED_NOT}{came}"
+
+
+def _odd(value: Any) -> str:
+    """Return what a value is called that has no JSON form: YAML has such numbers, and dates."""
+    return str(value) if isinstance(value, float) else type(value).__name__
+
+
+def _with_keys(keys: Collection[str]) -> str:
+    return f"an object with {', '.join(keys)}" if keys else "an empty object"
 
 
 def _same(value: JsonValue, choice: JsonValue) -> bool:
@@ -230,8 +261,14 @@ def _can(read: Callable[[str], Any], text: str) -> bool:
 def _alternative(value: JsonValue, kind: Any) -> Any:
     """Make the first member of a union that the value fits; exact ones first."""
     members = sorted(typing.get_args(kind), key=_vagueness)
-    fitting = (member for member in members if not value_problems(value, schema_of(member), ""))
-    return _converter.structure(value, next(fitting))
+    fitting = [member for member in members if not value_problems(value, schema_of(member), "")]
+    # Of classes that fit, the one that leaves out least of an object.
+    return _converter.structure(value, max(fitting, key=partial(_known_keys, value)))
+
+
+def _known_keys(value: JsonValue, kind: Any) -> int:
+    """Return how many keys of an object a class has."""
+    return len(value.keys() & schema_of(kind).get("properties", {}).keys()) if isinstance(value, dict) else 0
 
 
 def _vagueness(kind: Any) -> int:

@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
+import math
 import pathlib
 import uuid
 from typing import Annotated, Any, Literal, Optional, TypedDict, Union
@@ -17,7 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omni_connector import secret
 from omni_connector.typed.schema import UndeclarableTypeError, schema_of
+from omni_connector.typed.typed_class import TypedClass
 from omni_connector.typed.values import converted, require_convertible, value_problems
 
 
@@ -43,6 +46,11 @@ class Person:
     name: str
     home: Address | None = None
     born: Optional[dt.date] = None
+
+
+@attrs.define
+class Anybody:
+    nick: str = ""
 
 
 class Options(TypedDict, total=False):
@@ -92,6 +100,7 @@ CONVERSIONS = [
     (Address, {"city": "x", "zone": 7, "undeclared": 1}, Address("x", 7)),
     (Person, {"name": "n", "home": {"city": "x", "colours": ["red"]}, "born": None}, Person("n", Address("x", 5, [Colour.RED]))),
     (Person, {"name": "n", "born": "2026-08-01"}, Person("n", None, dt.date(2026, 8, 1))),
+    (Anybody | Person, {"name": "n"}, Person("n")),
     (Options, {"since": "2026-08-01"}, {"since": dt.date(2026, 8, 1)}),
 ]  # fmt: skip
 
@@ -138,6 +147,12 @@ PROBLEMS = [
     (Address, {"city": None, "zone": "x"}, ["p.city: text is required, not null", "p.zone: a whole number is required, not text"]),
     (Person, {"name": "n", "home": {"city": 5}}, ["p.home.city: text is required, not a whole number"]),
     (Address | None, {"zone": 1}, ["p.city: text is required, and missing"]),
+    (float, math.inf, ["p: a number is required, not inf"]),
+    (int, math.nan, ["p: a whole number is required, not nan"]),
+    (dt.date, dt.date(2026, 8, 1), ["p: an ISO 8601 date is required, not date"]),
+    (Address | Person, {}, ["p: an object with city or an object with name is required, not an empty object"]),
+    (Address | Person, {"nmae": "x"}, ["p: an object with city or an object with name is required, not an object with nmae"]),
+    (Address | Person, {"city": "x", "zone": "x"}, ["p.zone: a whole number is required, not text"]),
     (list[Person], [{"name": "a", "born": "x"}], ['p[0].born: an ISO 8601 date or null is required, not "x"']),
 ]  # fmt: skip
 
@@ -152,6 +167,43 @@ def test_what_an_author_s_validator_refuses_is_told_by_its_path():
     assert value_problems(value, schema_of(list[Address]), "p") == []
     with pytest.raises(ValueError, match=r"^p\[1\].colours: Length of 'colours' must be <= 2: 3$"):
         converted(value, list[Address], "p")
+
+
+def test_all_faults_are_said_at_once_also_what_validators_refuse():
+    @attrs.define
+    class Settings:
+        home: Address
+        zone: int = attrs.field(default=1, validator=attrs.validators.ge(1))
+        name: str = attrs.field(default="", validator=attrs.validators.max_len(3))
+        area: int = attrs.field(default=1)
+        key: str = secret(default="")
+
+        @area.validator
+        def _is_in_its_zone(self, _, value):
+            if value > self.zone + len(self.key):
+                raise ValueError("is beyond the zone")
+
+    def problems(**given):
+        found: list[str] = []
+        TypedClass(Settings, "C.config").made_of(given, found)
+        return found
+
+    colours = ["red"] * 3
+    assert problems(zone=0, name="four", home={"city": "x", "colours": colours}, area=True, Key=5) == [
+        "area: a whole number is required, not true or false",
+        "Key: there is no such key; did you mean key?",
+        "home.colours: Length of 'colours' must be <= 2: 3",
+        "zone: 'zone' must be >= 1: 0",
+        "name: Length of 'name' must be <= 3: 4",
+    ]
+    assert problems(zone=0) == [
+        "home: an object is required, and missing",
+        "zone: 'zone' must be >= 1: 0",
+    ]
+    assert problems(area=7, key="") == ["home: an object is required, and missing"]  # Needs the zone.
+    assert problems(**{"home": {"city": "x"}, "a\nb": 1}) == [
+        '"a\\nb": there is no such key; remove it (known: home, zone, name, area, key)'
+    ]
 
 
 def test_a_type_that_no_json_becomes_is_named():
