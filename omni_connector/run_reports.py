@@ -17,6 +17,10 @@ FOLDER: Final = "reports"
 KEPT: Final = 200
 WITHHELD: Final = "withheld"
 """The stage of deletions that an inventory has withheld; their ``document_id`` is that of the scope or the source."""
+INVENTORY: Final = "inventory"
+"""The stage of a remark that the inventory of a source is empty, although the source was synced before."""
+OF_NO_DOCUMENT: Final = {WITHHELD: "deletions withheld", INVENTORY: "empty inventory"}
+"""What stands in the place of a document's id, by stage."""
 
 _NAME = re.compile(r"[0-9A-Za-z]+")
 

@@ -20,7 +20,7 @@ from omni_connector.local.browse import (
     list_errors,
     list_runs,
 )
-from omni_connector.run_reports import WITHHELD, no_longer_withheld, read_report
+from omni_connector.run_reports import OF_NO_DOCUMENT, WITHHELD, no_longer_withheld, read_report
 
 RUNS_LOOKED_AT = 50
 """Whose reports are read where no run is named."""
@@ -160,7 +160,7 @@ def show_errors(output: Output, errors: Errors) -> None:
         output.text(Text("The connector reported:", "bold"))
     for each in errors.reported:
         head = f"{shown_moment(each.run.run.started_at)}  {one_line(each.run.source_name)}  "
-        name = "deletions withheld" if each.stage == WITHHELD else one_line(each.document_id, longest=1000)
+        name = OF_NO_DOCUMENT.get(each.stage) or one_line(each.document_id, longest=1000)
         output.text(Text(head).append(name, "bold").append(mark(each.since)))
         output.indented(Text(one_line(each.reason, longest=1000), "red"), 4)
     if errors.refused:

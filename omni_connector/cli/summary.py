@@ -16,6 +16,7 @@ from omni_connector.cli.output import counted, one_line
 from omni_connector.cli.progress import average_rate, elapsed
 from omni_connector.inventory.approvals import APPROVE_DELETIONS
 from omni_connector.local import EventRow, SourceRow, SyncRunRow
+from omni_connector.run_reports import OF_NO_DOCUMENT
 from omni_connector.runstore.inventory_lookup import knows_what_was_sent, without_checkpoint
 from omni_connector.runtime.run import RunReport
 from omni_connector.sync.ledger import LONGEST_REASON, WITHHELD_STAGE, DocumentError
@@ -88,7 +89,7 @@ class RunSummary:
 
     @property
     def errors(self) -> list[DocumentError]:
-        """What the connector reported, withheld deletions first: each of them names its remedy."""
+        """What the connector reported; first what is about an inventory, which names a remedy."""
         return sorted(self.report.errors, key=_is_document)
 
     @property
@@ -210,8 +211,8 @@ class RunSummary:
         for error in self.errors[:ERRORS_SHOWN]:
             yield (
                 label,
-                _withheld(error)
-                if error.stage == WITHHELD_STAGE
+                _of_no_document(error)
+                if error.stage in OF_NO_DOCUMENT
                 else _entry(error.document_id, error.reason),
             )
             label = ""
@@ -248,11 +249,11 @@ class RunSummary:
 
 
 def _is_document(error: DocumentError) -> bool:
-    return error.stage != WITHHELD_STAGE
+    return error.stage not in OF_NO_DOCUMENT
 
 
-def _withheld(error: DocumentError) -> Text:
-    """Return what an inventory has withheld, whole: its end is the remedy. Approvals are settings, hence ``--set``."""
+def _of_no_document(error: DocumentError) -> Text:
+    """Return what is said of an inventory, whole: its end is the remedy. Approvals are settings, hence ``--set``."""
     text = re.sub(
         rf"set {APPROVE_DELETIONS} to '(\S+)' in the source's settings(, or run .*?\}})?",
         rf"run again with --set {APPROVE_DELETIONS}=\1",

@@ -13,7 +13,7 @@ from omni_connector.console.run_logs import LogLine, RunLog
 from omni_connector.console.run_rates import Rate
 from omni_connector.console.tracebacks import Cause, causes
 from omni_connector.local import LocalManagerError, SourceRow, SyncRunRow, browse
-from omni_connector.run_reports import WITHHELD, no_longer_withheld, withheld
+from omni_connector.run_reports import INVENTORY, OF_NO_DOCUMENT, WITHHELD, no_longer_withheld, withheld
 from omni_connector.telemetry.figures import Stage, documents_per_second
 from omni_connector.telemetry.run_log import SHORTEST_SHOWN_SECONDS, STAGE_NAMES
 
@@ -118,7 +118,7 @@ class RunView:
             later_words = {
                 each["document_id"]: browse.later_word(db, run.source_id, each["document_id"], run_id)
                 for each in report.get("errors", ())
-                if each["stage"] != WITHHELD
+                if each["stage"] not in OF_NO_DOCUMENT
             }
             later = browse.completed_since(db, run)
             overdue = {
@@ -220,6 +220,8 @@ class RunView:
         name = error["document_id"]
         if error["stage"] == WITHHELD:
             return DocumentProblem(None, "Deletions withheld", error["reason"], self.withheld.get(name, ""))
+        if error["stage"] == INVENTORY:
+            return DocumentProblem(None, "Empty inventory", error["reason"], "")
         return DocumentProblem(name, name, error["reason"], self.later_words.get(name, ""))
 
     @property

@@ -8,7 +8,7 @@ the rest is written before each checkpoint and at the end.
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from omni_connector.exceptions import ConfigurationError, ConnectorError
@@ -36,6 +36,7 @@ class RunInventories:
     Args:
         facts: what is known of the run.
         terms: what all runs have in common.
+        report: as for ``RunScopes``.
 
     Attributes:
         scopes: that the run has opened.
@@ -44,10 +45,12 @@ class RunInventories:
 
     refusal = ""
 
-    def __init__(self, facts: RunFacts, terms: InventoryTerms) -> None:
+    def __init__(
+        self, facts: RunFacts, terms: InventoryTerms, report: Callable[[str], None] | None = None
+    ) -> None:
         self.facts = facts
         self.terms = terms
-        self.scopes = RunScopes(facts, terms.storage)
+        self.scopes = RunScopes(facts, terms.storage, report)
         self._storage = terms.storage
         self._lock = threading.Lock()  # Protects the following, and the listings.
         self._in_flight = InFlight()

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 from omni_connector.exceptions import ConnectorError
@@ -26,13 +27,32 @@ from omni_connector.telemetry.log_context import current_run
 
 log = logging.getLogger(__name__)
 
+MISSING = (
+    "it was synced before, but the inventory in {place} knows none of its documents: it is new, or was lost. Every document "
+    "counts as changed in this run. What was deleted in the source meanwhile is not found and stays in the index: run a full sync once "
+    "with the former inventory (OMNI_INVENTORY), or remove the source in Omni and add it again."
+)
+NOT_TRUSTED = (
+    "the inventory in {place} is not that of the checkpoint which this run was given: it was lost, or a run took place "
+    "elsewhere. Every document counts as changed in this run; one that was deleted meanwhile and is not known here is not found."
+)
+
 
 class RunScopes:
-    """Opens the scopes of a run, and keeps its note for a process that resumes it. Safe to use from many threads."""
+    """Opens the scopes of a run, and keeps its note for a process that resumes it. Safe to use from many threads.
 
-    def __init__(self, facts: RunFacts, storage: InventoryStorage) -> None:
+    Args:
+        facts: what is known of the run.
+        storage: where inventories are kept.
+        report: is given what the operator of the source has to know, at most once.
+    """
+
+    def __init__(
+        self, facts: RunFacts, storage: InventoryStorage, report: Callable[[str], None] | None = None
+    ) -> None:
         self._facts = facts
         self._storage = storage
+        self._report = report
         self._lock = threading.Lock()  # Protects the dict.
         self._listings: dict[str, Listing] = {}
         self._beginning = threading.RLock()  # Held while the storage is asked for the first time.
@@ -172,20 +192,17 @@ class RunScopes:
         if self._storage.remark and place not in _remarked:
             _remarked.add(place)
             log.warning("Inventories are kept in %s. %s", place, self._storage.remark)
-        if standing.is_trusted:
-            return
-        what = (
-            "knows nothing of it yet, although it was synced before"
-            if standing.was_empty
-            else "is not that of the checkpoint which this run was given: it was lost, or a run took place elsewhere"
-        )
-        log.warning(
-            "Source %s: the inventory in %s %s. Every document counts as changed in this run; one that was deleted "
-            "meanwhile and is not known here is not found.",
-            self._facts.source if run is None else run.source,
-            place,
-            what,
-        )
+        is_missing = (self._facts.was_synced or not standing.is_trusted) and self._knows_nothing(standing)
+        if is_missing or not standing.is_trusted:
+            text = (MISSING if is_missing else NOT_TRUSTED).format(place=place)
+            log.warning("Source %s: %s", self._facts.source if run is None else run.source, text)
+            if is_missing and self._report is not None:
+                self._report(text)
+
+    def _knows_nothing(self, standing: Standing) -> bool:
+        """Say whether nothing is known of the source. A new partition of a known source has a new inventory, too."""
+        whole = self._facts.partition_of
+        return standing.was_empty and not (whole and self._storage.note(whole))
 
 
 _remarked: set[str] = set()

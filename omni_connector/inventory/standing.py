@@ -43,6 +43,7 @@ class RunFacts:
         checkpoint: what it was given.
         has_own_checkpoint: a process before this one has saved that in this run.
         starts_from_nothing: the connector is given no state, whatever the checkpoint is.
+        was_synced: the manager says that an earlier run has completed. It does not say so of a full run.
         config: the source's settings.
     """
 
@@ -53,6 +54,7 @@ class RunFacts:
     checkpoint: JsonValue = None
     has_own_checkpoint: bool = False
     starts_from_nothing: bool = False
+    was_synced: bool = False
     config: Any = None
 
 

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from omni_connector.exceptions import TooManyErrorsError
 from omni_connector.masking import mask
-from omni_connector.run_reports import WITHHELD
+from omni_connector.run_reports import INVENTORY, WITHHELD
 from omni_connector.telemetry.figures import Figures
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ UNSUPPORTED_STAGE = "unsupported"
 PARTITION_STAGE = "partition"
 ENDED_STAGE = "ended"
 WITHHELD_STAGE = WITHHELD
+INVENTORY_STAGE = INVENTORY
 ARRIVED_STAGES = frozenset({TRUNCATED_STAGE, DECODED_STAGE})
 """Notes on documents that did arrive."""
 
@@ -48,7 +49,8 @@ class DocumentError:
             taken as windows-1252), ``unsupported`` (of a kind that an older manager does not know; one entry stands for
             all of them), ``partition`` (a partition of the source that failed, in a run that completed without it),
             ``ended`` (what ``sync()`` raised after it had ended its run; it belongs to no single document), ``withheld``
-            (documents that an inventory did not find, and that are deleted only with approval; one entry for all of them).
+            (documents that an inventory did not find, and that are deleted only with approval; one entry for all of them),
+            ``inventory`` (the source was synced before, but its inventory is empty: some deletions cannot be found).
         reason: what happened.
         status: HTTP status of the manager's refusal, or None.
         kind: ``document``, ``group``, ``person``, ``partition``, ``deletions`` or ``run``.

@@ -183,5 +183,6 @@ class RunInfo:
             checkpoint=self.checkpoint,
             has_own_checkpoint=self.has_own_checkpoint,
             starts_from_nothing=self.starts_from_nothing,
+            was_synced=self.last_sync_at is not None,
             config=self.config,
         )

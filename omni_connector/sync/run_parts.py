@@ -7,7 +7,7 @@ from omni_connector.masking import SecretScope
 from omni_connector.sources.source_run import LocalSources, Sessions, SharedSources
 from omni_connector.sync.delivery import Delivery
 from omni_connector.sync.delivery_limits import DeliveryLimits
-from omni_connector.sync.ledger import DocumentError, ErrorLedger, ErrorLimits
+from omni_connector.sync.ledger import INVENTORY_STAGE, DocumentError, ErrorLedger, ErrorLimits
 from omni_connector.sync.pulse import Pulse
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
@@ -61,7 +61,7 @@ class RunParts:
 
     def use_inventories(self, terms: InventoryTerms) -> None:
         """Keep the run's inventories where the connector's are; to be called before anything is emitted."""
-        self.inventories = RunInventories(self.info.for_inventories(), terms)
+        self.inventories = RunInventories(self.info.for_inventories(), terms, self._note_inventory)
         self.delivery.sender.inventories = self.inventories
 
     def waiting(self, what: str, stage: Stage = Stage.WAITING_MANAGER) -> "Waiting":
@@ -76,6 +76,12 @@ class RunParts:
     def note(self, document_id: str, stage: str, reason: str) -> None:
         """Note a document of which the manager gets less than was emitted, or nothing."""
         self.ledger.add(DocumentError(document_id=document_id, stage=stage, reason=reason))
+
+    def _note_inventory(self, reason: str) -> None:
+        source = self.info.source_id
+        self.ledger.note(
+            DocumentError(document_id=source, kind="deletions", stage=INVENTORY_STAGE, reason=reason)
+        )
 
 
 class Waiting:

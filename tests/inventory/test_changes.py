@@ -248,6 +248,24 @@ def test_where_the_inventory_does_not_belong_to_the_checkpoint_everything_counts
     assert source.sync({"a": 1}) == ([("deleted", "b")] if loss == "reset" else [])
 
 
+def test_an_empty_inventory_of_a_source_that_was_synced_before_is_reported_once(source, caplog):
+    """A new machine, or a lost folder; a connector that saves no checkpoint gives no other sign."""
+
+    def remarks():
+        ctx, run = source.open()
+        ctx.inventory().seen("a")
+        ctx.inventory("two").seen("a")
+        run.close()
+        return [(error.stage, error.document_id) for error in ctx.errors]
+
+    assert remarks() == []
+    source.terms = InventoryTerms()
+    source.last_sync_at = dt.datetime(2026, 11, 29, tzinfo=dt.UTC)
+    assert [remarks(), remarks()] == [[("inventory", "source-1")], []]
+    [warning] = [line for line in caplog.messages if "synced before" in line]
+    assert "or remove the source in Omni and add it again" in warning
+
+
 def test_a_run_whose_end_did_not_arrive_leaves_an_inventory_for_either_checkpoint(source):
     source.sync({"a": 1}, mode="full")
     for is_published in (False, True):

@@ -192,6 +192,15 @@ def test_partitions_that_are_read_no_more_keep_no_document_from_being_deleted():
     assert gone("run-last", "new")
 
 
+def test_an_empty_inventory_is_reported_for_all_partitions_at_once_and_not_for_a_new_partition():
+    storage, reports = MemoryInventories(), []
+    for key in ("one", "two", "new"):
+        facts = RunFacts(sync_run_id="run-1", source=f"s/{key}", partition_of="s", was_synced=True)
+        run = RunInventories(facts, InventoryTerms(storage=storage), reports.append)
+        run.see(run.listing("", b""), "a")
+    assert len(reports) == 1
+
+
 def test_a_document_of_any_scope_of_another_partition_is_not_deleted():
     storage = MemoryInventories()
     storage.write([(Shelf("s/one", "x"), Changes(1, kept={"a": b"1" * 12}))])

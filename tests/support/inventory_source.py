@@ -36,6 +36,7 @@ class Source:
     runs: int = 0
     stack: contextlib.ExitStack = attrs.field(factory=contextlib.ExitStack)
     config: dict = attrs.field(factory=dict)
+    last_sync_at: object = None
 
     def open(self, *, mode="incremental", sync_run_id=None, own=None, source_id="source-1"):
         """Begin a run; ``own`` is the checkpoint that a process before this one has saved in it."""
@@ -48,6 +49,7 @@ class Source:
             has_own_checkpoint=own is not None,
             is_resume=own is not None,
             config=self.config,
+            last_sync_at=self.last_sync_at,
         )
         sync = SyncRun(info, self.manager, RunState(info.sync_run_id))
         self.stack.callback(sync.close)
