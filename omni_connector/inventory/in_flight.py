@@ -27,6 +27,12 @@ class InFlight:
             other, _ = self.wanted.pop(oldest)
             other.changes.keep(oldest, UNKNOWN)
 
+    def want_no_more(self, document_id: str, listing: Listing) -> None:
+        """Forget that a listing has asked for a document to be emitted."""
+        wanted = self.wanted.get(document_id)
+        if wanted is not None and wanted[0] is listing:
+            del self.wanted[document_id]
+
     def mark_of(self, document_id: str, listing: Listing) -> Mark | None:
         """Return the mark of an event that was emitted and matters to the listing."""
         mark = self._pending.get(document_id)
@@ -47,9 +53,7 @@ class InFlight:
 
     def delete(self, document_id: str, listing: Listing | None, listings: list[Listing]) -> Mark:
         """Return the mark of a deletion in one listing, or in all of ``listings``."""
-        wanted = self.wanted.get(document_id)
-        if wanted is not None and listing in {None, wanted[0]}:
-            del self.wanted[document_id]
+        self.wanted.pop(document_id, None)
         concerned = tuple(listings) if listing is None else (listing,)
         mark = Mark(document_id, None, concerned, is_everywhere=listing is None)
         self._pending[document_id] = mark

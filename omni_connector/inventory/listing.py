@@ -51,7 +51,6 @@ class Listing:
         self.has_listed = False
         self.is_whole = True
         self.changes.run = marks
-        self.changes.seen.clear()
 
     def add_unread(self, beginning: str) -> None:
         """Keep what begins so."""

@@ -73,6 +73,13 @@ class MemoryInventories:
             for shelf, changes in batch:
                 self._write(self._shelves.setdefault(shelf, {}), changes)
 
+    def write_noting(
+        self, batch: Sequence[tuple[Shelf, Changes]], name: str, change: Callable[[Note], None]
+    ) -> None:
+        """Make changes, and alter a note."""
+        self.write(batch)
+        self.update(name, change)
+
     def count(self, shelf: Shelf) -> int:
         """Count documents."""
         with self._lock:

@@ -17,7 +17,7 @@ from omni_connector.inventory.in_flight import InFlight
 from omni_connector.inventory.listing import Listing, Mark
 from omni_connector.inventory.scopes import RunScopes
 from omni_connector.inventory.standing import RunFacts
-from omni_connector.inventory.storage import Changes, Shelf
+from omni_connector.inventory.storage import Changes, Note, Shelf
 from omni_connector.inventory.terms import InventoryTerms
 from omni_connector.models.events import EncodedEvent
 from omni_connector.models.json_values import JsonValue
@@ -109,10 +109,11 @@ class RunInventories:
             listing.changes.seen.add(document_id)
             return len(listing.changes) >= STAGED
 
-    def knows(self, listing: Listing, document_id: str) -> bool:
-        """Say whether the manager may have a document."""
+    def is_gone(self, listing: Listing, document_id: str) -> bool:
+        """Note that there is no such document, and say whether the manager may have it, so that it is to be deleted."""
         self.scopes.open(listing)
         with self._lock:
+            self._in_flight.want_no_more(document_id, listing)
             mark = self._in_flight.mark_of(document_id, listing)
             if mark is not None:
                 return mark.fingerprint is not None
@@ -161,8 +162,7 @@ class RunInventories:
         None where another scope has found the document meanwhile: it stays.
         """
         with self._lock:
-            if listing is not None and self._in_flight.is_taken_elsewhere(document_id, listing):
-                listing.changes.delete(document_id)
+            if listing is not None and self._leave_to_another(listing, document_id):
                 return None
             return self._in_flight.delete(document_id, listing, self.scopes.all())
 
@@ -188,15 +188,9 @@ class RunInventories:
         scopes = self.scopes.open(listing).scopes
         with self._committing:
             with self._lock:
-                taken = [name for name in document_ids if self._in_flight.is_taken_elsewhere(name, listing)]
-                for name in taken:
-                    listing.changes.delete(name)
-                    if (
-                        name in self._in_flight.wanted
-                    ):  # If it is not sent after all, it is known there nevertheless.
-                        self._in_flight.wanted[name][0].changes.keep(name, UNKNOWN)
+                taken = {name for name in document_ids if self._leave_to_another(listing, name)}
                 others = scopes.union(each.scope for each in self.scopes.all()) - {listing.scope}
-            rest = [name for name in document_ids if name not in taken] if taken else document_ids
+            rest = [name for name in document_ids if name not in taken]
             shelves = [
                 *(Shelf(self.facts.source, scope) for scope in others),
                 *self.scopes.other_partitions(),
@@ -254,8 +248,8 @@ class RunInventories:
 
     # -- when it is written ---------------------------------------------------------------------------------------
 
-    def commit(self) -> None:
-        """Write what is certain."""
+    def commit(self, noting: Callable[[Note], None] | None = None) -> None:
+        """Write what is certain, and then what is noted of the run; at once where the storage can."""
         for listing in self.scopes.all():
             if len(listing.changes):
                 self.scopes.open(listing)
@@ -268,8 +262,8 @@ class RunInventories:
                     if len(listing.changes):
                         batch.append((listing, listing.changes))
                         listing.changes = Changes(listing.changes.run)
-            if batch:
-                self._write([(listing.shelf, changes) for listing, changes in batch])
+            if batch or noting is not None:
+                self._write([(listing.shelf, changes) for listing, changes in batch], noting)
                 for listing, changes in batch:
                     self.scopes.reader(listing).written(changes)
             self._doubt_in_partitions(done)
@@ -279,14 +273,12 @@ class RunInventories:
     def saving(self, checkpoint: JsonValue) -> None:
         """Write everything before a checkpoint is saved from which the run may be resumed."""
         if self.scopes:
-            self.commit()
-            self.scopes.saving(checkpoint)
+            self.commit(self.scopes.saving(checkpoint))
 
     def completing(self, checkpoint: JsonValue) -> None:
         """Write everything before the run completes with a checkpoint."""
         if self.scopes:
-            self.commit()
-            self.scopes.completing(checkpoint)
+            self.commit(self.scopes.completing(checkpoint))
 
     def close(self) -> None:
         """Write what is certain, as far as possible; what is not written is sent again."""
@@ -312,9 +304,24 @@ class RunInventories:
             with self._committing:
                 self._write([(Shelf(self.facts.source, scope), doubts) for scope in scopes])
 
-    def _write(self, batch: list[tuple[Shelf, Changes]]) -> None:
+    def _leave_to_another(self, listing: Listing, document_id: str) -> bool:
+        """Let a scope forget a document that another one has found meanwhile, if so; the lock is held."""
+        if not self._in_flight.is_taken_elsewhere(document_id, listing):
+            return False
+        listing.changes.delete(document_id)
+        wanted = self._in_flight.wanted.get(document_id)
+        if wanted is not None:  # If it is not sent after all, it is known there nevertheless.
+            wanted[0].changes.keep(document_id, UNKNOWN)
+        return True
+
+    def _write(
+        self, batch: list[tuple[Shelf, Changes]], noting: Callable[[Note], None] | None = None
+    ) -> None:
         try:
-            self._storage.write(batch)
+            if noting is None:
+                self._storage.write(batch)
+            else:
+                self._storage.write_noting(batch, self.facts.source, noting)
         except ConnectorError as error:
             self._error = error
             raise

@@ -140,20 +140,20 @@ class RunScopes:
             partial(start_over, sync_run_id=self._facts.sync_run_id, scope=listing.scope),
         )
 
-    def saving(self, checkpoint: JsonValue) -> None:
-        """Note a checkpoint from which the run may be resumed."""
+    def saving(self, checkpoint: JsonValue) -> Callable[[Note], None]:
+        """Return what notes a checkpoint from which the run may be resumed."""
         self.begin()
-        self._storage.update(self._facts.source, partial(self._keep_checkpoint, digest(checkpoint)))
+        return partial(self._keep_checkpoint, digest(checkpoint))
 
     def saved(self, checkpoint: JsonValue) -> None:
         """The checkpoint was saved."""
         if self:
             self._last_saved = digest(checkpoint)
 
-    def completing(self, checkpoint: JsonValue) -> None:
-        """Note the checkpoint with which the run completes."""
+    def completing(self, checkpoint: JsonValue) -> Callable[[Note], None]:
+        """Return what notes the checkpoint with which the run completes."""
         self.begin()
-        self._storage.update(self._facts.source, partial(self._keep_end, digest(checkpoint)))
+        return partial(self._keep_end, digest(checkpoint))
 
     def completed(self, checkpoint: JsonValue) -> None:
         """Forget the run: the manager has published its checkpoint. Of a partition that is not known yet."""
@@ -174,7 +174,6 @@ class RunScopes:
         set_checkpoints(note, self._facts.sync_run_id, [self._last_saved, checkpoint])
 
     def _keep_end(self, checkpoint: str, note: Note) -> None:
-        self._keep_listings(note)
         set_basis(note, self._facts.sync_run_id, checkpoint, is_certain=False)
         if self._facts.is_full:  # What it could not send is sent by the next run.
             note["valid_from"] = max(self.begin().number, note.get("valid_from", 0))

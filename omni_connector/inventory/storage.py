@@ -136,6 +136,11 @@ class InventoryStorage(Protocol):
     def write(self, batch: Sequence[tuple[Shelf, Changes]]) -> None:
         """Make changes; they outlive the process when this returns."""
 
+    def write_noting(
+        self, batch: Sequence[tuple[Shelf, Changes]], name: str, change: Callable[[Note], None]
+    ) -> None:
+        """``write``, then ``update``: a note never says more than what was written before it. One wait for the disk."""
+
     def count(self, shelf: Shelf) -> int:
         """Return how many documents are known."""
         ...

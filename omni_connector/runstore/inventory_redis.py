@@ -175,6 +175,13 @@ class RedisInventories:
                 with reached("inventory", self.label):
                     self._write(keys, [run, *names, *(value for *_, value in chunk)])
 
+    def write_noting(
+        self, batch: Sequence[tuple[Shelf, Changes]], name: str, change: Callable[[Note], None]
+    ) -> None:
+        """Make changes, and then alter a note."""
+        self.write(batch)
+        self.update(name, change)
+
     def count(self, shelf: Shelf) -> int:
         """Count documents."""
         with reached("inventory", self.label):

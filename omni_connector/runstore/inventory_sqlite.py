@@ -1,5 +1,6 @@
 """The inventories of one machine: a SQLite file."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -69,13 +70,8 @@ class SqliteInventories:
 
     def update(self, name: str, change: Callable[[Note], T]) -> T:
         """Alter a note."""
-        key = self._namespace + name
         with self._writer.writing() as connection:
-            row = connection.execute("SELECT value FROM notes WHERE name = ?", (key,)).fetchone()
-            note: Note = {} if row is None else dict(decode(row[0]))
-            value = change(note)
-            connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, encode(note)))
-        return value
+            return self._update(connection, name, change)
 
     def names(self) -> list[str]:
         """Return the names of all notes."""
@@ -102,20 +98,16 @@ class SqliteInventories:
 
     def write(self, batch: Sequence[tuple[Shelf, Changes]]) -> None:
         """Make changes in one transaction."""
-        numbered = [(number_of(self._namespace, shelf), changes) for shelf, changes in batch]
         with self._writer.writing() as connection:
-            for shelf, changes in numbered:
-                run = changes.run
-                # Sorted, because neighbours share a page.
-                kept = sorted(changes.kept.items())
-                connection.executemany(
-                    KEEP, [(shelf, name, version, run if version else 0, run) for name, version in kept]
-                )
-                connection.executemany(DOUBT, [(shelf, name) for name in sorted(changes.doubted)])
-                connection.executemany(DELETE, [(shelf, name) for name in sorted(changes.deleted)])
-                connection.executemany(
-                    SEE, [(run, shelf, name, run) for name in sorted(changes.seen - changes.kept.keys())]
-                )
+            self._write(connection, batch)
+
+    def write_noting(
+        self, batch: Sequence[tuple[Shelf, Changes]], name: str, change: Callable[[Note], None]
+    ) -> None:
+        """Make changes and alter a note in one transaction."""
+        with self._writer.writing() as connection:
+            self._write(connection, batch)
+            self._update(connection, name, change)
 
     def count(self, shelf: Shelf) -> int:
         """Count documents."""
@@ -154,6 +146,28 @@ class SqliteInventories:
             files, self._files = self._files, None
         for file in files or ():
             file.close()
+
+    def _update(self, connection: sqlite3.Connection, name: str, change: Callable[[Note], T]) -> T:
+        key = self._namespace + name
+        row = connection.execute("SELECT value FROM notes WHERE name = ?", (key,)).fetchone()
+        note: Note = {} if row is None else dict(decode(row[0]))
+        value = change(note)
+        connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, encode(note)))
+        return value
+
+    def _write(self, connection: sqlite3.Connection, batch: Sequence[tuple[Shelf, Changes]]) -> None:
+        for shelf, changes in batch:
+            number, run = number_of(self._namespace, shelf), changes.run
+            # Sorted, because neighbours share a page.
+            kept = sorted(changes.kept.items())
+            connection.executemany(
+                KEEP, [(number, name, version, run if version else 0, run) for name, version in kept]
+            )
+            connection.executemany(DOUBT, [(number, name) for name in sorted(changes.doubted)])
+            connection.executemany(DELETE, [(number, name) for name in sorted(changes.deleted)])
+            connection.executemany(
+                SEE, [(run, number, name, run) for name in sorted(changes.seen - changes.kept.keys())]
+            )
 
     @property
     def _reader(self) -> SqliteFile:

@@ -109,7 +109,7 @@ class Intake:
     def delete_known(self, listing: Listing, document_id: str) -> None:
         """Delete a document that the manager may have, and no other."""
         inventories = self._run.inventories
-        if inventories.knows(listing, document_id):
+        if inventories.is_gone(listing, document_id):
             self._delete_all(listing, [document_id])
 
     def finish(self, listing: Listing) -> None:

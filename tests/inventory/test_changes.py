@@ -354,5 +354,5 @@ def test_a_run_whose_marks_could_not_be_written_deletes_nothing_and_saves_nothin
     sync.close()
 
 
-def fail(batch):
+def fail(*_):
     raise RunStoreError("the disk is full")

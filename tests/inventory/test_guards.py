@@ -1,0 +1,320 @@
+"""What keeps a document from being deleted, or forgotten, by mistake: each guard for itself, event by event."""
+
+from __future__ import annotations
+
+import pytest
+from support.inventory_source import document, lister
+
+from omni_connector.exceptions import SdkClientError
+from omni_connector.inventory.memory import MemoryInventories
+from omni_connector.inventory.of_run import RunInventories
+from omni_connector.inventory.standing import RunFacts
+from omni_connector.inventory.storage import Changes, Shelf
+from omni_connector.inventory.terms import InventoryTerms
+from omni_connector.models.events import EncodedEvent
+
+V1, V2 = b"1" * 12, b"2" * 12
+
+
+class Run:
+    """One run of a source with the scopes ``one`` and ``two``; its threads take turns here."""
+
+    def __init__(self, storage=None, **facts):
+        self.storage = storage or MemoryInventories()
+        self.facts = RunFacts(**{"sync_run_id": "run-1", "source": "s", "is_full": False, **facts})
+        self.inventories = RunInventories(self.facts, InventoryTerms(storage=self.storage))
+        self.one, self.two = (self.inventories.listing(scope, b"") for scope in ("one", "two"))
+
+    def knew(self, scope, *names):
+        """Let an earlier run have sent documents."""
+        self.storage.write([(Shelf(self.facts.source, scope), Changes(0, kept=dict.fromkeys(names, V1)))])
+
+    def found(self, scope, name):
+        return self.storage.find(Shelf(self.facts.source, scope), name)
+
+    def emit(self, name):
+        return EncodedEvent(name, "document_created", b"", self.inventories.emitting(name))
+
+    def delete(self, name, listing=None):
+        return EncodedEvent(name, "document_deleted", b"", self.inventories.deleting(name, listing))
+
+    def deliver(self, *events):
+        self.inventories.sending(events)
+        self.inventories.accepted(events)
+
+    def unseen(self, listing):
+        return [name for page in self.inventories.unseen(listing) for name in page]
+
+
+@pytest.fixture
+def run():
+    return Run()
+
+
+# -- another scope, and another thread --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_document_that_another_scope_finds_in_the_moment_of_its_deletion_stays_and_is_known_there(
+    run, is_sent
+):
+    run.knew("one", "a")
+    run.inventories.see(run.one, "b")
+    with run.inventories.releasing(run.one, ["a"]) as going:
+        assert going == ["a"]
+        assert run.inventories.is_changed(run.two, "a", V2)
+        assert run.delete("a", run.one).mark is None
+    if is_sent:
+        run.deliver(run.emit("a"))
+    run.inventories.close()
+    assert run.found("one", "a") is None
+    assert run.found("two", "a").fingerprint == (V2 if is_sent else b"")
+
+
+def test_a_deletion_on_its_way_in_one_scope_is_no_sign_that_it_has_the_document(run):
+    run.knew("two", "a")
+    run.inventories.see(run.one, "b")
+    assert run.delete("a", run.one).mark is not None
+    assert run.delete("a", run.two).mark is not None
+
+
+def test_what_a_scope_has_just_sent_itself_does_not_keep_it_from_being_deleted(source):
+    def step(ctx, _):
+        one = ctx.inventory("one")
+        assert one.changed("a", 1)
+        ctx.emit(document("a"))
+        one.gone("a")
+        one.gone("a")
+
+    assert source.run(step) == [("created", "a"), ("deleted", "a")]
+
+
+def test_a_document_that_was_found_and_is_then_reported_as_gone_is_gone_in_every_scope(source):
+    source.run(*(lambda ctx, _, scope=scope: ctx.inventory(scope).changed("a", 1) and ctx.emit(document("a")) for scope in ("one", "two")))  # fmt: skip
+
+    def step(ctx, _):
+        for scope in ("one", "two"):
+            ctx.inventory(scope).changed("a", 2)  # It turns out to be no document any more.
+            ctx.inventory(scope).gone("a")
+
+    assert source.run(step) == [("deleted", "a")]
+
+
+def test_a_document_that_another_scope_has_asked_for_is_looked_up_and_seen_in_this_one(run):
+    run.knew("one", "a")
+    assert run.inventories.is_changed(run.two, "a", V2)
+    assert not run.inventories.is_changed(run.one, "a", V1)
+    run.inventories.commit()
+    assert run.unseen(run.one) == []
+
+
+class Meanwhile(MemoryInventories):
+    """Lets something happen while unseen documents are looked for."""
+
+    then = None
+
+    def unseen(self, *args):
+        found = super().unseen(*args)
+        if self.then is not None:
+            self.then()
+        return found
+
+
+@pytest.mark.parametrize("is_emitted", [True, False])
+def test_what_another_thread_has_found_since_the_listing_was_looked_through_is_not_unseen(is_emitted):
+    run = Run(Meanwhile())
+    run.knew("one", "a", "b")
+    run.inventories.see(run.one, "c")
+
+    def find():
+        if run.inventories.is_changed(run.one, "a", V2) and is_emitted:
+            run.emit("a")
+
+    run.storage.then = find
+    assert run.unseen(run.one) == ["b"]
+
+
+def test_a_document_that_was_emitted_again_before_the_first_was_written_is_on_its_way(run):
+    run.knew("two", "a")
+    run.inventories.is_changed(run.one, "a", V1)
+    run.deliver(run.emit("a"))
+    run.inventories.is_changed(run.one, "a", V2)
+    run.emit("a")
+    run.inventories.commit()
+    with run.inventories.releasing(run.two, ["a"]) as going:
+        assert going == []
+    assert run.unseen(run.two) == []
+
+
+def test_documents_that_another_partition_may_have_sent_are_doubted_once():
+    run = Run(source="s/one", partition_of="s")
+    other = Run(run.storage, source="s/two", partition_of="s")
+    for each in (run, other):
+        each.inventories.see(each.one, "b")
+    run.knew("one", "a")
+    run.deliver(run.delete("a", run.one))
+    run.inventories.commit()
+    other.knew("one", "a")
+    run.inventories.see(run.one, "c")
+    run.inventories.commit()
+    assert other.found("one", "a").fingerprint == V1
+
+
+# -- which version the manager has ------------------------------------------------------------------------------------
+
+
+def test_the_version_that_was_asked_for_last_is_the_one_that_is_sent(run):
+    for version in (V1, V2):
+        assert run.inventories.is_changed(run.one, "a", version)
+    first = run.emit("a")
+    assert run.inventories.is_changed(run.one, "a", V1)
+    assert first.mark.fingerprint == V2
+    assert run.emit("a").mark.fingerprint == V1
+
+
+def test_a_second_event_of_a_document_that_is_refused_leaves_it_in_doubt(run):
+    run.inventories.is_changed(run.one, "a", V1)
+    first, second = run.emit("a"), run.emit("a")
+    run.deliver(first)
+    run.inventories.refused(second)
+    run.inventories.close()
+    assert run.found("one", "a").fingerprint == b""
+
+
+def test_without_a_fingerprint_a_document_is_changed_whenever_it_is_asked_for(source):
+    twice = lister({"a": None}, finish=False)
+    assert [source.run(twice, twice) for _ in range(2)] == [[("created", "a")] * 2] * 2
+
+
+def test_what_is_remembered_no_more_before_it_is_emitted_is_known(run, monkeypatch):
+    monkeypatch.setattr("omni_connector.inventory.in_flight.MOST_WANTED", 1)
+    for name in ("a", "b"):
+        run.inventories.is_changed(run.one, name, V1)
+    run.inventories.close()
+    assert run.found("one", "a").fingerprint == b""
+
+
+def test_what_the_connector_deletes_itself_is_known_no_more(run):
+    run.knew("one", "a")
+    run.inventories.see(run.one, "b")
+    run.deliver(run.delete("a"))
+    run.inventories.close()
+    assert run.found("one", "a") is None
+
+
+# -- interruptions, and the end of a listing --------------------------------------------------------------------------
+
+
+def many(count):
+    return {f"d{number:03}": 1 for number in range(count)}
+
+
+def test_what_was_sent_before_the_scope_was_started_over_is_not_seen(run):
+    run.inventories.is_changed(run.one, "a", V1)
+    run.deliver(run.emit("a"))
+    run.inventories.start_over(run.one)
+    run.inventories.commit()
+    assert run.unseen(run.one) == ["a"]
+
+
+def test_a_scope_that_was_started_over_is_so_after_an_interruption(source):
+    source.sync({"a": 1, "b": 1}, mode="full")
+    ctx, run = source.open(sync_run_id="long")
+    inventory = ctx.inventory()
+    inventory.seen("b")
+    inventory.start_over()
+    inventory.seen("a")
+    ctx.save_state({"page": 1})
+    run.close()
+    finish = [lambda _, inventory: inventory.finish()]
+    assert source.run(*finish, sync_run_id="long", own={"page": 1}) == [("deleted", "b")]
+
+
+def test_a_listing_that_is_empty_after_it_was_started_over_is_withheld(source):
+    source.sync(many(5), mode="full")
+
+    def step(_, inventory):
+        inventory.seen("d000")
+        inventory.start_over()
+        inventory.finish()
+
+    assert source.run(step) == []
+
+
+def test_deletions_are_compared_with_what_was_known_before_the_run_also_after_an_interruption(source):
+    source.sync(many(12), mode="full")
+    ctx, run = source.open(sync_run_id="long")
+    lister(many(100), finish=False)(ctx, ctx.inventory())
+    ctx.save_state({"page": 1})
+    run.close()
+    rest = source.terms.storage
+    rest.write([(Shelf("source-1"), Changes(0, kept=dict.fromkeys(["x", "y", "z"], V1)))])
+    steps = [lambda _, inventory: inventory.finish()]
+    assert source.run(*steps, sync_run_id="long", own={"page": 1}) == []  # 3 of 12, not of 103.
+
+
+def test_a_run_that_begins_again_deletes_little_of_what_it_has_sent_itself(source):
+    ctx, run = source.open(sync_run_id="long")
+    lister(many(100), finish=False)(ctx, ctx.inventory())
+    ctx.flush()
+    run.close()
+    assert [event for event in source.sync(many(20), sync_run_id="long") if event[0] == "deleted"] == []
+
+
+def test_many_deletions_are_found_again_page_by_page(source, monkeypatch):
+    monkeypatch.setattr("omni_connector.inventory.finishing.FEW", 1)
+    monkeypatch.setattr("omni_connector.inventory.of_run.PAGE", 1)
+    source.sync(many(4), mode="full")
+    assert source.sync(many(1)) == [("deleted", f"d{number:03}") for number in (1, 2, 3)]
+
+
+def test_more_unread_parts_than_are_kept_apart_keep_everything(source, monkeypatch):
+    monkeypatch.setattr("omni_connector.inventory.listing.MOST_UNREAD", 1)
+    source.sync(many(3), mode="full")
+
+    def step(_, inventory):
+        for part in ("x/", "y/"):
+            inventory.unread(part)
+        inventory.seen("d000")
+        inventory.finish()
+        assert not inventory.is_reconciled
+
+    assert source.run(step) == []
+
+
+def test_the_decision_to_list_nothing_holds_through_an_interruption_and_a_clock_that_is_put_back(
+    source, monkeypatch
+):
+    now = [1_000_000.0]
+    monkeypatch.setattr("omni_connector.inventory.scopes.time.time", lambda: now[0])
+    source.terms = InventoryTerms(storage=source.terms.storage, reconcile_seconds=3600)
+    source.sync({"a": 1})
+
+    def is_due(sync_run_id):
+        ctx, run = source.open(sync_run_id=sync_run_id)
+        due = bool(ctx.inventory().reconciliation_due())
+        run.close()
+        return due
+
+    assert not is_due("long")
+    now[0] += 4000
+    assert not is_due("long")
+    assert is_due("next")
+    now[0] -= 5000
+    assert is_due("one after that")
+
+
+def test_a_run_is_resumed_from_the_checkpoint_before_one_that_did_not_arrive(source):
+    source.sync(many(3), mode="full")
+    ctx, run = source.open(sync_run_id="long")
+    inventory = ctx.inventory()
+    inventory.seen("d000")
+    ctx.save_state({"page": 1})
+    source.manager.on("save_checkpoint", SdkClientError("gone"))
+    inventory.seen("d001")
+    with pytest.raises(SdkClientError):
+        ctx.save_state({"page": 2})
+    source.manager.on("save_checkpoint", None)
+    run.close()
+    steps = [lambda _, inventory: inventory.finish()]
+    assert source.run(*steps, sync_run_id="long", own={"page": 1}) == [("deleted", "d002")]
