@@ -202,7 +202,7 @@ def test_the_image_is_one_like_that_of_deploy(tmp_path):
 def test_what_the_image_consists_of_is_built_starts_is_healthy_and_stops(tmp_path):
     """The wheel is made as the README says; what the Dockerfile says is run in folders of this machine."""
     folder = make_project("acme-notes", "plain", tmp_path)
-    make_wheel, install = (
+    _, make_wheel, install = (
         (folder / "README.md").read_text().split("```bash\n")[1].split("```")[0].splitlines()
     )
     shell(folder, make_wheel.replace("../omni-connector", str(ROOT)) + " --no-build-isolation")
