@@ -35,7 +35,7 @@ from omni_connector.testing.faults import (
 
 DOCUMENTS = 120
 MOST_RUNS = 6
-READ_SECONDS = 0.5
+READ_SECONDS = 2.0
 FAULTS = (
     Refuse(0.01), GoAway(0.01), Reset("unread"), Reset("undone"), Reset("midway"),
     Delay(0.01), Delay(0.01, done=True), LostAnswer(), LostAnswer(), LostAnswer(instead=Answer(502)), Truncated(),

@@ -141,7 +141,7 @@ def test_large_bodies_and_files_wait_in_files_that_are_private():
         return []
 
     with HttpServer(app) as server:
-        requests.post(server.url, data=b"x" * (http_server.BODY_BYTES_IN_MEMORY + 1), timeout=20)
+        requests.post(server.url, data=b"x" * (http_server.BODY_BYTES_IN_MEMORY + 1), timeout=60)
     assert [mode for _, mode in found] == [0o600]
     payload = file_payload(b"x" * (SPOOLED_BYTES + 1), None, None)
     assert [mode for _, mode in temporary_files() - before] == [0o600]

@@ -195,7 +195,10 @@ class PartitionReading(threading.Thread):
         return self._desk.flush() or self.state.fence.is_set() or self._readings.closing.wait(LOOK_SECONDS)
 
     def look(self) -> None:
-        """Stop if the run says so, and report."""
+        """Stop if the run says so, or another process has the partition, and report."""
+        if self.state.fence.is_set() and not self.state.stopped.is_set():
+            self.state.cancel("another process has it")
+            return
         try:
             order = self._readings.shared.order(self._adopted)
         except RunStoreError:

@@ -248,6 +248,7 @@ class Delivery:
         with self._work:
             while True:
                 if self._is_closed or self._error is not None or not self._state.may_send:
+                    self._changed.notify_all()  # No call follows where another process has the run.
                     return None, 0
                 # Before the counts are looked at: one that comes now finds it set and wakes us.
                 self._asleep = True

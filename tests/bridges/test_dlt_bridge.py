@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.waiting import eventually
+from support.waiting import QUICKLY, eventually
 
 from omni_connector import Document
 from omni_connector.bridges import dlt as bridge
@@ -114,7 +114,7 @@ def test_a_row_that_was_not_read_before_an_interruption_stays_after_it(omni_mana
     try:
         with serve_connector(desk, omni_manager) as served:
             source = served.put_source(config={"order": "asc"})
-            omni_manager.wait_for_run(omni_manager.trigger(source, "full"), 30)
+            omni_manager.wait_for_run(omni_manager.trigger(source, "full"), 60)
             del desk.tickets[1]["name"]
             rows = iter(range(100))
             desk.between = lambda: next(rows) == 3 and go_on.wait(60)
@@ -125,7 +125,7 @@ def test_a_row_that_was_not_read_before_an_interruption_stays_after_it(omni_mana
         go_on.set()
     with serve_connector(desk, omni_manager):
         omni_manager.tick()
-        assert omni_manager.wait_for_run(run_id, 30).status == "completed"
+        assert omni_manager.wait_for_run(run_id, 60).status == "completed"
     assert desk.asked[-1] > moment(1)  # It was resumed.
     assert "tickets/1" in {each.external_id for each in omni_manager.documents()}
 
@@ -216,10 +216,10 @@ def test_a_cancelled_run_ends_although_the_source_waits(omni_manager):
     try:
         with serve_connector(desk, omni_manager) as served:
             run_id = omni_manager.trigger(served.put_source(config={}), "full")
-            assert waiting.wait(30)
+            assert waiting.wait(60)
             omni_manager.cancel(run_id)
             thread = thread_of_run(run_id)
-            assert thread is None or thread.join(2) or not thread.is_alive()
+            assert thread is None or thread.join(QUICKLY) or not thread.is_alive()
     finally:
         go_on.set()
 

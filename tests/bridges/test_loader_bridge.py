@@ -210,7 +210,7 @@ def test_a_cancelled_run_ends_although_the_loader_waits(omni_manager):
     try:
         with serve_connector(shelf, omni_manager) as served:
             run_id = omni_manager.trigger(served.put_source(), "full")
-            assert waiting.wait(20)
+            assert waiting.wait(60)
             omni_manager.cancel(run_id)
             thread = thread_of_run(run_id)
             assert thread is None or thread.join(2) or not thread.is_alive()

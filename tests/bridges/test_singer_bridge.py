@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from attrs import define
 from support import a_tap
-from support.waiting import eventually
+from support.waiting import QUICKLY, eventually
 
 from omni_connector import Document, DocumentPermissions, secret
 from omni_connector.bridges import singer_run, singer_tap
@@ -156,7 +156,7 @@ def test_what_was_not_read_by_an_interrupted_run_stays_and_is_read_again(
     rows, report = [record(n) for n in range(12)], tmp_path / "report.json"
     with serve_connector(Issues(), omni_manager) as served:
         source = served.put_source(config=config(*rows, state(11)))
-        omni_manager.wait_for_run(omni_manager.trigger(source, "full"), 30)
+        omni_manager.wait_for_run(omni_manager.trigger(source, "full"), 60)
         pass_a_day()
         unread = [UNREADABLE] if why == "unreadable" else []
         served.put_source(source_id=source, config=config(*rows[:3], *unread, state(3), "hang"))
@@ -168,10 +168,10 @@ def test_what_was_not_read_by_an_interrupted_run_stays_and_is_read_again(
             more["lines"] = [state(11)]  # The tap takes the stream for done.
         served.put_source(source_id=source, config=more)
         omni_manager.tick()
-        assert omni_manager.wait_for_run(run_id, 30).status == "completed"
+        assert omni_manager.wait_for_run(run_id, 60).status == "completed"
         assert json.loads(report.read_text())["state"] == state(3)["value"]  # It was resumed.
         assert len(list(omni_manager.documents())) == 12
-        omni_manager.wait_for_run(omni_manager.trigger(source, "incremental"), 30)
+        omni_manager.wait_for_run(omni_manager.trigger(source, "incremental"), 60)
     assert json.loads(report.read_text())["state"] is None  # What was not read is read again.
 
 
@@ -206,7 +206,7 @@ def test_what_a_tap_says_is_in_the_log_without_secrets(run_sync, caplog):
     assert secret not in said[0]
 
 
-def test_a_cancellation_ends_the_whole_group_within_two_seconds(omni_manager, tmp_path):
+def test_a_cancellation_ends_the_whole_group_at_once(omni_manager, tmp_path):
     child = tmp_path / "child"
     with serve_connector(Issues(), omni_manager) as served:
         source = served.put_source(config=config(record(1), f"child {child}", state(1), "hang"))
@@ -216,8 +216,8 @@ def test_a_cancellation_ends_the_whole_group_within_two_seconds(omni_manager, tm
         omni_manager.cancel(run_id)
         thread = thread_of_run(run_id)
         if thread is not None:
-            thread.join(5)
-        assert time.monotonic() - began < 2
+            thread.join(60)
+        assert time.monotonic() - began < QUICKLY
     # The kernel ends a group that was killed in its own time.
     eventually(lambda: is_gone(int(child.read_text())))
 

@@ -64,19 +64,19 @@ class Project:
         raise AssertionError(f"ended without {text!r}")
 
     def get(self, path):
-        with urlopen(f"{self.url}{path}", timeout=30) as answer:
+        with urlopen(f"{self.url}{path}", timeout=60) as answer:
             return json.load(answer)
 
     def status(self, path, host):
         try:
-            with urlopen(Request(f"{self.url}{path}", headers={"Host": host}), timeout=30) as answer:
+            with urlopen(Request(f"{self.url}{path}", headers={"Host": host}), timeout=60) as answer:
                 return answer.status
         except HTTPError as error:
             with error:
                 return error.code
 
     def post(self, path):
-        with urlopen(Request(f"{self.url}{path}", method="POST"), timeout=30) as answer:
+        with urlopen(Request(f"{self.url}{path}", method="POST"), timeout=60) as answer:
             return json.load(answer)
 
     @property
@@ -133,7 +133,7 @@ def test_the_way_of_an_author(project):
     child = project.child()
     project.popen.send_signal(signal.SIGINT)
     project.until("Stopped.")
-    assert project.popen.wait(30) == 0
+    assert project.popen.wait(60) == 0
     assert not is_alive(child)
     events = [json.loads(line) for line in project.popen.stdout]
     assert (events[0]["event"], events[0]["connector"], events[-1]["event"]) == (
@@ -248,7 +248,7 @@ def test_what_is_stored_is_kept_and_counts_as_given(project, tmp_path):
         project.until("notes is running.")
         (source,) = project.get("/local/sources")
         project.popen.send_signal(signal.SIGINT)
-        project.popen.wait(30)
+        project.popen.wait(60)
         return source["config"]
 
     assert dev("--set", "count=7", expected="The source needs settings") == {"count": 7}

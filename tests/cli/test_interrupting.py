@@ -21,7 +21,7 @@ def test_a_signal_cancels_the_sync_and_says_what_was_kept(process, run_notes, nu
     popen = process("run", NOTES, "--set", "wait=true")
     wait_for_line(popen, "waiting")
     popen.send_signal(number)
-    stdout, stderr = popen.communicate(timeout=30)
+    stdout, stderr = popen.communicate(timeout=60)
     assert popen.returncode == exit_code, stderr
     assert stderr == f"{CANCELLING}\n"
     assert "Result      cancelled after " in stdout
@@ -38,7 +38,7 @@ def test_the_summary_of_a_cancelled_run_is_json_where_json_is_wanted(process):
         if "waiting" in line:
             break
     popen.send_signal(signal.SIGINT)
-    stdout, _ = popen.communicate(timeout=30)
+    stdout, _ = popen.communicate(timeout=60)
     summary = json.loads(stdout)
     assert (summary["status"], summary["exit_code"], popen.returncode) == ("cancelled", 130, 130)
 
@@ -51,7 +51,7 @@ def test_a_second_signal_ends_at_once(process, run_notes):
         if CANCELLING in line:
             break
     popen.send_signal(signal.SIGINT)
-    assert popen.wait(timeout=30) == 130, "before the 60 s of the connector are over"
+    assert popen.wait(timeout=60) == 130, "before the 60 s of the connector are over"
     assert run_notes()["status"] == "completed"
 
 
@@ -59,7 +59,7 @@ def test_a_signal_before_the_run_ends_the_command(process):
     popen = process("run", CONNECTORS / "hanging.py")
     wait_for_line(popen, "importing")
     popen.send_signal(signal.SIGINT)
-    _, stderr = popen.communicate(timeout=30)
+    _, stderr = popen.communicate(timeout=60)
     assert popen.returncode == 130
     assert stderr == "\nInterrupted before anything was started.\n"
 

@@ -66,7 +66,7 @@ def test_an_ipv6_address_is_taken_with_and_without_brackets(process, host):
     popen = process("manager", "--host", host, "--port", "0")
     assert wait_for_line(popen, "Manager at ").startswith("Manager at http://[::1]:")
     popen.terminate()
-    assert popen.wait(30) == 0
+    assert popen.wait(60) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
@@ -77,7 +77,7 @@ def test_it_says_how_to_use_it_and_stops_on_a_signal(process, number):
     wait_for_line(popen, f"curl -X POST {url}/local/sources ")
     wait_for_line(popen, "Stop with Ctrl-C")
     popen.send_signal(number)
-    stdout, stderr = popen.communicate(timeout=30)
+    stdout, stderr = popen.communicate(timeout=60)
     assert (popen.returncode, stdout) == (0, "")
     assert stderr.endswith("Stopped.\n")
 
@@ -90,7 +90,7 @@ def test_a_source_is_synced_as_soon_as_its_connector_has_registered(process, omn
     wait_for_line(popen, "Sync the source other (web):")
     with ServedHere(connector("OwnType"), url):
         run_id = wait_for_start(popen)
-        with urlopen(f"{url}/sync/{run_id}/progress", timeout=30) as events:
+        with urlopen(f"{url}/sync/{run_id}/progress", timeout=60) as events:
             assert '"status":"completed"' in events.read().decode().splitlines()[-2]
     assert open_store(".omni").count_documents() == 2
     assert "Note 1" in omni("search", "fox").stdout  # Also right after the run: it waits for the index.
@@ -101,10 +101,10 @@ def test_its_console_is_open_under_its_own_names_only(process):
     popen = process("manager", "--port", "0", "--allow-host", "manager.test")
     url = address(popen)
     wait_for_line(popen, f"Open {url}/ in a browser")
-    with urlopen(Request(url, headers={"Host": "manager.test"}), timeout=30) as answer:
+    with urlopen(Request(url, headers={"Host": "manager.test"}), timeout=60) as answer:
         assert "No sources yet" in answer.read().decode()
     with pytest.raises(HTTPError, match="403") as refused:
-        urlopen(Request(f"{url}/local/sources", headers={"Host": "evil.example"}), timeout=30)
+        urlopen(Request(f"{url}/local/sources", headers={"Host": "evil.example"}), timeout=60)
     with refused.value as answer:
         assert "--allow-host evil.example" in answer.read().decode()
 
@@ -115,7 +115,7 @@ def test_a_source_keeps_its_id_and_its_state_from_one_start_to_the_next(process)
         popen = process("manager", "--port", "0", "--source", "notes:local_files")
         wait_for_line(popen, "Stop with")
         popen.send_signal(signal.SIGTERM)
-        popen.communicate(timeout=30)
+        popen.communicate(timeout=60)
     with LocalManager(".omni", schedule=False) as manager:
         (source,) = manager.sources()
         assert (source.name, source.source_type) == ("notes", "local_files")
@@ -173,13 +173,13 @@ def test_it_passes_for_an_older_manager(process, omni):
     )
     url = address(popen)
     with pytest.raises(HTTPError) as caught:
-        urlopen(f"{url}/sdk/sources/by-type/web", timeout=10)
+        urlopen(f"{url}/sdk/sources/by-type/web", timeout=60)
     with caught.value as error:
         assert (error.code, error.read()) == (404, b"")
-    with urlopen(f"{url}/connectors", timeout=10) as answer:
+    with urlopen(f"{url}/connectors", timeout=60) as answer:
         assert json.load(answer) == []  # Its connector does not answer.
     popen.send_signal(signal.SIGTERM)
-    popen.communicate(timeout=30)
+    popen.communicate(timeout=60)
     assert popen.returncode == 0
 
 

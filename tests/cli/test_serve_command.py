@@ -15,8 +15,8 @@ def test_a_served_connector_registers_answers_and_stops_on_sigterm(process, tmp_
         port = free_port()
         environ = {"CONNECTOR_MANAGER_URL": manager.url, "CONNECTOR_HOST_NAME": "127.0.0.1"}
         popen = process("serve", NOTES, "--host", "127.0.0.1", "--port", str(port), **environ)
-        manager.wait_for_connector("local_files", timeout_seconds=30)
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        manager.wait_for_connector("local_files", timeout_seconds=60)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", "/manifest")
         assert json.loads(connection.getresponse().read())["connector_url"] == f"http://127.0.0.1:{port}"
         connection.close()
@@ -24,7 +24,7 @@ def test_a_served_connector_registers_answers_and_stops_on_sigterm(process, tmp_
         assert manager.wait_for_run(manager.trigger(source.id)).status == "completed"
         wait_for_line(popen, "the connector prints")
         popen.send_signal(signal.SIGTERM)
-        assert popen.wait(timeout=30) == 0
+        assert popen.wait(timeout=60) == 0
 
 
 def test_without_a_manager_the_message_says_what_to_set(omni):

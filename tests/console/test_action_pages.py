@@ -141,4 +141,4 @@ def register(site, **fields):
         "source_types": ["web"],
         **fields,
     }
-    requests.post(f"{site.url}/sdk/register", json=manifest, timeout=10).raise_for_status()
+    requests.post(f"{site.url}/sdk/register", json=manifest, timeout=60).raise_for_status()

@@ -116,7 +116,7 @@ def test_open_pages_do_not_keep_the_manager_from_answering(site):
     run_id = site.begin(source)
     port = int(site.url.rpartition(":")[2])
     request = f"GET /console/runs/{run_id}/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
-    opened = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(24)]
+    opened = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(24)]
     try:
         for each in opened:
             each.sendall(request)
@@ -127,14 +127,14 @@ def test_open_pages_do_not_keep_the_manager_from_answering(site):
                 text += each.recv(65536)
             answers.append(b"retry: 500" in text)
         assert sum(answers) == MOST_STREAMS
-        with urlopen(f"{site.url}/health", timeout=30) as answer:
+        with urlopen(f"{site.url}/health", timeout=60) as answer:
             assert json.load(answer) == {"status": "healthy"}
     finally:
         for each in opened:
             each.close()
 
     def has_place():
-        with urlopen(f"{site.url}/console/runs/{run_id}/live", timeout=30) as answer:
+        with urlopen(f"{site.url}/console/runs/{run_id}/live", timeout=60) as answer:
             return answer.readline() == b"retry: 500\n"
 
     site.manager.cancel(run_id)

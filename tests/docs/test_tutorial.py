@@ -73,7 +73,7 @@ def console(reader, page):
 
 
 def read(address):
-    with urllib.request.urlopen(address, timeout=30) as answer:
+    with urllib.request.urlopen(address, timeout=60) as answer:
         return answer.read().decode()
 
 

@@ -171,7 +171,7 @@ def test_a_full_run_that_was_interrupted_goes_on_where_it_was(omni_manager, api)
     def stop_at_the_third_page():
         if len(api.asked) == 3:
             reached.set()
-            go_on.wait(10)
+            go_on.wait(60)
 
     class Interrupted(ApiConnector):
         async def sync(self, source_config, credentials, state, ctx):
@@ -181,10 +181,10 @@ def test_a_full_run_that_was_interrupted_goes_on_where_it_was(omni_manager, api)
     api.on_request = stop_at_the_third_page
     with serve_connector(Interrupted(), omni_manager) as served:
         run_id = omni_manager.trigger(served.put_source(config=api.config))
-        assert reached.wait(10)
+        assert reached.wait(60)
     api.asked.clear()
     with serve_connector(ApiConnector(), omni_manager):
         omni_manager.tick()
-        assert omni_manager.wait_for_run(run_id, 10).status == "completed"
+        assert omni_manager.wait_for_run(run_id, 60).status == "completed"
     assert [cursor for cursor, _ in api.asked] == ["4"]
     assert {document.external_id for document in omni_manager.documents()} == set("12345")

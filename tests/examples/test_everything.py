@@ -197,7 +197,7 @@ def test_a_realtime_run_watches_beside_a_full_one_until_it_is_cancelled(world, m
     assert manager.wait(run)["status"] == "cancelled"
     world.app.wait_for(rf"Sync of source .*{source}\)? cancelled")
     url = f"{world.app_url}/connectors/tracker/sync/{run}"
-    eventually(lambda: requests.get(url, timeout=10).json() == {"running": False})
+    eventually(lambda: requests.get(url, timeout=60).json() == {"running": False})
     assert manager.source(source)["checkpoint"] == {"revision": 5, "refused": []}
     assert sync(manager, source, "incremental")["documents_scanned"] == 1
 

@@ -535,12 +535,12 @@ def resumed(manager, folder, mode, emits, between):
     with serve_connector(killed, manager) as served:
         source_id = served.put_source(config={"path": str(folder), "public": True})
         run_id = manager.trigger(source_id, mode)
-        assert killed.killed.wait(10)
+        assert killed.killed.wait(60)
     assert manager.run(run_id).status == "running"
     between()
     with serve_connector(FilesystemConnector(), manager):
         manager.tick()
-        return manager.wait_for_run(run_id, 10)
+        return manager.wait_for_run(run_id, 60)
 
 
 @pytest.mark.parametrize("emits", [3, 10, 11, 25, 40])

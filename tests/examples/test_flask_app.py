@@ -27,9 +27,9 @@ def test_both_connectors_work_beside_the_applications_own_routes(omni_manager, t
         with server(address, env):
             omni_manager.wait_for_connector("file_system")
             omni_manager.wait_for_connector("web")
-            with urllib.request.urlopen(address.url, timeout=10) as answer:
+            with urllib.request.urlopen(address.url, timeout=60) as answer:
                 assert json.load(answer) == {"connectors": ["RSS", "Folder"]}
-            with urllib.request.urlopen(f"{address.url}/connectors/rss/manifest", timeout=10) as answer:
+            with urllib.request.urlopen(f"{address.url}/connectors/rss/manifest", timeout=60) as answer:
                 assert json.load(answer)["connector_url"] == f"{address.url}/connectors/rss"
             config = {"path": str(tmp_path / "notes"), "public": True}
             source = omni_manager.add_source(source_type="file_system", config=config)

@@ -248,9 +248,7 @@ def test_a_feed_that_drips_is_given_up_in_time(run_sync, newspaper, framing):
         dripping.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/feed"
         try:
-            result = run_sync(
-                RssConnector(), config={"feeds": [url, newspaper.url()], "timeout_seconds": 0.5}
-            )
+            result = run_sync(RssConnector(), config={"feeds": [url, newspaper.url()], "timeout_seconds": 2})
         finally:
             stop.set()
             dripping.join()

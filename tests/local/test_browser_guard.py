@@ -128,7 +128,7 @@ def test_nodes_fetch_is_no_browser(guard):
 
 
 def ask(manager, host):
-    connection = http.client.HTTPConnection(urlsplit(manager.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(manager.url).netloc, timeout=60)
     try:
         connection.request("GET", "/sdk/sources/by-type/web", headers={"Host": host})
         answer = connection.getresponse()

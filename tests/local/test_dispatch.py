@@ -171,9 +171,9 @@ def test_waiting_for_the_next_attempt_ends_when_the_manager_closes(tmp_path, con
 
         waiting = threading.Thread(target=trigger)
         waiting.start()
-        assert asked.wait(10)
+        assert asked.wait(60)
         patient._services.stopping.set()
-        waiting.join(10)
+        waiting.join(60)
         assert outcome == [500]
 
 

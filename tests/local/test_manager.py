@@ -107,16 +107,16 @@ def test_waiting_for_a_run_ends_when_the_manager_closes(manager, run_id):
     waiting = threading.Thread(target=wait)
     waiting.start()
     manager.close()
-    waiting.join(5)
+    waiting.join(60)
     assert outcome == ["the manager was closed"]
 
 
 def test_a_waiting_thread_sees_the_end_of_a_run(manager, api, run_id):
     ended = []
-    waiting = threading.Thread(target=lambda: ended.append(manager.wait_for_run(run_id, 10)))
+    waiting = threading.Thread(target=lambda: ended.append(manager.wait_for_run(run_id, 60)))
     waiting.start()
     api.post(f"/sdk/sync/{run_id}/complete")
-    waiting.join(5)
+    waiting.join(60)
     assert ended[0].status == "completed"
 
 
@@ -156,7 +156,7 @@ def test_unfinished_requests_do_not_silence_the_manager(manager, api, caplog):
     address = ("127.0.0.1", int(manager.url.rpartition(":")[2]))
     with contextlib.ExitStack() as clients:
         for number in range(60):
-            client = clients.enter_context(socket.create_connection(address, timeout=30))
+            client = clients.enter_context(socket.create_connection(address, timeout=60))
             length = b"50" if number % 2 else b"9" * 30
             client.sendall(b"POST /sdk/events HTTP/1.1\r\nHost: x\r\nContent-Length: %b\r\n\r\n{" % length)
         assert api.get("/health").status_code == 200

@@ -5,7 +5,7 @@ import requests
 
 
 def test_progress_is_streamed_until_the_run_ends(manager, api, run_id, source):
-    with requests.get(f"{manager.url}/sync/{run_id}/progress", stream=True, timeout=10) as answer:
+    with requests.get(f"{manager.url}/sync/{run_id}/progress", stream=True, timeout=60) as answer:
         assert answer.headers["content-type"] == "text/event-stream"
         assert answer.headers["cache-control"] == "no-cache"
         lines = answer.iter_lines()
@@ -29,7 +29,7 @@ def test_progress_is_streamed_until_the_run_ends(manager, api, run_id, source):
 
 
 def test_events_come_at_every_interval(manager, run_id):
-    with requests.get(f"{manager.url}/sync/{run_id}/progress", stream=True, timeout=10) as answer:
+    with requests.get(f"{manager.url}/sync/{run_id}/progress", stream=True, timeout=60) as answer:
         lines = (line for line in answer.iter_lines() if line)
         assert next(lines) == next(lines) == next(lines)
 
@@ -44,11 +44,11 @@ def test_an_ended_run_has_one_event_and_an_unknown_one_none(api, run_id):
 
 
 def test_streams_end_at_once_when_the_manager_closes(manager, run_id):
-    with requests.get(f"{manager.url}/sync/{run_id}/progress", stream=True, timeout=10) as answer:
+    with requests.get(f"{manager.url}/sync/{run_id}/progress", stream=True, timeout=60) as answer:
         lines = answer.iter_lines()
         next(lines)
         closing = threading.Thread(target=manager.close)
         closing.start()
         list(lines)
-        closing.join(5)
+        closing.join(60)
         assert not closing.is_alive()

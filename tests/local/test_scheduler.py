@@ -259,5 +259,5 @@ def test_the_thread_ticks_at_start_and_at_every_interval(tmp_path, connector):
         runs = manager._services.runs
         with runs._changed:
             while not manager.runs(source.id):
-                assert runs._changed.wait(10)
+                assert runs._changed.wait(60)
         api.close()

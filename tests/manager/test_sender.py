@@ -90,7 +90,7 @@ def test_never_more_than_two_extractions_are_under_way_in_a_process(manager):
             with lock:
                 under_way[0] += 1
                 most[0] = max(most[0], under_way[0])
-            looked.wait(20)
+            looked.wait(60)
             with lock:
                 under_way[0] -= 1
         return STORED
@@ -218,7 +218,7 @@ def test_a_process_that_forks_after_use_goes_on_in_both(client, manager):
     results = context.SimpleQueue()
     child = context.Process(target=child_stores, args=(client, results))
     child.start()
-    child.join(30)
+    child.join(60)
     assert child.exitcode == 0
     assert results.get() == "c"
     assert client.store_content("parent", "text") == "c"
@@ -286,14 +286,14 @@ def children_store(client, results):
     ready = threading.Barrier(8)
 
     def store():
-        ready.wait(10)
+        ready.wait(60)
         client.store_content("child", "text")
 
     threads = [threading.Thread(target=store) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     results.put(sum(not thread.is_alive() for thread in threads))
     client.close()
 
@@ -310,7 +310,7 @@ def test_a_forked_child_begins_anew_though_locks_were_held_and_many_threads_call
             child = context.Process(target=children_store, args=(client, results))
             with client._sender.means.presence._lock, client._compatibility._lock, wire._changed:
                 child.start()
-            child.join(30)
+            child.join(60)
             assert child.exitcode == 0
             assert results.get() == 8
 
@@ -328,7 +328,7 @@ def test_a_clock_calls_at_once_what_can_be_hastened():
         clock.after(60.0, lambda: late.append(1))
         clock.after(30.0, called.set, can_hasten=True)
         clock.hasten()
-        assert called.wait(5)
+        assert called.wait(60)
     finally:
         clock.close()
     assert late == []

@@ -132,7 +132,7 @@ def do(manager, served, connector, to_manager, way):
         return "failed"
     run = manager.trigger(source)
     if way == "waits":
-        assert connector.started.wait(20)
+        assert connector.started.wait(60)
         manager.cancel(run)
     elif way == "echo":
         with pytest.raises(Exception, match="422"):

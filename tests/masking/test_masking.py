@@ -361,10 +361,10 @@ def test_a_traceback_is_masked_with_causes_notes_and_groups():
 def best(call, *, times):
     found = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()
         for _ in range(times):
             call()
-        found.append((time.perf_counter() - start) / times)
+        found.append((time.thread_time() - start) / times)
     return min(found)
 
 
@@ -379,6 +379,6 @@ def test_fifty_secrets_cost_a_line_and_a_megabyte_next_to_nothing():
 
 
 def test_the_time_to_learn_secrets_is_small():
-    started = time.perf_counter()
+    started = time.thread_time()
     Matcher([PEM, *(f"{TOKEN}{number}" for number in range(50))])
-    assert time.perf_counter() - started < 5.0
+    assert time.thread_time() - started < 5.0

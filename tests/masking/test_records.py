@@ -162,8 +162,8 @@ def test_a_line_without_a_secret_costs_little():
     )
     found = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()
         for _ in range(500):
             factory(*arguments)
-        found.append((time.perf_counter() - start) / 500)
+        found.append((time.thread_time() - start) / 500)
     assert min(found) < 0.0005

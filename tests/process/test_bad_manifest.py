@@ -17,7 +17,7 @@ def assert_told(process: Process) -> None:
         r"refused cannot be announced: action ping: input_schema\.properties\.a\.not is not supported"
     )
     process.wait_for("refused cannot be announced: skill s: 2 skills have this id")
-    assert process.popen.wait(30) != 0
+    assert process.popen.wait(60) != 0
     assert not any("Traceback" in line for line in process.lines), process.lines
 
 

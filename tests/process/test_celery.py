@@ -17,14 +17,14 @@ from support.ports import free_port
 from support.processes import Process
 from support.redis_server import RedisServer
 from support.thorough import thorough
-from support.waiting import eventually
+from support.waiting import QUICKLY, eventually
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
 SECRET = "s3cr3t-Passw0rd-of-the-source"
 
 
 def is_running(address, run):
-    answer = requests.get(f"{address.url}/sync/{run}", timeout=10)
+    answer = requests.get(f"{address.url}/sync/{run}", timeout=60)
     return answer.json().get("running", answer.status_code)
 
 
@@ -57,12 +57,12 @@ def test_a_run_is_executed_by_a_worker_and_cancelled_there(manager, address, env
         )
         assert is_running(address, run) is True
         body = {"sync_run_id": "another", "source_id": source, "sync_mode": "full"}
-        assert requests.post(f"{address.url}/sync", json=body, timeout=10).status_code == 409
+        assert requests.post(f"{address.url}/sync", json=body, timeout=60).status_code == 409
         began = time.monotonic()
         manager.cancel(run)
         assert is_running(address, run) is False
         worker.wait_for(rf"Sync of source .*{source}\)? cancelled: ")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < QUICKLY
         assert not [line for line in web.lines if "ync of source" in line]
 
 
@@ -83,7 +83,7 @@ def test_the_run_of_a_process_that_is_killed_goes_on_in_another(
         os.kill(int(worker.wait_for(r"sync in (\d+)")[1]), signal.SIGKILL)
         died = time.monotonic()
         eventually(lambda: is_running(address, run) is False)
-        assert time.monotonic() - died < 17
+        assert time.monotonic() - died < 17 + QUICKLY
         with start_worker(target, env, name="another"):
             manager.tick()
             assert manager.wait(run)["status"] == "completed"
@@ -107,7 +107,7 @@ def test_a_worker_that_is_asked_to_end_leaves_its_run_to_another(
             pipe.unlink()
             began = time.monotonic()
             assert worker.terminate() == 0
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 4 + QUICKLY
             assert [
                 line for line in worker.lines if re.search(rf"Sync of source .*{source}\)? interrupted", line)
             ]
@@ -203,7 +203,7 @@ def test_a_worker_that_cannot_be_right_does_not_start(options, env, says):
     command, environ = celery("worker", *options, **environ)
     with Process(*command, env=environ) as process:
         process.wait_for(f"The connector cannot start: {says}")
-        assert process.popen.wait(30) == 1
+        assert process.popen.wait(60) == 1
         assert not any("Traceback" in line for line in process.lines)
 
 
@@ -228,7 +228,7 @@ def test_metrics_of_the_runs_that_a_worker_executes(manager, address, environ, p
                 'omni_connector_runs_total{connector="halves",mode="full",outcome="completed"}': number,
                 'omni_connector_documents_total{connector="halves",kind="updated"}': number * 200,
             }
-            eventually(functools.partial(shows, port, expected), seconds=20)
+            eventually(functools.partial(shows, port, expected))
         success = f'omni_connector_last_success_timestamp_seconds{{connector="halves",source_id="{source}"}}'
         assert scraped(f"http://127.0.0.1:{port}/metrics", {success})[success] > time.time() - 600
         # The web process executes none.
@@ -241,5 +241,5 @@ def shows(port, expected):
 
 def scraped(url, wanted):
     """Return the wanted ones of the values that a scrape brings."""
-    values = dict(line.rsplit(" ", 1) for line in requests.get(url, timeout=30).text.splitlines())
+    values = dict(line.rsplit(" ", 1) for line in requests.get(url, timeout=60).text.splitlines())
     return {name: float(values[name]) for name in wanted if name in values}

@@ -28,7 +28,7 @@ def environ(environ, broker):
 
 
 def status(address, run):
-    return requests.get(f"{address.url}/sync/{run}", timeout=10).json().get("running")
+    return requests.get(f"{address.url}/sync/{run}", timeout=60).json().get("running")
 
 
 def assert_arrived(manager, source, run):
@@ -47,7 +47,7 @@ def test_a_run_that_is_dispatched_while_the_broker_is_away_waits_for_it(manager,
         run = manager.trigger(source)  # Answered as started.
         web.wait_for("The broker .* cannot be used now.* Runs wait until it can be used again")
         assert status(address, run) is True
-        assert requests.get(f"{address.url}/health", timeout=10).status_code == 200
+        assert requests.get(f"{address.url}/health", timeout=60).status_code == 200
         broker.start()
         with start_worker(TARGET, environ):
             assert_arrived(manager, source, run)
@@ -65,7 +65,7 @@ def test_a_message_that_the_broker_lost_is_given_back_and_the_run_resumed(manage
         broker.start()
         assert status(address, run) is True
         with start_worker(TARGET, environ):
-            eventually(functools.partial(is_given_back, address, run), seconds=30)
+            eventually(functools.partial(is_given_back, address, run))
             manager.tick()
             assert_arrived(manager, source, run)
 

@@ -194,12 +194,12 @@ def test_the_image_s_command_serves_and_ends_at_its_stop_signal(manager, app_fol
     }
     assert not is_healthy(environ)
     with started(app_folder, image_command(), environ) as process:
-        eventually(lambda: is_healthy(environ), seconds=60)
+        eventually(lambda: is_healthy(environ))
         manager.wait_until_registered("web")
         source = manager.add_source("web", {"documents": 25, "seconds": 0})
         assert manager.wait(manager.trigger(source))["status"] == "completed"
         run = manager.trigger(manager.add_source("web", {"documents": 100_000, "seconds": 0.01}))
-        eventually(lambda: manager.count_events(run) > 0, seconds=60)
+        eventually(lambda: manager.count_events(run) > 0)
         process.popen.send_signal(
             getattr(signal, re.search(r"^STOPSIGNAL (\w+)$", DOCKERFILE, re.MULTILINE)[1])
         )

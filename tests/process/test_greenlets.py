@@ -34,7 +34,7 @@ def test_the_worker_of_gevent_is_refused_with_one_message():
     ):
         process.wait_for("gevent has replaced the threads of this process by greenlets")
         process.wait_for("gunicorn --worker-class gthread --threads 64")
-        assert process.popen.wait(30) != os.EX_OK
+        assert process.popen.wait(60) != os.EX_OK
         assert not any("Traceback" in line for line in process.lines)
 
 

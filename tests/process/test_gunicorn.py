@@ -134,8 +134,8 @@ def test_a_cancelled_sync_stops_its_thread_and_frees_the_source_at_once(tmp_path
 
         assert manager.wait(run)["status"] == "cancelled"
         process.wait_for(rf"Sync of source .*{source}\)? cancelled: .*")
-        assert requests.get(f"{address.url}/sync/{run}", timeout=10).json() == {"running": False}
-        assert requests.get(f"{address.url}/sync/{following}", timeout=10).json() == {"running": True}
+        assert requests.get(f"{address.url}/sync/{run}", timeout=60).json() == {"running": False}
+        assert requests.get(f"{address.url}/sync/{following}", timeout=60).json() == {"running": True}
         meet(pipe)
         manager.cancel(following)
         assert len(manager.documents(source)) >= 50
@@ -201,7 +201,7 @@ def test_gunicorns_bare_defaults_work(tmp_path, manager, address, options):
     (tmp_path / "notes" / "one.md").write_text("# One\n\nHello.\n")
     with connector(address, manager, FILESYSTEM, *options, bare=True) as process:
         process.wait_for("Booting worker")
-        health = requests.get(f"{address.url}/health", timeout=30)
+        health = requests.get(f"{address.url}/health", timeout=60)
         assert health.json()["status"] == "healthy"
         source = manager.add_source("file_system", {"path": str(tmp_path / "notes")})
         manager.wait_until_registered("file_system")
@@ -230,7 +230,7 @@ def test_a_wrong_configuration_stops_the_start_with_one_readable_message(address
     with start_gunicorn(address, "nowhere.to:BeFound", env={}) as process:
         process.wait_for("CONNECTOR_MANAGER_URL is not set.*export CONNECTOR_MANAGER_URL=")
         process.wait_for("OMNI_CONNECTOR=nowhere.to:BeFound.*no module nowhere")
-        assert process.popen.wait(30) != 0
+        assert process.popen.wait(60) != 0
         assert not any("Traceback" in line for line in process.lines)
 
 
@@ -241,5 +241,5 @@ def test_serve_runs_gunicorn_with_the_recommended_settings(manager):
         url = process.wait_for(r"Listening at: (http://127\.0\.0\.1:\d+)")[1]
         process.wait_for("Using worker: gthread")
         process.wait_for("CONNECTOR_HOST_NAME .*to turn registration on")
-        assert requests.get(f"{url}/manifest", timeout=30).json()["name"] == "filesystem"
+        assert requests.get(f"{url}/manifest", timeout=60).json()["name"] == "filesystem"
         assert process.terminate() == 0

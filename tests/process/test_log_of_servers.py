@@ -43,7 +43,7 @@ def test_all_lines_are_json_where_that_is_wished(manager, address):
     with start(address, manager, *options, LOG_FORMAT="json") as process:
         assert sync(manager, fail="no such page")["status"] == "failed"
         process.wait_for('"event": "sync_ended"')
-        requests.get(f"{address.url}/health", timeout=10)
+        requests.get(f"{address.url}/health", timeout=60)
         process.wait_for("GET /health")
         process.terminate()
     lines = [json.loads(line) for line in process.lines]
@@ -132,5 +132,5 @@ def test_flask_run_shows_the_log(manager, address):
 def test_a_mistake_in_the_settings_is_one_line(manager, address, variable, message):
     with start(address, manager, **{variable: "wrong"}) as process:
         process.wait_for(re.escape(message))
-        assert process.popen.wait(30) != 0
+        assert process.popen.wait(60) != 0
         assert not any("Traceback" in line for line in process.lines)

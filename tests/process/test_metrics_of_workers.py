@@ -34,7 +34,7 @@ class Scrapes:
         self.seen = {}
 
     def __call__(self):
-        answer = requests.get(f"{self.url}/metrics", timeout=30)
+        answer = requests.get(f"{self.url}/metrics", timeout=60)
         assert answer.status_code == 200, answer.text
         found = {}
         for family in parse(answer.text):
@@ -55,7 +55,7 @@ class Scrapes:
     def agree(self, name, value, **labels):
         """Wait until this value is there, and see that all workers say it."""
         key = (name, *sorted(labels.items()))
-        eventually(lambda: self().get(key) == value, seconds=20)
+        eventually(lambda: self().get(key) == value)
         assert {self().get(key) for _ in range(ASKED)} == {value}
 
 
@@ -82,19 +82,19 @@ def test_a_scrape_of_two_workers_during_a_sync_is_the_truth(manager, address, pi
         scrape.agree("manager_up", 1)
         uploads = {"endpoint": "/sdk/content", "status": "200"}
         scrape.agree("manager_request_duration_seconds_count", HALF, **uploads)
-        ready = [requests.get(f"{address.url}/ready", timeout=30) for _ in range(ASKED)]
+        ready = [requests.get(f"{address.url}/ready", timeout=60) for _ in range(ASKED)]
         assert {(each.status_code, each.json()["status"]) for each in ready} == {(200, "ready")}
 
         # The other worker is killed: what it has counted stays, and its successor goes on with it.
         health = {"endpoint": "/health", "method": "GET", "status": "200"}
         for _ in range(ASKED):
-            requests.get(f"{address.url}/health", timeout=30)
+            requests.get(f"{address.url}/health", timeout=60)
         count = "http_request_duration_seconds_count"
-        eventually(lambda: scrape.value(count, **health) >= ASKED, seconds=20)
+        eventually(lambda: scrape.value(count, **health) >= ASKED)
         before = scrape.value(count, **health)
         (other,) = workers(process) - {running}
         os.kill(other, signal.SIGKILL)
-        eventually(lambda: len(workers(process) - {other}) == 2, seconds=20)
+        eventually(lambda: len(workers(process) - {other}) == 2)
         scrape.agree("processes", 2, version=version(scrape))
         assert scrape.value(count, **health) >= before
 

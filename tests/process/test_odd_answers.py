@@ -186,10 +186,10 @@ def sync_with(environment):
 def run_once(manager, url):
     """Run one sync of a connector until it has the answer to its last call."""
     run = {"sync_run_id": str(uuid.uuid4()), "source_id": "source-1", "sync_mode": "full"}
-    assert requests.post(f"{url}/sync", json=run, timeout=30).status_code == 200
+    assert requests.post(f"{url}/sync", json=run, timeout=60).status_code == 200
     assert manager.done.wait(60)
     asked = f"{url}/sync/{run['sync_run_id']}"
-    eventually(lambda: requests.get(asked, timeout=30).json() == {"running": False})
+    eventually(lambda: requests.get(asked, timeout=60).json() == {"running": False})
 
 
 @pytest.mark.parametrize("odd", ODD)

@@ -10,10 +10,9 @@ import time
 import pytest
 import requests
 from support.processes import start_gunicorn
-from support.waiting import eventually
+from support.waiting import QUICKLY, eventually
 
 DOCUMENTS = 300
-HEALTH_SECONDS = 1.0
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
@@ -84,9 +83,9 @@ def test_while_the_disk_is_full_runs_finish_and_new_ones_wait_for_space(disk, ma
         process.wait_for(f"Run {waiting} waits for the run store")
         while (progress := next(manager.progress(run)))["status"] == "running":
             began = time.monotonic()
-            assert requests.get(f"{address.url}/health", timeout=5).ok
-            assert time.monotonic() - began < HEALTH_SECONDS
-            assert requests.get(f"{address.url}/sync/{waiting}", timeout=5).status_code in {200, 404}
+            assert requests.get(f"{address.url}/health", timeout=60).ok
+            assert time.monotonic() - began < QUICKLY
+            assert requests.get(f"{address.url}/sync/{waiting}", timeout=60).status_code in {200, 404}
         assert progress["status"] == "completed"
         assert progress["documents_scanned"] == progress["documents_updated"] == DOCUMENTS
         assert manager.count_events(waiting) == 0

@@ -151,21 +151,21 @@ def change_a_file(server):
 def use_up_requests(server):
     for _ in range(250):  # For a moment, both workers may be on their way.
         with contextlib.suppress(requests.RequestException):
-            requests.get(f"{server.address.url}/health", timeout=10)
+            requests.get(f"{server.address.url}/health", timeout=60)
 
 
 def upgrade(server):
     """USR2 starts a new master beside the old one, which is ended once the new workers are there."""
     before = len(server.workers())
     server.signal(signal.SIGUSR2)
-    eventually(lambda: len(server.workers()) >= before + 2, seconds=40)
+    eventually(lambda: len(server.workers()) >= before + 2)
     server.signal(signal.SIGTERM)
 
 
 def more_and_fewer(server):
     before = len(server.workers())
     server.signal(signal.SIGTTIN)
-    eventually(lambda: len(server.workers()) > before, seconds=40)
+    eventually(lambda: len(server.workers()) > before)
     server.signal(signal.SIGTTOU)
     server.signal(signal.SIGTTOU)
 

@@ -19,13 +19,10 @@ import requests
 from support.pausing import meet
 from support.processes import Process, python_of_everybody, start_gunicorn
 from support.redis_server import RedisServer
-from support.waiting import eventually
+from support.waiting import QUICKLY, eventually
 
 ASKED = 24
 """Requests on new connections: that one worker alone answers them all is as likely as 1 : 8 million."""
-
-PROBE_SECONDS = 5.0
-"""So long the manager waits for an answer."""
 
 OUTAGE_SECONDS = [3, 60]
 
@@ -75,7 +72,7 @@ def uvicorn_workers(address, manager, target, **env):
 
 def answers(address, run):
     """Ask all workers whether they have the run; return what they say."""
-    found = [requests.get(f"{address.url}/sync/{run}", timeout=10) for _ in range(ASKED)]
+    found = [requests.get(f"{address.url}/sync/{run}", timeout=60) for _ in range(ASKED)]
     return {each.json().get("running", each.status_code) for each in found}
 
 
@@ -94,8 +91,8 @@ def test_every_worker_knows_every_run(tmp_path, manager, address, pipe, store, k
         assert answers(address, "unknown") == {False}
         body = {"sync_run_id": run, "source_id": source, "sync_mode": "full"}
         for _ in range(6):
-            assert requests.post(f"{address.url}/sync", json=body, timeout=10).json()["status"] == "started"
-            other = requests.post(f"{address.url}/sync", json={**body, "sync_run_id": "another"}, timeout=10)
+            assert requests.post(f"{address.url}/sync", json=body, timeout=60).json()["status"] == "started"
+            other = requests.post(f"{address.url}/sync", json={**body, "sync_run_id": "another"}, timeout=60)
             assert other.status_code == 409
 
         manager.cancel(run)
@@ -121,7 +118,7 @@ def test_the_run_of_a_worker_that_is_killed_goes_on_in_another(tmp_path, manager
         meet(pipe)
         pipe.unlink()  # When it is resumed, it does not stop.
         os.kill(int(process.wait_for(r"sync in (\d+)")[1]), signal.SIGKILL)
-        eventually(lambda: answers(address, run) == {False}, seconds=60)
+        eventually(lambda: answers(address, run) == {False})
         manager.tick()
         assert manager.wait(run)["status"] == "completed"
         assert len(manager.documents(source)) == 500
@@ -139,7 +136,7 @@ def test_the_workers_of_uvicorn_share_a_store_without_being_asked_to(tmp_path, m
         assert answers(address, run) == {True}
         body = {"sync_run_id": "another", "source_id": source, "sync_mode": "full"}
         for _ in range(6):
-            assert requests.post(f"{address.url}/sync", json=body, timeout=10).status_code == 409
+            assert requests.post(f"{address.url}/sync", json=body, timeout=60).status_code == 409
         manager.cancel(run)
         assert answers(address, run) == {False}
         process.wait_for(rf"Sync of source .*{source}\)? cancelled: .*")
@@ -224,7 +221,7 @@ def test_a_store_that_the_account_of_the_workers_may_not_write_is_refused(open_f
     store = f"sqlite:///{folder}/runs.sqlite3"
     with workers_of(address, manager, "support.pausing:Endless", *options, OMNI_RUN_STORE=store) as process:
         process.wait_for("OMNI_RUN_STORE cannot be used: this account may not write")
-        assert process.popen.wait(30) != 0
+        assert process.popen.wait(60) != 0
         assert not any("Traceback" in line for line in process.lines)
 
 
@@ -268,7 +265,7 @@ def test_while_the_run_store_is_away_runs_go_on_and_new_ones_wait(
             waiting = manager.trigger(sources[1])
             process.wait_for(f"Run {waiting} waits for the run store")
             while time.monotonic() - began < seconds:
-                assert requests.get(f"{address.url}/health", timeout=PROBE_SECONDS).ok
+                assert requests.get(f"{address.url}/health", timeout=QUICKLY).ok
                 assert answers(address, run) <= {True, 404}
                 assert answers(address, waiting) <= {True, 404}
                 pause.wait(0.5)

@@ -29,7 +29,7 @@ def test_spans_reach_the_collector_that_the_variables_name(manager, address, col
     options = ["--preload"] if kind == "preload" else []
     with start_gunicorn(address, "support.pausing:InTwoHalves", *options, env=env) as process:
         manager.wait_for_connector(process, "web")
-        answer = requests.post(f"{address.url}/cancel", json={"sync_run_id": "x"}, headers=PARENT, timeout=30)
+        answer = requests.post(f"{address.url}/cancel", json={"sync_run_id": "x"}, headers=PARENT, timeout=60)
         assert answer.status_code == 404
         process.terminate()
     eventually(lambda: collector.requests)

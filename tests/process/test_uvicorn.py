@@ -15,14 +15,13 @@ import pytest
 import requests
 from support.pausing import meet
 from support.processes import WAIT_SECONDS, Process, start_uvicorn
+from support.waiting import QUICKLY
 
 from omni_connector.local.contents import normalised
 from omni_connector.web.asgi import THREADS
 
 FILESYSTEM = "filesystem_connector:FilesystemConnector"
 FILES = 300
-PROBE_SECONDS = 5.0
-"""So long the manager waits for an answer."""
 SIGTERM_STATUS = {0, -signal.SIGTERM}
 """uvicorn ends by the signal it got, once everything is in order; older ones return 0."""
 
@@ -72,7 +71,7 @@ def test_a_cancelled_sync_stops_and_frees_its_source(tmp_path, manager, address)
 
         assert manager.wait(run)["status"] == "cancelled"
         process.wait_for(rf"Sync of source .*{source}\)? cancelled: .*")
-        assert requests.get(f"{address.url}/sync/{run}", timeout=10).json() == {"running": False}
+        assert requests.get(f"{address.url}/sync/{run}", timeout=60).json() == {"running": False}
         following = manager.trigger_when_free(source)
         meet(pipe)
         manager.cancel(following)
@@ -118,7 +117,7 @@ def test_health_answers_while_actions_run(tmp_path, manager, address):
             answers = [callers.submit(act) for _ in range(actions)]
             begun.wait()
             process.wait_for(f"{actions} actions run")
-            assert requests.get(f"{address.url}/health", timeout=10).json()["status"] == "healthy"
+            assert requests.get(f"{address.url}/health", timeout=60).json()["status"] == "healthy"
             assert not any(answer.done() for answer in answers)
             meet(pipe)
             assert [answer.result() for answer in answers] == [{"done": True}] * actions
@@ -137,8 +136,8 @@ def test_unfinished_requests_hold_no_thread(manager, address):
                 b"POST /action HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
             )
         before = time.monotonic()
-        assert requests.get(f"{address.url}/health", timeout=10).json()["status"] == "healthy"
-        assert time.monotonic() - before < PROBE_SECONDS
+        assert requests.get(f"{address.url}/health", timeout=60).json()["status"] == "healthy"
+        assert time.monotonic() - before < QUICKLY
         assert b"408" in client.recv(100)
 
 
@@ -146,7 +145,7 @@ def test_a_wrong_configuration_stops_the_start_with_one_readable_message(address
     with start_uvicorn(address, OMNI_CONNECTOR="nowhere.to:BeFound") as process:
         process.wait_for("CONNECTOR_MANAGER_URL is not set.*export CONNECTOR_MANAGER_URL=")
         process.wait_for("OMNI_CONNECTOR=nowhere.to:BeFound.*no module nowhere")
-        assert process.popen.wait(30) == 1
+        assert process.popen.wait(60) == 1
         assert not any("Traceback" in line for line in process.lines)
 
 
@@ -156,7 +155,7 @@ def test_without_the_extra_the_start_stops_with_the_line_to_type(address, manage
     with Process(sys.executable, "-c", program, env=env) as process:
         process.wait_for("The connector cannot start:")
         process.wait_for(r"needs a2wsgi. Type: pip install 'omni-connector\[asgi\]'")
-        assert process.popen.wait(30) == 1
+        assert process.popen.wait(60) == 1
         assert not any("Traceback" in line for line in process.lines)
 
 

@@ -37,7 +37,7 @@ def test_a_forked_child_uses_the_store_and_leaves_its_parents_leases_alone(make_
     results = context.SimpleQueue()
     child = context.Process(target=use, args=(store, keeper, results))
     child.start()
-    child.join(30)
+    child.join(60)
     assert child.exitcode == 0
     assert results.get() == (Held("parent", b"parent"), True, b"child", "")
     keeper.renew()

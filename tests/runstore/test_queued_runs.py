@@ -146,7 +146,7 @@ def test_a_second_delivery_is_dropped(process, queue):
     other.execute(queued)
     worker.execute(queued)
     one.release.set()
-    assert run.over.wait(20)
+    assert run.over.wait(60)
     other.execute(queued)
     worker.execute(queued)
     assert len(one.syncs) == 1
@@ -253,7 +253,7 @@ def test_a_worker_waits_for_no_run_that_outlives_its_end(process, queue):
     assert run.over.is_set()
     assert run.thread.is_alive()
     connector.release.set()
-    run.thread.join(10)
+    run.thread.join(60)
 
 
 def test_what_waits_is_held_until_a_worker_may_take_it_last(process, queue, clock):

@@ -167,7 +167,7 @@ def test_of_many_threads_that_claim_at_once_one_wins(make_store):
         together = threading.Barrier(8)
 
         def claim(store, name=f"slot-{number}", together=together):
-            together.wait(10)
+            together.wait(60)
             return store.take(Claim.of(name), LONG)
 
         with ThreadPoolExecutor(8) as pool:

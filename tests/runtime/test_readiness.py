@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from support.waiting import eventually
@@ -26,7 +25,7 @@ class Asked:
 
     def __call__(self):
         self.count += 1
-        assert self.free.wait(10)
+        assert self.free.wait(120)
         if self.error is not None:
             raise self.error
         return "fine"
@@ -36,9 +35,9 @@ class Asked:
 def make(monkeypatch):
     made = []
 
-    def make(fresh_seconds=0.0, **checks):
+    def make(fresh_seconds=0.0, wait_seconds=WAIT_SECONDS, **checks):
         monkeypatch.setattr(readiness, "FRESH_SECONDS", fresh_seconds)
-        made.append((Readiness("test", checks, wait_seconds=WAIT_SECONDS), checks.values()))
+        made.append((Readiness("test", checks, wait_seconds=wait_seconds), checks.values()))
         return made[-1][0]
 
     yield make
@@ -82,9 +81,7 @@ def test_a_check_that_hangs_is_named_and_not_begun_again(make):
     hanging.free.clear()
     ready = make(one=Asked(), two=hanging)
     for _ in range(2):
-        began = time.monotonic()
         report = ready.report()
-        assert time.monotonic() - began < WAIT_SECONDS + 10
         assert report.findings["one"].is_ok
         assert "no answer for" in report.findings["two"].text
     assert hanging.count == 1
@@ -95,15 +92,14 @@ def test_a_check_that_hangs_is_named_and_not_begun_again(make):
 
 def test_only_one_caller_waits_once_there_is_an_answer(make):
     check = Asked()
-    ready = make(one=check)
+    ready = make(one=check, wait_seconds=60)
     ready.report()
     check.free.clear()
     leader = threading.Thread(target=ready.report)
     leader.start()
     eventually(lambda: ready._is_asking)
-    began = time.monotonic()
     assert ready.report().is_ready  # The answer before.
-    assert time.monotonic() - began < WAIT_SECONDS
+    assert leader.is_alive()
     check.free.set()
     leader.join()
 

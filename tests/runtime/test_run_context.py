@@ -130,7 +130,7 @@ def test_two_runs_at_once_are_told_apart(serve, ended, lines):
     both = threading.Barrier(2)
 
     def script(ctx):
-        both.wait(10)
+        both.wait(60)
         log.info(ctx.sync_run_id)
 
     service = serve(Scripted(script))

@@ -77,8 +77,8 @@ def test_short_memory_fails_the_run(serve, manager, ended, operation):
 def test_a_pool_goes_on_with_the_threads_that_it_has(no_thread, closing_pool):
     pool = closing_pool(WorkerPool("test-pool", 4))
     inside, release = threading.Event(), threading.Event()
-    first = pool.submit(lambda: (inside.set(), release.wait(10)))
-    assert inside.wait(10)
+    first = pool.submit(lambda: (inside.set(), release.wait(60)))
+    assert inside.wait(60)
     no_thread("test-pool")
     second = pool.submit(lambda: "done by the first")
     release.set()

@@ -165,7 +165,7 @@ class Slow(Scripted):
 
     @blocking_hook
     def fetch(self, name: str) -> MayAwait[str]:
-        assert self.gate.wait(10), "the loop stood still"
+        assert self.gate.wait(60), "the loop stood still"
         return f"{name} in {threading.current_thread().name.rsplit('-', 1)[0]}"
 
 

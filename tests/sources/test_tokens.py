@@ -15,6 +15,7 @@ from support.processes import ROOT, child_environ
 from support.redis_server import RedisServer
 from support.scripted import WAIT
 from support.source_server import Answer, SourceServer
+from support.waiting import QUICKLY
 
 from omni_connector import (
     ConfigurationError,
@@ -397,7 +398,7 @@ def test_a_rate_limit_of_the_token_endpoint_ends_with_the_run(provider, cancelle
         seconds, sync = cancelled_after(
             Rotating(provider), lambda sync: sync.pulse.last == why, manager=manager
         )
-    assert seconds < 5
+    assert seconds < QUICKLY
     assert sync.run_figures.stages[Stage.WAITING_RATE_LIMIT] > 0
     assert len(server.seen) == 1
 

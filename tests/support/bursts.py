@@ -23,5 +23,5 @@ class BurstConnector(Connector):
                 name = f"{burst}-{number}"
                 ctx.emit(Document(external_id=name, title=name, content=f"text of {name}"))
             ctx.flush()
-            requests.get(os.environ["CONNECTOR_MANAGER_URL"] + "/go-on", timeout=30).raise_for_status()
+            requests.get(os.environ["CONNECTOR_MANAGER_URL"] + "/go-on", timeout=60).raise_for_status()
         ctx.complete()

@@ -75,7 +75,7 @@ class ForwardProxy:
             back = threading.Thread(target=_copy, args=(manager, client), name="proxy-back")
             back.start()
             _copy(client, manager)
-            back.join(10)
+            back.join(60)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

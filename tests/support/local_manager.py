@@ -39,7 +39,7 @@ class Api:
         self._session.trust_env = False
 
     def __call__(self, method, path, **kwargs):
-        return self._session.request(method, self._url + path, timeout=20, **kwargs)
+        return self._session.request(method, self._url + path, timeout=60, **kwargs)
 
     def get(self, path, **kwargs):
         return self("GET", path, **kwargs)

@@ -102,11 +102,11 @@ class ManagerClient:
 
     def wait_until_registered(self, source_type: str) -> None:
         """Wait until a manifest lists the type, by asking again and again for at most a minute."""
-        eventually(lambda: self._is_registered(source_type), seconds=60)
+        eventually(lambda: self._is_registered(source_type))
 
     def source(self, source_id: str) -> dict:
         """Return the source's row."""
-        return self._session.get(f"{self.url}/sdk/source/{source_id}", timeout=30).json()
+        return self._session.get(f"{self.url}/sdk/source/{source_id}", timeout=60).json()
 
     def documents(self, source_id: str) -> dict[str, str]:
         """Return what arrived, content by document id, as the store holds it."""

@@ -87,12 +87,12 @@ class RealSystemTests:
         with serve_connector(self.connector(), omni_manager) as served:
             source_id = served.put_source(config=system.config, credentials=system.credentials)
             run_id = omni_manager.trigger(source_id)
-            assert stop.reached.wait(30)
+            assert stop.reached.wait(60)
         assert omni_manager.run(run_id).status == "running"
 
         with serve_connector(self.connector(), omni_manager):
             omni_manager.tick()
-            run = omni_manager.wait_for_run(run_id, 30)
+            run = omni_manager.wait_for_run(run_id, 60)
 
         assert (run.status, run.error_message) == ("completed", None)
         sent = [
@@ -135,7 +135,7 @@ class StopAt:
         def emit(ctx, document):
             if next(numbers) == number:
                 self.reached.set()
-                ctx._run.state.stopped.wait(30)
+                ctx._run.state.stopped.wait(60)
                 ctx.raise_if_cancelled()
             return original(ctx, document)
 

@@ -87,7 +87,7 @@ class ScriptedManager:
     def wait_for(self, count: int) -> None:
         """Wait until so many requests have come."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.requests) >= count, 10), self.requests
+            assert self._changed.wait_for(lambda: len(self.requests) >= count, 60), self.requests
 
     def received(self, request: Request) -> Answer | str:
         """Note a request; return what to answer."""
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.close_connection = True
         if answer == HANG:
-            self.server.manager.released.wait(30)
+            self.server.manager.released.wait(60)
         if answer == RESET:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

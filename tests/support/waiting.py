@@ -13,6 +13,9 @@ LOOK_SECONDS = 0.01
 SELDOM_SECONDS = 0.1
 """Between two looks: at first, and after about a second, since looks at a process cost it and the test processor time."""
 
+QUICKLY = 20.0
+"""Seconds that what happens at once may take on a busy machine. What a test compares it with takes longer by far."""
+
 
 def eventually(look: Callable[[], T], *, seconds: float = 60.0) -> T:
     """Return the first value of ``look`` that is true; fail when there is none in time."""

@@ -249,6 +249,21 @@ def test_a_barrier_during_another_one_s_report_still_reports_its_own_counts(make
     rig.manager.wait_for(lambda manager: manager.scanned == 11)
 
 
+def test_a_barrier_ends_when_the_sender_finds_that_another_process_has_the_run(make_delivery):
+    rig = make_delivery()
+    rig.delivery.put(deletion(1))
+    rig.delivery.barrier()
+    is_lost = threading.Event()
+
+    def is_assured():
+        if threading.current_thread().name.startswith("omni-send"):
+            is_lost.set()
+        return not is_lost.is_set()
+
+    rig.stop.fence.is_assured = is_assured
+    assert isinstance(Background(rig.delivery.barrier).outcome(), SyncCancelledError)
+
+
 def test_emitting_waits_while_too_many_bytes_are_on_their_way(make_delivery):
     size = len(deletion(1).body)
     rig = make_delivery(buffer_bytes=4 * size, batch_bytes=size)

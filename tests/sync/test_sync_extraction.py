@@ -82,14 +82,14 @@ def test_a_run_that_waits_for_an_extraction_makes_progress(run, manager):
 
     def hold(_):
         inside.set()
-        assert release.wait(10)
+        assert release.wait(60)
 
     manager.on("extract_text", hold)
     waiting = threading.Thread(
         target=lambda: colours.do(lambda ctx: ctx.content_storage.extract_text(b"x", "text/plain"))
     )
     waiting.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     idle = colours.rig.sync.pulse.idle_seconds
     release.set()
     waiting.join()

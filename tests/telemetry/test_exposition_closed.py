@@ -19,11 +19,11 @@ def test_without_the_token_nothing_is_shown():
         for path in ("/metrics", "/", "/health"):
             url = f"http://127.0.0.1:{server.port}{path}"
             for headers in wrong:
-                refused = requests.get(url, headers=headers, timeout=20)
+                refused = requests.get(url, headers=headers, timeout=60)
                 challenge = refused.headers["WWW-Authenticate"]
                 assert (refused.status_code, challenge) == (401, 'Bearer realm="omni-connector"')
                 assert "omni_connector_" not in refused.text
-            allowed = requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
+            allowed = requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
             assert "omni_connector_" in allowed.text
     finally:
         server.close()

@@ -57,8 +57,8 @@ def outcome(faulty, policies=ONE_TRY) -> SdkClientError | str:
 
 
 def test_without_a_plan_everything_passes_as_if_it_were_not_there(omni_manager, faulty_manager):
-    straight = requests.get(f"{omni_manager.url}/health", timeout=10)
-    through = requests.get(f"{faulty_manager.url}/health", timeout=10)
+    straight = requests.get(f"{omni_manager.url}/health", timeout=60)
+    through = requests.get(f"{faulty_manager.url}/health", timeout=60)
 
     assert (through.status_code, through.content) == (straight.status_code, straight.content)
     assert through.headers["Content-Type"] == straight.headers["Content-Type"]
@@ -79,7 +79,7 @@ def test_a_chunked_request_and_an_event_stream_pass(omni_manager, faulty_manager
     assert stored.status_code == 200, stored.text
     assert contents(omni_manager) == ["in pieces"]
 
-    with requests.get(f"{faulty_manager.url}/sync/unknown/progress", timeout=10) as stream:
+    with requests.get(f"{faulty_manager.url}/sync/unknown/progress", timeout=60) as stream:
         assert stream.status_code == 200
         assert stream.text == ""
 
@@ -131,7 +131,7 @@ def test_an_answer_has_the_status_headers_and_body_that_it_was_given(faulty_mana
     answer = Answer(429, {"error": "slow down"}, {"Retry-After": "7", "Content-Type": "application/problem"})
     faulty_manager.plan.add("GET /health", answer)
 
-    response = requests.get(f"{faulty_manager.url}/health", timeout=10)
+    response = requests.get(f"{faulty_manager.url}/health", timeout=60)
 
     assert response.status_code == 429
     assert response.json() == {"error": "slow down"}
@@ -180,7 +180,7 @@ def test_while_it_is_away_connections_are_refused_and_its_port_stays_its_own(fau
 
     faulty_manager.come_back()
 
-    assert requests.get(f"{faulty_manager.url}/health", timeout=10).ok
+    assert requests.get(f"{faulty_manager.url}/health", timeout=60).ok
 
 
 def test_going_away_breaks_the_connections_that_stand(faulty_manager):
@@ -200,11 +200,11 @@ def test_going_away_breaks_the_connections_that_stand(faulty_manager):
 
 def test_refusing_leaves_other_connections_alone(faulty_manager):
     with requests.Session() as session:
-        assert session.get(f"{faulty_manager.url}/health", timeout=10).ok
+        assert session.get(f"{faulty_manager.url}/health", timeout=60).ok
         faulty_manager.refuse(3600)
-        assert session.get(f"{faulty_manager.url}/health", timeout=10).ok
+        assert session.get(f"{faulty_manager.url}/health", timeout=60).ok
         with pytest.raises(requests.ConnectionError):
-            requests.get(f"{faulty_manager.url}/health", timeout=10)
+            requests.get(f"{faulty_manager.url}/health", timeout=60)
 
 
 def test_an_action_happens_at_its_call_and_the_call_goes_on_as_told(omni_manager, faulty_manager):

@@ -52,7 +52,7 @@ def connector(harness, run):
 
 def trigger(harness, source, mode):
     url = f"{harness.connector_manager_url}/sync"
-    answer = requests.post(url, json={"source_id": source, "sync_mode": mode}, timeout=30)
+    answer = requests.post(url, json={"source_id": source, "sync_mode": mode}, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()["sync_run_id"]
 

@@ -14,7 +14,7 @@ TWO = {"notes": {"todo": "milk, bread", "idea": "a boat"}}
 
 def test_a_served_connector_answers_and_is_registered(omni_manager):
     with serve_connector(Notes(), omni_manager) as served:
-        with urllib.request.urlopen(f"{served.url}/manifest", timeout=5) as answer:
+        with urllib.request.urlopen(f"{served.url}/manifest", timeout=60) as answer:
             manifest = json.load(answer)
         assert (manifest["name"], manifest["connector_url"]) == ("notes", served.url)
         omni_manager.wait_for_connector("web", timeout_seconds=0)
@@ -118,6 +118,6 @@ def test_closing_delivers_what_an_interrupted_run_has_buffered(omni_manager, att
 
     with serve_connector(Waiting(), omni_manager) as served:
         run_id = omni_manager.trigger(served.put_source())
-        assert waiting.wait(10)
+        assert waiting.wait(60)
     assert len(list(omni_manager.documents())) == 30
     assert omni_manager.run(run_id).status == "running"

@@ -83,7 +83,7 @@ def test_says_why_it_is_not_registered(start):
     error = SdkClientError("POST /sdk/register: refused (400)", operation="POST /sdk/register", status=400)
     manager = Refusing(error)
     client = start(manager)
-    assert manager.tried.wait(10)
+    assert manager.tried.wait(60)
     reason = "registration: POST /sdk/register: refused (400)"
     eventually(lambda: ready(client)["reasons"] == [reason])
 
@@ -91,7 +91,7 @@ def test_says_why_it_is_not_registered(start):
 def test_says_that_the_manager_is_away(start):
     manager = Refusing(ManagerUnreachableError("no answer from http://manager", operation="GET /health"))
     client = start(manager)
-    assert manager.tried.wait(10)
+    assert manager.tried.wait(60)
     wanted = [f"{check}: no answer from http://manager" for check in ("registration", "manager")]
     eventually(lambda: ready(client)["reasons"] == wanted)
 

@@ -70,7 +70,7 @@ def served(request):
 
 @contextlib.contextmanager
 def sent(port, data):
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(b"POST /action HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + data)
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("rb") as answer:
@@ -86,7 +86,7 @@ def test_a_body_that_breaks_off_or_is_wrongly_encoded_is_4xx(served, name):
         assert int(line.split()[1]) in ({400, 413} if name in TOO_LARGE else {400})
     assert b"Traceback" not in rest
     assert "Traceback" not in log()
-    assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).status_code == 200
+    assert requests.get(f"http://127.0.0.1:{port}/health", timeout=60).status_code == 200
 
 
 def test_bodies_that_never_end_do_not_silence_gunicorn(gunicorn):
@@ -94,10 +94,10 @@ def test_bodies_that_never_end_do_not_silence_gunicorn(gunicorn):
     port, _ = gunicorn
     with contextlib.ExitStack() as stack:
         for _ in range(20):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
             head = b"POST /sync HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
             client.sendall(head)
-        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=20).status_code == 200
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=60).status_code == 200
         assert client.recv(1000).startswith(b"HTTP/1.1 400")
 
 
@@ -112,15 +112,15 @@ def test_the_answer_names_the_body(gunicorn):
 def test_a_hook_that_would_end_the_process_is_an_error_of_that_call(served):
     port, _ = served
     url = f"http://127.0.0.1:{port}"
-    answer = requests.post(f"{url}/skill", json={"skill_id": "stop", "credentials": {}}, timeout=10)
+    answer = requests.post(f"{url}/skill", json={"skill_id": "stop", "credentials": {}}, timeout=60)
     assert answer.status_code == 500
     assert answer.json()["error"] == "load_skill failed: it was interrupted (KeyboardInterrupt)"
     for name, reason in (("interrupt", "it was interrupted"), ("leave", "it tried to end the process")):
-        answer = requests.post(f"{url}/action", json={"action": name, "params": {}}, timeout=10)
+        answer = requests.post(f"{url}/action", json={"action": name, "params": {}}, timeout=60)
         assert (answer.status_code, answer.json()["status"]) == (500, "error")
         assert answer.json()["error"].startswith(reason)
-    assert requests.post(f"{url}/cancel", json={"sync_run_id": "r"}, timeout=10).status_code == 404
-    assert requests.get(f"{url}/health", timeout=10).status_code == 200
+    assert requests.post(f"{url}/cancel", json={"sync_run_id": "r"}, timeout=60).status_code == 404
+    assert requests.get(f"{url}/health", timeout=60).status_code == 200
 
 
 def test_gunicorns_time_out_is_an_error_of_that_call_in_words():
@@ -133,9 +133,9 @@ def test_gunicorns_time_out_is_an_error_of_that_call_in_words():
     ):
         process.wait_for("Booting worker")
         late = {"skill_id": "late", "credentials": {}}
-        answer = requests.post(f"{address.url}/skill", json=late, timeout=20)
+        answer = requests.post(f"{address.url}/skill", json=late, timeout=60)
         assert answer.status_code == 500
         assert answer.json()["error"].startswith("load_skill failed: it took longer than gunicorn's time-out")
-        answer = requests.post(f"{address.url}/action", json={"action": "late"}, timeout=20)
+        answer = requests.post(f"{address.url}/action", json={"action": "late"}, timeout=60)
         assert answer.status_code == 504
         assert answer.json()["error"].startswith("The action 'late' did not end within 0.8 s")

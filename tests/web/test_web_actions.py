@@ -87,7 +87,7 @@ def test_a_stream_is_not_collected_first(make_app):
 
     app = make_app(type("Acting", (Scripted,), {"execute_action": stream})())
     with HttpServer(app, name="test-connector") as server, requests.Session() as session:
-        response = session.post(f"{server.url}/action", json=ACTION, timeout=10)
+        response = session.post(f"{server.url}/action", json=ACTION, timeout=60)
     assert response.headers["Content-Type"].startswith("text/event-stream")
     assert response.text == "one /action"
     assert "Content-Length" not in response.headers

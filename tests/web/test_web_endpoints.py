@@ -311,14 +311,14 @@ def test_large_bodies_share_one_budget_and_small_ones_pass_beside_them(make_app)
         def execute_action(self, action, params, credentials):
             if len(params["text"]) > 1000:
                 entered.set()
-                assert release.wait(10)
+                assert release.wait(60)
             return ActionResponse.success(len(params["text"]))
 
     app = make_app(Slow(), max_body_bytes=5_000_000, max_total_body_bytes=5_000_000)
     post = partial(app.test_client().post, "/action", content_type="application/json")
     with ThreadPoolExecutor() as pool:
         first = pool.submit(post, data=padded(4_000_000))
-        assert entered.wait(10)
+        assert entered.wait(60)
         second = pool.submit(post, data=padded(4_000_000))
         assert post(data=padded(500)).status_code == 200
         assert not second.done()
@@ -333,14 +333,14 @@ def test_a_body_that_finds_no_room_in_time_is_503_and_names_the_variable(make_ap
     class Slow(Acting):
         def execute_action(self, action, params, credentials):
             entered.set()
-            assert release.wait(10)
+            assert release.wait(60)
             return ActionResponse.success()
 
     app = make_app(Slow(), max_body_bytes=5_000_000, max_total_body_bytes=5_000_000)
     post = partial(app.test_client().post, "/action", content_type="application/json")
     with ThreadPoolExecutor() as pool:
         first = pool.submit(post, data=padded(4_000_000))
-        assert entered.wait(10)
+        assert entered.wait(60)
         assert "CONNECTOR_MAX_TOTAL_BODY_BYTES" in refused(post(data=padded(4_000_000)), 503, "body")
         release.set()
         assert first.result(10).status_code == 200
@@ -419,10 +419,10 @@ def test_the_same_over_a_real_server(make_app):
     connector = Holding()
     app = make_app(connector, max_body_bytes=100_000)
     with HttpServer(app, name="test-connector") as server, requests.Session() as session:
-        assert session.get(f"{server.url}/health", timeout=10).json()["status"] == "healthy"
-        assert session.post(f"{server.url}/sync", json=SYNC, timeout=10).status_code == 200
-        assert session.get(f"{server.url}/sync/run-1", timeout=10).json() == {"running": True}
-        large = session.post(f"{server.url}/action", data=padded(100_001), headers=JSON, timeout=10)
+        assert session.get(f"{server.url}/health", timeout=60).json()["status"] == "healthy"
+        assert session.post(f"{server.url}/sync", json=SYNC, timeout=60).status_code == 200
+        assert session.get(f"{server.url}/sync/run-1", timeout=60).json() == {"running": True}
+        large = session.post(f"{server.url}/action", data=padded(100_001), headers=JSON, timeout=60)
         assert (large.status_code, large.json()["field"]) == (413, "body")
         chunked = session.post(
             f"{server.url}/cancel",
