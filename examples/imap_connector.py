@@ -9,7 +9,7 @@ machine trusts.
 Each run lists the UIDs of every folder, which is one short line for each mail, and reads the mails that are new. A mail never changes
 under its UID. A folder that was made anew has another UIDVALIDITY, which is part of the ids, so that all its
 mails are read again and the old documents are deleted. A folder that cannot be opened is reported as an error, and its
-documents stay.
+documents stay. A run that is interrupted goes on with the folders that it has not listed.
 
 The owner of the account finds its mails, and where the server has access-control lists (RFC 4314), so do the persons with the right to
 read the folder. When that list changes, the mails of the folder are sent again.
@@ -53,12 +53,11 @@ class ImapConnector(Connector[Settings, Login]):
 
     def sync(self, config: Settings, credentials: Login, _state: object, ctx: SyncContext) -> None:
         """List all folders, and send the mails that are new."""
-        inventory = ctx.inventory()
+        inventory, done = ctx.inventory(), (ctx.state or {}).get("done", [])
         with MailBox(config.host, config.port, timeout=60) as account:
             account.login(credentials.username, credentials.password, initial_folder=None)
-            for folder in account.folder.list():
-                if "\\Noselect" in folder.flags:
-                    continue
+            folders = [each for each in account.folder.list() if "\\Noselect" not in each.flags]
+            for folder in [each for each in folders if each.name not in done]:
                 try:
                     account.folder.set(folder.name, readonly=True)
                 except MailboxFolderSelectError as error:
@@ -76,7 +75,9 @@ class ImapConnector(Connector[Settings, Login]):
                                 ctx.emit(document(mail_id, mail, readers))
                     except ValueError as error:  # An id of more than 500 characters, for example.
                         ctx.emit_error(mail_id, error)
+                ctx.save_state({"done": (done := [*done, folder.name])})
         inventory.finish()
+        ctx.complete({})
 
 
 def readers_of(account: MailBox, folder: str) -> list[str]:
@@ -85,9 +86,8 @@ def readers_of(account: MailBox, folder: str) -> list[str]:
         return []
     status, answer = account.client.getacl(encode_folder(folder).decode())
     _, *rights = shlex.split(answer[0].decode()) if status == "OK" else [""]
-    return [
-        name for name, right in zip(rights[::2], rights[1::2], strict=True) if "r" in right and "@" in name
-    ]
+    pairs = zip(rights[::2], rights[1::2], strict=True)
+    return [name for name, right in pairs if "r" in right and "@" in name]
 
 
 def document(mail_id: str, mail: MailMessage, readers: list[str]) -> Document:

@@ -9,7 +9,8 @@ an id of at most 500 characters, a title, a text, who may read the row, and when
 
 An incremental run reads the rows that were updated since the last one, and those of five minutes before, for rows of long
 transactions. Deleted rows leave no trace: once a day, a run reads all rows, and the documents of those that are gone are
-deleted. The server sends some rows at a time, so that a large table does not fill the memory.
+deleted. A run that is interrupted goes on with the rows that it has not read. The server sends some rows at a time, so that a
+large table does not fill the memory.
 """
 
 from datetime import timedelta
@@ -17,7 +18,7 @@ from datetime import timedelta
 import psycopg
 from attrs import define
 
-from omni_connector import Connector, Cursor, Document, SyncContext, secret
+from omni_connector import Connector, Document, SyncContext, secret
 
 ROWS = "SELECT id::text, title, body, permissions, updated_at FROM pages WHERE updated_at >= %s ORDER BY 5"
 
@@ -40,13 +41,13 @@ class TableConnector(Connector[object, Database]):
 
     def sync(self, _config: object, database: Database, state: object, ctx: SyncContext) -> None:
         """Send the rows that have changed."""
-        inventory, cursor = ctx.inventory(), Cursor("updated_at", state, overlap=timedelta(minutes=5))
-        since = cursor.since if state and not inventory.reconciliation_due() else "-infinity"
+        inventory, ago = ctx.inventory(), timedelta(minutes=5)
+        cursor = inventory.cursor("updated_at", state, overlap=ago, start="-infinity")
         with psycopg.connect(database.url) as db, db.cursor("rows") as rows:
-            for row_id, title, text, permissions, moment in rows.execute(ROWS, [since]):
+            for row_id, title, text, permissions, moment in rows.execute(ROWS, [cursor.since]):
                 ctx.increment_scanned()
-                cursor.take(moment)
                 if inventory.changed(row_id, moment):
                     ctx.emit(Document(external_id=row_id, title=title, content=text, permissions=permissions))
-        inventory.finish(complete=since == "-infinity")
+                ctx.save_state(cursor.take(moment).state, every_seconds=5)
+        inventory.finish(complete=cursor.lists_all)
         ctx.complete(cursor.end())

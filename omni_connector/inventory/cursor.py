@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
 
+from omni_connector.awaitables import AwaitableValue
 from omni_connector.exceptions import InvalidValueError
 from omni_connector.models.json_values import JsonValue
 
@@ -18,16 +19,16 @@ class Comparable(Protocol):
     def __lt__(self, other: Any, /) -> bool: ...
 
 
-class Cursor:
+class Cursor(AwaitableValue):
     """The value of a field up to which a source was read.
 
-        cursor = Cursor("updated_at", state, overlap=timedelta(minutes=5))
+        cursor = inventory.cursor("updated_at", state, overlap=timedelta(minutes=5))
         for row in source.rows(since=cursor.since):  # WHERE updated_at >= since ORDER BY updated_at
             cursor.take(row)
             if inventory.changed(row["id"], row["updated_at"]):
                 ctx.emit(to_document(row))
-            ...
-            ctx.save_state(cursor.state)
+            ctx.save_state(cursor.state, every_seconds=5)
+        inventory.finish(complete=cursor.lists_all)
         ctx.complete(cursor.end())
 
     - Ask for rows *from* ``since`` on, not after it: rows of one moment may be on both sides of a page.
@@ -36,12 +37,18 @@ class Cursor:
     - Moments are those of the rows. The clock of this machine is used only to keep a row from the future from moving the
       cursor ahead: nothing before it would be found.
     - ``state`` goes on row by row where they come in ascending order, else it stays until ``end``.
+    - A run that lists everything goes on where it was interrupted. That needs values that only grow: a row that is given an earlier
+      one meanwhile is not found, and its document is deleted until everything is listed again.
 
     Args:
         field: its name; also the key in the state.
         state: what an earlier run has saved, or None.
         overlap: how far back to ask again: a ``timedelta`` for moments and dates, a number for numbers.
-        start: what to ask for without a state; None asks for everything.
+        start: what asks for everything; used without a state, and where everything is listed.
+        listing: id of the run, if it lists everything whatever the state says; ``Inventory.cursor`` gives it.
+
+    Attributes:
+        lists_all: the run asks for everything, interruptions included.
 
     Raises:
         InvalidValueError: the state is not one of this cursor, or the overlap does not fit.
@@ -54,8 +61,13 @@ class Cursor:
         *,
         overlap: dt.timedelta | float = NO_OVERLAP,
         start: Any = None,
+        listing: str = "",
     ) -> None:
+        self.lists_all = bool(listing)
         self._field = field
+        self._own = {f"{field}/listing": listing} if listing else {}
+        # The state is that of this very run: what lies before it was listed.
+        self._goes_on = isinstance(state, Mapping) and self._own.items() <= state.items()
         self._overlap: Any = overlap  # Whether it fits is known when there is a value.
         self._begin: Any = _saved(field, state)
         self._start = start
@@ -66,7 +78,7 @@ class Cursor:
     @property
     def since(self) -> Any:
         """What to ask the source for, a value of the field, or None for everything."""
-        if self._begin is None:
+        if self._begin is None or not self._goes_on:
             return self._start
         return self._before(self._begin)
 
@@ -101,7 +113,11 @@ class Cursor:
     @property
     def state(self) -> dict[str, JsonValue]:
         """What to save on the way; add keys of your own with ``|``."""
-        return self._state(self._highest if self._is_ascending else self._begin)
+        if not self.lists_all:
+            return self._state(self._highest if self._is_ascending else self._begin)
+        if self._last is not None and self._is_ascending:
+            return self._state(self._last) | self._own
+        return self._state(self._begin) | (self._own if self._goes_on else {})
 
     def end(self) -> dict[str, JsonValue]:
         """Return what to save when all rows were read."""

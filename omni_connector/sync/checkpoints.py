@@ -1,6 +1,7 @@
 """The checkpoints of a run, the counts that they cover, and the durable notes of its source."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -42,6 +43,7 @@ class RunCheckpoints:
         self.connector_state: Any = run.info.connector_state
         self.is_in_parts = False
         self._has_saved = False
+        self._saved_at = time.monotonic()
         self._covered_events = 0  # Taken before the last checkpoint.
         self._final: JsonValue = None
 
@@ -49,6 +51,11 @@ class RunCheckpoints:
     def resume_point(self) -> Any:
         """Where the connector goes on: the last checkpoint of this run, else what ``sync()`` was given."""
         return self.last if self._has_saved else self._run.info.state
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago a checkpoint was saved last, or the run began."""
+        return time.monotonic() - self._saved_at
 
     @property
     def is_at_checkpoint(self) -> bool:
@@ -112,6 +119,7 @@ class RunCheckpoints:
         self._run.inventories.scopes.saved(checkpoint)
         self.last = checkpoint
         self._has_saved = True
+        self._saved_at = time.monotonic()
         if covers_counts:
             counters.hold()
             counters.release(held)

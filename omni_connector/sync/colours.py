@@ -39,7 +39,7 @@ class Storing(Protocol):
 class Colour(Protocol):
     """Makes the calls of a face that may block."""
 
-    def call(self, kind: type[T], work: Callable[..., Any], *args: Any) -> T:
+    def call(self, kind: Callable[..., T], work: Callable[..., Any], *args: Any) -> T:
         """Do ``work``; return its value, or an awaitable of it, in the place of a ``kind``."""
         ...
 
@@ -55,7 +55,7 @@ class Colour(Protocol):
 class Blocking:
     """For ``def sync``: every call has done its work when it returns."""
 
-    def call(self, kind: type[T], work: Callable[..., Any], *args: Any) -> T:
+    def call(self, kind: Callable[..., T], work: Callable[..., Any], *args: Any) -> T:
         """Do it here and now."""
         value = work(*args)
         return cast("T", DONE if kind is AwaitableNone else cast("Any", kind)(value))
@@ -76,7 +76,7 @@ class OnLoop:
     def __init__(self, loop: "EventLoop") -> None:
         self._loop = loop
 
-    def call(self, kind: type[T], work: Callable[..., Any], *args: Any) -> T:
+    def call(self, kind: Callable[..., T], work: Callable[..., Any], *args: Any) -> T:
         """Do it in a thread, beginning now."""
         del kind
         return cast("T", self._loop.off_loop(partial(work, *args)))

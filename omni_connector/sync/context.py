@@ -259,7 +259,7 @@ class SyncContext(RunView):
 
     # -- the end, and the way there -----------------------------------------------------------------------------
 
-    def save_state(self, state: JsonValue) -> AwaitableNone:
+    def save_state(self, state: JsonValue, *, every_seconds: float = 0.0) -> AwaitableNone:
         """Save a checkpoint: where a resumed run goes on.
 
         Everything emitted before is accepted by the manager before the checkpoint is saved. It becomes the
@@ -268,12 +268,17 @@ class SyncContext(RunView):
         Args:
             state: a dict of JSON values, or an instance of a state class (docs/how-to/settings.md). It is saved as it is at the call,
                 whatever happens to it afterwards.
+            every_seconds: nothing is saved where that was done less than so long ago. A save waits for the manager: in a
+                loop over documents, save every few seconds.
 
         Raises:
             InvalidValueError: it is neither, holds something without a JSON form or that would come back as something
                 else (a datetime without offset, a key that is a number), or is larger than the manager takes.
             TooManyErrorsError: of ten or more documents so far, more failed than the connector's ``error_limits`` allow.
         """
+        if self._run.checkpoints.age_seconds < every_seconds:
+            self._run.require_open("save_state")
+            return DONE
         return self._colour.call(AwaitableNone, self._run.checkpoints.save, checkpoint_of(plain_state(state)))
 
     def save_checkpoint(self, checkpoint: JsonValue) -> AwaitableNone:

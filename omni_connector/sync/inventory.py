@@ -1,10 +1,13 @@
 """What a connector sees of an inventory: a thin face in two colours."""
 
-from datetime import datetime
-from typing import TypeAlias
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeAlias
 
 from omni_connector.awaitables import DONE, AwaitableBool, AwaitableNone
 from omni_connector.exceptions import InvalidValueError
+from omni_connector.inventory.cursor import NO_OVERLAP, Cursor
 from omni_connector.inventory.fingerprint import fingerprint_of
 from omni_connector.inventory.listing import Listing
 from omni_connector.models.document import document_id
@@ -14,6 +17,10 @@ from omni_connector.sync.run import SyncRun
 
 Fingerprint: TypeAlias = JsonValue | bytes | datetime
 """What stands for a version: an ETag, a moment, a hash, or a list or dict of such."""
+
+
+def _as_it_is(cursor: Cursor) -> Cursor:
+    return cursor
 
 
 class Inventory:
@@ -122,6 +129,35 @@ class Inventory:
     def is_reconciled(self) -> bool:
         """Whether ``finish`` has ended a listing of the whole scope, with nothing unread and no deletion that needs approval."""
         return self._listing.is_reconciled
+
+    def cursor(
+        self,
+        field: str,
+        state: JsonValue = None,
+        *,
+        overlap: timedelta | float = NO_OVERLAP,
+        start: Any = None,
+    ) -> Cursor:
+        """Return where to go on in a source that can be asked for what has changed since.
+
+        Where ``reconciliation_due()`` is true it lists everything, from ``start`` on, and goes on in the middle after an interruption.
+
+        Args:
+            field: as for ``Cursor``.
+            state: the state that ``sync()`` was given.
+            overlap: as for ``Cursor``.
+            start: what asks for everything.
+
+        Raises:
+            InvalidValueError: as for ``Cursor``.
+        """
+        self._run.require_open("inventory.cursor")
+        make = partial(Cursor, field, state, overlap=overlap, start=start)
+        return self._colour.call(_as_it_is, self._listing_cursor, make)
+
+    def _listing_cursor(self, make: Callable[..., Cursor]) -> Cursor:
+        is_due = self._run.inventories.is_due(self._listing)
+        return make(listing=self._run.info.sync_run_id if is_due else "")
 
     def reconciliation_due(self) -> AwaitableBool:
         """Say whether this run should list everything, to find what is gone and to send again what was rejected.

@@ -71,6 +71,7 @@ def system(server):
 
 class TestImap(RealSystemTests):
     connector = ImapConnector
+    left = 2  # Those of the other folder.
 
 
 def test_a_folder_that_is_gone_takes_its_mails_with_it(run_sync, system):

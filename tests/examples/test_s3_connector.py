@@ -99,6 +99,7 @@ def system(server):
 
 class TestS3(RealSystemTests):
     connector = S3Connector
+    left = 2  # Those of the second page.
 
     def test_an_interrupted_run_resumes(self, omni_manager, system, monkeypatch):
         """The listing goes on behind the page that was read."""

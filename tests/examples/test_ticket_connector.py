@@ -68,6 +68,7 @@ class InEachRun(TicketConnector):
 
 class TestTickets(RealSystemTests):
     connector = InEachRun
+    left = 2  # Those of the second page.
 
     def test_an_interrupted_run_resumes(self, omni_manager, system, monkeypatch):
         super().test_an_interrupted_run_resumes(omni_manager, system, monkeypatch)

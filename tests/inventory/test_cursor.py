@@ -77,6 +77,22 @@ def test_a_row_from_the_future_does_not_move_the_cursor_ahead(form):
     assert before <= since <= dt.datetime.now(dt.UTC)
 
 
+def test_a_run_that_lists_everything_goes_on_where_it_was_interrupted_and_no_other_run_does():
+    cursor = Cursor("at", {"at": {"number": 9}}, start=0, listing="run-1")
+    assert (cursor.since, cursor.lists_all) == (0, True)
+    assert cursor.state == {"at": {"number": 9}}  # Nothing is listed yet.
+    state = cursor.take(3).take(5).state
+    assert after(state, overlap=1, start=0, listing="run-1") == 4
+    assert after(state, overlap=1, start=0, listing="run-2") == 0
+    assert Cursor("at", state, listing="run-1").state == state
+    assert not Cursor("at", state).lists_all
+    assert after(state) == 5
+    assert cursor.end() == {"at": {"number": 9}}
+    assert (
+        after(cursor.take(4).state, start=0, listing="run-1") == 0
+    )  # What lies below 5 may be still to come.
+
+
 def test_other_keys_of_the_state_are_the_authors():
     state = {"folder": "x"} | Cursor("at").take(5).end()
     assert after(state) == 5

@@ -304,6 +304,46 @@ def test_the_decision_to_list_nothing_holds_through_an_interruption_and_a_clock_
     assert is_due("one after that")
 
 
+def list_by_cursor(rows, asked, *, until=None):
+    """Return a step that lists rows by their number, as far as it gets."""
+
+    def step(ctx, inventory):
+        cursor = inventory.cursor("at", ctx.state, start=0)
+        asked.append(cursor.since)
+        for number in (each for each in rows if each >= cursor.since):
+            if inventory.changed(str(number), 1):
+                ctx.emit(document(str(number)))
+            ctx.save_state(cursor.take(number).state)
+            if number == until:
+                return
+        inventory.finish(complete=cursor.lists_all)
+
+    return step
+
+
+@pytest.mark.parametrize("then", ["resumed", "resumed elsewhere", "failed", "published"])
+def test_a_listing_by_a_cursor_goes_on_in_the_middle_and_deletes_only_what_it_has_proven_to_be_gone(
+    source, then
+):
+    asked = []
+    source.run(list_by_cursor([1, 2, 3, 4, 5], asked), mode="full")
+    ctx, run = source.open(mode="full", sync_run_id="long")
+    list_by_cursor([1, 2, 4, 5], asked, until=2)(ctx, ctx.inventory())
+    saved = source.manager.checkpoints["long"]
+    if then == "published":  # A connector that does not say how its listing ends.
+        ctx.complete()
+    run.close()
+    more = {"sync_run_id": "long", "own": saved} if "resumed" in then else {}
+    if then == "resumed elsewhere":
+        source.terms = InventoryTerms()
+    if then in {"failed", "published"}:
+        source.published = saved
+    steps = [list_by_cursor([1, 2, 4, 5], asked)]
+    deleted = [name for kind, name in source.run(*steps, mode="full", **more) if kind == "deleted"]
+    assert asked[1:] == [0, 2 if "resumed" in then else 0]
+    assert deleted == ([] if then in {"resumed elsewhere", "failed"} else ["3"])
+
+
 def test_a_run_is_resumed_from_the_checkpoint_before_one_that_did_not_arrive(source):
     source.sync(many(3), mode="full")
     ctx, run = source.open(sync_run_id="long")

@@ -11,6 +11,7 @@ import pytest
 
 from omni_connector import SyncContext
 from omni_connector.models.events import UPSERTS
+from omni_connector.sync.inventory import Inventory
 from omni_connector.testing import serve_connector
 from omni_connector.testing.checks import Bench, Subject, run_checks
 
@@ -47,9 +48,11 @@ class RealSystemTests:
     Attributes:
         connector: its class.
         known_groups: groups whose members the source does not name.
+        left: so many of the four documents are looked at when the run is resumed that was stopped at the third.
     """
 
     connector: type
+    left = 4
     known_groups: ClassVar[frozenset[str]] = frozenset()
 
     def test_only_what_changed_is_sent_and_what_is_gone_is_deleted(self, run_sync, system):
@@ -84,12 +87,16 @@ class RealSystemTests:
         """It is stopped at its third document, like a process that is ended, and goes on in another one."""
         stop = StopAt(3)
         monkeypatch.setattr(SyncContext, "emit", stop.emit)
+        save = SyncContext.save_state
+        monkeypatch.setattr(SyncContext, "save_state", lambda ctx, state, **_: save(ctx, state))
+        looked_at = LookedAt(monkeypatch)
         with serve_connector(self.connector(), omni_manager) as served:
             source_id = served.put_source(config=system.config, credentials=system.credentials)
             run_id = omni_manager.trigger(source_id)
             assert stop.reached.wait(60)
         assert omni_manager.run(run_id).status == "running"
 
+        looked_at.names.clear()
         with serve_connector(self.connector(), omni_manager):
             omni_manager.tick()
             run = omni_manager.wait_for_run(run_id, 60)
@@ -99,6 +106,7 @@ class RealSystemTests:
             event.payload["document_id"] for event in omni_manager.events(run_id) if event.type in UPSERTS
         ]
         assert sorted(sent) == sorted(system.documents.values()), "each document, once"
+        assert len(looked_at.names) == self.left
 
     def test_secrets_are_seen_nowhere(self, run_sync, omni_manager, system, caplog):
         with caplog.at_level(logging.DEBUG):
@@ -123,6 +131,20 @@ class RealSystemTests:
         with Bench(subject, tmp_path / "bench") as bench:
             findings = [str(finding) for result in run_checks(bench) for finding in result.findings]
         assert not findings, "\n".join(findings)
+
+
+class LookedAt:
+    """Notes the documents of which an inventory is asked."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.names: list[str] = []
+        original = Inventory.changed
+
+        def changed(inventory, name, fingerprint):
+            self.names.append(name)
+            return original(inventory, name, fingerprint)
+
+        monkeypatch.setattr(Inventory, "changed", changed)
 
 
 class StopAt:

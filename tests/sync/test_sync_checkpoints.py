@@ -47,6 +47,19 @@ def test_what_would_come_back_as_something_else_is_refused(run, save, state, tol
     assert "save_connector_state" not in colours.rig.manager.operations()
 
 
+def test_a_checkpoint_is_saved_every_few_seconds_where_that_is_asked_for(run):
+    colours = run()
+
+    def save(**more):
+        colours.do(lambda ctx: ctx.save_state(more.pop("state"), **more))
+        return list(colours.rig.manager.checkpoints.values())
+
+    assert save(state={"n": 1}, every_seconds=3600) == []
+    assert save(state={"n": 2}) == save(state={"n": 3}, every_seconds=3600) == [{"n": 2}]
+    colours.ctx._run.checkpoints._saved_at -= 3600
+    assert save(state={"n": 4}, every_seconds=3600) == save(state={"n": 5}, every_seconds=3600) == [{"n": 4}]
+
+
 class Mode(enum.StrEnum):
     FULL = "full"
 
