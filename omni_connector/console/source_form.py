@@ -43,13 +43,13 @@ def add() -> tuple[str, int] | Response:
         source_type=draft.source_type,
         name=draft.name or None,
         config=draft.config,
-        credentials=draft.credentials,
+        credentials=draft.credentials or {},  # Without a row of them no action is run.
         sync_interval_seconds=draft.interval_seconds,
     )
     if not draft.is_active:
         manager.set_source(added.id, is_active=False)
     flash(f"{added.name} was added.")
-    return redirect(url_for("sources.source", source_id=added.id), 303)
+    return redirect(url_for("sources.source", source_id=added.id, saved="1"), 303)
 
 
 @blueprint.get("/<source_id>/edit")
@@ -81,7 +81,7 @@ def save(source_id: str) -> tuple[str, int] | Response:
         credentials=draft.credentials,
     )
     flash("The settings were saved.")
-    return redirect(url_for("sources.source", source_id=source_id), 303)
+    return redirect(url_for("sources.source", source_id=source_id, saved="1"), 303)
 
 
 def _draft(source_type: str) -> SourceDraft:

@@ -84,15 +84,19 @@ def sync(source_id: str) -> Response:
 
 @blueprint.post("/console/sources/<source_id>/test")
 def test_connection(source_id: str) -> Response:
-    """Have the connector try the stored settings and credentials."""
+    """Have the connector try the stored settings and credentials; a page that asks for it by itself is given the note alone."""
     found = known_source(source_id)
     answer = post_action(console().manager, source_id, CHECK_CONNECTION, {}, None)
+    said, category = f"The connector reaches {found.name} with these settings.", "message"
     if answer.is_error:
-        said = readable_error(answer.error or f"The answer has the status {answer.status_code}.")
-        flash(f"The connection failed: {said}", "error")
-    else:
-        flash(f"The connector reaches {found.name} with these settings.")
-    return redirect(url_for("sources.source", source_id=source_id), 303)
+        reason = readable_error(answer.error or f"The answer has the status {answer.status_code}.")
+        said, category = f"The connection failed: {reason}", "error"
+    page_of_source = url_for("sources.source", source_id=source_id)
+    if request.headers.get("HX-Request") == "true":
+        note = render_template("flash.html", text=said, category=category)
+        return Response(note, headers={"HX-Replace-Url": page_of_source}, content_type="text/html")
+    flash(said, category)
+    return redirect(page_of_source, 303)
 
 
 @blueprint.post("/console/sources/<source_id>/cancel")

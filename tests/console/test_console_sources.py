@@ -22,6 +22,9 @@ def test_the_connection_of_a_source_is_tested_on_its_page(site, base_url, said):
     where = f"/console/sources/{source.id}"
     assert "Test the connection" in site.client.get(where).text
     assert said in site.client.post(f"{where}/test", follow_redirects=True).text
+    note = site.client.post(f"{where}/test", headers={"HX-Request": "true"})
+    assert note.text.strip().startswith('<p class="flash')
+    assert said in note.text
 
 
 @pytest.mark.slow
@@ -46,6 +49,9 @@ def test_a_source_is_added_corrected_synced_changed_reset_and_deleted(site, page
     page.get_by_label("Token").fill(SECRET)
     page.get_by_role("button", name="Add the source").click()
     expect(page.get_by_role("status").filter(has_text="Wiki of the team was added.")).to_be_visible()
+    tested = page.get_by_role("status").filter(has_text="The connector reaches Wiki of the team")
+    expect(tested).to_be_visible()
+    assert "saved" not in page.url, "a reload tests again"
     (source,) = site.manager.sources()
     assert source.config == {"base_url": "https://wiki.example.com", "pages": 12}
     assert site.manager.credential(source.id).credentials == {"token": SECRET}
@@ -58,6 +64,7 @@ def test_a_source_is_added_corrected_synced_changed_reset_and_deleted(site, page
     page.get_by_role("link", name="Edit settings").click()
     page.get_by_label("Archived").check()
     page.get_by_role("button", name="Save").click()
+    expect(tested).to_be_visible()
     assert site.manager.source(source.id).config["archived"] is True
     assert site.manager.credential(source.id).credentials == {"token": SECRET}
 
