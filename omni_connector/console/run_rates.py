@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field, frozen
 
@@ -17,6 +17,9 @@ KEPT_SAMPLES = 240
 """When there are more, every second one is dropped, and from then on samples are taken half as often."""
 
 KEPT_RUNS = 50
+
+RECENT_SECONDS = 15.0
+"""Over so long a rate that is shown as a figure is taken."""
 
 
 @frozen
@@ -47,6 +50,14 @@ class Rate:
     begin: float
     end: float
     per_second: float
+
+
+def recent_rate(rates: Sequence[Rate]) -> float:
+    """Return how many documents a second there were lately: batches of a slow source arrive seconds apart."""
+    end = rates[-1].end
+    recent = [each for each in rates if each.end > end - RECENT_SECONDS]
+    processed = sum(each.per_second * (each.end - each.begin) for each in recent)
+    return processed / (end - recent[0].begin)
 
 
 @define

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from omni_connector.console.connector_process import ConnectorPhase, ConnectorState
 from omni_connector.console.page import Console
 from omni_connector.console.run_logs import LogLine, RunLog
-from omni_connector.console.run_rates import Rate
+from omni_connector.console.run_rates import Rate, recent_rate
 from omni_connector.console.tracebacks import Cause, causes
 from omni_connector.local import LocalManagerError, SourceRow, SyncRunRow, browse
 from omni_connector.run_reports import INVENTORY, OF_NO_DOCUMENT, WITHHELD, no_longer_withheld, withheld
@@ -159,10 +159,15 @@ class RunView:
         return 0 if self.log is None else max(0, self.log.starts - 1)
 
     @property
+    def scanned(self) -> int:
+        """How many documents the connector has looked at: as it says itself, which is ahead of what it has reported."""
+        return max(self.run.documents_scanned, int(self.figures.get("scanned", 0)))
+
+    @property
     def rate(self) -> float:
-        """Documents per second: of the last stretch while it is running, then of the whole run, as its log says where it is known."""
+        """Documents per second: of the last moments while it is running, then of the whole run, as its log says where it is known."""
         if self.run.is_running and self.rates:
-            return self.rates[-1].per_second
+            return recent_rate(self.rates)
         if self.log is not None and self.log.outcome:
             return float(self.figures.get("documents_per_second", 0.0))
         return documents_per_second(self.run.documents_processed, 0, self.seconds)

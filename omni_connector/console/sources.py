@@ -78,7 +78,6 @@ def sync(source_id: str) -> Response:
     except LocalManagerError as error:
         flash(f"No run was started. {readable_error(error.message)}", "error")
         return redirect(url_for("sources.source", source_id=source_id), 303)
-    flash(f"The {mode} sync of {found.name} has started.")
     return redirect(url_for("runs.run", run_id=run_id), 303)
 
 

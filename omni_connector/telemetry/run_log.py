@@ -85,7 +85,7 @@ class RunLog:
             log.info(
                 "Sync of source %s goes on: %s",
                 run.source,
-                _line(figures, rate),
+                _line(figures, rate, goes_on=True),
                 extra={"event": "sync_progress", **_extra(figures, rate)},
             )
 
@@ -99,7 +99,7 @@ class RunLog:
             "Sync of source %s %s: %s",
             run.source,
             end.outcome,
-            _line(figures, rate),
+            _line(figures, rate, goes_on=False),
             extra={"event": "sync_ended", "outcome": end.outcome, **_extra(figures, rate)},
         )
 
@@ -114,7 +114,7 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _line(figures: RunFigures, rate: float) -> str:
+def _line(figures: RunFigures, rate: float, *, goes_on: bool) -> str:
     counts = figures.documents
     counted = f"{counts.scanned} scanned, {counts.emitted} emitted, {counts.deleted} deleted"
     parts = [
@@ -133,16 +133,16 @@ def _line(figures: RunFigures, rate: float) -> str:
             f"{figures.buffered_documents} documents buffered, {figures.parallel_uploads} uploads at once"
         )
     if figures.progress is not None:
-        parts.append(progress_text(figures.progress))
+        parts.append(progress_text(figures.progress, goes_on=goes_on))
     return "; ".join(filter(None, parts))
 
 
-def progress_text(progress: Progress) -> str:
-    """Return ``pages: 40% of 1200, 3 min 5 s left``, as far as it is known."""
+def progress_text(progress: Progress, *, goes_on: bool) -> str:
+    """Return ``pages: 40% of 1200, 3 min 5 s left``, as far as it is known; of a run that has ended, no time is left."""
     phase = f"{progress.phase}: " if progress.phase else ""
     if progress.share is None:
         return f"{phase}{progress.done} done"
-    remaining = progress.remaining_seconds
+    remaining = progress.remaining_seconds if goes_on else None
     left = f", {duration(remaining)} left" if remaining else ""
     return f"{phase}{progress.share:.0%} of {progress.total}{left}"
 

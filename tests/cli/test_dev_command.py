@@ -244,8 +244,8 @@ def test_what_is_stored_is_kept_and_counts_as_given(project, tmp_path):
 
     def dev(*options, expected="Sync it at"):
         project.start(*options)
-        project.until(expected)
         project.until("notes is running.")
+        project.until(expected)
         (source,) = project.get("/local/sources")
         project.popen.send_signal(signal.SIGINT)
         project.popen.wait(60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import define
 
 from omni_connector.console.run_logs import KEPT_LINES, KEPT_RUNS, RunLogs
-from omni_connector.console.run_rates import KEPT_SAMPLES, RunRates
+from omni_connector.console.run_rates import KEPT_SAMPLES, Rate, RunRates, recent_rate
 
 
 def line(run_id, text="text", **more):
@@ -54,6 +54,12 @@ def test_rates_are_what_was_counted_between_two_looks_and_stay_few():
     assert found[0].begin == 0.0
     assert found[-1].end > KEPT_SAMPLES * 2
     assert rates.of(Counted(id="other")) == []
+
+
+def test_the_rate_that_is_shown_is_not_nothing_between_two_batches():
+    batches = [Rate(float(second), second + 1.0, 0.0 if second % 5 else 100.0) for second in range(60)]
+    assert recent_rate(batches) == 20.0
+    assert recent_rate(batches[:2]) == 50.0
 
 
 def test_withheld_deletions_are_among_the_errors_of_a_run():

@@ -72,7 +72,7 @@ def test_the_end_has_a_report(run_log, caplog):
     assert caplog.messages[-1] == (
         "Sync of source 'Team wiki' (source-1) completed: 352 scanned, 352 emitted, 0 deleted, 0 errors in 2 min 56 s; "
         "2.0 documents/s; reading the source 1 min 40 s, waiting for the manager 1 min 16 s; "
-        "7 documents buffered, 2 uploads at once; pages: 88% of 400, 24.0 s left"
+        "7 documents buffered, 2 uploads at once; pages: 88% of 400"
     )
     record = caplog.records[-1]
     assert (record.event, record.outcome, record.batches, record.share) == (
@@ -91,5 +91,7 @@ def test_durations_are_readable(seconds, text):
     assert duration(seconds) == text
 
 
-def test_progress_without_a_total_says_what_is_done():
-    assert progress_text(Progress(phase="users", done=7)) == "users: 7 done"
+def test_progress_says_what_is_done_and_how_long_the_rest_takes():
+    assert progress_text(Progress(phase="users", done=7), goes_on=True) == "users: 7 done"
+    half = Progress(phase="pages", total=400, done=200, seconds=8)
+    assert progress_text(half, goes_on=True) == "pages: 50% of 400, 8.0 s left"

@@ -17,6 +17,12 @@
     }
     mermaid.initialize({ startOnLoad: false, theme: dark ? "dark" : "neutral", securityLevel: "strict" });
     await mermaid.run({ nodes: diagrams.map(([element]) => element) });
+    for (const [element] of diagrams) {
+      // On a phone a diagram keeps a width at which it can be read, and is scrolled, also with the keyboard.
+      const drawing = element.querySelector("svg");
+      drawing.style.minWidth = `min(${Math.ceil(drawing.viewBox.baseVal.width)}px, 42rem)`;
+      element.tabIndex = 0;
+    }
     document.documentElement.dataset.diagrams = dark ? "dark" : "light";
   };
   new MutationObserver(draw).observe(document.body, { attributeFilter: ["data-theme"] });

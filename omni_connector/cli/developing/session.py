@@ -172,8 +172,7 @@ class DevSession:
         self._console.declared = dict.fromkeys(started.source_types, started.schemas)
         for note in started.notes:
             self._output.say(f"Note: {note}", "yellow")
-        if not self._has_source:
-            self._put_source(started)
+        said = "" if self._has_source else self._put_source(started)
         self._output.event(
             "started",
             {
@@ -187,32 +186,29 @@ class DevSession:
             },
         )
         self._output.say(f"{started.name} is running.", "green")
+        if said:
+            self._output.say(said, "yellow" if started.problems else "")
         self._resume(started.source_types)
 
-    def _put_source(self, started: Started) -> None:
+    def _put_source(self, started: Started) -> str:
+        """Give the connector its source; return what there is to say about it."""
         try:
             source = self._source_of(started)
         except ConfigurationError as error:
-            self._output.say("\n".join(error.problems), "yellow")
-            return
+            return "\n".join(error.problems)
         self._has_source = True
         if source is None:
-            return
+            return ""
         where = f"{self._manager.url}/console/sources/{source.id}"
+        problems = "\n".join(f"  - {each}" for each in started.problems)
         if self._is_refused(started):
-            said = "\n".join(f"  - {each}" for each in started.problems)
-            self._output.say(
-                f"What was typed for the source is refused, and nothing of it is stored:\n{said}\n"
-                f"Start again with other options, or change the settings at {where}",
-                "red",
+            return (
+                f"What was typed for the source is refused, and nothing of it is stored:\n{problems}\n"
+                f"Start again with other options, or change the settings at {where}"
             )
-        elif started.problems:
-            problems = "\n".join(f"  - {each}" for each in started.problems)
-            self._output.say(
-                f"The source needs settings:\n{problems}\nGive them here, or at {where}", "yellow"
-            )
-        else:
-            self._output.say(f"Sync it at {where}")
+        if problems:
+            return f"The source needs settings:\n{problems}\nGive them here, or at {where}"
+        return f"Sync it at {where}"
 
     def _source_of(self, started: Started) -> SourceRow | None:
         """Return the source, made or changed as the command line says; None where one is there and nothing was said."""
