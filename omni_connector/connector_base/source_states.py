@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from omni_connector.awaitables import MayAwait
 from omni_connector.blocking_hooks import blocking_hook
@@ -14,7 +14,8 @@ from omni_connector.models.json_values import JsonValue
 from omni_connector.sources.source_run import NoRun, SharedSources
 
 if TYPE_CHECKING:
-    from omni_connector.sources.session import Auth, HttpSession, RateOption, Retries, TimeOutOption
+    from omni_connector.sources.session import HttpSession
+    from omni_connector.sources.session_options import HttpOptions
 
 T = TypeVar("T")
 
@@ -68,17 +69,7 @@ class KeepsStates:
     sources_port: SharedSources | None = None
     """What all that read the same sources have in common; lent likewise."""
 
-    def http(
-        self,
-        source_id: str,
-        base_url: str = "",
-        *,
-        auth: "Auth" = None,
-        rate: "RateOption" = None,
-        retries: "Retries" = 2,
-        timeout_seconds: "TimeOutOption" = 30,
-        raise_for_status: bool = False,
-    ) -> "HttpSession":
+    def http(self, source_id: str, base_url: str = "", **options: "Unpack[HttpOptions]") -> "HttpSession":
         """Return a session that reads a source outside of a run, in an action or a webhook; use it in a ``with`` statement.
 
         It shares tokens, the rate and rate limits with the runs of that source. In a coroutine its calls are awaited.
@@ -86,11 +77,7 @@ class KeepsStates:
         Args:
             source_id: id of the source; empty where there is none yet.
             base_url: as for ``ctx.http``, and so are the others.
-            auth: see there.
-            rate: see there.
-            retries: fewer than in a run: somebody waits.
-            timeout_seconds: the same.
-            raise_for_status: as for ``ctx.http``.
+            options: the same; but as somebody waits, ``retries`` is 2 and ``timeout_seconds`` 30 unless they are given.
         """
         from omni_connector.sources import http_session  # noqa: PLC0415 - loads requests.
 
@@ -100,15 +87,8 @@ class KeepsStates:
             shared=self.sources_port,
             credentials=partial(_credentials, manager, source_id) if manager and source_id else None,
         )
-        return http_session(
-            call,
-            base_url=base_url,
-            auth=auth,
-            rate=rate,
-            retries=retries,
-            timeout_seconds=timeout_seconds,
-            raise_for_status=raise_for_status,
-        )
+        chosen: HttpOptions = {"retries": 2, "timeout_seconds": 30, **options}
+        return http_session(call, base_url=base_url, **chosen)
 
     @property
     def source_states(self) -> SourceStates:

@@ -47,13 +47,14 @@ if TYPE_CHECKING:
     from omni_connector.sources.pages import Page, Pages
     from omni_connector.sources.rates import RequestRate
     from omni_connector.sources.responses import SourceResponse
-    from omni_connector.sources.session import HttpSession, TimeOuts, http_session
+    from omni_connector.sources.session import HttpSession, http_session
+    from omni_connector.sources.session_options import HttpOptions, TimeOuts
     from omni_connector.sources.text import decode_text, html_to_text
     from omni_connector.sources.token_endpoints import ClientCredentials, RefreshToken
     from omni_connector.sources.tokens import ManagerCredentials
 
 __all__ = [
-    "BasicAuth", "BearerAuth", "ClientCredentials", "HeaderAuth", "HttpSession", "ManagerCredentials", "Page", "Pages",
+    "BasicAuth", "BearerAuth", "ClientCredentials", "HeaderAuth", "HttpOptions", "HttpSession", "ManagerCredentials", "Page", "Pages",
     "QueryAuth", "RateLimitedError", "RefreshToken", "RepeatedPageError", "RequestRate", "ResponseTooLargeError",
     "SourceHttpError",
     "SourceResponse", "SourceTimeoutError", "SourceUnreachableError", "TimeOuts", "TokenError", "cursor_pages",
@@ -68,7 +69,8 @@ _HOMES = {
     "pages": ("Page", "Pages"),
     "rates": ("RequestRate",),
     "responses": ("SourceResponse",),
-    "session": ("HttpSession", "TimeOuts", "http_session"),
+    "session": ("HttpSession", "http_session"),
+    "session_options": ("HttpOptions", "TimeOuts"),
     "text": ("decode_text", "html_to_text"),
     "token_endpoints": ("ClientCredentials", "RefreshToken"),
     "tokens": ("ManagerCredentials",),

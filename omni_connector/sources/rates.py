@@ -39,10 +39,10 @@ class RequestRate:
     burst: float = 1.0
     budget: str = ""
 
-    @classmethod
-    def of(cls, rate: "float | RequestRate | None") -> "RequestRate | None":
-        """Return a number of requests a second as a rate."""
-        return rate if rate is None or isinstance(rate, RequestRate) else cls(rate)
+
+def as_rate(rate: float | RequestRate | None) -> RequestRate | None:
+    """Return a number of requests a second as a rate."""
+    return RequestRate(rate) if isinstance(rate, int | float) else rate
 
 
 def paid(

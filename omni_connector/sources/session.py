@@ -1,61 +1,29 @@
 """A ``requests`` session that reads a source: it waits, repeats, and ends as its run needs it."""
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, Unpack, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
-from attrs import field, frozen
-from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from urllib3 import Retry
 
 from omni_connector.exceptions import ConfigurationError, shown
 from omni_connector.manager.sessions import USER_AGENT
-from omni_connector.sources.adapter import Exchanges, SourceAdapter, repeatable
+from omni_connector.sources.adapter import SourceAdapter
 from omni_connector.sources.authentication import SourceAuth
 from omni_connector.sources.errors import SourceAddressError, where_given
-from omni_connector.sources.rates import RequestRate
+from omni_connector.sources.exchange import Exchanges, repeatable
 from omni_connector.sources.responses import SourceResponse
+from omni_connector.sources.session_options import HttpOptions, SessionOptions
 from omni_connector.sources.source_run import NoRun, SourceRun
+from omni_connector.sources.typed_methods import TypedMethods
 
-RETRIES = 5
 SCHEMES = ("http", "https")
 CONNECTIONS = 32
 """Kept open by one session, for as many threads."""
-
-
-@frozen(kw_only=True)
-class TimeOuts:
-    """How long a request may take, in seconds; each time that it is sent.
-
-    Attributes:
-        connect: for a new connection.
-        read: between two pieces of the answer.
-        total: for all of it, from connecting to the last byte; with ``stream=True``, to the head of the answer, and then for each piece.
-    """
-
-    connect: float = 10.0
-    read: float = 60.0
-    total: float = 300.0
-
-    @classmethod
-    def of(cls, seconds: "float | TimeOuts | None") -> "TimeOuts":
-        """Return a number of seconds as the limit of the whole."""
-        if isinstance(seconds, TimeOuts):
-            return seconds
-        usual = cls()
-        if seconds is None:
-            return usual
-        return cls(connect=min(usual.connect, seconds), read=min(usual.read, seconds), total=float(seconds))
-
-
-Auth: TypeAlias = AuthBase | tuple[str, str] | None
-RateOption: TypeAlias = float | RequestRate | None
-Retries: TypeAlias = int | Retry
-TimeOutOption: TypeAlias = float | TimeOuts | None
 
 
 class MakesSessions(Protocol):
@@ -67,14 +35,7 @@ class MakesSessions(Protocol):
 
 
 def http_session(
-    ctx: "MakesSessions | SourceRun | None" = None,
-    *,
-    base_url: str = "",
-    auth: Auth = None,
-    rate: RateOption = None,
-    retries: Retries = RETRIES,
-    timeout_seconds: TimeOutOption = None,
-    raise_for_status: bool = False,
+    ctx: "MakesSessions | SourceRun | None" = None, *, base_url: str = "", **options: Unpack[HttpOptions]
 ) -> "HttpSession":
     """Return a session that reads a source. Close it, or use it in a ``with`` statement; the end of a run closes it, too.
 
@@ -83,51 +44,16 @@ def http_session(
     Args:
         ctx: the run's context; left out in scripts and tests.
         base_url: relative addresses are joined to it, and authentication is sent to its host only.
-        auth: one of this package, of ``requests``, or user and password.
-        rate: requests a second.
-        retries: how often a request is repeated that failed; or a ``urllib3.Retry`` with counts, methods and statuses.
-        timeout_seconds: for each attempt as a whole, or ``TimeOuts``.
-        raise_for_status: raise for answers with a status of 400 or more, as their ``raise_for_status()`` does.
+        options: ``auth``, ``rate``, ``retries``, ``timeout_seconds`` and ``raise_for_status``, see ``HttpOptions``.
     """
     if ctx is not None and hasattr(ctx, "http"):
-        return cast("MakesSessions", ctx).http(
-            base_url,
-            auth=auth,
-            rate=rate,
-            retries=retries,
-            timeout_seconds=timeout_seconds,
-            raise_for_status=raise_for_status,
-        )
-    options = _Options(
-        base_url=base_url,
-        auth=auth,
-        rate=RequestRate.of(rate),
-        retries=retries,
-        timeouts=TimeOuts.of(timeout_seconds),
-        raise_for_status=raise_for_status,
-    )
+        return cast("MakesSessions", ctx).http(base_url, **options)
+    chosen = SessionOptions(base_url=base_url, **options)
     run: SourceRun = ctx or NoRun()  # pyright: ignore[reportAssignmentType]  # No context: hasattr has said so.
-    return run.sessions.opened(options, partial(HttpSession, run, options))
+    return run.sessions.opened(chosen, partial(HttpSession, run, chosen))
 
 
-def _compared(auth: Auth) -> Hashable:
-    """Return what is equal for ``auth`` that sends the same; classes of requests have no hash, others perhaps no equality."""
-    if type(auth) in {HTTPBasicAuth, HTTPDigestAuth}:
-        return type(auth), auth.username, auth.password  # type: ignore[union-attr]
-    return auth if auth is None or isinstance(auth, tuple | SourceAuth) else id(auth)
-
-
-@frozen(kw_only=True)
-class _Options:
-    base_url: str
-    auth: Auth = field(eq=_compared)
-    rate: RequestRate | None
-    retries: Retries
-    timeouts: TimeOuts = field(factory=TimeOuts)
-    raise_for_status: bool = False
-
-
-class HttpSession(requests.Session):
+class HttpSession(TypedMethods):
     """A session of ``requests`` for one source; see ``http_session``. Safe to use from many threads.
 
     In the context of an ``async def sync``, calls return awaitables of their answers and never block the event loop.
@@ -139,7 +65,7 @@ class HttpSession(requests.Session):
         auth_hosts: other hosts than that of ``base_url`` to which authentication is sent; by https only where that is by https.
     """
 
-    def __init__(self, run: SourceRun, options: _Options) -> None:
+    def __init__(self, run: SourceRun, options: SessionOptions) -> None:
         super().__init__()
         require_address("the session's base_url", options.base_url)
         self.base_url = options.base_url.rstrip("/") + "/" if options.base_url else ""
@@ -152,9 +78,9 @@ class HttpSession(requests.Session):
             run=run,
             rate=options.rate,
             retries=_retry(options.retries),
-            connect_seconds=options.timeouts.connect,
-            read_seconds=options.timeouts.read,
-            total_seconds=options.timeouts.total,
+            connect_seconds=options.timeout_seconds.connect,
+            read_seconds=options.timeout_seconds.read,
+            total_seconds=options.timeout_seconds.total,
         )
         self.headers["User-Agent"] = USER_AGENT
         adapter = SourceAdapter(self.exchanges, pool_connections=8, pool_maxsize=CONNECTIONS)
@@ -186,8 +112,6 @@ class HttpSession(requests.Session):
         self.is_closed = True
         super().close()
 
-    # The methods of ``requests`` return what the next two return; said again for type checkers.
-
     def request(  # type: ignore[override]  # The arguments of requests, as they are.
         self, method: str, url: str, *args: Any, repeat: bool = False, **kwargs: Any
     ) -> SourceResponse:
@@ -213,53 +137,6 @@ class HttpSession(requests.Session):
         if getattr(self._inside, "call", False):
             return cast("SourceResponse", super().send(request, **kwargs))
         return self._do(partial(super().send, request, **kwargs))
-
-    def get(self, url: str | bytes, **kwargs: Any) -> SourceResponse:
-        """Send a GET."""
-        return cast("SourceResponse", super().get(url, **kwargs))
-
-    def post(self, url: str | bytes, data: Any = None, json: Any = None, **kwargs: Any) -> SourceResponse:
-        """Send a POST.
-
-        Args:
-            url: absolute, or relative to ``base_url``.
-            data: the body, as in ``requests``: bytes, text, a file, or a dict of form fields.
-            json: the body instead, as a value that becomes JSON.
-            kwargs: as for ``request``.
-        """
-        return cast("SourceResponse", super().post(url, data=data, json=json, **kwargs))
-
-    def put(self, url: str | bytes, data: Any = None, **kwargs: Any) -> SourceResponse:
-        """Send a PUT.
-
-        Args:
-            url: as for ``post``.
-            data: the body, as in ``requests``: bytes, text, a file, or a dict of form fields.
-            kwargs: as for ``request``.
-        """
-        return cast("SourceResponse", super().put(url, data=data, **kwargs))
-
-    def patch(self, url: str | bytes, data: Any = None, **kwargs: Any) -> SourceResponse:
-        """Send a PATCH.
-
-        Args:
-            url: as for ``post``.
-            data: the body, as in ``requests``: bytes, text, a file, or a dict of form fields.
-            kwargs: as for ``request``.
-        """
-        return cast("SourceResponse", super().patch(url, data=data, **kwargs))
-
-    def delete(self, url: str | bytes, **kwargs: Any) -> SourceResponse:
-        """Send a DELETE."""
-        return cast("SourceResponse", super().delete(url, **kwargs))
-
-    def head(self, url: str | bytes, **kwargs: Any) -> SourceResponse:
-        """Send a HEAD."""
-        return cast("SourceResponse", super().head(url, **kwargs))
-
-    def options(self, url: str | bytes, **kwargs: Any) -> SourceResponse:
-        """Send an OPTIONS."""
-        return cast("SourceResponse", super().options(url, **kwargs))
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Join the address to ``base_url``, and leave the authentication out for other hosts.

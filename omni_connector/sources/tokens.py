@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from attrs import define
 
-from omni_connector.sources.adapter import rewind
+from omni_connector.sources.attempts import rewind
 from omni_connector.sources.authentication import SourceAuth
 from omni_connector.sources.errors import TokenError
 from omni_connector.sources.source_run import NoRun, SourceRun, TokenPlace

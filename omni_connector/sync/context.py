@@ -1,7 +1,7 @@
 """What a connector's ``sync()`` is given: the run, and how to report to it."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from omni_connector.awaitables import (
     DONE,
@@ -35,7 +35,8 @@ from omni_connector.sync.source_run import RunOfSource
 from omni_connector.typed.state_class import plain_state
 
 if TYPE_CHECKING:  # Loads requests, which a run may do without.
-    from omni_connector.sources.session import Auth, HttpSession, RateOption, Retries, TimeOutOption
+    from omni_connector.sources.session import HttpSession
+    from omni_connector.sources.session_options import HttpOptions
 
 
 LARGEST_COUNT = 2**31 - 1
@@ -91,31 +92,14 @@ class SyncContext(RunView):
 
     # -- the source ---------------------------------------------------------------------------------------------
 
-    def http(
-        self,
-        base_url: str = "",
-        *,
-        auth: "Auth" = None,
-        rate: "RateOption" = None,
-        retries: "Retries" = 5,
-        timeout_seconds: "TimeOutOption" = None,
-        raise_for_status: bool = False,
-    ) -> "HttpSession":
+    def http(self, base_url: str = "", **options: "Unpack[HttpOptions]") -> "HttpSession":
         """Return a ``requests`` session that reads the source, closed at the end of the run; see ``sources.http_session``.
 
         In an ``async def sync`` its calls are awaited: ``await ctx.http().get(url)``.
         """
         from omni_connector.sources import http_session  # noqa: PLC0415 - loads requests.
 
-        return http_session(
-            RunOfSource(self._run, self._colour),
-            base_url=base_url,
-            auth=auth,
-            rate=rate,
-            retries=retries,
-            timeout_seconds=timeout_seconds,
-            raise_for_status=raise_for_status,
-        )
+        return http_session(RunOfSource(self._run, self._colour), base_url=base_url, **options)
 
     # -- documents ----------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from omni_connector.testing import MemoryManager
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr("omni_connector.sources.adapter.SHORTEST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("omni_connector.sources.exchange.SHORTEST_WAIT_SECONDS", 0.02)
 
 
 @pytest.fixture
