@@ -52,14 +52,8 @@ from omni_connector.web.blueprint import EXTENSION, build_blueprint
 from omni_connector.web.errors import register_error_handlers
 
 __all__ = [
-    "as_asgi",
-    "close_services",
-    "create_app",
-    "create_blueprint",
-    "serve",
-    "service_of",
-    "services",
-]
+    "as_asgi", "close_services", "create_app", "create_blueprint", "serve", "service_of", "services",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 

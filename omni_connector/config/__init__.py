@@ -14,16 +14,6 @@ from omni_connector.config.settings import (
 from omni_connector.config.variables import CELERY
 
 __all__ = [
-    "CELERY",
-    "LogSettings",
-    "Settings",
-    "ca_bundle_variable",
-    "in_address",
-    "is_host",
-    "is_http_address",
-    "manager_from_environ",
-    "passed_on_environment",
-    "port_from_environ",
-    "variable",
-    "wsgi_target",
-]
+    "CELERY", "LogSettings", "Settings", "ca_bundle_variable", "in_address", "is_host", "is_http_address",
+    "manager_from_environ", "passed_on_environment", "port_from_environ", "variable", "wsgi_target",
+]  # fmt: skip

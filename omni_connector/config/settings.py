@@ -1,47 +1,10 @@
 """Settings, read once from the environment by the process that starts.
 
-variable                           meaning                                                       default
-================================== ============================================================  ==========
-``CONNECTOR_MANAGER_URL``          address of the connector-manager                              required
-``OMNI_CONNECTOR``                 the connector class, for the modules ``wsgi`` and ``asgi``    required there
-``PORT``                           port to listen on                                             8000
-``CONNECTOR_HOST_NAME``            host by which the manager reaches this connector              no registration
-``CONNECTOR_URL``                  the same as a whole address, instead of host and port         from the two
-``CONNECTOR_AUTH_TOKEN``           bearer token that requests must bring, or two: "new,old"      no token needed
-``CONNECTOR_AUTH_TOKEN_FILE``      the same in a file, a token a line; read again when it changes  no token needed
-``CONNECTOR_MANAGER_HEADERS``      headers sent to the manager: "Name: value", one a line        none
-``CONNECTOR_MANAGER_CA``           file or folder of the authorities that the manager's certificate may be of   those of requests
-``CONNECTOR_MANAGER_CERT``         client certificate for the manager, in PEM                    none
-``CONNECTOR_MANAGER_KEY``          its key, unless that is in the same file                      none
-``CONNECTOR_MAX_BODY_BYTES``       largest request body that is accepted, in bytes               1073741824
-``CONNECTOR_MAX_TOTAL_BODY_BYTES`` bytes of all request bodies in progress; more have to wait    1073741824
-``CONNECTOR_PARALLEL_UPLOADS``     contents uploaded at once; fixes what adapts by itself        adapts
-``CONNECTOR_RETRY_SECONDS``        for so long a run repeats its calls to a manager that is away  300
-``CONNECTOR_STALLED_SECONDS``      without a call on its context, a run is kept alive for so long  900
-``OMNI_MAX_CONCURRENT_SYNCS``      syncs that a process executes at once; more wait for their turn   200
-``OMNI_MAX_CONCURRENT_ACTIONS``    actions at once, else 503; keeps threads free for the manager     3/4 of threads
-``OMNI_ACTION_SECONDS``            an action that takes longer is answered with an error             28
-``OMNI_SHUTDOWN_SECONDS``          how long the process has to end; half of it to the next save      30
-``CATALOG_CACHE_DIR``              folder for what a mirrored MCP server offers                  kept in memory only
-``CATALOG_CACHE_TTL_SECONDS``      how long that may be used; 0 is not at all                    86400
-``OMNI_RUN_STORE``                 ``memory``, ``sqlite:///path`` or ``redis://...``: who runs what  see below
-``OMNI_INVENTORY``                 the same forms: which documents the manager has (docs/reference/inventory.md)  beside the run store
-``OMNI_EXECUTOR``                  ``threads`` of this process execute syncs, or ``celery`` workers   threads
-``OMNI_BROKER_URL``                the broker that carries syncs to Celery workers                   required there
-``OMNI_QUEUE_SECONDS``             a sync that no Celery worker takes for so long is given back      300
-``LOG_LEVEL``                      ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``: what is logged  INFO
-``LOG_FORMAT``                     ``text``, or ``json`` with one object a line                  text
-``OMNI_PROGRESS_SECONDS``          between two log lines on how far a sync is; 0 logs none       30
-``OMNI_METRICS_PORT``              port at which a Celery worker answers ``GET /metrics``            none
-``OTEL_*``                         traces, by OpenTelemetry's own rules (the extra ``otel``)         off
-================================== ============================================================  ==========
-
-The two ``LOG_`` variables count where the application has not configured the root logger itself.
+``variables`` declares what is read, with its meaning and default. Nothing reads the environment at import, and nothing else
+in the package reads it at all.
 
 Unless ``OMNI_RUN_STORE`` is set, the workers of gunicorn, and those of ``uvicorn --workers``, share a SQLite file in the folder
 for temporary files. Any other server is expected to be one process, which keeps in memory what it runs.
-=======
-Nothing reads the environment at import, and nothing else in the package reads it at all. ``variables`` declares what is read.
 """
 
 import os

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 DEFAULT_PORT = 8000
 LARGEST_PORT = 65535
@@ -40,16 +40,23 @@ class Number(Variable):
     """A variable that is a whole number.
 
     Attributes:
-        field: of ``Settings``.
-        unit: what it counts.
         smallest: anything below is an error.
-        example: for the line to type.
+        example: for the line to type; the default unless given.
     """
 
-    field: str
-    unit: str
-    smallest: int
-    example: int
+    smallest: int = 1
+    example: int = Factory(lambda self: int(self.default), takes_self=True)
+
+    @property
+    def field(self) -> str:
+        """Its name in ``Settings``."""
+        return self.name.removeprefix("CONNECTOR_").removeprefix("OMNI_").lower()
+
+    @property
+    def unit(self) -> str:
+        """What it counts: the last word of its name."""
+        word = self.name.rpartition("_")[2].lower()
+        return word if word.endswith("s") else f"a {word}"
 
 
 VARIABLES = (
@@ -94,82 +101,44 @@ VARIABLES = (
         "CONNECTOR_MAX_BODY_BYTES",
         "Largest request body, in bytes; larger ones are answered 413.",
         "1073741824",
-        "max_body_bytes",
-        "bytes",
-        1,
-        1024**3,
     ),
     Number(
         "CONNECTOR_MAX_TOTAL_BODY_BYTES",
         "Limit for all request bodies in progress, in bytes; others wait.",
         "1073741824",
-        "max_total_body_bytes",
-        "bytes",
-        1,
-        1024**3,
     ),
     Number(
         "CONNECTOR_PARALLEL_UPLOADS",
         "Fixed number of contents that are uploaded at once.",
         "follows the manager's speed",
-        "parallel_uploads",
-        "uploads",
-        1,
-        16,
+        example=16,
     ),
     Number(
         "CONNECTOR_RETRY_SECONDS",
         "How long a run repeats its calls while the manager is away; then it fails.",
         "300",
-        "retry_seconds",
-        "seconds",
-        1,
-        300,
     ),
     Number(
         "CONNECTOR_STALLED_SECONDS",
         "A run that has not called the SDK for this long is logged as stalled, and its heartbeats stop.",
         "900",
-        "stalled_seconds",
-        "seconds",
-        1,
-        900,
     ),
     Number(
         "OMNI_MAX_CONCURRENT_SYNCS",
         "Syncs that a process executes at once; others wait for their turn.",
         "200",
-        "max_concurrent_syncs",
-        "syncs",
-        1,
-        200,
     ),
     Number(
         "OMNI_MAX_CONCURRENT_ACTIONS",
         "Actions that a process executes at once; others are answered 503.",
         "three quarters of the server's threads",
-        "max_concurrent_actions",
-        "actions",
-        1,
-        48,
+        example=48,
     ),
-    Number(
-        "OMNI_ACTION_SECONDS",
-        "An action that takes longer is answered with an error.",
-        "28",
-        "action_seconds",
-        "seconds",
-        1,
-        28,
-    ),
+    Number("OMNI_ACTION_SECONDS", "An action that takes longer is answered with an error.", "28"),
     Number(
         "OMNI_SHUTDOWN_SECONDS",
         "How long the process has to end; for half of it, runs go on to their next ``save_state``.",
         "30",
-        "shutdown_seconds",
-        "seconds",
-        1,
-        30,
     ),
     Variable(
         "OMNI_RUN_STORE",
@@ -189,19 +158,9 @@ VARIABLES = (
         "OMNI_QUEUE_SECONDS",
         "A sync that no Celery worker takes for this long is given back to the manager.",
         "300",
-        "queue_seconds",
-        "seconds",
-        1,
-        300,
     ),
     Number(
-        "OMNI_METRICS_PORT",
-        "Port at which a Celery worker answers ``GET /metrics``.",
-        "none",
-        "metrics_port",
-        "a port",
-        1,
-        9464,
+        "OMNI_METRICS_PORT", "Port at which a Celery worker answers ``GET /metrics``.", "none", example=9464
     ),
     Variable(
         "LOG_LEVEL",
@@ -213,10 +172,7 @@ VARIABLES = (
         "OMNI_PROGRESS_SECONDS",
         "Between two log lines on how far a sync is; 0 writes none.",
         "30",
-        "progress_seconds",
-        "seconds",
-        0,
-        30,
+        smallest=0,
     ),
     Variable(
         "CATALOG_CACHE_DIR",
@@ -224,13 +180,7 @@ VARIABLES = (
         "kept in memory only",
     ),
     Number(
-        "CATALOG_CACHE_TTL_SECONDS",
-        "How long such a catalogue is valid; 0 disables it.",
-        "86400",
-        "catalog_cache_ttl_seconds",
-        "seconds",
-        0,
-        86400,
+        "CATALOG_CACHE_TTL_SECONDS", "How long such a catalogue is valid; 0 disables it.", "86400", smallest=0
     ),
     Variable("OTEL_*", "Traces, by OpenTelemetry's own rules, with the extra ``otel``.", "off"),
 )

@@ -13,19 +13,9 @@ from omni_connector.models.manifest import READ
 from omni_connector.models.manifest_rules import manifest_problems
 
 PROPERTIES = (
-    "name",
-    "version",
-    "display_name",
-    "description",
-    "sync_modes",
-    "source_types",
-    "actions",
-    "search_operators",
-    "read_only",
-    "extra_schema",
-    "attributes_schema",
-    "skills",
-)
+    "name", "version", "display_name", "description", "sync_modes", "source_types", "actions",
+    "search_operators", "read_only", "extra_schema", "attributes_schema", "skills",
+)  # fmt: skip
 """Of a connector and of its manifest alike."""
 
 CHECK_CONNECTION = "check_connection"

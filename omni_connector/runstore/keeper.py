@@ -24,7 +24,8 @@ MOST_POSTPONED = 10_000
 class LeaseKeeper:
     """Takes, renews and releases the leases of this process. ``close`` it.
 
-    A store of one process needs no renewals, and no thread is started for it.
+    A store of one process needs no renewals, and no thread is started for it. RunStoreError means that the store cannot be
+    used now.
 
     Args:
         store: the store; its owner's to close.
@@ -81,21 +82,13 @@ class LeaseKeeper:
             thread.join(CLOSE_SECONDS)
 
     def take(self, claim: Claim, watcher: LeaseWatcher | None = None) -> Lease | Held:
-        """Hold the names of ``claim`` until they are released, or say what holds them.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Hold the names of ``claim`` until they are released, or say what holds them."""
         until = self._granted()
         found = self._store.take(claim, self._seconds)
         return self._keep(claim, until, watcher) if found is None else found
 
     def adopt(self, handed: Claim, to: Claim, watcher: LeaseWatcher | None = None) -> Lease | None:
-        """Hold what another process holds under ``handed``, in its place; None when it was adopted already, or has ended.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Hold what another process holds under ``handed``, in its place; None when it was adopted already, or has ended."""
         until = self._granted()
         is_held = self._store.hand_over(handed, to, self._seconds)
         return self._keep(to, until, watcher) if is_held else None
@@ -120,11 +113,7 @@ class LeaseKeeper:
         self.surely(_Release(self._store, claim.only([name])))
 
     def widen(self, lease: Lease, name: str, value: bytes) -> Held | None:
-        """Hold one name more under a lease, and let others read ``value``.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Hold one name more under a lease, and let others read ``value``."""
         claim = evolve(lease.claim, names=(*lease.claim.names, name), value=value)
         found = self._store.take(claim, self._seconds)
         if found is None:

@@ -75,11 +75,7 @@ class LeaseWatcher:
     """Is asked and informed about one lease; the default does nothing."""
 
     def why_ended(self) -> str:
-        """Return why the lease must not be claimed anew; empty when it may be.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Return why the lease must not be claimed anew; empty when it may be."""
         return ""
 
     def lost(self, reason: str) -> None:

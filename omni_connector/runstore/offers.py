@@ -20,7 +20,8 @@ class SharedOffers:
     """Offers runs of this process, and accepts those of others.
 
     The offer is a lease. Either another process takes it over, or the one that made it takes it back; so a run is executed
-    by one of them. The run itself is held by the first until the second adopts it.
+    by one of them. The run itself is held by the first until the second adopts it. RunStoreError means that the store cannot
+    be used now.
 
     Attributes:
         runs: the runs of all processes.
@@ -36,11 +37,7 @@ class SharedOffers:
         return evolve(claim, value=encode(fields))
 
     def is_standing(self) -> bool:
-        """Say whether there is an offer, of any process.
-
-        Raises:
-            RunStoreError: that cannot be known now.
-        """
+        """Say whether there is an offer, of any process."""
         return self.runs.store.holder(_NAME) is not None
 
     def make(self, offer: Claim) -> Lease | None:
@@ -53,11 +50,7 @@ class SharedOffers:
         return found if isinstance(found, Lease) else None
 
     def withdraw(self, offer: Claim, lease: Lease | None) -> bool:
-        """Take an offer back; False when another process has accepted it, or when it was lost.
-
-        Raises:
-            RunStoreError: that cannot be known now.
-        """
+        """Take an offer back; False when another process has accepted it, or when it was lost."""
         keeper = self.runs.keeper
         own = keeper.adopt(offer, evolve(offer, token=new_token()))
         if lease is not None:
@@ -68,21 +61,13 @@ class SharedOffers:
         return True
 
     def is_being_adopted(self, key: RunKey) -> bool:
-        """Say whether a process has accepted the offer of a run, and may be about to adopt the run.
-
-        Raises:
-            RunStoreError: that cannot be known now.
-        """
+        """Say whether a process has accepted the offer of a run, and may be about to adopt the run."""
         value = self.runs.store.holder(_NAME)
         return value is not None and decode(value).get("accepted") == key.sync_run_id
 
     @contextmanager
     def accepted(self) -> Iterator[tuple[RunKey, str] | None]:
-        """Accept the offer of another process, if there is one; to be adopted in the block: the key and the token of its claim.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Accept the offer of another process, if there is one; to be adopted in the block: the key and the token of its claim."""
         value = self.runs.store.holder(_NAME)
         offer: dict[str, Any] = {} if value is None else decode(value)
         if "offer" not in offer or offer["v"] != VERSION:

@@ -84,6 +84,8 @@ class Sent:
 class SharedPartitions:
     """Offers partitions of the runs of this process, and adopts those of others.
 
+    RunStoreError means that the store cannot be used now.
+
     Args:
         runs: the runs of all processes.
     """
@@ -96,11 +98,7 @@ class SharedPartitions:
     # -- in the process that has the run ----------------------------------------------------------------------------
 
     def offer(self, task: PartitionTask, owner: str, assignment: Assignment) -> Offer:
-        """Offer a partition to all processes; one that still reads it for an earlier attempt has it no more.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Offer a partition to all processes; one that still reads it for an earlier attempt has it no more."""
         claim = Claim.of(name := _lease_name(task))
         claim = evolve(claim, value=encode({"v": VERSION, "token": claim.token}))
         note = {"v": VERSION, "token": claim.token, "owner": owner, "assignment": unstructure(assignment)}
@@ -110,11 +108,7 @@ class SharedPartitions:
         return Offer(task, found)
 
     def withdraw(self, offer: Offer) -> bool:
-        """End an offer that no process has taken; False when one has, or when it has ended.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """End an offer that no process has taken; False when one has, or when it has ended."""
         claim = offer.lease.claim
         own = Claim.of(*claim.names)
         if not self._store.hand_over(claim, own, LEASE_SECONDS):
@@ -124,22 +118,14 @@ class SharedPartitions:
         return True
 
     def holder(self, task: PartitionTask) -> str | None:
-        """Return the token of the process that holds a partition; None when there is surely none, else it may be empty.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Return the token of the process that holds a partition; None when there is surely none, else it may be empty."""
         found = self._store.holder(_lease_name(task))
         if found is not None:
             return str(decode(found)["token"])
         return None if self._keeper.can_tell() else ""
 
     def news(self, offer: Offer, known: Sent | None) -> tuple[Sent | None, Sent | None]:
-        """Return the last report that has a state and the last of all, each of them only if it is not known.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Return the last report that has a state and the last of all, each of them only if it is not known."""
         last = self._sent(offer.token, "last")
         if last is None or (known is not None and last.number <= known.number):
             return None, None
@@ -160,21 +146,13 @@ class SharedPartitions:
             self._store.put(name, b"{}", 0.001)
 
     def give_order(self, owner: str, order: str) -> None:
-        """Let those who read partitions of a run stop: ``WIND_DOWN``, ``INTERRUPT`` or ``CANCEL``.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Let those who read partitions of a run stop: ``WIND_DOWN``, ``INTERRUPT`` or ``CANCEL``."""
         self._store.put(_order_name(owner), encode({"v": VERSION, "order": order}), NOTES_SECONDS)
 
     # -- in the process that reads the partition --------------------------------------------------------------------
 
     def adopt(self, task: PartitionTask, token: str) -> Adopted | None:
-        """Take an offered partition; None when another process has, or when the offer has ended.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Take an offered partition; None when another process has, or when the offer has ended."""
         name = _lease_name(task)
         found = self._store.get(_offer_name(name))
         offer: dict[str, Any] = {} if found is None else decode(found)
@@ -193,20 +171,12 @@ class SharedPartitions:
         self._keeper.release(adopted.lease)
 
     def keep(self, adopted: Adopted, sent: Sent) -> None:
-        """Keep a report for the process that has the run, in the place of an earlier one.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Keep a report for the process that has the run, in the place of an earlier one."""
         name = _report_name(adopted.token, "saved" if sent.report.has_saved else "last")
         self._store.put(name, encode({"v": VERSION, "sent": unstructure(sent)}), NOTES_SECONDS)
 
     def order(self, adopted: Adopted) -> str:
-        """Return how a partition should stop; empty while it may go on.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Return how a partition should stop; empty while it may go on."""
         if not self._runs.is_held_by(adopted.task.sync_run_id, adopted.owner):
             return CANCEL
         found = self._store.get(_order_name(adopted.owner))

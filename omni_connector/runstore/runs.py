@@ -59,7 +59,7 @@ class RunKey:
 
 
 class SharedRuns:
-    """Claims, cancels and finds runs, whichever process executes them.
+    """Claims, cancels and finds runs, whichever process executes them. RunStoreError means that the store cannot be used now.
 
     Args:
         store: the store.
@@ -89,7 +89,6 @@ class SharedRuns:
 
         Raises:
             SyncConflictError: another run holds the slot.
-            RunStoreError: the store cannot be used now.
         """
         claim = key.claim()
         found = self.keeper.take(claim, _RunWatcher(self, key.sync_run_id, claim.token, on_lost))
@@ -100,11 +99,7 @@ class SharedRuns:
         raise SyncConflictError(key.source_id)
 
     def adopt(self, key: RunKey, token: str, on_lost: Callable[[str], None]) -> Lease | None:
-        """Take a claimed run over from the process that holds it under ``token``; None when that was done already.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Take a claimed run over from the process that holds it under ``token``; None when that was done already."""
         claim = key.claim()
         handed = evolve(claim, token=token)
         return self.keeper.adopt(handed, claim, _RunWatcher(self, key.sync_run_id, claim.token, on_lost))
@@ -118,11 +113,7 @@ class SharedRuns:
         self.keeper.leave(lease, seconds)
 
     def give_back(self, key: RunKey, token: str) -> bool:
-        """End a claim that was left and that no process has adopted; False when one has, or when it has ended.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """End a claim that was left and that no process has adopted; False when one has, or when it has ended."""
         own = key.claim()
         if not self.store.hand_over(evolve(own, token=token), own, LEASE_SECONDS):
             return False
@@ -130,39 +121,23 @@ class SharedRuns:
         return True
 
     def is_held(self, key: RunKey, token: str) -> bool:
-        """Say whether the run is still held under ``token``.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Say whether the run is still held under ``token``."""
         owner = self.store.holder(key.run_name)
         return owner is not None and decode(owner).get("token") == token
 
     def is_held_by(self, sync_run_id: str, token: str) -> bool:
-        """Say whether the run is still that of the process whose claim has ``token``; yes while that cannot be known.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Say whether the run is still that of the process whose claim has ``token``; yes while that cannot be known."""
         owner = self.store.holder(_run_name(sync_run_id))
         if owner is not None:
             return bool(decode(owner).get("token") == token)
         return not (self.is_cancelled(sync_run_id) or self.keeper.can_tell())
 
     def keep_dispatch(self, token: str, dispatch: dict[str, Any], seconds: float) -> None:
-        """Keep what the process that adopts a run needs to know and a message should not carry, its checkpoint above all.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Keep what the process that adopts a run needs to know and a message should not carry, its checkpoint above all."""
         self.store.put(f"dispatch/{token}", encode({"v": VERSION, **dispatch}), seconds)
 
     def dispatch(self, token: str) -> dict[str, Any] | None:
-        """Return what was kept with the claim of a run; None when it is too old.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Return what was kept with the claim of a run; None when it is too old."""
         found = self.store.get(f"dispatch/{token}")
         return None if found is None else dict(decode(found))
 
@@ -171,7 +146,6 @@ class SharedRuns:
 
         Raises:
             SyncConflictError: the run is in progress elsewhere already.
-            RunStoreError: the store cannot be used now.
         """
         if self.keeper.widen(lease, key.run_name, key.value(lease.claim.token)) is not None:
             raise SyncConflictError(key.source_id)
@@ -203,11 +177,7 @@ class SharedRuns:
         self.store.close()
 
     def is_running(self, sync_run_id: str) -> bool:
-        """Say whether any process executes the run.
-
-        Raises:
-            RunStoreError: that cannot be known now.
-        """
+        """Say whether any process executes the run."""
         if not self.keeper.is_away and self.store.holder(_run_name(sync_run_id)) is not None:
             return True
         if not self.keeper.can_tell():
@@ -226,11 +196,7 @@ class SharedRuns:
             return False
 
     def is_cancelled(self, sync_run_id: str) -> bool:
-        """Say whether the run was cancelled in any process.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Say whether the run was cancelled in any process."""
         return self.store.get(_cancel_name(sync_run_id)) is not None
 
     def keep_report(self, lease: Lease, sync_run_id: str, report: dict[str, Any]) -> None:
@@ -239,11 +205,7 @@ class SharedRuns:
         self.keeper.surely(functools.partial(self.store.put, f"report/{sync_run_id}", note, REPORT_SECONDS))
 
     def report(self, sync_run_id: str) -> dict[str, Any] | None:
-        """Return what was kept of a run of any process; None when it is unknown.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
-        """
+        """Return what was kept of a run of any process; None when it is unknown."""
         found = self.store.get(f"report/{sync_run_id}")
         report: dict[str, Any] | None = None if found is None else decode(found)
         return report
