@@ -145,14 +145,14 @@ def create_app_from_environ(environ: Mapping[str, str] | None = None) -> Flask:
     return create_app(_connector_of(environ), settings=Settings.from_environ(environ))
 
 
-def create_worker_from_environ(environ: Mapping[str, str] | None = None) -> Any:
+def create_worker_from_environ() -> Any:
     """Return the Celery application whose workers execute the runs of the connector that ``OMNI_CONNECTOR`` names.
 
     Raises:
         ConfigurationError: lists everything that is missing or wrong, or the worker's pool has greenlets instead of threads.
     """
     require_real_threads(CELERY_REMEDY)
-    environ = {**(os.environ if environ is None else environ), "OMNI_EXECUTOR": CELERY}
+    environ = {**os.environ, "OMNI_EXECUTOR": CELERY}
     connector = _connector_of(environ)
     settings = Settings.from_environ(environ)
     app = make_celery_app(settings, connector.name)

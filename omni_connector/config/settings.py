@@ -215,23 +215,20 @@ def wsgi_target(environ: Mapping[str, str] | None = None) -> tuple[str, list[str
     return target, missing + all_problems(environ)
 
 
-def ca_bundle_variable(path: str, environ: Mapping[str, str] | None = None) -> str | None:
+def ca_bundle_variable(path: str) -> str | None:
     """Return the variable that names a file of certificates of authorities, or None."""
-    environ = os.environ if environ is None else environ
     names = (CA, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # requests reads the last two.
-    return next((name for name in names if environ.get(name) == path), None)
+    return next((name for name in names if os.environ.get(name) == path), None)
 
 
-def passed_on_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def passed_on_environment() -> dict[str, str]:
     """Return what a process that is not ours is given of our environment; none of our settings and secrets."""
-    environ = os.environ if environ is None else environ
-    return {name: environ[name] for name in PASSED_ON if name in environ}
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
-def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+def variable(name: str) -> str | None:
     """Return a variable that a user has named on the command line; None where it is not set."""
-    environ = os.environ if environ is None else environ
-    return environ.get(name)
+    return os.environ.get(name)
 
 
 def _connector_url(environ: Mapping[str, str]) -> str | None:

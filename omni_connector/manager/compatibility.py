@@ -20,6 +20,7 @@ from omni_connector.models.codec import decode
 log = logging.getLogger(__name__)
 
 FORGOTTEN_SECONDS = 300.0
+"""How long a finding is believed."""
 
 _UNKNOWN = re.compile(r"(?P<path>[\w.\[\]]*): unknown variant `(?P<variant>[^`]*)`")
 
@@ -73,14 +74,10 @@ class Compatibility:
     """Knows what one manager lacks; shared by everybody who calls it, from many threads.
 
     Args:
-        forgotten_seconds: how long a finding is believed.
         clock: monotonic seconds.
     """
 
-    def __init__(
-        self, *, forgotten_seconds: float = FORGOTTEN_SECONDS, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._forgotten_seconds = forgotten_seconds
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()  # Protects both while they change; single looks need no lock.
         self._missing: dict[Feature, float] = {}  # Until when each finding is believed.
@@ -117,7 +114,7 @@ class Compatibility:
         """Remember that the feature is missing; said once."""
         self._known.discard(feature)
         with self._lock:
-            self._missing[feature] = self._clock() + self._forgotten_seconds
+            self._missing[feature] = self._clock() + FORGOTTEN_SECONDS
             if feature in self._said:
                 return
             self._said.add(feature)

@@ -24,16 +24,10 @@ IN_TROUBLE = frozenset(
 
 
 class Presence:
-    """Whether calls to one manager are answered.
+    """Whether calls to the manager at ``address`` are answered."""
 
-    Args:
-        address: of the manager.
-        clock: monotonic seconds.
-    """
-
-    def __init__(self, address: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, address: str) -> None:
         self._address = address
-        self._clock = clock
         self._lock = threading.Lock()  # Protects the following.
         self._since: float | None = None  # The first failure after the last answer.
         self._is_away = False  # It was said.
@@ -54,7 +48,7 @@ class Presence:
         if not isinstance(error, ManagerUnreachableError) and error.status not in IN_TROUBLE:
             return
         with self._lock:
-            now = self._clock()
+            now = time.monotonic()
             self._since = now if self._since is None else self._since
             self._failures += 1
             if self._is_away or now - self._since < AWAY_SECONDS:
@@ -78,9 +72,9 @@ class Presence:
             log.warning(
                 "The manager at %s answers again after %.0f s and %d failed attempts; what waited for it: %s",
                 self._address,
-                self._clock() - since,
+                time.monotonic() - since,
                 failures,
                 waiting(),
-                extra={"event": "manager_back", "seconds": round(self._clock() - since, 1)},
+                extra={"event": "manager_back", "seconds": round(time.monotonic() - since, 1)},
             )
         return was_away

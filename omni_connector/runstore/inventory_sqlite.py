@@ -36,21 +36,12 @@ class SqliteInventories:
         path: returns the path of the file; its folder exists then.
         namespace: name of the connector; several may share a file.
         remark: what an operator should know of this place.
-        busy_seconds: how long a call waits for another process that writes.
     """
 
-    def __init__(
-        self,
-        path: Callable[[], Path],
-        namespace: str,
-        *,
-        remark: str = "",
-        busy_seconds: float = BUSY_SECONDS,
-    ) -> None:
+    def __init__(self, path: Callable[[], Path], namespace: str, *, remark: str = "") -> None:
         self.remark = remark
         self._make_path = path
         self._namespace = f"{VERSION}/{namespace}/"
-        self._busy_seconds = busy_seconds
         self._opening = threading.Lock()  # Protects the following.
         self._files: tuple[SqliteFile, SqliteFile] | None = None
         self._path: Path | None = None
@@ -184,7 +175,7 @@ class SqliteInventories:
             with self._opening:
                 if self._files is None:
                     self._path = self._make_path()
-                    one, other = (SqliteFile(self._path, INVENTORY, self._busy_seconds) for _ in range(2))
+                    one, other = (SqliteFile(self._path, INVENTORY, BUSY_SECONDS) for _ in range(2))
                     self._files = (one, other)
                 files = self._files
         return files

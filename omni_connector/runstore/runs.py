@@ -38,6 +38,11 @@ class RunKey:
     slot: Slot
 
     @property
+    def extra(self) -> dict[str, str]:
+        """What the run's lines in the log carry beside their text."""
+        return {"sync_run_id": self.sync_run_id, "source_id": self.source_id}
+
+    @property
     def run_name(self) -> str:
         """The lease of the run: held until its end was answered."""
         return _run_name(self.sync_run_id)
@@ -104,14 +109,6 @@ class SharedRuns:
         handed = evolve(claim, token=token)
         return self.keeper.adopt(handed, claim, _RunWatcher(self, key.sync_run_id, claim.token, on_lost))
 
-    def leave(self, lease: Lease, seconds: float) -> None:
-        """Let a claim stand for so long without being renewed: this process may end, and another ``adopt`` the run.
-
-        Raises:
-            RunStoreError: the store cannot be used now; the claim is renewed as before.
-        """
-        self.keeper.leave(lease, seconds)
-
     def give_back(self, key: RunKey, token: str) -> bool:
         """End a claim that was left and that no process has adopted; False when one has, or when it has ended."""
         own = key.claim()
@@ -156,10 +153,6 @@ class SharedRuns:
         """Let the source's next run start; this one goes on to be known as running."""
         if key.slot_name in lease.claim.names:
             self.keeper.narrow(lease, key.slot_name)
-
-    def release(self, lease: Lease) -> None:
-        """End a run."""
-        self.keeper.release(lease)
 
     def check(self) -> None:
         """Return if the store can be written and read.

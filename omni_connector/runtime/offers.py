@@ -171,9 +171,7 @@ class RunOffers:
                 return False
             key, token = found
             log.info(
-                "Run %s, which waits in another process, is executed here",
-                key.sync_run_id,
-                extra={"sync_run_id": key.sync_run_id, "source_id": key.source_id},
+                "Run %s, which waits in another process, is executed here", key.sync_run_id, extra=key.extra
             )
             self._adopt(QueuedRun(key, token))
         return True

@@ -40,7 +40,7 @@ from omni_connector.telemetry.meter import RunMeter
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 10.0
-"""How long an interrupted partition delivers what it has taken."""
+"""How long the thread of an interrupted run or partition delivers what it has taken; the service waits no longer either."""
 
 
 @frozen(kw_only=True)

@@ -173,7 +173,7 @@ class RunSender:
                 "Are workers running, and is one of them free? Type: celery -A omni_connector.worker worker",
                 queued.key.sync_run_id,
                 self._seconds,
-                extra={"sync_run_id": queued.key.sync_run_id, "source_id": queued.key.source_id},
+                extra=queued.key.extra,
             )
 
     def _end(self, waiting: _Waiting) -> None:

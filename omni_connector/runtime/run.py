@@ -115,7 +115,7 @@ class Run:
     @property
     def extra(self) -> dict[str, str]:
         """What the run's lines in the log carry beside their text."""
-        return {"sync_run_id": self.sync_run_id, "source_id": self.source_id}
+        return self.key.extra
 
     def report(self, outcome: str) -> RunReport:
         """Return the run's figures."""

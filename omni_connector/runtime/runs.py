@@ -26,6 +26,8 @@ CLAIM_SECONDS = 1.0
 class RunRegistry:
     """Knows which runs are in progress; one of each slot class per source (PROTOCOL, section 4).
 
+    RunStoreError means that the run store is away.
+
     Args:
         shared: the runs of all processes; left out, there is this one only.
 
@@ -87,7 +89,6 @@ class RunRegistry:
 
         Raises:
             SyncConflictError: another run holds the slot.
-            RunStoreError: that cannot be known now.
         """
         with self._lock:
             run = self._added(f"unnamed-{uuid.uuid4().hex}", source_id, slot)
@@ -154,7 +155,7 @@ class RunRegistry:
         if lease is None:
             raise RunStoreError(f"Run {run.sync_run_id} is not held")
         self.shared.keep_dispatch(lease.claim.token, dispatch, seconds)
-        self.shared.leave(lease, seconds)
+        self.shared.keeper.leave(lease, seconds)
         with self._lock:
             self._drop(run)
             self._threads.discard(run)
@@ -164,9 +165,6 @@ class RunRegistry:
         """Take a run over that another process has left, with what that one has said of it.
 
         None when the run was adopted before, was cancelled, or was given back.
-
-        Raises:
-            RunStoreError: the store cannot be used now.
         """
         key = queued.key
         with self._lock:
@@ -264,7 +262,6 @@ class RunRegistry:
 
         Raises:
             SyncConflictError: another run holds the slot.
-            RunStoreError: the store is away.
         """
         lease = self.shared.claim(run.key, partial(self._lost, run))
         if lease is None:
@@ -281,7 +278,7 @@ class RunRegistry:
 
     def _give_up_lease(self, run: Run) -> None:
         if run.lease is not None:
-            self.shared.release(run.lease)
+            self.shared.keeper.release(run.lease)
 
     def _withdraw(self, run: Run) -> None:
         with self._lock:

@@ -107,13 +107,12 @@ class SyncStarter:
         Raises:
             RunStoreError: the run store is away.
         """
-        extra = {"sync_run_id": queued.key.sync_run_id, "source_id": queued.key.source_id}
         found = self._runs.adopt(queued)
         if found is None:
             log.info(
                 "Run %s is dropped: it was delivered before, cancelled or given back",
                 queued.key.sync_run_id,
-                extra=extra,
+                extra=queued.key.extra,
             )
             return None
         run, dispatch = found
@@ -127,7 +126,7 @@ class SyncStarter:
             with self._factory.instruments.continued(dispatch.get("trace", {})):
                 self._begin(run, info)
         except ConnectorError as error:
-            log.warning("Run %s is not started here: %s", run.sync_run_id, error, extra=extra)
+            log.warning("Run %s is not started here: %s", run.sync_run_id, error, extra=run.extra)
             self._runs.release(run, "not started")
             return None
         except BaseException:

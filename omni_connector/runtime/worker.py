@@ -20,7 +20,7 @@ from omni_connector.runtime.inventories import inventory_terms
 from omni_connector.runtime.migration import migrated
 from omni_connector.runtime.offers import RunOffers
 from omni_connector.runtime.options import RuntimeOptions
-from omni_connector.runtime.partition_runner import RunResources
+from omni_connector.runtime.partition_runner import DRAIN_SECONDS, RunResources
 from omni_connector.runtime.partitioned import PartitionedWork
 from omni_connector.runtime.run import Run
 from omni_connector.runtime.runs import RunRegistry
@@ -34,10 +34,6 @@ from omni_connector.telemetry.log_context import RunIdentity, in_run
 from omni_connector.telemetry.observer import RunObservers
 
 log = logging.getLogger(__name__)
-
-DRAIN_SECONDS = 10.0
-"""How long the thread of an interrupted run delivers what it has taken; the service waits no longer either."""
-
 
 NAME_SECONDS = 1.0
 """How long the line about a failure waits for the name of the source."""

@@ -35,20 +35,14 @@ SILENCE_SECONDS = 10.0
 
 
 class RequestBodies:
-    """The bodies of one connector's requests.
+    """The bodies of one connector's requests, within the limits of its settings."""
 
-    Args:
-        settings: the limits.
-        wait_seconds: how long a body waits until there is room for it.
-    """
-
-    def __init__(self, settings: Settings, *, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._total = settings.max_total_body_bytes
         self._largest = min(settings.max_body_bytes, self._total)
         self._variable = (
             f"CONNECTOR_MAX{'_TOTAL' if self._total < settings.max_body_bytes else ''}_BODY_BYTES"
         )
-        self._wait_seconds = wait_seconds
         self._taken = 0
         self._changed = threading.Condition()  # Protects _taken.
 
@@ -111,7 +105,7 @@ class RequestBodies:
 
     def _take(self, size: int) -> None:
         with self._changed:
-            if not self._changed.wait_for(lambda: self._taken + size <= self._total, self._wait_seconds):
+            if not self._changed.wait_for(lambda: self._taken + size <= self._total, WAIT_SECONDS):
                 raise MalformedRequestError(
                     f"body: the requests in progress have bodies of {self._taken:,} bytes already, and "
                     f"CONNECTOR_MAX_TOTAL_BODY_BYTES allows {self._total:,}. Try again later, or raise it.",
