@@ -131,7 +131,7 @@ DONE = AwaitableNone()
 def hook(default: Hook) -> Hook:
     """Let ``async def`` overrides await the blocking ``default`` of a hook; ``def`` ones use its value at once.
 
-    Text, dicts, lists and models that derive from ``AwaitableValue`` can be awaited by anybody. None, truth values and
+    Text, dicts, lists and models that derive from ``AwaitableValue`` can always be awaited. None, truth values and
     other objects have no subclass that could, and ``is None`` must keep working: they become awaitable only where a
     class between the connector's own and this one overrides the hook with ``async def``.
     """

@@ -241,7 +241,7 @@ async def _supervised(awaitable: Awaitable[T], on_stop: OnStop | None, grace_sec
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(_as_coroutine(awaitable))
 
-    def stop() -> None:  # Called in whichever thread stops the run.
+    def stop() -> None:  # Called in the thread that stops the run.
         loop.call_soon_threadsafe(lambda: loop.call_later(grace_seconds, task.cancel))
 
     forget = on_stop(stop)

@@ -347,7 +347,7 @@ def shown(value: object) -> str:
     """Return a value for a message, shortened to the width of a terminal."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 - nested without end, or broken: the error must be reported all the same.
+    except Exception:  # noqa: BLE001 - nested without end, or broken: the error must be reported nevertheless.
         text = f"a {type(value).__name__}"
     from omni_connector.masking import mask  # noqa: PLC0415 - only for errors; importing the package is quick.
 

@@ -112,7 +112,7 @@ def _checked(texts: list[str], what: str) -> tuple[bytes, ...]:
     tokens = [text.strip() for text in texts]
     problem = ""
     if not any(tokens):
-        problem = "is empty, which would let everybody in"
+        problem = "is empty, which would let everyone in"
     elif any(len(token) < SHORTEST for token in tokens):
         problem = f"has a token of less than {SHORTEST} characters"
     elif not all(map(_TOKEN.fullmatch, tokens)):

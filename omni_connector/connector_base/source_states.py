@@ -67,7 +67,7 @@ class KeepsStates:
     """The manager; lent by the SDK while it serves the connector."""
 
     sources_port: SharedSources | None = None
-    """What all that read the same sources have in common; lent likewise."""
+    """What all readers of a source share; lent by the SDK as well."""
 
     def http(self, source_id: str, base_url: str = "", **options: "Unpack[HttpOptions]") -> "HttpSession":
         """Return a session that reads a source outside of a run, in an action or a webhook; use it in a ``with`` statement.

@@ -62,7 +62,7 @@ def encode(value: Any) -> bytes:
 
 
 def digest(value: JsonValue) -> str:
-    """Return a text that is the same for equal values, in whichever order the keys of their objects are."""
+    """Return a text that is the same for equal values, whatever the order of keys in their objects."""
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -176,7 +176,7 @@ _naive_listeners: list[Callable[[dt.datetime], object]] = []
 
 @contextmanager
 def noticing_naive_moments(listener: Callable[[dt.datetime], object]) -> Iterator[None]:
-    """Call ``listener`` with each moment without an offset that is made UTC in this block, in whatever thread."""
+    """Call ``listener`` with each moment without an offset that is made UTC in this block, in any thread."""
     _naive_listeners.append(listener)
     try:
         yield

@@ -44,7 +44,7 @@ class PartitionQueue(Protocol):
         """Send a partition; only its ids.
 
         Raises:
-            RunQueueError: it cannot be sent now; it may have been, all the same.
+            RunQueueError: it cannot be sent now; it may have been sent nevertheless.
         """
 
 

@@ -24,7 +24,7 @@ class SavedPartition:
     """One partition in a checkpoint.
 
     Attributes:
-        state: the last that was saved for it, by whichever run; None when there is none.
+        state: the last that was saved for it, by any run; None when there is none.
         is_saved: the run that wrote the checkpoint has saved the state; otherwise one before it.
         is_done: that run has read the partition to its end.
         scanned: documents that run had counted in it when the state was saved.

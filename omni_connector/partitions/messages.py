@@ -40,7 +40,7 @@ class Assignment:
         key: of the partition.
         data: as ``partitions`` gave it.
         attempt: how often the partition was begun in this run; what earlier attempts report is ignored.
-        checkpoint: the last state that was saved for it, by whichever run; None when there is none.
+        checkpoint: the last state that was saved for it, by any run; None when there is none.
         starts_from_nothing: it is to be read as if there were no checkpoint.
         is_own: this run has saved it.
         before: what was counted until that state was saved, by this run.

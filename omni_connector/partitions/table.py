@@ -23,7 +23,7 @@ class _Entry:
     """One partition.
 
     Attributes:
-        state: the last that was saved, by whichever run.
+        state: the last that was saved, by any run.
         is_saved: this run has saved it.
         at_state: what this run had done when it was saved.
         now: what this run has done.

@@ -94,7 +94,7 @@ class LeaseKeeper:
         return self._keep(to, until, watcher) if is_held else None
 
     def leave(self, lease: Lease, seconds: float) -> None:
-        """Hold a lease for so long, and renew it no more: another process may ``adopt`` it.
+        """Hold a lease for so long without renewing it: another process may ``adopt`` it.
 
         Raises:
             RunStoreError: the store cannot be used now; the lease is renewed as before.

@@ -19,7 +19,7 @@ class KeeperTimes:
         renew_seconds: between two renewals. A cancellation in another process is noticed by one.
         idle_seconds: the same while nothing is held: then a call only shows whether the store can be used.
         retry_seconds: the same while it cannot be used.
-        patience_seconds: while the store cannot be used, what is held is believed for so long after each attempt.
+        patience_seconds: while the store cannot be used, leases count as held for so long after each attempt.
     """
 
     lease_seconds: float = LEASE_SECONDS
@@ -36,7 +36,7 @@ class Lease:
         claim: the names and their owner.
         lost_reason: why it is lost: ``TAKEN``, or what the watcher said; empty while it is held.
         watcher: is informed when it is lost.
-        until: so long it is held at least.
+        until: it is held until then at least.
     """
 
     def __init__(

@@ -44,7 +44,7 @@ class SharedOffers:
         """Let others find an offer; None while another one stands.
 
         Raises:
-            RunStoreError: the store cannot be used now; others may find it all the same.
+            RunStoreError: the store cannot be used now; others may find it nevertheless.
         """
         found = self.runs.keeper.take(offer, _Accepted())
         return found if isinstance(found, Lease) else None

@@ -107,7 +107,7 @@ def _make_private(folder: Path) -> None:
     """Make a folder for its owner only; one that is there must be.
 
     Raises:
-        OSError: it cannot be made, or others could have put something there: the folder above is everybody's.
+        OSError: it cannot be made, or others could have put something there: everyone may write to the folder above.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()

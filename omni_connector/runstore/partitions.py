@@ -1,7 +1,7 @@
 """Partitions that other processes read: which names and values the run store has for them.
 
 The process that has the run *offers* a partition: it holds a lease on it, and keeps what the partition begins with in a note.
-Whoever presents the token of the offer first takes the lease over and reads the partition; it keeps what it has to report in
+The first process that presents the token of the offer takes the lease over and reads the partition; it keeps its reports in
 notes, too. A partition whose lease ends without a last report was lost with its process, and is offered again.
 """
 
@@ -98,7 +98,7 @@ class SharedPartitions:
     # -- in the process that has the run ----------------------------------------------------------------------------
 
     def offer(self, task: PartitionTask, owner: str, assignment: Assignment) -> Offer:
-        """Offer a partition to all processes; one that still reads it for an earlier attempt has it no more."""
+        """Offer a partition to all processes; a process that still reads it for an earlier attempt loses it."""
         claim = Claim.of(name := _lease_name(task))
         claim = evolve(claim, value=encode({"v": VERSION, "token": claim.token}))
         note = {"v": VERSION, "token": claim.token, "owner": owner, "assignment": unstructure(assignment)}
@@ -146,7 +146,7 @@ class SharedPartitions:
             self._store.put(name, b"{}", 0.001)
 
     def give_order(self, owner: str, order: str) -> None:
-        """Let those who read partitions of a run stop: ``WIND_DOWN``, ``INTERRUPT`` or ``CANCEL``."""
+        """Ask the processes that read partitions of a run to stop: ``WIND_DOWN``, ``INTERRUPT`` or ``CANCEL``."""
         self._store.put(_order_name(owner), encode({"v": VERSION, "order": order}), NOTES_SECONDS)
 
     # -- in the process that reads the partition --------------------------------------------------------------------

@@ -47,7 +47,7 @@ class Permits:
             self.keeper.release(permit)
 
     def close(self) -> None:
-        """Let no one wait any more."""
+        """End all waits."""
         self._closed.set()
 
 

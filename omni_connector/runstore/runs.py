@@ -59,7 +59,7 @@ class RunKey:
 
     def value(self, token: str) -> bytes:
         """Return what other processes can read of the owner."""
-        # The token is there for whoever cancels the run: it takes away the leases of this owner, and of no other.
+        # The process that cancels the run needs the token: it takes away the leases of this owner, and of no other.
         return encode({"v": VERSION, "run": self.sync_run_id, "slot": self.slot_name, "token": token})
 
 
@@ -165,7 +165,7 @@ class SharedRuns:
             raise RunStoreError(f"The run store {self.store.label} forgets what is put into it")
 
     def close(self) -> None:
-        """Call the store no more. Repeatable."""
+        """Stop using the store. Repeatable."""
         self.keeper.close()
         self.store.close()
 

@@ -1,4 +1,4 @@
-"""What all processes that read the same sources have in common: budgets, locks, and where tokens are kept."""
+"""What all processes that read the same sources share: budgets, locks, and where tokens are kept."""
 
 import logging
 import threading
@@ -20,12 +20,12 @@ from omni_connector.sources.rates import LONGEST_PAUSE_SECONDS, RateGate, Reques
 from omni_connector.sources.source_run import LocalSources, NoRun, SourceRun, TokenPlace
 
 GATE_SECONDS = 1.0
-"""So old may be what a process knows of a rate limit that another one has met."""
+"""How old a process's knowledge of a rate limit may be that another one has met."""
 
 LOOK_SECONDS = 0.1
 """Between two looks whether another process has given a name back; a token takes as long to be fetched."""
 AWAY_SECONDS = 10.0
-"""So long a name is asked for again when the run store cannot be used; a busy SQLite file refuses a call after 2 s."""
+"""How long a name is asked for again when the run store cannot be used; a busy SQLite file refuses a call after 2 s."""
 STATE = "connector-state"
 log = logging.getLogger(__name__)
 

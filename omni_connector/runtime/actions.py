@@ -45,8 +45,8 @@ def run_action(
 
     An action that a method declares is run by it, every other by ``execute_action``. Unusable parameters of a declared
     action are answered 400; an action that raises is answered 500 with the error's type and message. Secrets are
-    removed from both, and from the error that an action reports itself. What ``execute_action`` does not support, and the
-    MCP server does, is run there. Deletions are approved in ``inventories``.
+    removed from both, and from the error that an action reports itself. An action that ``execute_action`` does not support is
+    run by the MCP server if it has such a tool. Deletions are approved in ``inventories``.
     """
     if inventories is not None and offers_approval(hooks.connector, request.action):
         return run_approval(inventories, request.params)
@@ -94,7 +94,7 @@ def _run(hooks: HookCaller, request: ActionRequest, mcp: McpPort | None) -> Any:
 
 
 def _without_secrets(result: Any) -> Any:
-    """Mask the error that an action reports; what else it answers is its own affair."""
+    """Mask the error that an action reports; the rest of its answer is not changed."""
     if isinstance(result, ActionResponse) and result.error:
         return evolve(result, error=mask(result.error))
     if isinstance(result, dict) and result.get("error"):
@@ -108,7 +108,7 @@ def _arguments(
     """Return the arguments for a declared action's method.
 
     Raises:
-        MalformedRequestError: a parameter, or what the action is given of the source, is missing or mistyped.
+        MalformedRequestError: a parameter, or a setting or secret of the source, is missing or mistyped.
     """
     asked_for = action.parameters.special
     types = hooks.connector.declared_types
@@ -132,7 +132,7 @@ def _arguments(
 def _as_answer(result: Any) -> Any:
     """Make an answer of what a declared action returned: responses stay as they are, values are the result of a success.
 
-    A dict is a value like others, unless it is an ActionResponse as it is sent.
+    A dict is a value like any other, unless it has the form in which an ActionResponse is sent.
 
     Raises:
         InvalidValueError: a value has no JSON form.

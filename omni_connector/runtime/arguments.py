@@ -1,7 +1,7 @@
 """Fits the arguments of a call to the parameters that an author's override has.
 
 Hooks have grown parameters over time, and authors write what they need: fewer parameters, other names, keywords only,
-``*args``. What an override takes, it is given:
+``*args``. An override is called with what it takes:
 
 - a parameter with a name that the hook knows gets the value of that name;
 - one with another name, or positional-only, stands for the next of the hook's first parameters, in their order;
@@ -34,7 +34,7 @@ def fitted(
         return list(required.values()), {}
     known = {**required, **optional}
     names = {parameter.name for parameter in parameters if parameter.kind in _NAMED}
-    unnamed = [name for name in known if name not in names]  # Not yet given to anybody.
+    unnamed = [name for name in known if name not in names]  # Not passed yet.
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     in_order = True  # Until a parameter is left to its default: the next ones can only be named.

@@ -92,7 +92,7 @@ class Chunks:
         self._changed = threading.Condition()  # Protects all that follows.
         self._messages: deque[Mapping[str, Any]] = deque()
         self._room: Future[None] | None = None  # What the response waits for while there is none.
-        self._left: Future[None] = Future()  # Set when no more is taken.
+        self._left: Future[None] = Future()  # Set when the caller stops reading.
         self._over: Future[None] = Future()  # Set when the response has returned or raised.
         self._complete = False
         self._error: BaseException | None = None
@@ -136,7 +136,7 @@ class Chunks:
         return bytes(self.take().get("body", b""))
 
     def close(self) -> None:
-        """Take no more; the response learns it when it sends the next chunk, or waits for it."""
+        """Stop reading; the response is informed when it sends the next chunk, or waits for that."""
         with self._changed:
             if self._left.done():
                 return

@@ -24,7 +24,7 @@ def offers_connection_check(connector: ConnectorBase) -> bool:
 
 
 def connection_problem(hooks: HookCaller, config: JsonValue, credentials: JsonValue) -> str | None:
-    """Return what keeps a connector from its source, without secrets; None when nothing does, or it has no hook.
+    """Return why a connector cannot reach its source, without secrets; None when it can, or has no hook.
 
     Args:
         hooks: the connector, and how it is called.

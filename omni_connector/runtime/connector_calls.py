@@ -28,7 +28,7 @@ class ConnectorCalls:
         announcement: makes the manifest, and knows how the connector is called.
         mirror: its MCP server, or None.
         slow_requests: how many may be in progress.
-        action_seconds: that an action may take.
+        action_seconds: how long an action may take.
 
     Attributes:
         inventories: where deletions are approved, or None.
@@ -82,7 +82,7 @@ class ConnectorCalls:
             return self._announcement.credential_ready(request)
 
     def close(self) -> None:
-        """Wait no longer for actions."""
+        """Stop waiting for actions."""
         self._actions.close()
 
     def _mirrored(self) -> Mirror:

@@ -1,4 +1,4 @@
-"""What the log says of an exception of a run: once, its causes in the same line."""
+"""How an exception of a run is logged: once, with its causes in the same line."""
 
 from collections.abc import Iterator
 

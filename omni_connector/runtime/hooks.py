@@ -1,4 +1,4 @@
-"""Calls the methods that an author wrote, whatever colour they have, and puts into words what they raise."""
+"""Calls an author's hooks, blocking or async, and describes the errors that they raise."""
 
 import inspect
 import logging

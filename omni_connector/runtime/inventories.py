@@ -1,4 +1,4 @@
-"""What the runs of a connector have in common for their inventories, and the action that approves deletions."""
+"""What the runs of a connector share for their inventories, and the action that approves deletions."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def offers_approval(connector: ConnectorBase, action: str) -> bool:
 
 
 def run_approval(storage: InventoryStorage, params: Any) -> ActionResponse:
-    """Approve what a run has asked for, in whichever process it was."""
+    """Approve the deletions that a run of any process has asked for."""
     code = params.get("approval") if isinstance(params, dict) else None
     if not isinstance(code, str):
         return ActionResponse.failure("approval: give the code that the warning of a sync has named")

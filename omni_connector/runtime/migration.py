@@ -1,4 +1,4 @@
-"""States that were saved by the other kind of reading: by ``sync``, or in partitions."""
+"""Converts states that were saved by the other way of reading: by ``sync``, or in partitions."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def migrated(hooks: HookCaller, state: JsonValue) -> dict[str, Any] | None:
 
 
 def with_states(info: RunInfo) -> RunInfo:
-    """Return what is known of a run with the partitions' states by key in the place of the checkpoint that only we read."""
+    """Return ``info`` with the partitions' states by key in place of the checkpoint, which only the SDK reads."""
     if not is_partitioned(info.checkpoint):
         return info
     try:

@@ -1,4 +1,4 @@
-"""Figures of the runtime that tests, benchmarks and the curious may change."""
+"""Limits and parts of the runtime that tests and benchmarks may change."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ class RuntimeOptions:
         observers: learn of runs, beside the log.
         instruments: metrics and traces; None leaves it to what is installed and set.
         inventory: where inventories are kept; None is the memory of the process.
-        sources: what all that read the same sources have in common; None takes the run store and the manager.
+        sources: what all readers of a source share; None takes the run store and the manager.
     """
 
     limits: Callable[[SyncMode], DeliveryLimits] = field(default=DeliveryLimits.for_mode)

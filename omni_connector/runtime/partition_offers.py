@@ -29,7 +29,7 @@ HOLDER_SECONDS = 1.0
 """Between two looks whether the process that reads a partition is alive."""
 
 MOST_LOSSES = 3
-"""So many processes may die with a partition that has saved nothing meanwhile; then it fails, and kills no more of them."""
+"""How many processes may die while they read a partition that saves nothing; then the partition fails."""
 
 RETRY_SECONDS = 1.0
 """Between two attempts to send while the broker is away."""
@@ -47,7 +47,7 @@ class _Open:
     is_sent: bool = False
     was_tried_here: bool = False
     send_at: float = 0.0
-    looked_at: float = 0.0  # Whether somebody holds it.
+    looked_at: float = 0.0  # When its holder was last asked for.
     last: Sent | None = None  # What was reported under this offer.
     losses: int = 0  # Since a state was saved.
 
@@ -238,7 +238,7 @@ class OfferedPartitions:
         return True
 
     def _give_order(self) -> None:
-        """Let those who read partitions of the run know that they should stop."""
+        """Ask the processes that read partitions of the run to stop."""
         state = self._run.state
         order = ""
         if state.fence.is_set():

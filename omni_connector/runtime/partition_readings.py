@@ -1,4 +1,4 @@
-"""Reads partitions of runs that other processes have, or this one: each in a thread, which reports through the run store."""
+"""Reads partitions of runs of any process: each in a thread, which reports through the run store."""
 
 import logging
 import threading
@@ -222,12 +222,12 @@ class PartitionReading(threading.Thread):
 
 
 class PartitionReadings:
-    """The partitions that this process reads for runs of whichever process. ``close`` it.
+    """The partitions that this process reads, for runs of any process. ``close`` it.
 
     One thread looks after all; it is started with the first.
 
     Args:
-        resources: what they have in common.
+        resources: what they share.
         shared: the partitions of all processes.
 
     Attributes:
@@ -282,7 +282,7 @@ class PartitionReadings:
             return list(self._alive)
 
     def refuse_more(self) -> None:
-        """Begin no other: the process ends."""
+        """Begin no further ones: the process ends."""
         self._is_open = False
 
     def close(self) -> None:

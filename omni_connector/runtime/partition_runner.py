@@ -45,12 +45,12 @@ DRAIN_SECONDS = 10.0
 
 @frozen(kw_only=True)
 class RunResources:
-    """What all partitions in this process have in common, of whichever run.
+    """What all partitions that this process reads share, of any run.
 
     Attributes:
         hooks: the connector, and how it is called.
         manager: where documents go.
-        options: figures.
+        options: limits.
     """
 
     hooks: HookCaller
@@ -65,14 +65,14 @@ class RunResources:
 
 @frozen(kw_only=True)
 class RunInParts:
-    """A run as far as its partitions have it in common.
+    """What the partitions of a run share.
 
     Attributes:
         info: what is known of the run; its checkpoint is not a partition's.
         state: that of the run, or one below it.
         desk: hands out partitions, and takes reports.
         pulse: of the run; those of its partitions count for it.
-        said: what is logged once a run, and was.
+        said: what was logged, of what is logged once a run.
         meter: what the run's time is spent on.
     """
 

@@ -31,16 +31,16 @@ log = logging.getLogger(__name__)
 
 @frozen
 class PartitionedWork:
-    """What a run does in the place of calling ``sync()``.
+    """What a run does instead of calling ``sync()``.
 
     Attributes:
-        resources: the connector, the manager, figures.
+        resources: the connector, the manager, limits.
     """
 
     resources: RunResources
 
     def read(self, sync: SyncRun, owner: str = "") -> None:
-        """Read all partitions of a source; what remains is to end the run. ``owner`` is the token of the run's claim.
+        """Read all partitions of a source; the caller ends the run. ``owner`` is the token of the run's claim.
 
         Raises:
             PartitionsFailedError: more of them failed than may.

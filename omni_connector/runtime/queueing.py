@@ -21,7 +21,7 @@ LOOK_SECONDS = 1.0
 """Between two looks at the runs that wait. There are none where workers are idle."""
 
 HEARTBEAT_SECONDS = 20.0
-"""How often the manager is told that a run that waits is alive."""
+"""How often a run that waits is reported alive."""
 
 CLOSE_SECONDS = 5.0
 
@@ -33,7 +33,7 @@ class RunQueue(Protocol):
         """Send a run; only its ids.
 
         Raises:
-            RunQueueError: it cannot be sent now; it may have been, all the same.
+            RunQueueError: it cannot be sent now; it may have been sent nevertheless.
         """
 
     def close(self) -> None:
@@ -59,8 +59,8 @@ class RunSender:
     Args:
         queue: to which runs are sent; closed with this.
         registry: the runs of this process.
-        manager: is told that they are alive.
-        seconds: for so long a run may wait.
+        manager: receives their heartbeats.
+        seconds: how long a run may wait.
     """
 
     def __init__(self, queue: RunQueue, registry: RunRegistry, manager: ManagerApi, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Whether everything is there that a sync needs, for people and monitoring; asked in threads that may hang."""
+"""Checks whether a sync would find everything that it needs, for people and monitoring; in threads that may hang."""
 
 import logging
 import threading
@@ -16,9 +16,9 @@ from omni_connector.pool import WorkerPool
 log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 2.0
-"""An answer is given again for so long."""
+"""How long an answer is used again."""
 WAIT_SECONDS = 2.5
-"""A check that takes longer has failed; above the time that the manager is given."""
+"""A check that takes longer has failed; more than a call to the manager may take."""
 
 
 @frozen
@@ -84,7 +84,7 @@ class Readiness:
         begins_anew(self)
 
     def after_fork(self) -> None:
-        """Know nothing."""
+        """Forget the parent's results."""
         self._lock = threading.Lock()  # Protects the following.
         self._checks = {name: _Check(call) for name, call in self._calls.items()}
         self._report: ReadinessReport | None = None

@@ -73,7 +73,9 @@ class Registrar:
         self._turn = turn
         self._notes = notes
         self._is_idle_process = is_idle_process
-        self._is_changed = False  # The manifest: this process registers it once, whoever's turn it is.
+        self._is_changed = (
+            False  # The manifest: this process registers it once, also when it is another's turn.
+        )
         self._registered = False
         self._refused = False
         self._is_unset = False  # The address of the manager is not known yet.

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 ADDRESS_UNKNOWN = "its own address is unknown. Set CONNECTOR_HOST_NAME (with PORT) or CONNECTOR_URL to turn registration on."
 
 REGISTRATIONS_KEPT = 3
-"""For so many intervals a registration counts that is not renewed."""
+"""How many intervals a registration counts without being renewed."""
 
 
 class Registration:

@@ -102,7 +102,7 @@ class ActionThreads:
             name: of the action.
             call: runs it; raises nothing.
             requests: counts it.
-            seconds: that it may take.
+            seconds: how long it may take.
 
         Raises:
             ConnectorBusyError: there are too many already.

@@ -73,7 +73,7 @@ class Run:
 
     Attributes:
         sync: what carries it out; None until it has been accepted.
-        dispatch: makes what another process needs to know that executes it; None where no other can.
+        dispatch: makes what another process needs to execute it; None where no other can.
         lease: holds the run and its slot in the store; None while the store is away.
         is_offered: another process may have it: it says what is reported.
         is_taken_over: another process has it.

@@ -29,7 +29,7 @@ class RunReports:
         self._last: OrderedDict[str, RunReport] = OrderedDict()
 
     def after_fork(self) -> None:
-        """Let a lock go that a thread of the other process may hold."""
+        """Renew the lock, which may have been held."""
         self._lock = threading.Lock()
 
     def publish(self, run: Run) -> None:

@@ -65,7 +65,7 @@ class ConnectorService:
         connector: the author's connector.
         settings: addresses and limits.
         manager: how to report, and what can be asked of it outside of ``sync()``, by a webhook, say; closed with the service.
-        options: other figures than the usual ones.
+        options: limits other than the usual ones.
         shared: the runs of all processes, closed with the service; left out, there is this process only.
 
     Attributes:
@@ -180,7 +180,7 @@ class ConnectorService:
         """
         if not self._registration.start(url_prefix, is_idle_process):
             return
-        self.heed(limits or ServerLimits())
+        self.apply(limits or ServerLimits())
         atexit.register(self.close)
         self._shared.keeper.start()
         self.instruments.begin()
@@ -189,7 +189,7 @@ class ConnectorService:
         if self.mirror is not None:
             self.mirror.start()
 
-    def heed(self, limits: ServerLimits) -> None:
+    def apply(self, limits: ServerLimits) -> None:
         """Stay within what the server allows."""
         if self.settings.max_concurrent_actions is None:
             self.calls.slow_requests.limit = limits.slow_requests

@@ -12,10 +12,10 @@ from omni_connector.sync.state import RunState
 log = logging.getLogger(__name__)
 
 CHECKPOINT_SHARE = 0.5
-"""Of the time that a process has to end: so long runs may go on to their next checkpoint."""
+"""Share of the time that a process has to end in which runs may go on to their next checkpoint."""
 
 DELIVERY_SHARE = 1 / 3
-"""So long what the others have buffered is delivered. The rest is for requests and for the end of the process."""
+"""Share in which the other runs deliver what they have buffered. The rest is for requests and the end of the process."""
 
 LONGEST_DELIVERY_SECONDS = 10.0
 CANCELLED_SECONDS = 2.0
@@ -34,7 +34,7 @@ class Stoppable(Protocol):
 
     @property
     def thread(self) -> threading.Thread | None:
-        """Where."""
+        """The thread in which it runs."""
 
 
 class Shutdown:

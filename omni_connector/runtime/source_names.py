@@ -1,4 +1,4 @@
-"""What people call the sources of runs; the manager says so only when it is asked."""
+"""Names of sources, for the log; the manager gives them only when it is asked."""
 
 import contextlib
 import threading
@@ -12,7 +12,7 @@ from omni_connector.pool import WorkerPool
 from omni_connector.telemetry.log_context import RunIdentity
 
 AGAIN_SECONDS = 60.0
-"""After this the manager is asked again that has not said a name."""
+"""A manager that gave no name is asked again after this."""
 
 
 class SourceNames:
@@ -29,7 +29,7 @@ class SourceNames:
         begins_anew(self)
 
     def after_fork(self) -> None:
-        """Keep nothing of the parent's questions."""
+        """Forget the parent's requests."""
         self._lock = threading.Lock()  # Protects the following.
         self._names: dict[str, str] = {}
         self._asked: dict[str, tuple[float, Future[None]]] = {}

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class SyncStarter:
-    """Claims slots, fetches what runs need, and starts them; everything it is given is its owner's to close.
+    """Claims slots, fetches what runs need, and starts them. It closes nothing that it was given.
 
     Args:
         factory: starts the threads.
@@ -55,7 +55,7 @@ class SyncStarter:
         return self._sender is not None
 
     def refuse_more(self) -> None:
-        """Start nothing any more: the service shuts down."""
+        """Start no more runs: the service shuts down."""
         self._is_closed = True
 
     def close(self) -> None:

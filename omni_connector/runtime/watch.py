@@ -1,4 +1,4 @@
-"""Keeps runs alive at the manager while they make progress, and names those that do not."""
+"""Keeps runs alive at the manager while they make progress, and logs those that do not."""
 
 import logging
 import threading
@@ -32,11 +32,11 @@ class WatchTimes:
         look_seconds: between two looks at the runs.
         heartbeat_seconds: a run that makes progress is reported alive this often; the manager gives up a run without
             activity after 10 minutes at the earliest (PROTOCOL, section 1).
-        stalled_seconds: a run without a single call on its context for so long is named, and no more reported alive, so
-            that the manager can judge it.
-        named_seconds: how often a stalled run, or a cancelled one whose thread goes on, is named in the log.
-        quiet_seconds: a run, or partition, without a call for so long is named with the line of code at which it stands,
-            and again each time that this has doubled. Nothing else changes.
+        stalled_seconds: a run without a single call on its context for so long is logged as stalled, and its heartbeats
+            stop, so that the manager can give it up.
+        named_seconds: how often a stalled run, or a cancelled one whose thread goes on, is logged.
+        quiet_seconds: a run, or partition, without a call for so long is logged with the line of code at which it
+            stands, and again each time that this has doubled. Nothing else changes.
     """
 
     look_seconds: float = 5.0

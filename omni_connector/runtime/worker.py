@@ -55,7 +55,7 @@ class RunFactory:
         hooks: the connector, and how it is called.
         manager: where runs report.
         registry: the runs of this process.
-        options: figures.
+        options: limits.
         offers: whose turn it is, here and in other processes.
         observers: learn of every run.
         names: of sources.
@@ -86,7 +86,7 @@ class RunFactory:
             run: the run, whose slot is claimed.
             info: what is known about it.
             work: ``def`` or ``async def``, or that of partitions.
-            arguments: what it is given before the context.
+            arguments: its arguments before the context.
 
         Raises:
             SyncStartError: no thread can be started.

@@ -79,5 +79,5 @@ def _tracing(connector: ConnectorBase, settings: Settings) -> "Tracing | None":
 
 
 def address_of(settings: Settings) -> str:
-    """Return what the processes of one server have in common, and those of others have not."""
+    """Return a text that the processes of one server share, and those of other servers do not."""
     return settings.connector_url or f"port-{port_from_environ()}"

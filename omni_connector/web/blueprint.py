@@ -82,7 +82,7 @@ def learn_threads() -> None:
     """Learn how many threads waitress has: it says so in requests only."""
     is_connected = request.environ.get("waitress.client_disconnected")
     if is_connected is not None:
-        _service().heed(ServerLimits(threads=is_connected.__self__.server.adj.threads))
+        _service().apply(ServerLimits(threads=is_connected.__self__.server.adj.threads))
 
 
 def health() -> Response:

@@ -1,4 +1,4 @@
-"""Requests that have begun to arrive and are not there yet; each holds a thread of the server.
+"""Requests that have begun to arrive and are not complete yet; each holds a thread of the server.
 
 Under gunicorn, clients that never finish their requests would take one thread after the other, until none is left for
 ``/health``. So the longest silent ones are ended when there are too many, and every one after a while.
@@ -42,7 +42,7 @@ class Connection(Protocol):
 
 @define(eq=False)
 class Unfinished:
-    """One request that is not there yet."""
+    """One request that is not complete yet."""
 
     connection: Connection
     seconds: float
@@ -60,7 +60,7 @@ class Unfinished:
 
 
 class UnfinishedRequests:
-    """All of one server process.
+    """All incomplete requests of one server process.
 
     Args:
         most: how many there may be before silent ones are ended.

@@ -168,7 +168,7 @@ def test_a_file_is_read_again_when_it_changes(make_app, token_file, caplog):
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"auth_token": ""}, "CONNECTOR_AUTH_TOKEN is empty, which would let everybody in"),
+        ({"auth_token": ""}, "CONNECTOR_AUTH_TOKEN is empty, which would let everyone in"),
         ({"auth_token": " , "}, "CONNECTOR_AUTH_TOKEN is empty"),
         ({"auth_token": f"{NEW},"}, "less than 16 characters"),
         (
