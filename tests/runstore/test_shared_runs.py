@@ -66,7 +66,7 @@ def test_a_run_that_ends_frees_its_slot_first_and_is_known_as_running_until_then
     assert isinstance(other.claim(SECOND, Lost()), Lease)
     assert other.is_running("run-1")
     assert other.claim(FIRST, Lost()) is None
-    one.release(lease)
+    one.keeper.release(lease)
     assert not other.is_running("run-1")
     assert other.is_running("run-2")
 
