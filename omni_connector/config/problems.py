@@ -91,7 +91,7 @@ def _whole_number(text: str) -> int:
 
 
 def problems_beside_manager(environ: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the variables that count beside an embedded manager, too."""
+    """Return what is wrong with the variables that also apply with an embedded manager."""
     return (
         _number_problems(environ)
         + _run_store_problems(environ)
@@ -124,7 +124,7 @@ def _run_store_problems(environ: Mapping[str, str]) -> list[str]:
 
 
 def _can_be_split(address: str) -> bool:
-    """Say whether host and port can be told apart; a broker may be several addresses, a SQLite file has neither."""
+    """Say whether host and port can be separated; a broker may be several addresses, a SQLite file has neither."""
     try:
         ports = [urlsplit(each).port for each in address.split(";") if not each.startswith("sqlite:")]
     except ValueError:

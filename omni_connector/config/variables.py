@@ -75,7 +75,7 @@ VARIABLES = (
     Variable(
         "CONNECTOR_URL",
         "The whole address instead of host and port; the prefix of a mounted connector is appended.",
-        "of the two",
+        "made of host and port",
     ),
     Variable(
         "CONNECTOR_AUTH_TOKEN",
@@ -92,8 +92,8 @@ VARIABLES = (
     ),
     Variable(
         "CONNECTOR_MANAGER_CA",
-        "File or folder, in PEM, of the authorities that the manager's certificate may be of.",
-        "those of requests",
+        "File or folder, in PEM, of the certificate authorities that are trusted for the manager.",
+        "the ones that requests trusts",
     ),
     Variable("CONNECTOR_MANAGER_CERT", "Client certificate for calls to the manager, in PEM.", "none"),
     Variable("CONNECTOR_MANAGER_KEY", "Its key.", "in the same file"),

@@ -114,7 +114,7 @@ class ConnectorBase(ConnectorAttributes, McpHooks, KeepsStates, Generic[Config, 
         ctx: SyncContext,
         /,
     ) -> Awaitable[None] | None:
-        """Read one partition; in the place of ``sync``, for a source that is read in partitions (docs/how-to/big-sources.md).
+        """Read one partition; in place of ``sync``, for a source that is read in partitions (docs/how-to/big-sources.md).
 
         Several are read at once, in threads of this process or in other ones, so that nothing may be passed on in attributes
         of the connector. Returning ends the partition; raising makes it a failed one, while the others are read.

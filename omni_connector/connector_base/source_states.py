@@ -110,7 +110,7 @@ class _Call(NoRun):
 
     @blocking_hook
     def do(self, work: Callable[[], T]) -> T:
-        """Do it here and now; called in a coroutine, in a thread, with an awaitable in the place of its value."""
+        """Do it here and now; called in a coroutine, in a thread, with an awaitable in place of its value."""
         return work()
 
 

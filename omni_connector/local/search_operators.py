@@ -113,7 +113,7 @@ class SearchOperators:
 
 
 def declare_operators(store: Store, manifest: Mapping[str, Any]) -> None:
-    """Keep the search operators of a manifest in the place of those that the connector has declared before."""
+    """Keep the search operators of a manifest in place of those that the connector has declared before."""
     connector_id = manifest["connector_id"]
     declared: dict[tuple[str, str], str] = {}
     for each in manifest.get("search_operators", ()):

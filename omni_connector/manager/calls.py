@@ -70,7 +70,7 @@ class Call(Generic[T]):
 
     @property
     def endpoint(self) -> str:
-        """The path with ``{id}`` in the place of what differs from call to call, for metrics and traces."""
+        """The path with ``{id}`` in place of what differs from call to call, for metrics and traces."""
         return _endpoint(self.path)
 
     def result_of(self, answer: WireAnswer) -> T:

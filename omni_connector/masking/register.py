@@ -152,7 +152,7 @@ def register_for_ever(text: str) -> None:
 
 
 def mask(text: str) -> str:
-    """Return ``text`` with ``***`` in the place of secrets, and of what looks like one in an address, a header or a form.
+    """Return ``text`` with ``***`` in place of secrets, and of what looks like one in an address, a header or a form.
 
     Mask before anything is cut off: the rest of a secret is not recognised.
     """

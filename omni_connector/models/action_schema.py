@@ -223,7 +223,7 @@ class _Inliner(SchemaCopier):
 
 
 def _merged(target: JsonValue, beside: Mapping[str, JsonValue]) -> JsonValue:
-    """Join what was referred to with what stood beside the reference; both hold."""
+    """Join what a reference names with the rules next to it; both apply."""
     if not beside:
         return target
     if not isinstance(target, Mapping):  # True or False are schemas, too.

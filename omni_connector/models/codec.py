@@ -282,7 +282,7 @@ def reason_of_validator(instance: Any, attribute: Any) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what an error says; those of attrs' validators have the field, the rule and the value beside the text."""
+    """Return what an error says; attrs' validators add the field, the rule and the value to the text."""
     if isinstance(error, InvalidValueError):
         return error.remedy
     text, *others = error.args or ("",)

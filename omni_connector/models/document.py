@@ -55,7 +55,7 @@ def _is_plain_id(value: Any) -> bool:
 
 @define(slots=False, init=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class DocumentMetadata(fields.QuickModel):
-    """What is known about a document beside its text. Every field may be left out.
+    """What is known about a document besides its text. Every field may be left out.
 
     Attributes:
         title: ``Document.title`` is used where this is None.

@@ -1,4 +1,4 @@
-"""What a mirrored MCP server offers beside its tools, what is asked of it, and what a tool answers (PROTOCOL, section 17)."""
+"""What a mirrored MCP server offers besides its tools, what is asked of it, and what a tool answers (PROTOCOL, section 17)."""
 
 from typing import Any
 

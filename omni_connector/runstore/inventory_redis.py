@@ -152,7 +152,7 @@ class RedisInventories:
         return sorted(name.decode() for name in found)
 
     def remove(self, name: str, shelves: Sequence[Shelf]) -> None:
-        """Forget a note and shelves; Redis frees the memory beside its work."""
+        """Forget a note and shelves; Redis frees the memory in the background."""
         with reached("inventory", self.label):
             for shelf in shelves:
                 for first in range(0, BUCKETS, MOST_BUCKETS):

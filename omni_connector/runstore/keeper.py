@@ -4,8 +4,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from omni_connector.exceptions import RunStoreError
 from omni_connector.forking import begins_anew
@@ -94,7 +95,7 @@ class LeaseKeeper:
         return self._keep(to, until, watcher) if is_held else None
 
     def leave(self, lease: Lease, seconds: float) -> None:
-        """Hold a lease for so long without renewing it: another process may ``adopt`` it.
+        """Hold a lease for ``seconds`` without renewing it: another process may ``adopt`` it.
 
         Raises:
             RunStoreError: the store cannot be used now; the lease is renewed as before.
@@ -110,7 +111,7 @@ class LeaseKeeper:
         with self._lock:
             claim = lease.claim
             lease.claim = claim.only(each for each in claim.names if each != name)
-        self.surely(_Release(self._store, claim.only([name])))
+        self.surely(partial(self._store.release, claim.only([name])))
 
     def widen(self, lease: Lease, name: str, value: bytes) -> Held | None:
         """Hold one name more under a lease, and let others read ``value``."""
@@ -126,7 +127,7 @@ class LeaseKeeper:
         with self._lock:
             self._leases.discard(lease)
         if not lease.is_lost:
-            self.surely(_Release(self._store, lease.claim))
+            self.surely(partial(self._store.release, lease.claim))
 
     def surely(self, call: Callable[[], object]) -> None:
         """Make a call to the store: now, or when the store is back."""
@@ -253,12 +254,3 @@ def _report(lost: list[Lease]) -> None:
     for lease in lost:
         if lease.watcher is not None:
             lease.watcher.lost(lease.lost_reason)
-
-
-@frozen
-class _Release:
-    store: RunStore
-    claim: Claim
-
-    def __call__(self) -> None:
-        self.store.release(self.claim)

@@ -171,7 +171,7 @@ class SharedPartitions:
         self._keeper.release(adopted.lease)
 
     def keep(self, adopted: Adopted, sent: Sent) -> None:
-        """Keep a report for the process that has the run, in the place of an earlier one."""
+        """Keep a report for the process that has the run, in place of an earlier one."""
         name = _report_name(adopted.token, "saved" if sent.report.has_saved else "last")
         self._store.put(name, encode({"v": VERSION, "sent": unstructure(sent)}), NOTES_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Limits that hold for a connector as a whole: so many at once, over all its processes."""
+"""Limits that hold for a connector as a whole, over all its processes."""
 
 import threading
 

@@ -13,7 +13,7 @@ BUCKETS = 8192
 """Never to be changed: it says where a document is. Up to four million documents, Redis keeps such hashes packed."""
 
 MOST_BUCKETS = 1024
-"""In one call. Redis looks through so many empty ones in 0.3 ms."""
+"""In one call. Redis looks through that many empty ones in 0.3 ms."""
 
 FEW, MANY = 250, 1_000
 """Documents in one answer: with fewer, the next call asks for twice as many buckets; with more, for half as many."""

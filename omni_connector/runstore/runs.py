@@ -39,7 +39,7 @@ class RunKey:
 
     @property
     def extra(self) -> dict[str, str]:
-        """What the run's lines in the log carry beside their text."""
+        """What the run's lines in the log carry besides their text."""
         return {"sync_run_id": self.sync_run_id, "source_id": self.source_id}
 
     @property
@@ -226,7 +226,7 @@ class StoredNote:
     name: str
 
     def put(self, value: dict[str, Any]) -> None:
-        """Keep a value in the place of the last one; at the latest when the store is back."""
+        """Keep a value in place of the last one; at the latest when the store is back."""
         note = encode({"v": VERSION, **value})
         self.runs.keeper.surely(functools.partial(self.runs.store.put, self.name, note, REPORT_SECONDS))
 

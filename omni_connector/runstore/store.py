@@ -19,7 +19,7 @@ VERSION = 1
 """Of names and values."""
 
 LEASE_SECONDS = 15.0
-"""How long a lease lasts without being renewed: after so long, what a dead process held is free."""
+"""How long a lease lasts without being renewed; then what a dead process held is free."""
 
 
 @frozen
@@ -87,7 +87,7 @@ class RunStore(Protocol):
     label: str
 
     def take(self, claim: Claim, seconds: float) -> Held | None:
-        """Hold all names of ``claim`` for so long, or none of them.
+        """Hold all names of ``claim`` for ``seconds``, or none of them.
 
         A name is free when no one holds it, or the same token does. Returns None when all are held now.
         """
@@ -110,7 +110,7 @@ class RunStore(Protocol):
         """Return the value of the owner of ``name``, None when it is free."""
 
     def put(self, name: str, value: bytes, seconds: float) -> None:
-        """Keep a note for so long, in the place of an older one of that name."""
+        """Keep a note for ``seconds``, in place of an older one of that name."""
 
     def get(self, name: str) -> bytes | None:
         """Return a note, None when there is none (any more)."""

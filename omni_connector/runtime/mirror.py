@@ -70,7 +70,7 @@ class Mirror:
         self.bridge.in_background(self._bootstrap_unless_fresh, credentials)
 
     def bootstrap_within(self, seconds: float, credentials: Any) -> None:
-        """Have the connector ask its server, and wait so long; it then goes on in the background."""
+        """Have the connector ask its server, and wait for ``seconds`` at most; it then goes on in the background."""
         asking = self.bridge.in_background(self._bootstrap, credentials)
         if asking is not None:
             concurrent.futures.wait([asking], seconds)

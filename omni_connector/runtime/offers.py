@@ -26,7 +26,7 @@ LOOK_SECONDS = 1.0
 CLOSE_SECONDS = 3.0
 
 DISPATCH_SECONDS = 60.0
-"""How long what the manager has dispatched is kept beside an offer; the offer is made anew before."""
+"""How long a dispatch of the manager is kept with an offer; the offer is renewed before."""
 
 
 @define

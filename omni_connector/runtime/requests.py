@@ -1,4 +1,4 @@
-"""Requests that may take long, an action for example: at most so many at once, so that others find a thread."""
+"""Requests that may take long, such as actions: their number is limited, so that other requests find a thread."""
 
 import logging
 import threading

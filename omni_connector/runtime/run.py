@@ -13,6 +13,7 @@ from omni_connector.runstore.runs import RunKey
 from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.state import RunState
+from omni_connector.telemetry.figures import Progress
 
 RUNNING = "running"
 ENDED = {"completed", "failed", "cancelled"}
@@ -114,7 +115,7 @@ class Run:
 
     @property
     def extra(self) -> dict[str, str]:
-        """What the run's lines in the log carry beside their text."""
+        """What the run's lines in the log carry besides their text."""
         return self.key.extra
 
     def report(self, outcome: str) -> RunReport:
@@ -125,6 +126,7 @@ class Run:
         sync = self.sync
         if sync is None:
             return report
+        progress = sync.meter.progress(sync.figures) or Progress()
         return evolve(
             report,
             scanned=sync.documents_scanned,
@@ -132,17 +134,8 @@ class Run:
             deleted=sync.intake.deleted,
             error_count=len(sync.ledger),
             errors=sync.ledger.entries(),
-            **_progress(sync),
+            phase=progress.phase,
+            total=progress.total,
+            share=progress.share,
+            remaining_seconds=progress.remaining_seconds,
         )
-
-
-def _progress(sync: SyncRun) -> dict[str, Any]:
-    found = sync.meter.progress(sync.figures)
-    if found is None:
-        return {}
-    return {
-        "phase": found.phase,
-        "total": found.total,
-        "share": found.share,
-        "remaining_seconds": found.remaining_seconds,
-    }

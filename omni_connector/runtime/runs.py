@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from omni_connector.exceptions import RunStoreError, SyncConflictError
@@ -100,7 +101,7 @@ class RunRegistry:
         return run
 
     def name(self, unnamed: Run, sync_run_id: str) -> Run:
-        """Return the run by its id, in the place of one that had none: from now on it is reported as running.
+        """Return the run by its id, in place of one that had none: from now on it is reported as running.
 
         Raises:
             RunStoreError: the store is away; the run is in progress in no process.
@@ -141,12 +142,12 @@ class RunRegistry:
         return True
 
     def leave(self, run: Run, dispatch: dict[str, Any], seconds: float) -> QueuedRun:
-        """Leave a run that is held to the process that adopts it within so many seconds; this one forgets it.
+        """Leave a run that is held to the process that adopts it within ``seconds``; this process forgets it.
 
         Args:
             run: the run; not begun.
             dispatch: what that process needs to know.
-            seconds: for so long the run is known as running if no process adopts it.
+            seconds: how long the run is known as running if no process adopts it.
 
         Raises:
             RunStoreError: the store cannot be used now; nothing is changed.
@@ -250,7 +251,7 @@ class RunRegistry:
                 for run in self._threads
                 if run.is_waiting and run.dispatch is not None and not run.state.stopped.is_set()
             ]
-        return min(found, key=_started, default=None)
+        return min(found, key=attrgetter("started"), default=None)
 
     def alive(self) -> list[Run]:
         """Return every run whose thread has not ended, cancelled ones included."""
@@ -328,10 +329,6 @@ class RunRegistry:
     def _drop_slot(self, run: Run) -> None:
         if self._slots.get((run.source_id, run.slot)) is run:
             del self._slots[run.source_id, run.slot]
-
-
-def _started(run: Run) -> float:
-    return run.started
 
 
 def _nothing(_: str) -> None:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from omni_connector.forking import begins_anew
@@ -59,7 +60,7 @@ class Turns:
             "%d syncs are in progress (OMNI_MAX_CONCURRENT_SYNCS): another one waits for its turn",
             self._limit,
         )
-        thread.on_stop(_Skip(self, thread))
+        thread.on_stop(partial(self.skip, thread))
 
     @property
     def is_free(self) -> bool:
@@ -101,12 +102,3 @@ class Turns:
             with self._lock:
                 self._running -= 1
             raise
-
-
-class _Skip:
-    def __init__(self, turns: Turns, thread: RunThread) -> None:
-        self._turns = turns
-        self._thread = thread
-
-    def __call__(self) -> None:
-        self._turns.skip(self._thread)

@@ -76,7 +76,7 @@ class RunFactory:
 
     @property
     def partitioned(self) -> PartitionedWork:
-        """What is done in the place of the ``sync`` of a connector that reads in partitions."""
+        """What is done in place of the ``sync`` of a connector that reads in partitions."""
         return PartitionedWork(RunResources(hooks=self.hooks, manager=self.manager, options=self.options))
 
     def start(self, run: Run, info: RunInfo, work: Work, *arguments: Any) -> None:

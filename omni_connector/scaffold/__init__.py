@@ -21,7 +21,7 @@ from omni_connector.exceptions import ConfigurationError
 TEMPLATE = Path(__file__).parent / "template"
 
 _CLONE = "../omni-connector"
-"""In a README, in the place of a folder of the author's machine."""
+"""In a README, in place of a folder of the author's machine."""
 
 TESTING = ("mypy>=1.13", "pyright>=1.1.400", "pytest>=9.0", "ruff>=0.9")
 

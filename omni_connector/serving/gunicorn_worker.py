@@ -27,7 +27,7 @@ from omni_connector.telemetry.logs import set_up_logging
 log = logging.getLogger(__name__)
 
 TIMEOUT_SHARE = 0.8
-"""Of the time after which gunicorn kills a ``sync`` worker; an action may take so long."""
+"""Share of the time after which gunicorn kills a ``sync`` worker that an action may take."""
 
 FEW_REQUESTS = 1000
 """Fewer before a worker is recycled are warned of: the manager alone makes several a minute for each run."""

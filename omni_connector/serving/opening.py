@@ -47,7 +47,7 @@ def open_run_store(connector: ConnectorBase, settings: Settings) -> RunStore:
 
 
 def open_run_inventories(connector: ConnectorBase, settings: Settings) -> InventoryStorage:
-    """Return where the inventories are kept: where they are set to be, or beside a run store that lasts."""
+    """Return where the inventories are kept: at the place that is set, or next to a run store that lasts."""
     for url in (settings.inventory, beside(settings.run_store)):
         if url is not None:
             return open_inventories(url, connector.name)

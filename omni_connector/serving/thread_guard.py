@@ -11,7 +11,7 @@ from omni_connector.serving.lingering import linger
 from omni_connector.web.unfinished import ENVIRON_KEY, Unfinished, UnfinishedRequests
 
 SWEEP_SECONDS = 0.1
-"""Between two looks at requests that are not there yet; there is none while there are no requests."""
+"""Between two looks at requests that are not complete yet; nothing is looked at while there are none."""
 
 
 class ThreadGuard:

@@ -31,7 +31,7 @@ class TokenPlace(Protocol):
         """Return the newest token of that name, whichever process has saved it; None when there is none."""
 
     def save(self, name: str, token: dict[str, Any]) -> None:
-        """Keep a token in the place of the last one; when this returns, it is kept."""
+        """Keep a token in place of the last one; when this returns, it is kept."""
 
 
 class SharedSources(Protocol):
@@ -110,7 +110,7 @@ class SourceRun(Protocol):
         ...
 
     def do(self, work: Callable[[], T]) -> T:
-        """Do work that blocks: here and now, or in a thread, with an awaitable in the place of its value."""
+        """Do work that blocks: here and now, or in a thread, with an awaitable in place of its value."""
         ...
 
     @property

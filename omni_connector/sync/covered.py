@@ -17,7 +17,7 @@ class CountsNote(Protocol):
     """Keeps one value for a run; it is allowed to forget it."""
 
     def put(self, value: dict[str, Any]) -> None:
-        """Keep a value in the place of the last one."""
+        """Keep a value in place of the last one."""
 
     def get(self) -> dict[str, Any] | None:
         """Return the last value, of whichever process; None when there is none, or it cannot be read now."""

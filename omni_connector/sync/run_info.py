@@ -55,7 +55,7 @@ def _unnamed(info: "RunInfo") -> RunIdentity:
     return RunIdentity("", info.sync_run_id, info.source_id, info.mode)
 
 
-def _as_it_is(state: Any) -> Any:
+def _unchanged(state: Any) -> Any:
     return state
 
 
@@ -128,7 +128,7 @@ class RunInfo:
     user_filter: UserFilter = field(factory=UserFilter)
     config: Any = field(factory=dict)
     credentials: Any = field(factory=dict, repr=False)
-    shown_state: Callable[[Any], Any] = field(default=_as_it_is, eq=False, repr=False)
+    shown_state: Callable[[Any], Any] = field(default=_unchanged, eq=False, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     identity: RunIdentity = field(default=Factory(_unnamed, takes_self=True), eq=False)
 

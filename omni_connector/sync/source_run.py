@@ -62,7 +62,7 @@ class RunOfSource:
 
     def do(self, work: Callable[[], T]) -> T:
         """Do it in the colour of the connector."""
-        return cast("T", self.colour.call(_AsItIs, work))
+        return cast("T", self.colour.call(_Unchanged, work))
 
     @property
     def sessions(self) -> Sessions:
@@ -70,7 +70,7 @@ class RunOfSource:
         return self.run.sessions
 
 
-class _AsItIs:
+class _Unchanged:
     """The kind of a value that may be awaited already."""
 
     def __new__(cls, value: Any) -> Any:

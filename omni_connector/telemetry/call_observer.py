@@ -10,7 +10,7 @@ class CallObserver(Protocol):
         """A request was answered, or was not.
 
         Args:
-            endpoint: its path, with names in the place of ids.
+            endpoint: its path, with names in place of ids.
             status: of the answer, or ``unreachable``.
             seconds: from sending to the last byte of the answer.
             size: bytes of its body.

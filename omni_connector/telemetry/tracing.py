@@ -44,7 +44,7 @@ class Tracing:
     Args:
         connector: its name, which is that of the service where OTEL_SERVICE_NAME says none.
         exporter: where spans go, as of ``Settings``; None leaves that to the application, which has set a provider.
-        provider: makes the tracer, in the place of the application's.
+        provider: makes the tracer, in place of the application's.
     """
 
     def __init__(

@@ -136,7 +136,7 @@ class RequestBodies:
 
 
 def json_body(cls: type[T], largest: int | None = None) -> T:
-    """Return the body of the current request as an instance of ``cls``; it has so many bytes at most.
+    """Return the body of the current request as an instance of ``cls``; it may have ``largest`` bytes.
 
     Raises:
         MalformedRequestError: it is not JSON, or not of that shape, or cannot be read; ``field`` says where.

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any, Protocol
 
 from attrs import define, field
@@ -17,7 +18,7 @@ ENVIRON_KEY = "omni_connector.unfinished"
 """In a request's WSGI environment: the ``UnfinishedRequests`` of its server, where there is one."""
 
 SILENT_SECONDS = 0.3
-"""A request that is not silent for so long is not ended to make room for others: lost packets are sent again after 0.2 s."""
+"""Only a request that has been silent this long is ended to make room for others: lost packets are sent again after 0.2 s."""
 
 HEAD_SECONDS = 30.0
 """How long a request may take until its headers are there ..."""
@@ -88,7 +89,7 @@ class UnfinishedRequests:
             self.finish(request)
 
     def begin(self, connection: Connection, seconds: float = HEAD_SECONDS) -> Unfinished:
-        """Note a request that begins to arrive, and may take so long."""
+        """Note a request that begins to arrive, and may take ``seconds``."""
         request = Unfinished(connection, seconds)
         with self._lock:
             self._requests[request] = None
@@ -114,7 +115,7 @@ class UnfinishedRequests:
                 self._end(request)
             silent = [one for one in self._requests if now - one.moved > SILENT_SECONDS]
             excess = len(self._requests) - (0 if all_silent else self._most)
-            for request in sorted(silent, key=_moved)[: max(0, excess)]:
+            for request in sorted(silent, key=attrgetter("moved"))[: max(0, excess)]:
                 self._end(request)
 
     def _end(self, request: Unfinished) -> None:
@@ -126,7 +127,3 @@ def unfinished_of(environ: dict[str, Any]) -> UnfinishedRequests | None:
     """Return the requests of the server that answers this one, None where the server needs no such care."""
     found: UnfinishedRequests | None = environ.get(ENVIRON_KEY)
     return found
-
-
-def _moved(request: Unfinished) -> float:
-    return request.moved

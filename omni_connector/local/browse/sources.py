@@ -99,7 +99,7 @@ def _summary(db: sqlite3.Connection, source: SourceRow, settings: LocalSettings)
 
 
 def shown_checkpoint(db: sqlite3.Connection, run: SyncRunRow) -> JSON:
-    """Return the checkpoint of a run with ``(not shown)`` in the place of secrets, as ``SourceSummary`` has that of a source."""
+    """Return the checkpoint of a run with ``(not shown)`` in place of secrets, as ``SourceSummary`` has that of a source."""
     return _hidden(run.checkpoint, _secrets_of(db, run.source_id))
 
 
