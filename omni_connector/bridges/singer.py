@@ -213,11 +213,7 @@ def _as_dict(value: Any) -> dict[str, Any]:
 
 @frozen
 class Tap:
-    """A tap as one run starts it.
-
-    Attributes:
-        folder: its folder.
-    """
+    """A tap as one run starts it."""
 
     _ctx: SyncContext
     _command: TapCommand

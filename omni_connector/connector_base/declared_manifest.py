@@ -28,12 +28,7 @@ _VALID = {"name": "name", "version": "1", "display_name": "name", "sync_modes": 
 def read_manifest(connector: Any, *, base: type, connector_url: str) -> ConnectorManifest:
     """Return the manifest of a connector, the actions that its methods declare after those of ``actions``.
 
-    What ``oauth_config`` returns only when it is awaited is left out; ``runtime/manifest.py`` adds it.
-
-    Args:
-        connector: an instance of ``base``.
-        base: the class whose members are no actions.
-        connector_url: where the manager reaches it; empty when unknown.
+    Members of ``base`` are no actions. What ``oauth_config`` returns only when it is awaited is left out; ``runtime/manifest.py`` adds it.
 
     Raises:
         ConfigurationError: lists everything that is wrong.

@@ -6,11 +6,7 @@ EVERY_TYPE = f"Omni's types: {', '.join(sorted(BUILT_IN_SOURCE_TYPES))}."
 
 
 def note_on_source_types(source_types: object) -> str | None:
-    """Return what is wrong with the types that no manager has (PROTOCOL, section 2), and what to do; None for others.
-
-    Args:
-        source_types: as the connector gives them; what is no list is refused elsewhere.
-    """
+    """Return what is wrong with the types that no manager has (PROTOCOL, section 2), and what to do; None for others."""
     listed = list(source_types) if isinstance(source_types, (list, tuple)) else []
     unknown = [str(each) for each in listed if each not in BUILT_IN_SOURCE_TYPES]
     if not unknown:

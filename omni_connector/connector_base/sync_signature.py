@@ -48,12 +48,7 @@ def require_reader(connector: ConnectorBase) -> None:
 
 
 def require_signature(method: Callable[..., Any], name: str, *arguments: str) -> None:
-    """Refuse a method that does not take the arguments that it is called with.
-
-    Args:
-        method: the bound method.
-        name: with that of its class.
-        arguments: their names, as they are to be written.
+    """Refuse a bound method that does not take these arguments, which are named as they should be written.
 
     Raises:
         ConfigurationError: says what it takes and what to write.

@@ -44,7 +44,6 @@ class LogLine:
     Attributes:
         number: increases from line to line of all runs, from 1.
         time: ISO 8601; empty for what is printed.
-        level: as in ``LEVELS``.
         logger: its name; of what is printed, the stream.
         text: the message; masked by the connector's process.
         traceback: what follows it, or nothing.

@@ -71,7 +71,6 @@ class RunView:
     Attributes:
         run: as the manager has it.
         checkpoint: what it has saved last, without secrets.
-        source: its source.
         now: when this was asked.
         counts: how many events did what.
         log: what the connector's log says; None where that is not read here, or no longer kept.

@@ -87,7 +87,6 @@ class RunNews:
     """What a page does not know yet of a run.
 
     Args:
-        run_id: the run.
         after: number of the last line of its log that the page has.
     """
 

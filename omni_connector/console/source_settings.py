@@ -45,8 +45,6 @@ class SourceDraft:
     Attributes:
         forms: those of its connector.
         as_json: the settings are edited as JSON, although there are fields.
-        name: of the source.
-        source_type: its type.
         interval: seconds between its syncs, as text; empty for none.
         is_active: whether it is synced at all.
         config: its settings, secrets included.

@@ -89,10 +89,7 @@ class CeleryWorker:
     def execute(self, version: int, sync_run_id: str, work: Callable[[], None]) -> None:
         """Do the work of a task, and return when it is over, or when this process ends and does not wait for it any longer.
 
-        Args:
-            version: of the message.
-            sync_run_id: the run that it is about.
-            work: tried again while the run store is away.
+        It is tried again while the run store is away. ``version`` is that of the message.
         """
         if version != VERSION:
             message = "Run %s was sent by another release (%s); it is given back in time"

@@ -36,7 +36,6 @@ class RunFacts:
     """What an inventory needs to know of a run.
 
     Attributes:
-        sync_run_id: id of the run.
         source: id of the source, with the key of a partition where it has one.
         partition_of: id of the source of which it reads one partition.
         is_full: it sends everything.

@@ -38,7 +38,6 @@ class CurlOptions:
         base: address of the manager, without userinfo and trailing slash.
         proxy: address of the proxy without userinfo, or empty.
         headers: lines as libcurl wants them, without the content type.
-        values: the options with their values.
     """
 
     base: str

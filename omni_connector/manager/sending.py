@@ -39,7 +39,6 @@ class Sending(Pending[T]):
 
     Args:
         means: what all calls share.
-        call: what to send.
         owner: what it belongs to.
         body: in place of the call's own, where thousands of calls differ in nothing else.
 

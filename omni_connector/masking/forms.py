@@ -37,7 +37,6 @@ class Piece:
     Attributes:
         text: what is looked for.
         form: the whole as it is written.
-        offset: where in it the piece is.
         is_base64: the characters on both sides may belong to it in part.
     """
 

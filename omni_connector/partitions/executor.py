@@ -53,13 +53,10 @@ class SharedRun:
     """What an executor is given of the run whose partitions it is to have read.
 
     Attributes:
-        sync_run_id: the run.
-        source_id: its source.
         workers: the connector's ``partition_workers``.
         perform: reads a partition in this process and reports its end; returns then, whatever has happened.
         desk: for partitions that are read in another process: leads their reports here. It also has ``lose``.
         state: stopped with the run; the executor passes that on to other processes.
-        sync_mode: of the run.
         owner: token of the run's claim in the run store.
     """
 

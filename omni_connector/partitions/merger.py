@@ -37,7 +37,6 @@ class PartitionMerger:
     """The ``PartitionDesk`` of one run, and what its main thread waits at. ``close`` it.
 
     Args:
-        sync: the run.
         table: its partitions; used under this object's lock only.
         pace: how often the checkpoint is saved.
     """

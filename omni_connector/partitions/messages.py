@@ -19,13 +19,7 @@ STOPPED = "stopped"
 
 @frozen(kw_only=True)
 class PartitionTask:
-    """Names one partition of one run.
-
-    Attributes:
-        sync_run_id: the run.
-        source_id: its source.
-        key: of the partition.
-    """
+    """Names one partition of one run."""
 
     sync_run_id: str
     source_id: str
@@ -66,7 +60,6 @@ class PartitionReport:
     """How far a partition has got.
 
     Attributes:
-        key: of the partition.
         attempt: as in its assignment.
         figures: what was done so far, what was before its assignment included; so that a report that arrives twice changes
             nothing.

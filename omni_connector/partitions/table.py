@@ -52,7 +52,6 @@ class RunFacts:
     """What all partitions of a run have in common.
 
     Attributes:
-        sync_run_id: the run.
         is_fresh: states that this run has not saved itself are not handed out: it reads everything.
         finishes: a partition that was read to its end is not read again by this run; false for realtime runs.
         assignment: what is the same in every assignment.

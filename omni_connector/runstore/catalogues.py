@@ -22,7 +22,6 @@ class SharedCatalogue:
     """Keeps a catalogue in the run store, and in a file as well where there is one.
 
     Args:
-        store: the store.
         keeper: knows whether it can be used.
         server: another one's catalogue is of no use.
         ttl_seconds: how long a catalogue may be used.

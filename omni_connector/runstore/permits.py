@@ -58,7 +58,6 @@ class Budget:
     Attributes:
         store: counts; with Redis, over several machines.
         name: what the rate is for; processes that give the same name share it.
-        rate: the rate.
     """
 
     store: RunStore

@@ -28,8 +28,6 @@ class RunKey:
     """One run and its slot.
 
     Attributes:
-        sync_run_id: id of the run.
-        source_id: its source.
         slot: its class.
     """
 
@@ -67,7 +65,6 @@ class SharedRuns:
     """Claims, cancels and finds runs, whichever process executes them. RunStoreError means that the store cannot be used now.
 
     Args:
-        store: the store.
         keeper: holds the leases of this process.
     """
 

@@ -64,10 +64,6 @@ def is_asgi(response: Any) -> bool:
 def asgi_answer(response: Any, loop: EventLoop) -> RawResponse:
     """Call ``response`` as an ASGI application on ``loop`` and return what it answers, once the body begins.
 
-    Args:
-        response: the response.
-        loop: where it runs; its background tasks go on there.
-
     Raises:
         RuntimeError: it ended without an answer.
         Exception: whatever it raised before its body began.

@@ -24,13 +24,7 @@ def offers_connection_check(connector: ConnectorBase) -> bool:
 
 
 def connection_problem(hooks: HookCaller, config: JsonValue, credentials: JsonValue) -> str | None:
-    """Return why a connector cannot reach its source, without secrets; None when it can, or has no hook.
-
-    Args:
-        hooks: the connector, and how it is called.
-        config: the source's settings, as they are stored.
-        credentials: the source's secrets, as they are stored.
-    """
+    """Return why a connector cannot reach its source, without secrets; None when it can, or has no hook."""
     declared = hooks.connector.declared_types
     masked = hooks.connector.masked_settings
     with owning(secrets_in(credentials) | secrets_in_settings(config, masked)):

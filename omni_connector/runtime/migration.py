@@ -16,10 +16,6 @@ from omni_connector.typed.state_class import plain_state
 def migrated(hooks: HookCaller, state: JsonValue) -> dict[str, Any] | None:
     """Return a state of the other kind in the form that the connector reads now; None to begin anew.
 
-    Args:
-        hooks: the connector, and how it is called.
-        state: what ``sync`` has saved, or the checkpoint of a run that was read in partitions.
-
     Raises:
         ConfigurationError: the connector does not say how, or what it returns is none.
     """

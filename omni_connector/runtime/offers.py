@@ -41,8 +41,6 @@ class RunOffers:
     """Offers and accepts runs, in a thread of its own. ``close`` it.
 
     Args:
-        registry: the runs of this process.
-        shared: the runs of all processes.
         turns: how many are executed here.
 
     Attributes:
@@ -66,11 +64,7 @@ class RunOffers:
         self._made: _Offer | None = None
 
     def start(self, adopt: Callable[[QueuedRun], Any]) -> None:
-        """Begin, once, where there may be other processes.
-
-        Args:
-            adopt: starts a run that another process holds.
-        """
+        """Begin, once, where there may be other processes."""
         if self._shared.is_shared and self._thread is None:
             self._adopt = adopt
             self._thread = threading.Thread(target=self._run, name="omni-offers", daemon=True)

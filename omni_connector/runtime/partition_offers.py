@@ -57,7 +57,6 @@ class PartitionOffers:
     """Makes the executor of each run whose partitions other processes read, too.
 
     Attributes:
-        shared: the partitions of all processes.
         queue: takes them there.
         readings: reads one at a time here, so that a run goes on while no other process is free.
         queue_seconds: a partition that no process has taken for so long is sent again.

@@ -38,7 +38,6 @@ class StoreDesk:
     be kept because the store is away is kept by the next ``flush``. The end is held back until ``close``.
 
     Args:
-        shared: the partitions of all processes.
         adopted: the partition.
         meter: what is spent on it here.
     """
@@ -228,7 +227,6 @@ class PartitionReadings:
 
     Args:
         resources: what they share.
-        shared: the partitions of all processes.
 
     Attributes:
         closing: set when the process ends.

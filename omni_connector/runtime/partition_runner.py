@@ -94,16 +94,7 @@ class RunInParts:
         state: RunState,
         desk: PartitionDesk,
     ) -> "RunInParts":
-        """Describe a run to a process that does not have it, for one of its partitions.
-
-        Args:
-            task: names the partition.
-            source: what the manager says of the source.
-            connector: whose source it is.
-            assignment: as the desk gives it.
-            state: of the work in this process; cancel it when the run is cancelled.
-            desk: leads to the process that merges.
-        """
+        """Describe a run to a process that does not have it, for one of its partitions."""
         request = SyncRequest(
             sync_run_id=task.sync_run_id,
             source_id=task.source_id,

@@ -58,7 +58,6 @@ class RunSender:
 
     Args:
         queue: to which runs are sent; closed with this.
-        registry: the runs of this process.
         manager: receives their heartbeats.
         seconds: how long a run may wait.
     """
@@ -81,13 +80,7 @@ class RunSender:
         self._is_away = False
 
     def send(self, run: Run, request: SyncRequest, dispatch: dict[str, Any]) -> None:
-        """Send a run whose slot is claimed, as soon as run store and broker can be used; returns at once.
-
-        Args:
-            run: the run.
-            request: what the manager has dispatched.
-            dispatch: what the process that executes the run needs to know; kept in the run store.
-        """
+        """Send a run whose slot is claimed, as soon as run store and broker can be used; returns at once."""
         now = time.monotonic()
         waiting = _Waiting(run, request, dispatch, now + self._seconds, now + HEARTBEAT_SECONDS)
         with self._lock:

@@ -46,7 +46,6 @@ class Registrar:
     changed.
 
     Args:
-        manager: the manager.
         manifest: makes the manifest, anew for each registration.
         interval_seconds: between two registrations.
         turn: says whether it is this process that registers, of several that serve the connector; left out, it is.

@@ -26,8 +26,6 @@ class Registration:
     """Registers a connector from its start to its close. Safe to use from many threads.
 
     Args:
-        announcement: what is registered.
-        manager: where.
         settings: the connector's own address, and how often.
         shared: what the processes that serve it share; one of them registers.
     """
@@ -53,10 +51,6 @@ class Registration:
 
     def start(self, url_prefix: str, is_idle_process: Callable[[], bool | None] | None) -> bool:
         """Begin to register, once; False when that was done before, or it is closed.
-
-        Args:
-            url_prefix: where the connector is mounted.
-            is_idle_process: see ``Registrar``.
 
         Raises:
             ConfigurationError: the manager would refuse the manifest, lists everything; or it is mounted elsewhere.

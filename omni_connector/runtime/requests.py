@@ -96,13 +96,7 @@ class ActionThreads:
     def run(self, name: str, call: Callable[[], Any], requests: SlowRequests, seconds: float) -> Any:
         """Return what ``call`` returns, or an answer that says that it takes too long.
 
-        Its thread cannot be stopped; it counts as a slow request until it ends.
-
-        Args:
-            name: of the action.
-            call: runs it; raises nothing.
-            requests: counts it.
-            seconds: how long it may take.
+        Its thread cannot be stopped; it counts as a slow request until it ends. ``call`` raises nothing.
 
         Raises:
             ConnectorBusyError: there are too many already.

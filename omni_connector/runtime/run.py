@@ -25,7 +25,6 @@ class RunReport:
     """What a run has done so far, or had done when it ended.
 
     Attributes:
-        sync_run_id: id of the run.
         outcome: ``running``, ``completed``, ``failed``, ``cancelled``, ``interrupted`` (the process shuts down),
             ``left to the manager`` (realtime, or the final call failed: it starts or resumes the run again),
             ``taken over`` (by another process), or ``not started``.
@@ -60,7 +59,6 @@ class QueuedRun:
     """A run that waits for a process that executes it.
 
     Attributes:
-        key: the run.
         token: of its claim; the first process that presents it has the run.
     """
 

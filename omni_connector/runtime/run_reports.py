@@ -17,11 +17,7 @@ KEPT_ERRORS = 20
 
 
 class RunReports:
-    """Keeps the reports of the last runs of this process, and shares them with the others.
-
-    Args:
-        shared: the runs of all processes.
-    """
+    """Keeps the reports of the last runs of this process, and shares them with the others."""
 
     def __init__(self, shared: SharedRuns) -> None:
         self._shared = shared

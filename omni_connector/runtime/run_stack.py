@@ -37,13 +37,7 @@ def stack_of_run(connector: ConnectorBase, thread: threading.Thread) -> str:
 
 
 def position_of(connector: ConnectorBase, pulse: Pulse, thread_id: int) -> str:
-    """Return ``connector.py:42 in fetch_page``: the author's line at which a run, or a partition of it, stands.
-
-    Args:
-        connector: the connector.
-        pulse: of the run, or of the partition.
-        thread_id: of its thread.
-    """
+    """Return ``connector.py:42 in fetch_page``: the author's line at which a run, or a partition of it, stands."""
     frame = sys._current_frames().get(thread_id)  # noqa: SLF001 - as above.
     stack = _stack_of_task(connector, pulse) or (traceback.extract_stack(frame) if frame else [])
     return innermost_author_line(stack)

@@ -170,11 +170,6 @@ class ConnectorService:
     ) -> None:
         """Begin to register with the manager, once; to be called in the process that serves.
 
-        Args:
-            url_prefix: where the connector is mounted.
-            is_idle_process: see ``Registrar``.
-            limits: of the server.
-
         Raises:
             ConfigurationError: the manager would refuse the manifest, lists everything; or it is mounted elsewhere.
         """

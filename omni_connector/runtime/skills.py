@@ -17,16 +17,10 @@ def load_skill(
     definitions: Iterable[Mapping[str, Any]],
     prompts: Mirror | None,
 ) -> SkillResponse:
-    """Return a skill.
+    """Return a skill; ``definitions`` are those of the manifest, as they are sent.
 
     Looked for in this order: static content, ``Connector.load_skill``, the ``mcp_prompt`` of an announced skill, and, for
     an id that begins with ``mcp:``, the prompt of the name that follows.
-
-    Args:
-        hooks: the connector, and how it is called.
-        request: which skill, with what.
-        definitions: the skills of the manifest, as they are sent.
-        prompts: the connector's MCP server, if it has one.
 
     Raises:
         UnknownSkillError: it is found nowhere.

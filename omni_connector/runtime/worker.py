@@ -54,11 +54,9 @@ class RunFactory:
     Attributes:
         hooks: the connector, and how it is called.
         manager: where runs report.
-        registry: the runs of this process.
         options: limits.
         offers: whose turn it is, here and in other processes.
         observers: learn of every run.
-        names: of sources.
     """
 
     hooks: HookCaller
@@ -81,12 +79,6 @@ class RunFactory:
 
     def start(self, run: Run, info: RunInfo, work: Work, *arguments: Any) -> None:
         """Do ``work``, a connector's ``sync`` or other work, in a thread of its own, when it is its turn.
-
-        Args:
-            run: the run, whose slot is claimed.
-            info: what is known about it.
-            work: ``def`` or ``async def``, or that of partitions.
-            arguments: its arguments before the context.
 
         Raises:
             SyncStartError: no thread can be started.

@@ -19,11 +19,7 @@ class GunicornLogger(Logger):
 
 
 def show_as_ours(logger: Any) -> None:
-    """Give the handlers that gunicorn has made for its log files our form of lines, unless it has a ``logconfig``.
-
-    Args:
-        logger: gunicorn's.
-    """
+    """Give the handlers that gunicorn has made for its log files our form of lines, unless it has a ``logconfig``."""
     if logger.cfg.logconfig or logger.cfg.logconfig_dict or logger.cfg.logconfig_json:
         return
     try:

@@ -16,10 +16,6 @@ def manager_of_environment(
 
     Test suites make the application first and start a manager later. Until the variable names an address, every call
     raises the ``ConfigurationError`` that says what to set.
-
-    Args:
-        permits: for extractions, where other processes share them.
-        instruments: learn of every request.
     """
     return cast("ManagerApi", _LateManager(permits, instruments or Instruments()))
 

@@ -15,11 +15,7 @@ def linger(connection: socket.socket, progressed: Callable[[], None] | None = No
 
     Closing at once, with bytes of a body unread, resets the connection. The client may then lose the answer: nginx answers
     502 instead. gunicorn reads no more than 64 KiB, which is less than a body that is refused for its size. Reads after this
-    find the end at once, so that gunicorn closes the connection without a wait.
-
-    Args:
-        connection: where the answer was sent.
-        progressed: called whenever something was read.
+    find the end at once, so that gunicorn closes the connection without a wait. ``progressed`` is called after each read.
     """
     until = time.monotonic() + LINGER_SECONDS
     with contextlib.suppress(OSError, ValueError):  # The client may have gone.

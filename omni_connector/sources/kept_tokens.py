@@ -31,7 +31,6 @@ class KeptTokens:
 
     Args:
         manager: keeps the connector state.
-        source_id: of the source.
         lock: holds the connector state against the other processes.
     """
 

@@ -35,15 +35,9 @@ def next_url_pages(
     start: Position = None,
     **options: Any,
 ) -> Pages:
-    """Return pages that have the address of the next one in their JSON; otherwise as ``link_pages``.
+    """Return pages that have the address of the next one in their JSON, where ``next_url`` says; otherwise as ``link_pages``.
 
-    Args:
-        session: fetches them.
-        url: of the first page.
-        next_url: where the address is; nothing there ends it.
-        items: where the list is in each answer.
-        start: a ``position`` that was saved.
-        options: of ``session.get``.
+    Nothing there ends it.
     """
     return Pages(session, _ByAddress(url, next_url), items=items, start=start, options=options)
 
@@ -58,16 +52,9 @@ def cursor_pages(
     start: Position = None,
     **options: Any,
 ) -> Pages:
-    """Return pages that have a cursor for the next one in their JSON; no cursor ends it.
+    """Return pages that have a cursor for the next one in their JSON, where ``cursor`` says; otherwise as ``link_pages``.
 
-    Args:
-        session: fetches them.
-        url: of all pages.
-        cursor: where the cursor is.
-        parameter: in which it is sent.
-        items: where the list is in each answer.
-        start: a ``position`` that was saved, or a cursor from elsewhere.
-        options: of ``session.get``.
+    It is sent in ``parameter``. No cursor ends it. ``start`` may also be a cursor from elsewhere.
     """
     return Pages(session, _ByCursor(url, cursor, parameter), items=items, start=start, options=options)
 

@@ -241,7 +241,6 @@ class NoRun:
     Args:
         source_id: id of the source, where there is one.
         shared: what others have in common with it; left out, nothing.
-        credentials: of the source.
     """
 
     def __init__(

@@ -26,7 +26,6 @@ class RunCheckpoints:
     """Where a run begins, what it saves on the way, and with what it completes.
 
     Args:
-        run: the run.
         covered: what earlier processes have counted; left out, the manager's figures are believed.
 
     Attributes:

@@ -36,7 +36,6 @@ class Counters:
 
     Args:
         run: the run; one that may have begun before goes on from the manager's figures.
-        manager: where to.
     """
 
     def __init__(self, run: RunInfo, manager: ManagerApi) -> None:

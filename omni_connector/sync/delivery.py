@@ -36,7 +36,6 @@ class Delivery:
     """The way of one run's events to the manager. ``close`` it; its thread is named after the run.
 
     Args:
-        run: the run.
         manager: where to; its waits end when the run is fenced.
         state: the run's state.
         ledger: where refused documents are noted.

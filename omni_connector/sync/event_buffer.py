@@ -22,7 +22,6 @@ class EventBuffer:
         limits: when the buffer is full.
 
     Attributes:
-        waiting: the events that wait.
         batch: those that are being sent.
         put: how many events were taken so far ...
         done: ... and how many of these are accepted, or refused and in the ledger.

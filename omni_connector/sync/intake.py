@@ -38,9 +38,6 @@ PRIVATE = "a document that no user can find"
 class Intake:
     """Takes what the connector of a run emits; blocks only where a method says so.
 
-    Args:
-        run: the run.
-
     Attributes:
         emitted: documents that were emitted, those before a resume left out.
         deleted: deletions that were emitted.

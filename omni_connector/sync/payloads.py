@@ -66,7 +66,6 @@ class TextPayload:
     """Text in memory, as the JSON string that travels: what is counted is what is kept.
 
     Attributes:
-        encoded: the text.
         is_too_long: the manager will cut it, or has.
         is_guessed: its charset was not declared and is not UTF-8; it was taken as windows-1252.
     """
@@ -145,7 +144,6 @@ class FilePayload:
         file: seekable, and its own.
         mime_type: its media type, without parameters.
         filename: its name, or None.
-        size_bytes: of the file.
         is_guessed: as for texts.
     """
 

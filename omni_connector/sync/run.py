@@ -44,9 +44,7 @@ class SyncRun(RunParts):
     """One run. ``close`` it. Safe to use from many threads.
 
     Args:
-        info: what is known about the run.
         manager: where to report.
-        state: its state.
         limits: when batches are sent, and how much may wait.
         error_limits: how many documents may fail.
         covered: see ``RunCheckpoints``.

@@ -89,8 +89,6 @@ class RunInfo:
     """One run: what the manager dispatched, and what it says of the source.
 
     Attributes:
-        sync_run_id: id of the run.
-        source_id: id of the source.
         source_type: such as ``web``, or None from managers before 11 March 2026.
         mode: full, incremental or realtime.
         checkpoint: the run's own where it has saved one, else the source's, or None; normally a dict.

@@ -19,7 +19,6 @@ class RunParts:
     """The collaborators that everything in one run shares.
 
     Attributes:
-        info: what is known about the run.
         manager: where to report; its waits end when the run is fenced.
         state: whether it may still send.
         pulse: when the connector last called, and for what.

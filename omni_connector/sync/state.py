@@ -63,7 +63,6 @@ class RunState:
     """The state of one run. Safe to use from many threads.
 
     Attributes:
-        sync_run_id: id of the run.
         stopped: set when the connector should stop, by a cancellation or by the shutdown of the process.
         fence: set by a cancellation, and when another process has the run.
         is_open: the connector may go on; one look for each document, so it is kept and not found out.

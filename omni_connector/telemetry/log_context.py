@@ -21,8 +21,6 @@ class RunIdentity:
 
     Attributes:
         connector: name of the connector.
-        sync_run_id: id of the run.
-        source_id: id of the source.
         sync_mode: full, incremental or realtime.
         source_name: as people call the source; empty until the manager has said it.
         partition: key of the partition that is read; empty outside of partitions.

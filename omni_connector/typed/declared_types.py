@@ -21,13 +21,7 @@ with which an operator approves deletions (docs/how-to/deletions.md)."""
 
 @frozen
 class DeclaredTypes:
-    """What was declared; None where authors are given dicts as they are.
-
-    Attributes:
-        config: class of the settings.
-        credentials: class of the secrets.
-        state: class of the states.
-    """
+    """What was declared; None where authors are given dicts as they are."""
 
     config: TypedClass | None = None
     credentials: TypedClass | None = None

@@ -24,7 +24,6 @@ class TypedClass:
     """An attrs class, a dataclass or a TypedDict, made of JSON objects.
 
     Attributes:
-        kind: the class.
         place: where it is declared, such as ``Notes.config``; for messages.
         name: what the whole is called in messages.
         prefix: what the paths of its keys begin with, such as ``credentials.``.

@@ -31,11 +31,7 @@ EXTENSION = "omni_connector"
 
 
 def build_blueprint(service: ConnectorService, *, name: str | None = None) -> Blueprint:
-    """Return a blueprint that serves one connector.
-
-    Args:
-        service: the connector at work.
-        name: of the blueprint; made from the connector's name unless given.
+    """Return a blueprint that serves one connector; its name is made from the connector's unless given.
 
     Raises:
         ConfigurationError: the tokens that requests must bring cannot be used.

@@ -76,12 +76,7 @@ class UnfinishedRequests:
 
     @contextlib.contextmanager
     def reading(self, connection: Connection, size: int | None = None) -> Iterator[Unfinished]:
-        """Note that this thread reads a body.
-
-        Args:
-            connection: where from.
-            size: how many bytes there will be, where that is known.
-        """
+        """Note that this thread reads a body."""
         request = self.begin(connection, BODY_SECONDS + (size or 0) / BODY_BYTES_A_SECOND)
         try:
             yield request
