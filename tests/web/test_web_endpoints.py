@@ -16,7 +16,7 @@ from support.scripted import Holding, Scripted, sync_request
 from omni_connector import ActionDefinition, ActionResponse, ManagerUnreachableError, SdkClientError
 from omni_connector.local import HttpServer
 from omni_connector.server import services
-from omni_connector.web.bodies import RequestBodies
+from omni_connector.web import bodies
 
 SYNC = {"sync_run_id": "run-1", "source_id": "source-1", "sync_mode": "full"}
 JSON = {"Content-Type": "application/json"}
@@ -327,7 +327,7 @@ def test_large_bodies_share_one_budget_and_small_ones_pass_beside_them(make_app)
 
 
 def test_a_body_that_finds_no_room_in_time_is_503_and_names_the_variable(make_app, monkeypatch):
-    monkeypatch.setattr(RequestBodies.__init__, "__kwdefaults__", {"wait_seconds": 0.01})
+    monkeypatch.setattr(bodies, "WAIT_SECONDS", 0.01)
     entered, release = threading.Event(), threading.Event()
 
     class Slow(Acting):
