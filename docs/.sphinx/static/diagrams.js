@@ -15,7 +15,7 @@
       element.textContent = text;
       element.removeAttribute("data-processed");
     }
-    mermaid.initialize({ startOnLoad: false, theme: dark ? "dark" : "neutral", securityLevel: "strict" });
+    mermaid.initialize({ startOnLoad: false, sequence: { wrap: true, width: 140, actorMargin: 40 }, theme: dark ? "dark" : "neutral", securityLevel: "strict" });
     await mermaid.run({ nodes: diagrams.map(([element]) => element) });
     for (const [element] of diagrams) {
       // On a phone a diagram keeps a width at which it can be read, and is scrolled, also with the keyboard.
