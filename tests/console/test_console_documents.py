@@ -109,7 +109,7 @@ def test_a_person_a_document_and_a_search_say_why(site):
     assert "Its permissions name the group design@example.com, of which ann@example.com is a member." in ann
     assert "It is public: everyone finds it." in ann
     dana = get("/console/person?email=eve@example.org&show=withheld").text
-    assert "eve@example.org is not among its 2 members." in dana
+    assert "which has 2 members, but not eve@example.org." in dana
     assert "is no e-mail address" in get("/console/person?email=ann").text
     page = get(address(source, "page-1", person="bob@example.com")).text
     assert "design@example.com</bdi></a> (2 people)" in page

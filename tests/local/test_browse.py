@@ -151,7 +151,7 @@ CASES = {
     "other case of a group": ({"groups": ["Eng@example.com"]}, "write eng@example.com"),
     "unknown group": ({"groups": ["ops@example.com"]}, "ops@example.com, which is unknown"),
     "empty group": ({"groups": ["empty@example.com"]}, "has no members"),
-    "other group": ({"groups": ["hr@example.com"]}, "is not its one member."),
+    "other group": ({"groups": ["hr@example.com"]}, "which has 1 member, but not ann@example.com."),
     "other domain": ({"groups": ["example.org"]}, "the address is at example.com"),
     "others": ({"users": ["bob@example.com", "cy@example.com"]}, "2 other users"),
     "no one": ({}, "no user and no group"),

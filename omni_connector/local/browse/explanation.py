@@ -166,8 +166,8 @@ def _about_group(db: sqlite3.Connection, access: Access, name: str) -> str:
     members = counted(db, _MEMBERS, (name,))
     if members.number == 0:
         return f"Its permissions name the group {name}, which has no members."
-    among = "its one member" if members.number == 1 else f"among its {members} members"
-    return f"Its permissions name the group {name}; {access.person} is not {among}."
+    has = "1 member" if members.number == 1 else f"{members} members"
+    return f"Its permissions name the group {name}, which has {has}, but not {access.person}."
 
 
 def _remedy(access: Access) -> str:
