@@ -19,7 +19,7 @@ from omni_connector.models.events import EncodedEvent
 from omni_connector.sync.content_ids import ContentIds
 from omni_connector.sync.counters import Counters
 from omni_connector.sync.delivery_limits import DeliveryLimits
-from omni_connector.sync.event_buffer import EventBuffer, Waiting, bytes_of
+from omni_connector.sync.event_buffer import EventBuffer, Waiting, bytes_of, is_read
 from omni_connector.sync.ledger import ErrorLedger
 from omni_connector.sync.payloads import PendingContent
 from omni_connector.sync.refusal import Sender
@@ -105,8 +105,11 @@ class Delivery:
             if self._error is not None or not self._state.is_open:
                 self.check()
             has_room = buffer.append(item)
+            stride = buffer.stride_ended_by(item)
             if self._listening and (self._asleep or buffer.is_full()):
                 self._wake_sender()
+        if stride is not None:
+            stride.add_done_callback(self._stored_stride)
         return has_room
 
     def add_bytes(self, content: PendingContent, size: int) -> None:
@@ -133,7 +136,7 @@ class Delivery:
 
     def has_room(self) -> bool:
         """Return whether the buffer is below its limits."""
-        return self._buffer.has_room()
+        return self._buffer.has_room() and not self._buffer.is_far_ahead()
 
     def wait_for_room(self) -> None:
         """Wait until the buffer is below its limits.
@@ -142,10 +145,12 @@ class Delivery:
             SyncCancelledError: the run was cancelled.
             SdkClientError: earlier events could not be delivered.
         """
+        buffer = self._buffer
         with self._changed:
-            if not self._buffer.has_room():
+            if not buffer.has_room():
                 # Not until there is some room but until there is plenty: each wake-up costs a switch of threads.
-                self._changed.wait_for(lambda: self._buffer.has_room(share=0.5) or self._is_over())
+                self._changed.wait_for(lambda: buffer.has_room(share=0.5) or self._cannot_wait())
+            self._changed.wait_for(lambda: not buffer.is_far_ahead() or self._cannot_wait())
             self._state.raise_if_stopped()
             self._check()
 
@@ -195,10 +200,11 @@ class Delivery:
         with self._changed:  # In one step: who waits sees both, or neither.
             self._state.close()
             self._is_closed = True
-            self._buffer.cancel_uploads()
+            uploads = self._buffer.uploads()
             self._work.notify_all()
             self._changed.notify_all()
             thread = self._thread
+        _cancel(uploads)
         if thread is not None:
             thread.join()
 
@@ -262,7 +268,12 @@ class Delivery:
                 self._listening = self._asleep = False
 
     def _seconds_until_due(self) -> float | None:
-        """Return when the next request is due; None when there is nothing to send."""
+        """Return when the next request is due; None when there is nothing to send.
+
+        What is still to be read is not sent, nor what follows it: the thread that reads it may be waiting for room.
+        """
+        if self._buffer.waiting and not is_read(self._buffer.waiting[0]):
+            return None
         if self._counts_wanted() or self._buffer.done < self._barrier or self._state.stopped.is_set():
             return 0 if self._buffer.waiting or self._counts_wanted() else None
         if self._buffer.is_full():
@@ -302,15 +313,23 @@ class Delivery:
 
     def _stopped(self) -> None:
         """The run was cancelled (drop what waits) or the process shuts down (send it now)."""
+        uploads = []
         with self._changed:
             if self._state.fence.is_set():
-                self._buffer.cancel_uploads()
+                uploads = self._buffer.uploads()
                 self._buffer.clear()
             self._work.notify_all()
             self._changed.notify_all()
+        _cancel(uploads)
 
-    def _is_over(self) -> bool:
-        return self._is_cut_off() or self._state.stopped.is_set()
+    def _stored_stride(self, _upload: object) -> None:
+        with self._changed:
+            self._buffer.strides -= 1
+            self._changed.notify_all()
+
+    def _cannot_wait(self) -> bool:
+        """It is over, or what comes next waits for a thread to read it: perhaps for the one that asks."""
+        return self._is_cut_off() or self._state.stopped.is_set() or self._buffer.is_stuck()
 
     def _is_cut_off(self) -> bool:
         return self._error is not None or self._is_closed or not self._state.may_send
@@ -321,3 +340,9 @@ class Delivery:
             raise self._error
         if self._is_closed:
             raise SyncFinishedError(self._run_info.sync_run_id, "left to the manager")
+
+
+def _cancel(uploads: list[Pending[str]]) -> None:
+    """Let nothing wait for contents that are not needed any more; without the lock, which callbacks take."""
+    for upload in uploads:
+        upload.cancel()

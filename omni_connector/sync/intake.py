@@ -79,6 +79,7 @@ class Intake:
             has_room = self._take(event, self._upload(payload, document), payload.buffered_bytes)
         else:
             pending = PendingContent()
+            pending.is_begun = pending.is_read = False
             self._take(event, pending)
             return partial(self._read_content, document, pending)
         self.emitted += 1
@@ -173,6 +174,7 @@ class Intake:
 
     def _read_content(self, document: Document, pending: PendingContent) -> None:
         """Read a file that was given as content, and begin to send it."""
+        pending.is_begun = True
         try:
             payload = payload_of(document)
         except BaseException as error:
@@ -191,6 +193,9 @@ class Intake:
                 payload.close()
                 pending.set_exception(error)
                 raise
+        finally:
+            pending.is_read = True
+            self._delivery.wake()
         self.emitted += 1
         self._run.ledger.read()
         self.wait_for_room()

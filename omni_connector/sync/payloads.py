@@ -175,13 +175,16 @@ class FilePayload:
 
 
 class PendingContent(Pending[str]):
-    """The content id to come of something that has still to be read.
+    """The content id to come of something that has still to be read, or to be sent again.
 
     Attributes:
         buffered_bytes: what it takes in the buffer, once it was read.
+        is_begun: it is being read, or was.
+        is_read: nothing has to be read any more.
     """
 
     buffered_bytes = 0
+    is_begun = is_read = True
 
     def follow(self, upload: Pending[str]) -> None:
         """Take the outcome of an upload."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from attrs import evolve
 
-from benchmarks.worlds import faulty_world
+from benchmarks.worlds import SMALL, faulty_world
 from omni_connector import Connector, Document, DocumentPermissions, SdkClientError
+from omni_connector.event_loop import OFF_LOOP_THREADS
 from omni_connector.local import LocalManager
 from omni_connector.testing.faults import Answer, FaultyManager, LostAnswer, Reset
 
@@ -39,13 +41,34 @@ class Gathering(Connector):
                 await ctx.increment_scanned()
 
 
+class Files(Connector):
+    """Emits all its files at once."""
+
+    name = "files"
+    version = "1"
+    source_types = ["web"]
+
+    def __init__(self, folder, number):
+        self.paths = [folder / f"{each}.txt" for each in range(number)]
+        for path in self.paths:
+            path.write_text(f"File {path.stem}")
+
+    async def sync(self, source_config, credentials, state, ctx):
+        await asyncio.gather(
+            *(
+                ctx.emit(Document(external_id=path.stem, title="T", content=path, permissions=EVERYBODY))
+                for path in self.paths
+            )
+        )
+
+
 @pytest.fixture
 def run(tmp_path):
-    def run(connector, *rules):
+    def run(connector, *rules, limits=SMALL):
         with (
             LocalManager(tmp_path / "data", schedule=False) as manager,
             FaultyManager(manager) as faulty,
-            faulty_world(connector, faulty, manager) as world,
+            faulty_world(connector, faulty, manager, limits=limits) as world,
         ):
             for rule in rules:
                 rule(faulty.plan)
@@ -80,3 +103,10 @@ def test_a_save_that_is_refused_raises_where_it_is_awaited(run):
     assert isinstance(error, SdkClientError)
     assert error.status == 422
     assert found == {str(n): text for n, text in enumerate(texts) if n != number}
+
+
+def test_more_files_than_threads_and_room_arrive(run, tmp_path):
+    """The threads that have read the first ones wait for room, which comes only when these are sent without the others."""
+    connector = Files(tmp_path, 2 * OFF_LOOP_THREADS)
+    found = run(connector, limits=evolve(SMALL, buffer_bytes=50, batch_events=500))
+    assert found == {path.stem: f"File {path.stem}" for path in connector.paths}
