@@ -115,6 +115,33 @@ def test_a_post_is_repeated_only_if_it_was_not_carried_out_or_may_be():
     assert [seen.body for seen in server.seen[-2:]] == [b'{"a": 1}'] * 2
 
 
+def test_a_request_is_not_repeated_if_none_is_wanted_or_its_body_can_be_read_only_once():
+    class Once:
+        def __init__(self):
+            self.parts = [b"part"]
+
+        def __len__(self):
+            return 4
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if not self.parts:
+                raise StopIteration
+            return self.parts.pop()
+
+    busy = Answer(status=429, headers={"Retry-After": "0"})
+    with SourceServer([busy, busy, Answer(status=503), BREAK]) as server:
+        with http_session(base_url=server.url, retries=0) as once:
+            assert once.get("/").status_code == 429
+        with http_session(base_url=server.url) as session:
+            assert [session.put("/", data=Once()).status_code for _ in range(2)] == [429, 503]
+            with pytest.raises(SourceUnreachableError, match="cannot be read a second time"):
+                session.put("/", data=Once())
+    assert [seen.body for seen in server.seen] == [b"", b"part", b"part", b"part"]
+
+
 def test_an_answer_that_breaks_off_is_read_again():
     def broken(connection):
         read_request(connection)

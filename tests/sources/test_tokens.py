@@ -56,6 +56,7 @@ class Provider:
         self.expires_in = 3600
         self.seen_with = []
         self.before_answer = lambda: None
+        self.before_token = lambda: None
 
     def __call__(self, seen):
         if seen.path == "/token":
@@ -67,6 +68,7 @@ class Provider:
     def token(self, form):
         self.requests += 1
         number = self.requests
+        self.before_token()
         if form["grant_type"] == "refresh_token":
             if form["refresh_token"] != self.refresh:
                 return Answer({"error": "invalid_grant", "error_description": "used already"}, status=400)
@@ -175,6 +177,25 @@ def test_a_later_process_goes_on_with_what_was_kept(provider, sources, manager):
         assert session.get("/items").status_code == 200
     assert provider.requests == 2
     assert kept(manager)["refresh_token"] == "refresh-2-of-provider"
+
+
+def test_a_token_that_another_process_has_fetched_meanwhile_is_taken(provider, sources, manager):
+    """A process on a machine that has no run store in common with this one."""
+    with reader(provider, sources) as session:
+        session.get("/items")
+
+    def fetch_elsewhere():
+        provider.before_token = lambda: None
+        token = {**kept(manager), "access_token": "access-of-the-other", "serial": 9}
+        manager.save_connector_state(
+            "source-1", {KEY: dict.fromkeys(manager.config.connector_state[KEY], token)}
+        )
+        provider.access, provider.refresh = "access-of-the-other", "refresh-of-the-other"
+
+    provider.access = "revoked"
+    provider.before_token = fetch_elsewhere
+    with reader(provider, sources) as session:
+        assert session.get("/items").json() == {"sent": "access-of-the-other"}
 
 
 def test_an_account_that_was_connected_again_is_preferred_to_what_was_kept(provider, sources, manager):
