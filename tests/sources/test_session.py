@@ -198,6 +198,26 @@ def test_a_cancellation_ends_a_request_that_is_under_way(colour, in_body, cancel
     assert seconds < QUICKLY
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_what_a_cancellation_breaks_off_is_not_taken_for_a_whole_body(is_stream, cancelled_after):
+    """Its end would be that of the connection."""
+    began, over, found = threading.Event(), threading.Event(), []
+
+    def hang(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n12345")
+        began.set()
+        over.wait(60)
+
+    def script(ctx):
+        found.append(list(ctx.http(server.url).get("/x", stream=is_stream).iter_content(5)))
+
+    with RawServer(hang) as server:
+        cancelled_after(Scripted(script), lambda _: began.is_set())
+        over.set()
+    assert found == []
+
+
 @pytest.mark.parametrize("colour", ["blocking", "async"])
 def test_a_cancellation_ends_a_wait_of_an_hour_which_counts_as_alive_and_as_a_rate_limit(
     colour, cancelled_after

@@ -26,6 +26,7 @@ from omni_connector import (
     action,
 )
 from omni_connector.local import LocalManager
+from omni_connector.masking import mask
 from omni_connector.runstore.memory import MemoryStore
 from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.sources import StoredSources
@@ -196,6 +197,17 @@ def test_a_token_that_another_process_has_fetched_meanwhile_is_taken(provider, s
     provider.before_token = fetch_elsewhere
     with reader(provider, sources) as session:
         assert session.get("/items").json() == {"sent": "access-of-the-other"}
+
+
+def test_tokens_of_other_processes_are_masked_and_a_connectors_notes_bring_none(sources, manager):
+    place = {"app": {"refresh_token": "refresh-of-a-process-before"}}
+    manager.save_connector_state("source-1", {KEY: place})
+    assert sources.kept_tokens("source-1").read("app") == place["app"]
+    assert "refresh-of-a-process-before" not in mask("refresh-of-a-process-before is kept")
+    for kept_now, expected in (({KEY: place}, {"n": 1, KEY: place}), ({}, {"n": 1})):
+        manager.save_connector_state("source-1", kept_now)
+        with sources.beside_tokens("source-1", {"n": 1, KEY: {"app": {}}}) as notes:
+            assert notes == expected
 
 
 def test_an_account_that_was_connected_again_is_preferred_to_what_was_kept(provider, sources, manager):
