@@ -112,7 +112,7 @@ def create_blueprint(
     service = ConnectorService(connector, settings, manager, options=options, shared=shared)
     blueprint = build_blueprint(service, name=name)
     if register:
-        blueprint.record(lambda state: _start(service, state))
+        blueprint.record(functools.partial(_start, service))
     return blueprint
 
 
@@ -191,7 +191,7 @@ def as_asgi(app: Flask) -> AsgiApplication:
     Raises:
         ConfigurationError: the extra ``asgi`` is not installed.
     """
-    return AsgiApplication(app, lambda: close_services(app))
+    return AsgiApplication(app, functools.partial(close_services, app))
 
 
 def close_services(app: Flask) -> None:

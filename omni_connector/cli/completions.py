@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from click.types import StringParamType
 
 MOST, RUNS = 100, 20
-"""Values offered at most; whoever has more types a letter."""
+"""Values offered at most; with more, one types a letter first."""
 
 _SAFE = re.compile(r"[\w@%+=:,./#?&~-]+")
 """Shells put a value into the line as it is, and values are a source's: only such are offered as need no quotes."""

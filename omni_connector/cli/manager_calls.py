@@ -1,4 +1,4 @@
-"""What the command asks of the embedded manager, over HTTP as anybody else would (manager.openapi.yaml)."""
+"""What the command asks of the embedded manager, over HTTP as any other client would (manager.openapi.yaml)."""
 
 import http.client
 import json

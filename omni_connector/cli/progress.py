@@ -36,7 +36,7 @@ class ProgressView(Protocol):
         """Leave the terminal as it was."""
 
     def abandon(self) -> None:
-        """The same without waiting for anybody: the process ends."""
+        """The same without waiting: the process ends."""
 
 
 def progress_view(output: Output) -> ProgressView:

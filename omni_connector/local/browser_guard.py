@@ -1,4 +1,4 @@
-"""Keeps other web sites away from the manager, which gives out credentials to whoever asks.
+"""Keeps other web sites away from the manager, which gives out credentials to every caller.
 
 A page of any site can send requests to this machine from the browser of somebody who works on it. Two rules stop that, for all
 routes; connectors, curl and other clients are not browsers, send none of these headers, and notice nothing.

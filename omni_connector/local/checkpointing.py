@@ -48,7 +48,7 @@ class Checkpointing:
                     if self._log.stat().st_size > WORTHWHILE_BYTES:
                         connection.execute(
                             "PRAGMA wal_checkpoint(PASSIVE)"
-                        )  # Waits for nobody, and nobody for it.
+                        )  # Waits for no other, and no other for it.
                 except (OSError, sqlite3.Error):
                     log.exception(
                         "The write-ahead log of %s could not be copied; it will be later", self._database

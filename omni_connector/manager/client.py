@@ -163,7 +163,7 @@ class SdkClient(EventCalls, ContentCalls, RunCalls, SourceCalls, UpstreamCalls):
         """Let an observer and a tracer learn of every request, those for runs included.
 
         Args:
-            observer: is given each request with its duration and outcome; None for nobody.
+            observer: is given each request with its duration and outcome; None for none.
             tracer: makes a span of each request; None for none.
         """
         self._sender.means.observer = observer

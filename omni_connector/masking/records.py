@@ -1,4 +1,4 @@
-"""Masks the records of the log, whoever makes them, and whatever handlers and formatters the application has."""
+"""Masks all records of the log, with any handlers and formatters that the application has."""
 
 import logging
 import threading

@@ -197,7 +197,7 @@ class HttpSession(TypedMethods):
         parts, base = urlsplit(url), urlsplit(self.base_url)
         if _origin(parts) == _origin(base):
             return True
-        # A link in what the source says must not bring the secret onto a wire that anybody can read.
+        # A link in what the source says must not bring the secret onto a wire that others can read.
         is_as_safe = parts.scheme in {"https", base.scheme}
         return is_as_safe and (parts.hostname or "") in self.auth_hosts
 

@@ -1,4 +1,4 @@
-"""Tokens of token endpoints: the grants of RFC 6749 that need nobody at a browser."""
+"""Tokens of token endpoints: the grants of RFC 6749 that need no person at a browser."""
 
 import hashlib
 import json

@@ -92,13 +92,7 @@ class Delivery:
         )
 
     def put(self, event: EncodedEvent, upload: Pending[str] | None = None, content_bytes: int = 0) -> bool:
-        """Take an event; memory only, never blocks. Return whether the buffer is still below its limits.
-
-        Raises:
-            SyncCancelledError: the run was cancelled.
-            SyncFinishedError: it has ended, or is about to.
-            SdkClientError: earlier events could not be delivered.
-        """
+        """Take an event; memory only, never blocks. Return whether the buffer is still below its limits. Raises like ``check``."""
         buffer = self._buffer
         item = (event, len(event.body) + content_bytes, upload, time.monotonic())
         with self._lock:
@@ -139,12 +133,7 @@ class Delivery:
         return self._buffer.has_room() and not self._buffer.is_far_ahead()
 
     def wait_for_room(self) -> None:
-        """Wait until the buffer is below its limits.
-
-        Raises:
-            SyncCancelledError: the run was cancelled.
-            SdkClientError: earlier events could not be delivered.
-        """
+        """Wait until the buffer is below its limits. Raises like ``check``."""
         buffer = self._buffer
         with self._changed:
             if not buffer.has_room():

@@ -35,7 +35,7 @@ def set_up_logging(settings: LogSettings) -> None:
 def offer_logging(settings: LogSettings) -> None:
     """As ``set_up_logging``, while the application may still be about to configure logging: it then finds no handler.
 
-    ``logging`` itself asks its handler of last resort where nobody has configured one.
+    ``logging`` itself asks its handler of last resort where none is configured.
     """
     root = logging.getLogger()
     if not root.handlers:

@@ -9,6 +9,7 @@ deprecated in its favour.
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -120,7 +121,7 @@ class Application(Flask):
     async def _call_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if self._asgi is None:
-                self._asgi = AsgiApplication(self, lambda: self._close(self))
+                self._asgi = AsgiApplication(self, partial(self._close, self))
         except ConfigurationError as error:
             if scope["type"] != "lifespan":
                 raise

@@ -81,7 +81,7 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Order, Started,
 
 
 def send(connection: socket.socket, message: Message) -> None:
-    """Send a message; raises OSError when nobody reads."""
+    """Send a message; raises OSError when there is no reader."""
     text = json.dumps({"kind": type(message).__name__, "value": asdict(message)})
     connection.sendall(text.encode() + b"\n")
 
