@@ -124,7 +124,7 @@ class Settings:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What of these no text that leaves the process may show."""
+        """The values among these that no text may show that leaves the process."""
         addresses = [self.manager_url, self.run_store, self.inventory, self.broker_url]
         named = [*(self.auth_token or "").split(","), *(value for _, value in self.access.headers)]
         return secrets_in_settings(addresses) | secrets_in(named)
@@ -222,7 +222,7 @@ def ca_bundle_variable(path: str) -> str | None:
 
 
 def passed_on_environment() -> dict[str, str]:
-    """Return what a process that is not ours is given of our environment; none of our settings and secrets."""
+    """Return the variables that foreign processes are given; none of our settings and secrets."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 

@@ -1,4 +1,4 @@
-"""What the variables say as they stand: texts without white space, and addresses without a trailing slash."""
+"""The variables of the environment, and their values without white space and trailing slashes."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ PASSED_ON = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
-"""What a process that is not ours is given of our environment: how to find programs and to reach the network."""
+"""Variables that foreign processes are given: how to find programs and to reach the network."""
 
 
 @frozen

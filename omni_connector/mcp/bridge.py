@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DISCOVERY_SECONDS = 120.0
-"""For all pages of all lists; each page has the time of a call."""
+"""For all pages of all lists; each page may take as long as a call."""
 
 
 class McpBridge:
@@ -133,7 +133,7 @@ class McpBridge:
     def call_tool(self, name: str, arguments: dict[str, JsonValue], credentials: Any = None) -> ToolResult:
         """Call a tool; one that only reads is called again if the server went away during the call.
 
-        A tool that reports an error has refused.
+        An error that the tool reports is raised as McpRefusedError.
         """
         access = self._access.make(credentials)
         tool = self._keeper.tool(name)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = "omni-connector mcp-catalogue"
 VERSION = 1
-"""Of the file; one of another version is asked for anew."""
+"""Of the file; where it has another version, the server is asked again."""
 
 CLOCK_SECONDS = 60
 """How far ahead the clock of another process may have been."""

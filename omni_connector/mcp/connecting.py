@@ -33,12 +33,12 @@ _Opened = tuple[Transport, Callable[[], str]]
 
 
 class Listener(Protocol):
-    """Learns what happens to a connection by itself; called on the loop."""
+    """Is informed of what happens to a connection; called on the loop."""
 
     def on_started(self) -> None:
-        """The process runs, or there is none. Only from now on may the connecting be cancelled.
+        """The process runs, or none is needed. Connecting may be cancelled from now on, and not before.
 
-        A cancellation while a process is being spawned would leave it behind, unwaited for.
+        A cancellation while a process is being spawned would leave it behind, and nothing would wait for it.
         """
 
     def on_lost(self) -> None:

@@ -26,7 +26,7 @@ REFUSED_AT_TOP = ("anyOf", "oneOf", "allOf")
 REFERENCES = frozenset({"$ref", "$defs", "definitions"})
 
 MAX_INLINED = 1000
-"""References that are written out; with more, each inside others, a schema of a few lines could fill the memory."""
+"""The most references that are written out: nested ones could make a schema of a few lines fill the memory."""
 
 _ONE_SCHEMA = frozenset(
     {
@@ -65,7 +65,7 @@ def schema_of_parameters(parameters: Mapping[str, Any]) -> dict[str, JsonValue]:
 
 
 def _is_schema(parameters: Mapping[str, Any]) -> bool:
-    """Tell a schema from a mapping of names: there all values are objects, a parameter called ``type`` included."""
+    """Tell a schema from a mapping of names, in which all values are objects, also that of a parameter called ``type``."""
     if not all(isinstance(each, Mapping) for each in parameters.values()):
         return True
     properties = parameters.get("properties")
@@ -84,7 +84,7 @@ class Inlined:
 
 
 def inline_references(schema: JsonValue) -> Inlined:
-    """Replace every reference to a part of the same schema by that part; the given schema stays as it is."""
+    """Replace every reference to a part of the same schema by that part; the given schema is not changed."""
     inliner = _Inliner(schema)
     return Inlined(inliner.schema(schema, "input_schema"), tuple(inliner.problems))
 
@@ -182,7 +182,7 @@ class _Inliner(SchemaCopier):
         return super().schema(value, path)
 
     def keeps_keyword(self, key: str, value: JsonValue) -> bool:
-        """Leave out definitions, and references that are none."""
+        """Leave out definitions, and ``$ref`` keys that are no references."""
         return not (key in REFERENCES and isinstance(value, Mapping))
 
     def _referred(self, value: Mapping[str, Any], path: str) -> JsonValue:

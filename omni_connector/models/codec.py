@@ -232,7 +232,7 @@ def _json_type(value: Any) -> str:
 
 
 def structuring_problems(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
-    """Yield the path and the reason of everything that cattrs found; of another error, just the one."""
+    """Yield the path and the reason of everything that cattrs found; another error has just one."""
     if isinstance(error, (ClassValidationError, IterableValidationError)):
         for inner in error.exceptions:
             yield from structuring_problems(inner, path + _step(inner))

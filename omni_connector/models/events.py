@@ -15,7 +15,7 @@ from omni_connector.models.document import Document, DocumentMetadata
 from omni_connector.models.people import GroupMembership, PersonRecord
 
 PRIVATE = {"public": False, "users": [], "groups": []}
-"""Sent for a document without permissions: absent ones would make it unfindable for ever (PROTOCOL, section 19)."""
+"""Sent for a document without permissions: without them it could never be found (PROTOCOL, section 19)."""
 
 CREATED = "document_created"
 UPDATED = "document_updated"
@@ -26,7 +26,7 @@ PERSON_DELETED = "person_deleted"
 
 UPSERTS = frozenset({CREATED, UPDATED})
 SUBJECTS = {GROUP: "group", PERSON: "person", PERSON_DELETED: "person"}
-"""What events are about, where it is no document."""
+"""What events are about that are not about documents."""
 
 
 @define(eq=False)

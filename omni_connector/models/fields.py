@@ -101,7 +101,7 @@ def to_text(value: str | int | None) -> str | None:
 
 
 def to_text_list(values: Iterable[str] | None) -> Any:
-    """Any iterable of text but a bare string becomes a list; sets are sorted, None is empty."""
+    """Any iterable of text except a bare string becomes a list; sets are sorted, None is empty."""
     if values is None:
         return []
     if isinstance(values, (set, frozenset)):
@@ -112,7 +112,7 @@ def to_text_list(values: Iterable[str] | None) -> Any:
 
 
 class Unsure(list[Any]):
-    """A list that holds something else than text; the fast look at documents takes plain lists only."""
+    """A list that holds something other than text; the quick check of documents accepts plain lists only."""
 
 
 def to_address(value: str) -> str:

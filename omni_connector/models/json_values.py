@@ -98,7 +98,7 @@ def json_stand_in(value: Any, *, path: str = "value") -> Any:  # noqa: PLR0911 -
 
 
 def require_lasting(value: Any, *, path: str) -> None:
-    """Reject what would come back from the manager as something else; tuples, sets and what has a usual text may.
+    """Reject what would come back from the manager as something else; tuples, sets and what has a usual text may pass.
 
     Raises:
         InvalidValueError: ``value`` holds a key that is not text, or what ``_lost_in_json`` names; ``field`` is its path.

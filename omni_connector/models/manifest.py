@@ -26,7 +26,7 @@ BUILT_IN_SOURCE_TYPES = frozenset(
         "darwinbox", "windshift",
     }
 )  # fmt: skip
-"""The types that a source row can have; an action may name no other (PROTOCOL, section 2)."""
+"""The types that a source row can have; an action may name only these (PROTOCOL, section 2)."""
 
 
 @fields.Rule
@@ -88,7 +88,7 @@ class ActionDefinition(Model):
 
 
 def _schema_of(parameters: dict[str, Any] | None) -> dict[str, JsonValue]:
-    """Leave what is no dict to the validator of ``parameters``."""
+    """Leave anything but a dict to the validator of ``parameters``."""
     return schema_of_parameters(parameters) if isinstance(parameters, Mapping) else no_parameters()
 
 

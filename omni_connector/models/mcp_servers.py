@@ -97,7 +97,7 @@ class HttpMcpServer(BaseMcpServer):
         HttpMcpServer("https://mcp.example.com/mcp")
 
     Attributes:
-        headers: sent with each request, beside what the connector's ``prepare_mcp_headers`` returns.
+        headers: sent with each request, in addition to what the connector's ``prepare_mcp_headers`` returns.
         timeout_seconds: for each step of a request, such as connecting.
         sse_read_timeout_seconds: how long a stream of answers may be silent.
     """

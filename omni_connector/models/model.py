@@ -19,7 +19,7 @@ from omni_connector.exceptions import InvalidValueError
 from omni_connector.models.json_values import JsonValue, plain_json
 
 HIDDEN = {"omni_connector.hidden": True}
-"""Metadata of a field that is no part of the model's dump."""
+"""Metadata of a field that is not part of the model's dump."""
 
 Mode = Literal["json", "python"]
 

@@ -73,7 +73,7 @@ def require_free_address(host: str, port: int) -> None:
     bare = host.removeprefix("[").removesuffix("]")
     if not is_host(bare):
         raise ConfigurationError(
-            f"The connector cannot listen on {host!r}: this is no host name and no IP address."
+            f"The connector cannot listen on {host!r}: this is neither a host name nor an IP address."
         )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)[0]

@@ -1,4 +1,4 @@
-"""The worker of gunicorn that this process is: what it allows, when it is asked to end, and clients that never finish."""
+"""The gunicorn worker in this process: what it allows, when it is asked to end, and clients that never finish."""
 
 import logging
 import queue
@@ -30,7 +30,7 @@ TIMEOUT_SHARE = 0.8
 """Share of the time after which gunicorn kills a ``sync`` worker that an action may take."""
 
 FEW_REQUESTS = 1000
-"""Fewer before a worker is recycled are warned of: the manager alone makes several a minute for each run."""
+"""A lower ``--max-requests`` is warned of: the manager alone makes several requests a minute for each run."""
 
 QUICK_SIGNALS = (signal.SIGQUIT, signal.SIGINT) if hasattr(signal, "SIGQUIT") else (signal.SIGINT,)
 
@@ -40,7 +40,7 @@ _ATTENDANT = "omni_connector_attendant"
 
 
 def worker_of_this_process() -> Worker | None:
-    """Return the worker that this process is; None in gunicorn's master, and outside of gunicorn."""
+    """Return the gunicorn worker in this process; None in gunicorn's master, and outside of gunicorn."""
     main = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - the documented way to see another thread.
     for frame in outwards(main):
         if frame.f_code is Arbiter.spawn_worker.__code__:

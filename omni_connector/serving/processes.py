@@ -156,7 +156,7 @@ def require_real_threads(remedy: str = GUNICORN_REMEDY) -> None:
 def require_own_process() -> None:
     """Refuse uWSGI where it would fork after the application was loaded, or run no threads.
 
-    It forks without a word to Python: the child has the locks and the connections of its parent, and no threads.
+    It forks without informing Python: the child has the locks and the connections of its parent, and no threads.
 
     Raises:
         ConfigurationError: says which options are missing.

@@ -35,7 +35,7 @@ class ThreadGuard:
         self._application = worker.wsgi
 
     def begin(self) -> None:
-        """Stand before the methods of the worker."""
+        """Wrap the methods of the worker."""
         self._worker.enqueue_req = self.enqueue
         self._worker.handle = self.handle
         self._worker.notify = self.notify

@@ -75,7 +75,7 @@ def _service() -> ConnectorService:
 
 
 def learn_threads() -> None:
-    """Learn how many threads waitress has: it says so in requests only."""
+    """Learn how many threads waitress has, which only its requests show."""
     is_connected = request.environ.get("waitress.client_disconnected")
     if is_connected is not None:
         _service().apply(ServerLimits(threads=is_connected.__self__.server.adj.threads))
@@ -127,7 +127,7 @@ def cancel() -> Response:
 
 
 def action() -> WerkzeugResponse:
-    """``POST /action``: run an action and answer what it answers."""
+    """``POST /action``: run an action and return its answer."""
     return action_response(_service().calls.execute_action(json_body(ActionRequest)))
 
 
@@ -150,7 +150,7 @@ def skill() -> Response:
 
 
 def credential_ready() -> Response:
-    """``POST /oauth/credential-ready``: an account was connected; answers the manifest if it has changed by that."""
+    """``POST /oauth/credential-ready``: an account was connected; returns the manifest if that has changed it."""
     body = json_body(CredentialReadyRequest, CREDENTIALS_BYTES)
     changed = _service().calls.credential_ready(body)
     return Response(status=204) if changed is None else json_response(changed)

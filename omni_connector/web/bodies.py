@@ -22,11 +22,11 @@ from omni_connector.web.unfinished import unfinished_of
 T = TypeVar("T")
 
 SMALL_BYTES = 64 * 1024
-"""Of a body that has ids only: ``/cancel``."""
+"""For a body that has ids only: ``/cancel``."""
 CREDENTIALS_BYTES = 16 * 1024 * 1024
-"""Of a body that has credentials and arguments, but no source and no checkpoint."""
+"""For a body that has credentials and arguments, but no source and no checkpoint."""
 FREE_BYTES = 1024 * 1024
-"""Of each body that are not counted, so that ``/cancel`` never waits for a large one."""
+"""Bytes of each body that are not counted, so that ``/cancel`` never waits for a large one."""
 PIECE_BYTES = 64 * 1024
 WAIT_SECONDS = 20.0
 """How long a body waits for others to end; the manager gives a call 30 s."""

@@ -14,7 +14,7 @@ KNOWN_STATUSES = frozenset(int(status) for status in HTTPStatus)
 
 
 class ObservedRequests:
-    """Measures the requests of one connector, and lets them be part of the trace of who sends them.
+    """Measures the requests of one connector, and lets them join the trace of their caller.
 
     Probes and scrapes are not traced.
 
@@ -29,7 +29,7 @@ class ObservedRequests:
         self._rules = rules
 
     def attach(self, blueprint: Blueprint) -> None:
-        """Observe the requests of a blueprint, if anything wants to know of them."""
+        """Observe the requests of a blueprint, if there are metrics or traces."""
         if self._metrics is not None or self._tracing is not None:
             blueprint.before_request(self._begin)
             blueprint.after_request(self._answered)
