@@ -109,7 +109,7 @@ def checked_host(host: str) -> str:
     """Return what ``--host`` names, without brackets; raises ConfigurationError where that is no host."""
     bare = host.removeprefix("[").removesuffix("]")
     if not is_host(bare):
-        raise ConfigurationError(f"--host {host}: this is no host name and no IP address.")
+        raise ConfigurationError(f"--host {host}: this is neither a host name nor an IP address.")
     return bare
 
 

@@ -56,7 +56,7 @@ def test_a_host_that_is_none_is_refused(omni, host):
     result = omni("manager", "--host", host, "--port", "0")
     assert (result.exit_code, result.stderr) == (
         3,
-        f"Error: --host {host}: this is no host name and no IP address.\n",
+        f"Error: --host {host}: this is neither a host name nor an IP address.\n",
     )
 
 
