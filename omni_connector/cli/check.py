@@ -78,7 +78,7 @@ def check(*, target: str, as_json: bool, verbose: bool, **options: Any) -> None:
     """Check the connector TARGET on a small source: a few documents, which must not change meanwhile.
 
     About forty syncs are run, into an embedded manager of their own: undisturbed, interrupted, cancelled, with a manager
-    that fails. Each finding says what is wrong, where, why it matters, and how to mend it (docs/how-to/checking.md).
+    that fails. Each finding says what is wrong, where, why it matters, and how to fix it (docs/how-to/checking.md).
     """
     # Loaded here, so that --help need not wait for all of it.
     from omni_connector.cli.check_report import CheckReport  # noqa: PLC0415

@@ -77,5 +77,5 @@ def _lines(finding: Finding) -> list[tuple[str, str]]:
         ("note" if finding.is_warning else "fault", finding.what),
         ("where", finding.where),
         ("why", finding.why),
-        ("mend", finding.remedy),
+        ("fix", finding.remedy),
     ]

@@ -200,7 +200,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Make a file that only its owner can read: it holds credentials. Mend one that an earlier version made.
+    """Make a file that only its owner can read: it holds credentials. Fix one that an earlier version made.
 
     The files that SQLite puts beside a database get its mode. One that exists is not opened here: closing it would drop the
     locks that this process may have on it. Raises ``StoreError`` where it cannot be made, or is a symbolic link.

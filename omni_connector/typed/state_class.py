@@ -64,7 +64,7 @@ class StateClass:
             new = migrate(fields, found)
         except Exception as error:  # Of the author's, about a state that was not expected.
             raise ConfigurationError(
-                f"{self._name}.migrate failed on the saved state of version {found}: {type(error).__name__}: {error}. Mend it, or let "
+                f"{self._name}.migrate failed on the saved state of version {found}: {type(error).__name__}: {error}. Fix it, or let "
                 "it return None to begin anew."
             ) from error
         if new is None or isinstance(new, self.typed.kind):

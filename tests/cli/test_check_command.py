@@ -10,7 +10,7 @@ def test_a_check_that_finds_something_ends_with_1_and_says_how_to_mend_it(omni):
     assert result.exit_code == 1, result.output
     lines = result.stdout.splitlines()
     assert lines[1].startswith("permissions failed")
-    assert [line.split()[0] for line in lines[2:6]] == ["fault", "where", "why", "mend"]
+    assert [line.split()[0] for line in lines[2:6]] == ["fault", "where", "why", "fix"]
     assert lines[-1] == "1 check: 1 failed. 1 finding."
     assert omni("check", NOTES, "--only", "permissions", "--public").exit_code == 0
 

@@ -174,4 +174,4 @@ def test_a_standard_test_fails_with_the_finding(pytester):
     )
     ended = pytester.runpytest_inprocess("-q", "-k", "permissions or sync", "-p", "no:cacheprovider")
     ended.assert_outcomes(passed=1, failed=1)
-    ended.stdout.fnmatch_lines(["*3 documents of 3 can be found by everybody.", "*mend:*--public*"])
+    ended.stdout.fnmatch_lines(["*3 documents of 3 can be found by everybody.", "*fix:*--public*"])

@@ -24,5 +24,5 @@ def find(bench: Bench) -> Iterator[Finding]:
             what=f"check_connection says: {problem}",
             where="check_connection",
             why="Syncs will fail in the same way.",
-            remedy="Correct the settings or credentials that were given; if they are right, mend check_connection.",
+            remedy="Correct the settings or credentials that were given; if they are right, fix check_connection.",
         )

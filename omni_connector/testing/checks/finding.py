@@ -23,7 +23,7 @@ class Finding:
 
     def __str__(self) -> str:
         kind = "Warning: " if self.is_warning else ""
-        return f"{kind}{self.what}\n  where: {self.where}\n  why:   {self.why}\n  mend:  {self.remedy}"
+        return f"{kind}{self.what}\n  where: {self.where}\n  why:   {self.why}\n  fix:   {self.remedy}"
 
 
 class NotApplicableError(Exception):

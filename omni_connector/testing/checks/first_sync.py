@@ -15,7 +15,7 @@ def find(bench: Bench) -> Iterator[Finding]:
             what=f"A {error.kind} did not arrive (stage {error.stage}): {error.reason}",
             where=f"{error.kind} {error.document_id!r}",
             why="It is not found by any search.",
-            remedy="Mend what makes it, or leave it out at the source that is checked if it is broken there.",
+            remedy="Fix what makes it, or leave it out at the source that is checked if it is broken there.",
         )
     if not result.index:
         yield Finding(
