@@ -95,8 +95,9 @@ Examples:
 @json_option
 @verbose_errors_option
 def add(*, name: str, data_dir: Path, as_json: bool, **options: Any) -> None:
-    """Add the source NAME, or give the one of this name other settings and credentials; its checkpoint stays.
+    """Add the source NAME, or change the one of this name: what is not typed stays, its checkpoint included.
 
+    --set and --secret change single values, --config and --credentials replace all.
     Works through the manager that uses the data directory, or on its files where none does.
     """
     # Loaded here, so that --help need not wait for all of it.

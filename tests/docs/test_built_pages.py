@@ -205,13 +205,18 @@ def browser():
         yield opened
 
 
-def test_each_diagram_is_drawn(browser):
+SCALES = """[...document.querySelectorAll("pre.mermaid > svg")].map(
+    drawing => drawing.getBoundingClientRect().width / drawing.viewBox.baseVal.width
+)"""
+
+
+def test_each_diagram_is_drawn_and_can_be_read_on_a_phone(browser):
     pages = [
         path for path in BUILT.rglob("*.html") if '<pre class="mermaid"' in path.read_text(encoding="utf-8")
     ]
     assert len(pages) >= 6
     said, asked = [], []
-    tab = browser.new_page()
+    tab = browser.new_page(viewport={"width": 390, "height": 800})
     tab.on("console", lambda message: said.append(message.text))
     tab.on("pageerror", lambda error: said.append(str(error)))
     tab.on("request", lambda request: asked.append(request.url))
@@ -220,6 +225,8 @@ def test_each_diagram_is_drawn(browser):
         tab.wait_for_selector("html[data-diagrams=light]")
         drawn = tab.locator("pre.mermaid > svg").count()
         assert (path.name, drawn) == (path.name, tab.locator("pre.mermaid").count())
+        assert min(tab.evaluate(SCALES)) > 0.8, f"the letters of a diagram in {path.name} are too small"
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390, path.name
     tab.emulate_media(color_scheme="dark")  # The last one is drawn anew.
     tab.wait_for_selector("html[data-diagrams=dark]")
     assert said == []
