@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -48,14 +49,31 @@ def pytest_xdist_auto_num_workers():
     return (os.cpu_count() or 1) + 1
 
 
+QUICK = "not slow and not types and not docs"
+"""What pyproject.toml says by itself."""
+
+NO_QUICK_TEST = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.(slow|types|docs)\b", re.MULTILINE)
+
+
 def pytest_ignore_collect(collection_path, config):
-    """Where one mark is wanted, import no file that does not name it: importing all of them takes each worker ten seconds."""
+    """Import no file of which no test is wanted, unless it was named: importing all of them takes each worker ten seconds."""
     words = {"slow": ["slow", "real_system"], "docs": ["docs"], "types": ["types", "type_checkers"]}
-    wanted = words.get(config.getoption("markexpr"))
-    if wanted and collection_path.match("test_*.py"):
-        text = collection_path.read_text()
-        return None if any(word in text for word in wanted) else True
-    return None
+    expression = config.getoption("markexpr")
+    is_named = any(collection_path.name in argument for argument in config.args)
+    if is_named or not collection_path.match("test_*.py") or expression not in {QUICK, *words}:
+        return None
+    text = collection_path.read_text()
+    if expression == QUICK:
+        return True if NO_QUICK_TEST.search(text) else None
+    return None if any(word in text for word in words[expression]) else True
+
+
+def pytest_configure():
+    """Refuse two modules of one name, of which pytest could import only the first."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"Two test modules have the same name, rename one: {', '.join(twice)}")
 
 
 def pytest_collection_modifyitems(items):

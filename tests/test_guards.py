@@ -77,7 +77,7 @@ def outcome(tmp_path_factory):
         "-p",
         "no:cacheprovider",
         "-p",
-        "no:randomly",
+        "xdist",
         "-n",
         str(len(WORKERS)),
         "--dist",
@@ -95,6 +95,7 @@ def outcome(tmp_path_factory):
             "OMNI_CONNECTOR": "real:One",
             "PORT": "1",
             "HOME": "/real",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # Loading the others takes most of the time.
         },
     )
     return done.stdout

@@ -66,7 +66,16 @@ def embedded_target(manager, day):
     )
 
 
-@pytest.fixture(scope="module", params=DAYS.values(), ids=DAYS.keys())
+QUICK_DAYS = {"real", "today", "of February"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(date, id=name, marks=[] if name in QUICK_DAYS else [pytest.mark.slow])
+        for name, date in DAYS.items()
+    ],
+)
 def day(request):
     return request.param
 

@@ -95,12 +95,12 @@ Calls = dict[str, int]
 
 
 def places(calls: Calls, kind: str, *, full: bool) -> Iterator[tuple[str, int]]:
-    """One call of every endpoint, of those in ``DELICATE`` the first, the middle and the last; or one of every fifth endpoint."""
+    """One call of every endpoint, of those in ``DELICATE`` the first, the middle and the last; or one of every ninth endpoint, so that each kind has one."""
     # Another place with each kind.
     for number, endpoint in enumerate(calls, [*PASSING, *REFUSALS].index(kind)):
         total = calls[endpoint]
         found = sorted({1, (total + 1) // 2, total})
-        turn, rest = divmod(number, 5)
+        turn, rest = divmod(number, len(ENDPOINTS))
         if full and endpoint in DELICATE:
             yield from ((endpoint, place) for place in found)
         elif full:

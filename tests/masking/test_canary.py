@@ -74,7 +74,7 @@ class AllAttributes(logging.Formatter):
         return f"{super().format(record)}\n{vars(record)!r}"
 
 
-@pytest.mark.parametrize("connector", [Canary, AsyncCanary])
+@pytest.mark.parametrize("connector", [Canary, pytest.param(AsyncCanary, marks=pytest.mark.slow)])
 def test_no_failure_shows_a_secret(connector, tmp_path, capfd, record_property, monkeypatch):
     errors = io.StringIO()
     monkeypatch.setattr(sys, "stderr", errors)

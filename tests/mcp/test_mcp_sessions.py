@@ -328,7 +328,7 @@ def test_many_sessions_leave_no_descriptors(bridge_to, awkward):
 
 
 @pytest.mark.parametrize(
-    "steps", [pytest.param(steps, marks=[pytest.mark.slow] if steps % 2 else []) for steps in range(12)]
+    "steps", [pytest.param(steps, marks=[pytest.mark.slow] if steps % 4 else []) for steps in range(12)]
 )
 def test_a_session_that_is_given_up_while_its_process_starts_leaves_nothing(awkward, steps):
     async def begin_and_leave():

@@ -43,7 +43,14 @@ def ended(*command, env=None):
     return {"stdout": done.stdout, "stderr": done.stderr}
 
 
-@pytest.mark.parametrize("options", [["-v"], ["--json"], []], ids=["verbose", "json", "plain"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["-v"], id="verbose", marks=pytest.mark.slow),
+        pytest.param(["--json"], id="json", marks=pytest.mark.slow),
+        pytest.param([], id="plain"),
+    ],
+)
 @pytest.mark.parametrize(
     "way", ["chains", pytest.param("emits_errors", marks=pytest.mark.slow), "crashes", pytest.param("breaks", marks=pytest.mark.slow)]
 )  # fmt: skip
@@ -61,9 +68,12 @@ def test_the_command_line_shows_no_secret(tmp_path, way, options):
     "settings",
     [
         {"CONNECTOR_MANAGER_URL": f"ftp://ada:{PASSWORD}@manager:8090"},
-        {"OMNI_RUN_STORE": f"redis://ada:{PASSWORD}@[nowhere"},
+        pytest.param({"OMNI_RUN_STORE": f"redis://ada:{PASSWORD}@[nowhere"}, marks=pytest.mark.slow),
         pytest.param({"OMNI_RUN_STORE": f"sqlite://ada:{PASSWORD}@nowhere"}, marks=pytest.mark.slow),
-        {"OMNI_EXECUTOR": "celery", "OMNI_BROKER_URL": f"nonsense//ada:{PASSWORD}@nowhere"},
+        pytest.param(
+            {"OMNI_EXECUTOR": "celery", "OMNI_BROKER_URL": f"nonsense//ada:{PASSWORD}@nowhere"},
+            marks=pytest.mark.slow,
+        ),
         pytest.param({"CONNECTOR_URL": f"gopher://ada:{PASSWORD}@here"}, marks=pytest.mark.slow),
         pytest.param({"CONNECTOR_AUTH_TOKEN": f"{PASSWORD} with blanks"}, marks=pytest.mark.slow),
         pytest.param(

@@ -183,13 +183,14 @@ def test_a_run_in_a_queue_that_no_worker_reads_is_given_back(manager, address, e
 @pytest.mark.parametrize(
     ("options", "env", "says"),
     [
-        (
+        pytest.param(
             ["--pool", "gevent"],
             {},
             "gevent has replaced the threads .* celery -A omni_connector.worker worker --pool threads",
+            marks=pytest.mark.slow,
         ),
         ([], {"OMNI_RUN_STORE": "memory"}, "OMNI_RUN_STORE must be a store that this process shares"),
-        ([], {"OMNI_BROKER_URL": ""}, "OMNI_BROKER_URL is not set"),
+        pytest.param([], {"OMNI_BROKER_URL": ""}, "OMNI_BROKER_URL is not set", marks=pytest.mark.slow),
     ],
 )
 def test_a_worker_that_cannot_be_right_does_not_start(options, env, says):

@@ -27,7 +27,7 @@ def said(case):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.parametrize("colour", ["blocking", "async"])
+@pytest.mark.parametrize("colour", ["blocking", pytest.param("async", marks=pytest.mark.slow)])
 def test_a_process_that_forks_after_a_run_runs_others_on_both_sides(colour):
     assert said(colour) == "completed completed completed\n"
 

@@ -29,7 +29,11 @@ def start(address, manager, *options, bare=False, **env):
     return start_gunicorn(address, TARGET, *options, env=env, bare=bare)
 
 
-@pytest.mark.parametrize("bare", [False, True], ids=["recommended settings", "gunicorn's own settings"])
+@pytest.mark.parametrize(
+    "bare",
+    [False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=["recommended settings", "gunicorn's own settings"],
+)
 def test_the_connector_s_own_lines_appear_with_the_run(manager, address, bare):
     with start(address, manager, bare=bare, OMNI_PROGRESS_SECONDS="1") as process:
         assert sync(manager)["status"] == "completed"
@@ -83,7 +87,7 @@ def test_an_outage_is_two_lines(tmp_path, address):
     assert len([line for line in process.lines if "does not answer" in line]) == 1
 
 
-@pytest.mark.parametrize("server", ["gunicorn", "flask"])
+@pytest.mark.parametrize("server", ["gunicorn", pytest.param("flask", marks=pytest.mark.slow)])
 def test_an_application_that_has_configured_logging_keeps_that(manager, address, server):
     application = "support.talking:make_configured_app"
     env = {"CONNECTOR_MANAGER_URL": manager.url, "CONNECTOR_URL": address.url}

@@ -124,6 +124,7 @@ def test_the_run_of_a_worker_that_is_killed_goes_on_in_another(tmp_path, manager
         assert len(manager.documents(source)) == 500
 
 
+@pytest.mark.slow
 def test_the_workers_of_uvicorn_share_a_store_without_being_asked_to(tmp_path, manager, address, pipe):
     with uvicorn_workers(
         address, manager, "support.pausing:Endless", TEST_MEETING_POINT=str(pipe), TMPDIR=str(tmp_path)
@@ -152,6 +153,7 @@ def test_memory_is_refused_where_several_workers_would_not_know_each_others_runs
         assert not any("Traceback" in line for line in process.lines)
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_its_turn_is_executed_by_the_other_worker(manager, address, store):
     waits, taken = (
         "another one waits for its turn",

@@ -17,7 +17,7 @@ from support.thorough import thorough
 from omni_connector.runstore.memory import MemoryStore
 
 RACERS = 16
-ROUNDS = [("sqlite", thorough(10, 200)), pytest.param("redis", thorough(40, 200), marks=pytest.mark.slow)]
+ROUNDS = [("sqlite", thorough(10, 200)), ("redis", thorough(40, 200))]
 EXPECTED = Counter({WON: 1, LOST: RACERS - 1})
 
 
@@ -55,6 +55,7 @@ def racing():
         yield racing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shared_url", "rounds"), ROUNDS, indirect=["shared_url"])
 def test_of_sixteen_processes_exactly_one_wins_each_round(shared_url, racing, rounds):
     connector = uuid.uuid4().hex

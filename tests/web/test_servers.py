@@ -123,6 +123,7 @@ def test_a_hook_that_would_end_the_process_is_an_error_of_that_call(served):
     assert requests.get(f"{url}/health", timeout=60).status_code == 200
 
 
+@pytest.mark.slow
 def test_gunicorns_time_out_is_an_error_of_that_call_in_words():
     """A worker of the kind `sync` is ended by a signal when a request takes too long."""
     options = ("--worker-class", "sync", "--threads", "1", "--timeout", "1")
