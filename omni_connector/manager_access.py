@@ -14,15 +14,9 @@ KEY = "CONNECTOR_MANAGER_KEY"
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_THE_REQUEST = frozenset(
     {
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "transfer-encoding",
+        "connection", "content-encoding", "content-length", "content-type", "expect", "host", "transfer-encoding",
     }
-)
+)  # fmt: skip
 
 
 @frozen(kw_only=True)

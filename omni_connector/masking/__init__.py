@@ -10,15 +10,6 @@ from omni_connector.masking.register import SecretScope, mask, mask_json, mask_v
 from omni_connector.masking.rules import secrets_in, secrets_in_settings
 
 __all__ = [
-    "SecretScope",
-    "error_text",
-    "mask",
-    "mask_json",
-    "mask_values",
-    "masked_traceback",
-    "owning",
-    "protect_process",
-    "register_secret",
-    "secrets_in",
-    "secrets_in_settings",
-]
+    "SecretScope", "error_text", "mask", "mask_json", "mask_values", "masked_traceback", "owning",
+    "protect_process", "register_secret", "secrets_in", "secrets_in_settings",
+]  # fmt: skip

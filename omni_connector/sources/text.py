@@ -99,18 +99,8 @@ def _converter() -> tuple[frozenset[str], Any]:
 
 _BLOCKS = frozenset(
     {
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "caption",
-        "dd",
-        "details",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
+        "address", "article", "aside", "blockquote", "caption", "dd", "details", "dl", "dt", "fieldset", "figcaption",
+        "figure", "footer", "form", "header", "hr", "main", "nav", "option", "section", "summary",
     }
-    | {"figure", "footer", "form", "header", "hr", "main", "nav", "option", "section", "summary"}
-)
+)  # fmt: skip
 """Elements that begin a line, and that inscriptis takes for parts of one."""
