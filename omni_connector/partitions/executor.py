@@ -1,4 +1,4 @@
-"""Where the partitions of a run are read: an object that is handed in."""
+"""What reads the partitions of a run: an object that is passed in."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -15,7 +15,7 @@ from omni_connector.runstore.store import VERSION, RunStore
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
-"""Between two looks whether another process knows something newer; the catalogue is needed for each manifest and action."""
+"""How often it is looked whether another process has a newer one; the catalogue is needed for each manifest and action."""
 
 
 class SharedCatalogue:
@@ -23,7 +23,7 @@ class SharedCatalogue:
 
     Args:
         keeper: knows whether it can be used.
-        server: another one's catalogue is of no use.
+        server: the catalogue of another one is not used.
         ttl_seconds: how long a catalogue may be used.
         file: for a start while the store has none.
     """

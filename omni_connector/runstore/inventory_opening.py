@@ -1,4 +1,4 @@
-"""Opens the place of inventories that a setting names, or finds one."""
+"""Opens the place of inventories that a setting names, or chooses one."""
 
 import os
 from functools import partial

@@ -1,4 +1,4 @@
-"""What a process holds in the run store, and who learns that it is lost."""
+"""What a process holds in the run store, and who is informed when it is lost."""
 
 import time
 from typing import Protocol

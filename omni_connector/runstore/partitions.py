@@ -41,7 +41,7 @@ class Offer:
 
     @property
     def token(self) -> str:
-        """What the first process presents that reads it."""
+        """What a process presents to read it; the first one does."""
         return self.lease.claim.token
 
 

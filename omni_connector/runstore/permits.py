@@ -10,7 +10,7 @@ from omni_connector.runstore.leases import Lease
 from omni_connector.runstore.store import Claim, Rate, RunStore
 
 LOOK_SECONDS = 0.25
-"""Between two looks whether a permit is free; what is permitted takes seconds."""
+"""How often it is looked whether a permit is free; what is permitted takes seconds."""
 
 
 @frozen

@@ -37,7 +37,7 @@ def make_client(url: str, variable: str, *, seconds: float, attempts: int) -> "r
         )
     except ValueError as error:
         raise ConfigurationError(
-            f"{variable} is no address of a Redis. Type: export {variable}=redis://localhost:6379/0"
+            f"{variable} is not the address of a Redis. Type: export {variable}=redis://localhost:6379/0"
         ) from error
 
 

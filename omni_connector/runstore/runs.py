@@ -136,7 +136,7 @@ class SharedRuns:
         return None if found is None else dict(decode(found))
 
     def name(self, lease: Lease, unnamed: RunKey, key: RunKey, on_lost: Callable[[str], None]) -> None:
-        """Let a claim that was made before the run had an id be that of the run.
+        """Give a claim that was made before the run had an id to the run.
 
         Raises:
             SyncConflictError: the run is in progress elsewhere already.
@@ -147,7 +147,7 @@ class SharedRuns:
         self.keeper.narrow(lease, unnamed.run_name)
 
     def free_slot(self, lease: Lease, key: RunKey) -> None:
-        """Let the source's next run start; this one goes on to be known as running."""
+        """Let the source's next run start; this one is still known as running."""
         if key.slot_name in lease.claim.names:
             self.keeper.narrow(lease, key.slot_name)
 

@@ -34,7 +34,7 @@ class SharedRateGate(RateGate):
     """Closed in all processes when one of them has learned that a host allows no more; without the store, in that one.
 
     Args:
-        runs: where they find each other's pauses.
+        runs: where processes find each other's pauses.
         name: under which.
     """
 

@@ -60,7 +60,7 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
-        """Have the connection to oneself.
+        """Use the connection, which no other thread does meanwhile.
 
         Raises:
             RunStoreError: the file cannot be used now: locked for long, its disk full, gone.
@@ -73,7 +73,7 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Have the connection to oneself for one transaction, in which no other process writes; raises as ``opened``."""
+        """Use the connection for one transaction, in which no other process writes; raises as ``opened``."""
         with self.opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,4 +1,4 @@
-"""What one process at a time does for all."""
+"""Tasks that one process at a time does for all."""
 
 from omni_connector.exceptions import RunStoreError
 from omni_connector.runstore.keeper import LeaseKeeper

@@ -38,7 +38,7 @@ SCOPE = {
     "client": None,
     "server": None,
 }
-"""The request, as far as a response may ask: without headers, so that none answers with a range or not at all."""
+"""What a response sees of the request: no headers, so that none answers with a range, or with 304."""
 
 
 @frozen

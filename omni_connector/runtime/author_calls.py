@@ -1,4 +1,4 @@
-"""Calls the methods of a connector that are given a context, in the colour that they have."""
+"""Calls the methods of a connector that are given a context, blocking or async as they are."""
 
 import inspect
 import logging
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 @frozen
 class AuthorCalls:
-    """Calls ``sync`` and its like for one run.
+    """Calls ``sync`` and similar methods for one run.
 
     Attributes:
         hooks: the connector, and how it is called.
-        sync: what the context is a face of.
+        sync: the run that the context shows.
         grace_seconds: how long a coroutine may go on after the run was stopped.
     """
 

@@ -7,7 +7,7 @@ from omni_connector.masking import error_text, masked_traceback
 from omni_connector.sources.errors import SourceUnreachableError
 
 SPEAKS_FOR_ITSELF = (SdkClientError, PartitionsFailedError, ConfigurationError)
-"""Errors that say what happened and what to do; where they were noticed does not matter."""
+"""Errors that say what happened and what to do; their traceback adds nothing."""
 
 NAMES_ITS_CAUSE = SourceUnreachableError
 """Says in short what ``requests`` and ``urllib3`` say in three nested forms."""

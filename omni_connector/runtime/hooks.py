@@ -75,7 +75,7 @@ def guarded(hook: str, credentials: Any) -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the error's type and message, masked; for exceptions that end a process, what has happened, in words."""
+    """Return the error's type and message, masked; exceptions that end a process are described."""
     if isinstance(error, KeyboardInterrupt):
         return "it was interrupted (KeyboardInterrupt)"
     if not isinstance(error, SystemExit):

@@ -42,9 +42,6 @@ class RunOffers:
 
     Args:
         turns: how many are executed here.
-
-    Attributes:
-        turns: the same.
     """
 
     def __init__(self, registry: RunRegistry, shared: SharedRuns, turns: Turns) -> None:
@@ -71,7 +68,7 @@ class RunOffers:
             self._thread.start()
 
     def close(self) -> None:
-        """Offer and accept nothing any more."""
+        """Stop offering and accepting."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)

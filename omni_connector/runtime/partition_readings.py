@@ -34,7 +34,7 @@ CLOSE_SECONDS = 2.0
 class StoreDesk:
     """The ``PartitionDesk`` of one partition, at the other end of the run store.
 
-    A report replaces the one before, whose figures it includes; of those with a state the last is kept besides. What cannot
+    A report replaces the one before, whose figures it includes; the last one with a state is kept as well. What cannot
     be kept because the store is away is kept by the next ``flush``. The end is held back until ``close``.
 
     Args:
@@ -126,8 +126,8 @@ class PartitionReading(threading.Thread):
     """Reads one partition once; a daemon, as the thread of a run.
 
     Attributes:
-        state: of this work; a part of no run in this process.
-        over: set when the thread has ended, or the process that ends waits for it no longer.
+        state: of this work; not part of a run in this process.
+        over: set when the thread has ended, or the process ends and no longer waits for it.
     """
 
     def __init__(self, readings: "PartitionReadings", adopted: Adopted) -> None:

@@ -43,7 +43,7 @@ class PartitionedWork:
         """Read all partitions of a source; the caller ends the run. ``owner`` is the token of the run's claim.
 
         Raises:
-            PartitionsFailedError: more of them failed than may.
+            PartitionsFailedError: too many of them failed.
         """
         table = self._table(sync)
         counted = table.counted

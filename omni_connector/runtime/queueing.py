@@ -92,7 +92,7 @@ class RunSender:
         self._wake.set()
 
     def close(self) -> None:
-        """End the thread. What was sent may be executed; what was not is found lost by the manager, and resumed."""
+        """End the thread. What was sent may be executed; the manager finds the other runs lost, and resumes them."""
         with self._lock:
             self._is_closed = True
             thread = self._thread

@@ -27,7 +27,7 @@ class Finding:
 
     Attributes:
         is_ok: nothing is missing.
-        text: how it is, or why not.
+        text: the state, or what is missing.
     """
 
     is_ok: bool

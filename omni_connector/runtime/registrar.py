@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.25
 UNSET_RETRY_SECONDS = 1.0
-"""Between two looks whether the address of the manager has been set meanwhile."""
+"""How often it is looked whether the address of the manager was set."""
 
 TURN_SECONDS = 5.0
 """Between two looks whether the process that registers has ended; its lease lasts 15 s, the interval is 30 s."""

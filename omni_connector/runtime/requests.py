@@ -63,7 +63,7 @@ class SlowRequests:
         """Count one more.
 
         Raises:
-            ConnectorBusyError: there are as many as may be.
+            ConnectorBusyError: the limit is reached.
         """
         with self._lock:
             if self._count >= self.limit:
@@ -121,5 +121,5 @@ class ActionThreads:
             return ActionResponse.failure(text, status_code=HTTPStatus.GATEWAY_TIMEOUT)
 
     def close(self) -> None:
-        """Wait no longer for actions; those in progress end by themselves."""
+        """Stop waiting for actions; those in progress end by themselves."""
         self._pool.close(timeout_seconds=0.0)

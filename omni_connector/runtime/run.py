@@ -78,7 +78,7 @@ class Run:
         is_taken_over: another process has it.
         reporting: held while figures are put into the store, so that the last ones come last.
         is_reported: the last ones are there.
-        over: set when its thread has ended, or the process that ends waits for it no longer.
+        over: set when its thread has ended, or the process ends and no longer waits for it.
     """
 
     sync_run_id: str

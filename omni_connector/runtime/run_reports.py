@@ -13,7 +13,7 @@ from omni_connector.runtime.run import ENDED, RUNNING, Run, RunReport
 
 KEPT_REPORTS = 100
 KEPT_ERRORS = 20
-"""Errors in the report of a run that has ended; the count goes beyond."""
+"""Errors in the report of a run that has ended; the count includes all."""
 
 
 class RunReports:

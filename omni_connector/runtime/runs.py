@@ -163,7 +163,7 @@ class RunRegistry:
         return QueuedRun(run.key, lease.claim.token)
 
     def adopt(self, queued: QueuedRun) -> tuple[Run, dict[str, Any]] | None:
-        """Take a run over that another process has left, with what that one has said of it.
+        """Take over a run that another process has left, with the dispatch that it has kept.
 
         None when the run was adopted before, was cancelled, or was given back.
         """

@@ -64,7 +64,7 @@ class ConnectorService:
     Args:
         connector: the author's connector.
         settings: addresses and limits.
-        manager: how to report, and what can be asked of it outside of ``sync()``, by a webhook, say; closed with the service.
+        manager: where to report; also for calls outside of ``sync()``, such as a webhook's. It is closed with the service.
         options: limits other than the usual ones.
         shared: the runs of all processes, closed with the service; left out, there is this process only.
 
@@ -261,7 +261,7 @@ class ConnectorService:
         self._starter.start(request)
 
     def execute(self, queued: QueuedRun) -> None:
-        """Execute a run that another process has left, and return when it is over, or not waited for any longer.
+        """Execute a run that another process has left, and return when it has ended, or this process ends.
 
         Raises:
             RunStoreError: the run store is away.
@@ -271,7 +271,7 @@ class ConnectorService:
             run.over.wait()
 
     def read_partition(self, task: PartitionTask, token: str) -> None:
-        """Read a partition that another process offers, and return when it is over, or not waited for any longer.
+        """Read a partition that another process offers, and return when it has ended, or this process ends.
 
         Raises:
             RunStoreError: the run store is away.
