@@ -213,9 +213,6 @@ class RunInventories:
         marks = [event.mark for event in events if event.mark is not None]
         if not marks:
             return
-        for mark in marks:
-            for listing in mark.listings:
-                self.scopes.open(listing)
         with self._lock:
             for mark in marks:
                 for listing in self.scopes.all() if mark.is_everywhere else mark.listings:

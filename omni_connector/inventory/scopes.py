@@ -98,7 +98,7 @@ class RunScopes:
         with self._beginning:
             standing = self.begin()
             if listing.known is None:
-                listing.changes.run = standing.marks
+                listing.changes.run = standing.number
                 noted = self._storage.note(self._facts.source)
                 listing.recall(scope_of(noted, self._facts.sync_run_id, listing.scope))
                 if listing.known is None:

@@ -63,7 +63,6 @@ class Standing:
 
     Attributes:
         number: of the run; later runs have higher ones.
-        marks: with which it marks what it sees: a higher one when it begins again, so that what it saw before does not count.
         valid_from: what was sent in runs before this number counts as changed.
         is_trusted: no other place has a later inventory of this source.
         is_whole: all that this run lists is marked here, also before an interruption, and it lists from the beginning.
@@ -72,7 +71,6 @@ class Standing:
     """
 
     number: int
-    marks: int
     valid_from: int
     is_trusted: bool
     is_whole: bool
@@ -94,18 +92,16 @@ def begin(note: Note, facts: RunFacts) -> Standing:
         run = runs[facts.sync_run_id] = {"n": _next_number(note), "checkpoints": [given], "scopes": {}}
         # A checkpoint that is not known may be in the middle of a listing: a failed run has left it, or another machine.
         is_from_start = facts.checkpoint is None or facts.starts_from_nothing
-        run["whole"] = not facts.has_own_checkpoint and (is_trusted or is_from_start)
+        run["whole"] = is_trusted or is_from_start
         for old in sorted(runs, key=lambda run_id: int(runs[run_id]["n"]))[:-KEPT_RUNS]:
             del runs[old]
     elif not facts.has_own_checkpoint:
-        for scope in run["scopes"]:
-            _forget_seen(note, facts.sync_run_id, scope)
-        run["marks"] = _next_number(note)
+        for scope in run["scopes"]:  # It begins again.
+            start_over(note, facts.sync_run_id, scope)
     if not is_trusted:
         note["valid_from"] = run["n"]
     return Standing(
         number=run["n"],
-        marks=int(run.get("marks") or run["n"]),
         valid_from=note.get("valid_from", 0),
         is_trusted=is_trusted,
         is_whole=bool(run.get("whole")),
@@ -146,13 +142,7 @@ def scope_of(note: Note, sync_run_id: str, scope: str) -> Note:
 
 
 def start_over(note: Note, sync_run_id: str, scope: str) -> int:
-    """List a scope from its beginning: what was seen so far does not count. Return the number for what is seen from now on."""
-    number = _forget_seen(note, sync_run_id, scope)
-    scope_of(note, sync_run_id, scope)["whole"] = True
-    return number
-
-
-def _forget_seen(note: Note, sync_run_id: str, scope: str) -> int:
+    """Let what was seen of a scope so far not count; return the number for what is seen from now on."""
     scoped = scope_of(note, sync_run_id, scope)
     scoped.pop("unread", None)
     scoped.pop("listed", None)

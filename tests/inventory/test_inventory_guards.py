@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from support.inventory_source import document, lister
 
 from omni_connector.exceptions import SdkClientError
 from omni_connector.inventory.memory import MemoryInventories
 from omni_connector.inventory.of_run import RunInventories
-from omni_connector.inventory.standing import RunFacts
+from omni_connector.inventory.standing import KEPT_RUNS, RunFacts, begin, set_basis
 from omni_connector.inventory.storage import Changes, Shelf
 from omni_connector.inventory.terms import InventoryTerms
+from omni_connector.models.codec import digest
 from omni_connector.models.events import EncodedEvent
 
 V1, V2 = b"1" * 12, b"2" * 12
@@ -69,6 +72,14 @@ def test_a_document_that_another_scope_finds_in_the_moment_of_its_deletion_stays
     run.inventories.close()
     assert run.found("one", "a") is None
     assert run.found("two", "a").fingerprint == (V2 if is_sent else b"")
+
+
+def test_nothing_is_written_until_the_deletions_of_what_was_released_were_taken(run):
+    run.knew("one", "a")
+    run.inventories.see(run.one, "b")
+    with run.inventories.releasing(run.one, ["a"]):
+        assert run.inventories._committing.locked()
+    assert not run.inventories._committing.locked()
 
 
 def test_a_deletion_on_its_way_in_one_scope_is_no_sign_that_it_has_the_document(run):
@@ -186,6 +197,19 @@ def test_without_a_fingerprint_a_document_is_changed_whenever_it_is_asked_for(so
     assert [source.run(twice, twice) for _ in range(2)] == [[("created", "a")] * 2] * 2
 
 
+def test_what_was_refused_is_sent_again_when_it_is_asked_for_again(run):
+    run.inventories.is_changed(run.one, "a", V1)
+    run.inventories.refused(run.emit("a"))
+    run.inventories.commit()
+    assert run.inventories.is_changed(run.one, "a", V1)
+
+
+def test_a_document_that_a_full_run_has_not_emitted_is_sent_by_the_next_one(source):
+    source.sync({"a": 1}, mode="full")
+    source.run(lambda _, inventory: inventory.changed("a", 1), mode="full")
+    assert source.sync({"a": 1}) == [("created", "a")]
+
+
 def test_what_is_remembered_no_more_before_it_is_emitted_is_known(run, monkeypatch):
     monkeypatch.setattr("omni_connector.inventory.in_flight.MOST_WANTED", 1)
     for name in ("a", "b"):
@@ -215,6 +239,29 @@ def test_what_was_sent_before_the_scope_was_started_over_is_not_seen(run):
     run.inventories.start_over(run.one)
     run.inventories.commit()
     assert run.unseen(run.one) == ["a"]
+
+
+@pytest.mark.parametrize("how", ["start_over", "begins again"])
+@pytest.mark.parametrize(("names", "deleted"), [([], []), (["x/b"], [("deleted", "x/a")])])
+def test_neither_what_was_seen_nor_what_was_unread_counts_once_a_scope_is_listed_anew(
+    source, how, names, deleted
+):
+    """The process is killed before it has noted anything since."""
+    source.sync({"x/a": 1, "x/b": 1}, mode="full")
+    ctx, run = source.open(sync_run_id="long")
+    inventory = ctx.inventory()
+    inventory.seen("x/a")
+    inventory.unread("x/")
+    ctx.flush()
+    own = {"page": 1} if how == "start_over" else None
+    if own:
+        ctx.save_state(own)
+        inventory.start_over()
+    else:
+        ctx.inventory("two").seen("y")  # How far the first is, is noted.
+    run.close()
+    steps = [lister(dict.fromkeys(names, 1))]
+    assert source.run(*steps, sync_run_id="long", own=own) == deleted
 
 
 def test_a_scope_that_was_started_over_is_so_after_an_interruption(source):
@@ -358,3 +405,83 @@ def test_a_run_is_resumed_from_the_checkpoint_before_one_that_did_not_arrive(sou
     run.close()
     steps = [lambda _, inventory: inventory.finish()]
     assert source.run(*steps, sync_run_id="long", own={"page": 1}) == [("deleted", "d002")]
+
+
+# -- how a run stands to the inventory --------------------------------------------------------------------------------
+
+OLD, NEW = {"n": 1}, {"n": 2}
+
+
+def stands(note, run_id="run-9", checkpoint=OLD, **facts):
+    return begin(note, RunFacts(sync_run_id=run_id, source="s", checkpoint=checkpoint, **facts))
+
+
+def note_of(checkpoint=OLD):
+    return {"next": 5, "basis": [digest(checkpoint)]}
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_trusted", "is_whole"),
+    [
+        ({}, True, True),
+        ({"checkpoint": NEW}, False, False),
+        ({"checkpoint": None}, False, True),
+        ({"checkpoint": NEW, "starts_from_nothing": True}, False, True),
+        ({"has_own_checkpoint": True}, False, False),  # Of a run that is not known here.
+    ],
+)
+def test_a_run_trusts_an_inventory_of_its_checkpoint_and_is_whole_where_it_begins_at_the_beginning(
+    facts, is_trusted, is_whole
+):
+    standing = stands(note_of(), **facts)
+    assert (standing.is_trusted, standing.is_whole) == (is_trusted, is_whole)
+
+
+def test_a_run_that_is_resumed_from_a_checkpoint_of_another_place_begins_anew():
+    note = note_of()
+    first = stands(note)
+    again = stands(note, checkpoint=NEW, has_own_checkpoint=True)
+    assert (again.is_trusted, again.is_whole) == (False, False)
+    assert again.valid_from == again.number > first.number
+
+
+def test_the_runs_that_began_last_are_kept():
+    note = note_of()
+    for number in range(KEPT_RUNS + 3):
+        stands(note, run_id=f"run-{number}")
+    assert sorted(note["runs"]) == sorted(f"run-{number}" for number in range(3, KEPT_RUNS + 3))
+
+
+def test_a_note_that_was_lost_while_a_run_was_in_progress_does_not_get_its_end():
+    note = {}
+    set_basis(note, "run-1", digest(OLD), is_certain=True)
+    assert note == {}
+
+
+def test_once_a_run_has_completed_the_checkpoint_before_is_that_of_another_inventory(source):
+    source.sync({"a": 1}, mode="full")
+    before = source.published
+    source.sync({"a": 1})
+    assert source.terms.storage.note("source-1")["runs"] == {}
+    source.published = before
+    assert source.sync({"a": 1}) == [("created", "a")]
+
+
+def test_a_partition_that_is_done_may_begin_from_either_checkpoint_until_its_run_has_completed():
+    run = Run(source="s/one", partition_of="s")
+    run.inventories.see(run.one, "a")
+    run.inventories.completing(NEW)
+    run.inventories.scopes.completed(NEW)
+    note = run.storage.note("s/one")
+    assert all(
+        stands(copy.deepcopy(note), run_id="run-2", checkpoint=each).is_trusted for each in (None, NEW)
+    )
+
+
+def test_the_end_of_a_full_run_does_not_take_back_what_a_later_one_has_said():
+    first = Run(is_full=True)
+    first.inventories.see(first.one, "a")
+    later = Run(first.storage, sync_run_id="run-2", checkpoint=NEW)
+    later.inventories.see(later.one, "a")
+    first.inventories.completing(OLD)
+    assert first.storage.note("s")["valid_from"] == later.inventories.scopes.begin().number

@@ -154,6 +154,18 @@ def test_what_one_scope_has_released_is_looked_up_again(source):
     source.run(step)
 
 
+def test_what_was_written_is_looked_up_again(source):
+    source.terms = InventoryTerms(storage=Remembering())
+
+    def step(ctx, inventory):
+        assert inventory.changed("a", 1)
+        ctx.emit(document("a"))
+        ctx.flush()
+        assert not inventory.changed("a", 1)
+
+    source.run(step)
+
+
 def test_what_the_connector_deletes_itself_is_sent_again_by_a_scope_that_was_not_open(moving):
     def step(ctx, _):
         ctx.inventory("one").seen("b")

@@ -87,6 +87,16 @@ def test_each_change_does_what_it_says_and_nothing_to_what_is_not_known(storage)
     assert storage.count(SHELF) == 3
 
 
+def test_changes_are_written_together_with_a_note(storage):
+    def change(note):
+        note["n"] = 1
+
+    storage.write_noting([(SHELF, changes(1, kept={"a": V1}))], "source-1", change)
+    storage.write_noting([], "source-2", change)
+    assert (find(storage, "a"), storage.note("source-1")) == (Entry(V1, 1, 1), {"n": 1})
+    assert storage.note("source-2") == {"n": 1}
+
+
 def test_a_shelf_forgets_what_another_one_has_and_the_other_keeps_it(storage):
     two, three = Shelf("source-1", "two"), Shelf("source-1", "three")
     write(storage, 1, kept={"a": V1, "é\n/": b"", "b": V1})
@@ -100,6 +110,7 @@ def test_a_shelf_forgets_what_another_one_has_and_the_other_keeps_it(storage):
 @pytest.mark.parametrize(
     ("own", "other", "source", "is_doubted"),
     [
+        (0, 2, "source-1", True),  # In which version it was sent is not known.
         (2, 1, "source-1", True),
         (2, 2, "source-1", True),
         (1, 2, "source-1", False),
@@ -110,7 +121,7 @@ def test_the_version_of_another_shelf_is_doubted_where_it_may_not_be_the_last_th
     storage, own, other, source, is_doubted
 ):
     two = Shelf(source, "two")
-    write(storage, own, kept={"a": V1})
+    write(storage, own or 1, kept={"a": V1 if own else b""})
     write(storage, other, shelf=two, kept={"a": V2, "b": V2})
     write(storage, 9, shelf=two, seen=["a"])
     reader = storage.reader(two)
@@ -121,12 +132,14 @@ def test_the_version_of_another_shelf_is_doubted_where_it_may_not_be_the_last_th
     assert find(storage, "b", two) == Entry(V2, other, other)
 
 
-def test_what_was_removed_is_gone_and_nothing_else(storage):
+def test_what_was_removed_is_gone_and_nothing_else(make_storage):
+    storage = make_storage()
     other = Shelf("source-2")
     for shelf in (SHELF, other):
         write(storage, 1, shelf=shelf, kept=dict.fromkeys("abc", V1))
         storage.update(shelf.source, lambda note: note.update(n=1))
     assert storage.names() == ["source-1", "source-2"]
+    assert make_storage("other").names() == []
     storage.remove("source-1", [SHELF])
     assert (storage.names(), storage.note("source-1")) == (["source-2"], {})
     assert (storage.count(SHELF), storage.count(other)) == (0, 3)
