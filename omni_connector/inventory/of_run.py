@@ -283,6 +283,9 @@ class RunInventories:
             self.commit()
         except ConnectorError as error:
             log.warning("The inventory misses the end of the run, which is sent again: %s", error)
+        for listing in self.scopes.all():
+            # One of Redis has up to 64 MiB, and a run is part of cycles that are collected late.
+            listing.reader = None
 
     def _doubt_in_partitions(self, done: list[Mark]) -> None:
         """Have documents sent again that another partition may have sent just before they were deleted here."""

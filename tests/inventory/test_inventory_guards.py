@@ -407,6 +407,12 @@ def test_a_run_is_resumed_from_the_checkpoint_before_one_that_did_not_arrive(sou
     assert source.run(*steps, sync_run_id="long", own={"page": 1}) == [("deleted", "d002")]
 
 
+def test_what_was_read_is_not_kept_after_the_run(run):
+    run.inventories.is_changed(run.one, "a", V1)
+    run.inventories.close()
+    assert run.one.reader is None
+
+
 # -- how a run stands to the inventory --------------------------------------------------------------------------------
 
 OLD, NEW = {"n": 1}, {"n": 2}
