@@ -372,7 +372,7 @@ def test_the_readme_has_exactly_two_set_up_commands():
 
 # -- big sources --------------------------------------------------------------------------------------------------------
 
-DRIVES, MIGRATING, DRIVES_TEST = blocks((DOCS / "how-to" / "big-sources.md").read_text())
+DRIVES, _, MIGRATING, DRIVES_TEST = blocks((DOCS / "how-to" / "big-sources.md").read_text())
 SOURCE_OF_DRIVES = """\
 def list_drives(credentials: dict[str, Any]) -> list[dict[str, str]]:
     return [{"id": "drive-1", "name": "One"}, {"id": "drive-2", "name": "Two"}]

@@ -145,10 +145,10 @@ def test_what_another_thread_has_found_since_the_listing_was_looked_through_is_n
     assert run.unseen(run.one) == ["b"]
 
 
-def test_a_document_that_was_emitted_again_before_the_first_was_written_is_on_its_way(run):
+def test_a_document_that_was_emitted_again_before_its_deletion_was_written_is_on_its_way(run):
     run.knew("two", "a")
-    run.inventories.is_changed(run.one, "a", V1)
-    run.deliver(run.emit("a"))
+    run.inventories.see(run.two, "b")
+    run.deliver(run.delete("a", run.one))
     run.inventories.is_changed(run.one, "a", V2)
     run.emit("a")
     run.inventories.commit()
@@ -231,6 +231,18 @@ def test_what_the_connector_deletes_itself_is_known_no_more(run):
 
 def many(count):
     return {f"d{number:03}": 1 for number in range(count)}
+
+
+def test_an_error_that_is_written_before_anything_was_listed_keeps_the_document(source):
+    source.sync({"a": 1, "b": 1}, mode="full")
+
+    def step(ctx, inventory):
+        ctx.emit_error("b", "no")
+        ctx.flush()
+        inventory.seen("a")
+        inventory.finish()
+
+    assert source.run(step) == []
 
 
 def test_what_was_sent_before_the_scope_was_started_over_is_not_seen(run):

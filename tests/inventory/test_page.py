@@ -9,8 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.inventory_source import document
 
-from omni_connector import Connector, InvalidValueError
+from omni_connector import Connector, InvalidValueError, Partition
 
 (NOTES, GONE), (TICKETS, SAVED), (TOO_LONG,) = (
     re.findall(r"^ *```python\n(.*?)^ *```", Path(page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
@@ -76,6 +77,44 @@ def test_an_id_that_is_too_long_is_reported(run_sync):
     members = {"name": "paths", "version": "1", "source_types": ["web"], "sync": sync}
     result = run_sync(type("Paths", (Connector,), members)())
     assert [error.document_id for error in result.errors] == ["a" * 501]
+
+
+@pytest.mark.slow
+def test_the_documents_of_a_partition_that_is_gone_are_deleted_once_that_is_approved(run_sync):
+    """The code on docs/how-to/big-sources.md."""
+    drives = {key: [f"{key}-{number}" for number in range(3)] for key in ("one", "two")}
+    page = Path("docs/how-to/big-sources.md").read_text(encoding="utf-8")
+    block = re.findall(r"^```python\n(def partitions.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
+    read = []
+
+    def list_files(_, key):
+        read.append(key)
+        return [{"id": name, "etag": 1} for name in drives[key]]
+
+    members = {
+        "name": "drives",
+        "version": "1",
+        "source_types": ["web"],
+        "sync_modes": ["full", "incremental"],
+    }
+    names = {
+        "Partition": Partition,
+        "list_drives": lambda _: [{"id": key} for key in drives],
+        "list_files": list_files,
+        "to_document": lambda file: document(file["id"]),
+    }
+    exec(block, names)
+    hooks = {name: names[name] for name in ("partitions", "sync_partition", "sync") if name in names}
+    connector = type("Drives", (Connector,), members | hooks)()
+    assert len(run_sync(connector).documents) == 6
+    del drives["two"]
+    [withheld] = run_sync(connector, mode="incremental").errors
+    code = re.search(r"'(\d-\w+)'", withheld.reason)[1]
+    approved = run_sync(connector, mode="incremental", config={"approve_deletions": code})
+    assert sorted(approved.deletions) == ["two-0", "two-1", "two-2"]
+    for _ in range(2):
+        last = run_sync(connector, mode="incremental")
+        assert (last.events, last.errors, set(last.state["partitions"])) == ([], [], {"one"})
 
 
 def test_a_manager_of_its_own_begins_with_an_inventory_of_its_own(connector):
