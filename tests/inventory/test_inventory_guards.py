@@ -15,6 +15,8 @@ from omni_connector.inventory.storage import Changes, Shelf
 from omni_connector.inventory.terms import InventoryTerms
 from omni_connector.models.codec import digest
 from omni_connector.models.events import EncodedEvent
+from omni_connector.runstore.inventory_sqlite import SqliteInventories
+from omni_connector.runstore.sqlite_file import SqliteFile
 
 V1, V2 = b"1" * 12, b"2" * 12
 
@@ -363,6 +365,20 @@ def test_the_decision_to_list_nothing_holds_through_an_interruption_and_a_clock_
     assert is_due("one after that")
 
 
+def test_a_cursor_lists_everything_where_that_is_due_and_may_be_awaited(either):
+    found = []
+
+    def step(_, inventory):
+        found.append(inventory.cursor("at", {"at": {"number": 9}}, start=7))
+
+    async def async_step(_, inventory):
+        found.append(await inventory.cursor("at", {"at": {"number": 9}}, start=7))
+
+    for mode in ("full", "incremental"):
+        either.run(step if either.loop is None else async_step, mode=mode)
+    assert [(cursor.since, cursor.lists_all) for cursor in found] == [(7, True), (9, False)]
+
+
 def list_by_cursor(rows, asked, *, until=None):
     """Return a step that lists rows by their number, as far as it gets."""
 
@@ -401,6 +417,27 @@ def test_a_listing_by_a_cursor_goes_on_in_the_middle_and_deletes_only_what_it_ha
     deleted = [name for kind, name in source.run(*steps, mode="full", **more) if kind == "deleted"]
     assert asked[1:] == [0, 2 if "resumed" in then else 0]
     assert deleted == ([] if then in {"resumed elsewhere", "failed"} else ["3"])
+
+
+def test_a_checkpoint_waits_for_the_disk_once(source, tmp_path, monkeypatch):
+    storage = SqliteInventories(lambda: tmp_path / "inventory.sqlite3", "notes")
+    source.stack.callback(storage.close)
+    source.terms = InventoryTerms(storage=storage)
+    ctx, _ = source.open()
+    lister({"a": 1}, finish=False)(ctx, ctx.inventory())
+    ctx.flush()
+    transactions = []
+    writing = SqliteFile.writing
+
+    def counting(file):
+        transactions.append(file)
+        return writing(file)
+
+    monkeypatch.setattr(SqliteFile, "writing", counting)
+    ctx.inventory().seen("b")
+    ctx.save_state({"page": 1})
+    assert len(transactions) == 1
+    assert storage.note("source-1")["runs"]["run-1"]["checkpoints"][-1] == digest({"page": 1})
 
 
 def test_a_run_is_resumed_from_the_checkpoint_before_one_that_did_not_arrive(source):
