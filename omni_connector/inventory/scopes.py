@@ -28,12 +28,12 @@ from omni_connector.telemetry.log_context import current_run
 log = logging.getLogger(__name__)
 
 MISSING = (
-    "it was synced before, but the inventory in {place} knows none of its documents: it is new, or was lost. Every document "
+    "Its inventory in {place} is empty, although it was synced before: the inventory is new, or was lost. Every document "
     "counts as changed in this run. What was deleted in the source meanwhile is not found and stays in the index: run a full sync once "
     "with the former inventory (OMNI_INVENTORY), or remove the source in Omni and add it again."
 )
 NOT_TRUSTED = (
-    "the inventory in {place} is not that of the checkpoint which this run was given: it was lost, or a run took place "
+    "The inventory in {place} is not that of the checkpoint which this run was given: it was lost, or a run took place "
     "elsewhere. Every document counts as changed in this run; one that was deleted meanwhile and is not known here is not found."
 )
 

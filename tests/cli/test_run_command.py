@@ -332,6 +332,7 @@ from omni_connector import Connector, DeletionLimits, Document
 
 class Listed(Connector):
     name, version, source_types = "listed", "1", ["web"]
+    sync_modes = ["full", "incremental"]
     deletion_limits = DeletionLimits()
 
     def sync(self, config, credentials, state, ctx):
@@ -365,6 +366,13 @@ class Listed(Connector):
     option = re.search(r"run again with (--set approve_deletions=2-\w+)\. It counts once", shown)[1]
     result = omni("run", "listed.py", *option.split())
     assert (result.exit_code, "2 deleted" in result.stdout) == (0, True), result.output
+    for file in (tmp_path / ".omni").glob("inventory*"):
+        file.unlink()
+    result = omni("run", "listed.py", "--set", "number=2")
+    assert result.exit_code == 4
+    assert "Errors Its inventory in the SQLite file" in " ".join(result.stdout.split())
+    assert "remove the source in Omni and add it again" in " ".join(result.stdout.split())
+    assert "listed  empty inventory\n" in omni("errors").stdout
 
 
 def test_what_is_typed_wrong_for_an_option_is_told_apart_from_a_file_that_cannot_be_used(omni, tmp_path):

@@ -262,7 +262,7 @@ def test_an_empty_inventory_of_a_source_that_was_synced_before_is_reported_once(
     source.terms = InventoryTerms()
     source.last_sync_at = dt.datetime(2026, 11, 29, tzinfo=dt.UTC)
     assert [remarks(), remarks()] == [[("inventory", "source-1")], []]
-    [warning] = [line for line in caplog.messages if "synced before" in line]
+    [warning] = [line for line in caplog.messages if "is empty, although it was synced before" in line]
     assert "or remove the source in Omni and add it again" in warning
 
 
