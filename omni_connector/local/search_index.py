@@ -128,8 +128,8 @@ class SearchIndex:
         is_last = False
         while not is_last:
             self._news.wait()
+            self._news.clear()  # Before looking, so that an end that comes now is seen next time.
             is_last = self._ending.wait(PAUSE_SECONDS)
-            self._news.clear()
             try:
                 self.catch_up()
             except (sqlite3.Error, StoreError):

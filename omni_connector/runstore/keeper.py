@@ -174,9 +174,9 @@ class LeaseKeeper:
     def _run(self) -> None:
         while True:
             self._wake.wait(self._interval())
+            self._wake.clear()  # Before looking, so that a close that comes now is seen next time.
             if self._is_closed:
                 return
-            self._wake.clear()
             try:
                 self.renew()
             except Exception:  # The thread must survive whatever one renewal meets.

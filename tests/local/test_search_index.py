@@ -3,10 +3,11 @@
 import queue
 import threading
 
+from support.untimely import SetTooEarly
 from support.waiting import eventually
 
 from omni_connector.local import LocalManager, open_store
-from omni_connector.local.search_index import wait_for_index, waiting_documents
+from omni_connector.local.search_index import SearchIndex, wait_for_index, waiting_documents
 from omni_connector.local.store import reading
 
 
@@ -116,3 +117,19 @@ def test_a_search_does_not_wait_for_ever(emitter, manager):
         with reading(manager.data_dir) as db:
             wait_for_index(db, waiting_documents(db), seconds=0.0)
     assert found(reader, "apples") == ["page-1"]
+
+
+class Idle(SearchIndex):
+    """Has nothing to index."""
+
+    def catch_up(self):
+        pass
+
+
+def test_an_end_in_the_moment_in_which_its_thread_takes_note_of_documents_is_not_missed(monkeypatch):
+    monkeypatch.setattr("omni_connector.local.search_index.PAUSE_SECONDS", 0)
+    index = Idle(None)
+    index._news = SetTooEarly(index._ending.set)
+    index.start()
+    index._thread.join(30)
+    assert not index._thread.is_alive()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from support.untimely import SetTooEarly
 from support.waiting import eventually
 
 from omni_connector.exceptions import RunStoreError
@@ -274,3 +275,13 @@ def test_a_name_that_was_given_up_is_not_missed(shared, by_hand):
     assert watcher.heard == []
     assert shared.holder("slot") is None
     assert shared.holder("run") is not None
+
+
+def test_a_close_in_the_moment_in_which_its_thread_wakes_up_is_not_missed():
+    seldom = KeeperTimes(renew_seconds=3600, idle_seconds=3600)
+    keeper = LeaseKeeper(Shared(lambda: 0.0), seldom)
+    keeper._wake = SetTooEarly(lambda: setattr(keeper, "_is_closed", True))
+    keeper._wake.set()
+    keeper.start()
+    keeper._thread.join(30)
+    assert not keeper._thread.is_alive()
