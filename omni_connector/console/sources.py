@@ -31,7 +31,7 @@ def index() -> str:
         sources = browse.list_sources(db, settings=manager.settings)
         errors = {each.source.id: _errors(each) for each in sources}
     served = {each for manifest in manager.manifests() for each in manifest["source_types"]}
-    fragment = request.headers.get("HX-Request") == "true"
+    fragment = request.headers.get("HX-Target") == "sources"
     template = "sources_table.html" if fragment else "sources.html"
     return render_template(
         template, sources=sources, errors=errors, served=served, manifests=manager.manifests()

@@ -98,7 +98,7 @@ def test_a_failed_run_says_so_and_a_running_one_can_be_cancelled(site, page):
 
 def test_the_list_renews_itself(site):
     site.add_source()
-    fragment = site.client.get("/", headers={"HX-Request": "true"}).text
+    fragment = site.client.get("/", headers={"HX-Target": "sources"}).text
     assert fragment.lstrip().startswith('<div id="sources" hx-get="/"')
 
 
