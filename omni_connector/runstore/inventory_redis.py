@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 CALL_SECONDS = 10.0
 ATTEMPTS = 6
-"""A run waits some seconds for a Redis that is started anew."""
+"""A run waits some seconds for a Redis that restarts."""
 
 
 CHUNK = 500

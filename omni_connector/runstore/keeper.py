@@ -1,4 +1,4 @@
-"""Holds leases for this process: one thread renews them all, and what was lost is claimed anew or fenced."""
+"""Holds leases for this process: one thread renews them all, and what was lost is claimed again or fenced."""
 
 import logging
 import threading
@@ -59,7 +59,7 @@ class LeaseKeeper:
     def can_tell(self) -> bool:
         """Say whether a name that is free in the store is held by no process.
 
-        It may be held while leases cannot be renewed, and until a lease's time after that: its owner claims it anew.
+        It may be held while leases cannot be renewed, and until a lease's time after that: its owner claims it again.
         """
         if not self._is_away and since_boot() - self._renewed > self._times.renew_seconds:
             self.renew()
@@ -200,7 +200,7 @@ class LeaseKeeper:
                 self._store.put(
                     "tried", b"", self._seconds
                 )  # Whether it can be read would say nothing of leases.
-            lost = self._claim_anew([lease for lease in claims if claims[lease].token in missing], claims)
+            lost = self._claim_again([lease for lease in claims if claims[lease].token in missing], claims)
         except RunStoreError as error:
             self._failed(error)
             patience = Moment.after(self._times.patience_seconds)
@@ -212,7 +212,7 @@ class LeaseKeeper:
         self._succeeded()
         return lost
 
-    def _claim_anew(self, missing: list[Lease], claims: dict[Lease, Claim]) -> list[Lease]:
+    def _claim_again(self, missing: list[Lease], claims: dict[Lease, Claim]) -> list[Lease]:
         lost: list[Lease] = []
         for lease in missing:
             with self._lock:
@@ -220,7 +220,7 @@ class LeaseKeeper:
                     continue  # Released, or narrowed, since it was looked at.
             reason = lease.watcher.why_ended() if lease.watcher is not None else ""
             if not reason and self._store.take(lease.claim, self._seconds) is None:
-                log.info("Claimed %s anew: it was not renewed in time", ", ".join(lease.claim.names))
+                log.info("Claimed %s again: it was not renewed in time", ", ".join(lease.claim.names))
                 continue
             lease.lost_reason = reason or TAKEN
             with self._lock:

@@ -75,7 +75,7 @@ class LeaseWatcher:
     """Is asked and informed about one lease; the default does nothing."""
 
     def why_ended(self) -> str:
-        """Return why the lease must not be claimed anew; empty when it may be."""
+        """Return why the lease must not be claimed again; empty when it may be."""
         return ""
 
     def lost(self, reason: str) -> None:

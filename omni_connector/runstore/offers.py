@@ -87,5 +87,5 @@ class SharedOffers:
 
 class _Accepted(LeaseWatcher):
     def why_ended(self) -> str:
-        """Never claim it anew: whether the run still waits is looked at first."""
+        """Never claim it again: first it must be known whether the run still waits."""
         return "another process has accepted it, or it was lost"

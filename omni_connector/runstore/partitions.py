@@ -17,7 +17,7 @@ from omni_connector.runstore.runs import SharedRuns
 from omni_connector.runstore.store import LEASE_SECONDS, VERSION, Claim, RunStore
 
 OFFER_SECONDS = 86_400.0
-"""How long what a partition begins with is kept; it is offered anew long before, see ``OMNI_QUEUE_SECONDS``."""
+"""How long what a partition begins with is kept; it is offered again long before, see ``OMNI_QUEUE_SECONDS``."""
 
 NOTES_SECONDS = 3600.0
 """How long reports and orders are kept. The process that has the run reads them several times a second."""
@@ -190,7 +190,7 @@ class SharedPartitions:
 
 
 class _OfferWatcher(LeaseWatcher):
-    """An offer whose lease is gone was taken, or lost with the store; it is never claimed anew."""
+    """An offer whose lease is gone was taken, or lost with the store; it is never claimed again."""
 
     def why_ended(self) -> str:
         return TAKEN
@@ -198,7 +198,7 @@ class _OfferWatcher(LeaseWatcher):
 
 @frozen
 class _ReaderWatcher(LeaseWatcher):
-    """A partition is claimed anew by the process that reads it, unless it was offered again meanwhile."""
+    """A partition is claimed again by the process that reads it, unless it was offered again meanwhile."""
 
     store: RunStore
     name: str

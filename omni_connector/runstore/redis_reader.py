@@ -67,7 +67,7 @@ class RedisReader:
                     )
 
     def altered(self, document_ids: Iterable[str]) -> None:
-        """Read their buckets anew when they are needed."""
+        """Read their buckets again when they are needed."""
         with self._lock:
             for name in document_ids:
                 self._size -= len(self._buckets.pop(bucket_of(name), b""))

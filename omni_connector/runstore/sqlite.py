@@ -149,7 +149,7 @@ def _lease(connection: sqlite3.Connection, key: str, clock: Callable[[], float])
 
 
 def _live_row(connection: sqlite3.Connection, query: str, key: str, clock: Callable[[], float]) -> Any:
-    """Return a row without its times; None when it is over, or was written before the machine started anew.
+    """Return a row without its times; None when it is over, or was written before the machine restarted.
 
     The clock is read on both sides of the query: what another process renews meanwhile is neither over nor of the future.
     """

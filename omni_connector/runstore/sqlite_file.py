@@ -34,7 +34,7 @@ class FileKind:
 
 
 class SqliteFile:
-    """One connection, used by one thread at a time, and opened anew where the file was replaced or the process forked.
+    """One connection, used by one thread at a time, and opened again when the file was replaced or the process forked.
 
     Args:
         path: of the file; its folder exists.

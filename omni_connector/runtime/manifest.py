@@ -23,7 +23,7 @@ BOOTSTRAP_SECONDS = 20.0
 
 @define
 class Announcement:
-    """Makes a connector's manifest, anew whenever it is asked for.
+    """Makes a connector's manifest each time it is asked for.
 
     Attributes:
         hooks: the connector, and how it is called.

@@ -14,7 +14,7 @@ from omni_connector.typed.state_class import plain_state
 
 
 def migrated(hooks: HookCaller, state: JsonValue) -> dict[str, Any] | None:
-    """Return a state of the other kind in the form that the connector reads now; None to begin anew.
+    """Return a state of the other kind in the form that the connector reads now; None to begin from nothing.
 
     Raises:
         ConfigurationError: the connector does not say how, or what it returns is none.

@@ -46,7 +46,7 @@ class Registrar:
     changed.
 
     Args:
-        manifest: makes the manifest, anew for each registration.
+        manifest: makes the manifest; called for each registration.
         interval_seconds: between two registrations.
         turn: says whether it is this process that registers, of several that serve the connector; left out, it is.
         notes: tell all processes how it went.
