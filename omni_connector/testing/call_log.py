@@ -3,9 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from attrs import define, field
+
+from omni_connector.testing.waiting import WaitsForCalls
 
 Hook = Callable[[dict[str, Any]], object]
 """Is given the arguments of a call by name, before the call has any effect; may raise, and may block."""
@@ -24,7 +26,7 @@ class Call(NamedTuple):
 
 
 @define(eq=False)
-class CallLog:
+class CallLog(WaitsForCalls):
     """Notes calls, and lets hooks act on them. All of it may be used from several threads.
 
     Attributes:
@@ -58,20 +60,8 @@ class CallLog:
         with self._changed:
             return [call.operation for call in self.calls]
 
-    def wait_for(self, condition: Callable[[Self], object], timeout_seconds: float = 10.0) -> None:
-        """Wait until ``condition``, given this manager, is true; looked at after every call.
-
-        Args:
-            condition: is given this manager; its answer counts as true or false.
-            timeout_seconds: for how long.
-
-        Raises:
-            TimeoutError: it was not; the message lists the calls so far.
-        """
-        with self._changed:
-            if not self._changed.wait_for(lambda: condition(self), timeout_seconds):
-                seen = ", ".join(call.operation for call in self.calls) or "none"
-                raise TimeoutError(f"not within {timeout_seconds:g} s; calls so far: {seen}")
+    def _calls_so_far(self) -> str:
+        return f"calls so far: {', '.join(call.operation for call in self.calls) or 'none'}"
 
     def _receive(self, operation: str, **args: Any) -> None:
         """Note the call, then let its hook act; outside the lock, because a hook may block."""

@@ -5,7 +5,6 @@ no more events, equal contents share an id, a completed run publishes its checkp
 saved none). It is not strict about what is in the events: that is the embedded manager's part (``omni_connector.local``).
 """
 
-import functools
 import threading
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -14,13 +13,14 @@ from typing import Any, BinaryIO, cast
 import attrs
 from attrs import define, field
 
-from omni_connector.exceptions import NotFoundError, SdkClientError, SyncRunEndedError
+from omni_connector.exceptions import SyncRunEndedError
 from omni_connector.manager import ManagerApi
 from omni_connector.manager.pending import Pending
-from omni_connector.models import RunProgress, ServiceCredential, SourceRow, SyncConfig
+from omni_connector.models import RunProgress
 from omni_connector.models.codec import decode, encode
 from omni_connector.models.json_values import JsonValue
-from omni_connector.testing.call_log import CallLog
+from omni_connector.testing.memory_of_run import Interruptible
+from omni_connector.testing.memory_sources import MemorySources
 
 RUNNING = "running"
 COMPLETED = "completed"
@@ -29,19 +29,12 @@ CANCELLED = "cancelled"
 ENDED_BODY = '{"error":"Events may only be emitted for a running sync run"}'
 """As the real manager answers (PROTOCOL, section 9)."""
 
-NOT_SENT = frozenset({"for_run", "abort", "close"})
-"""Methods of ``ManagerApi`` that are no calls to a manager."""
-
 
 @define(eq=False)
-class MemoryManager(CallLog):
+class MemoryManager(MemorySources):
     """Implements ``ManagerApi`` in memory. All of it may be used from several threads.
 
     Attributes:
-        config: what ``sync_config`` answers; completed runs and saved connector states change it.
-        owner_email: what ``user_email`` answers.
-        sources: what ``source`` and ``sources_by_type`` answer, by id; one that is not there is made of ``config``.
-        connector_configs: what ``connector_config`` answers, by provider.
         events: the accepted events, decoded, in order.
         contents: the stored texts by content id.
         checkpoints: the last checkpoint of each run that saved one.
@@ -53,10 +46,6 @@ class MemoryManager(CallLog):
         closed: ``close`` was called.
     """
 
-    config: SyncConfig = field(factory=SyncConfig)
-    owner_email: str = "owner@example.com"
-    sources: dict[str, SourceRow] = field(factory=dict)
-    connector_configs: dict[str, JsonValue] = field(factory=dict)
     events: list[dict[str, Any]] = field(factory=list, init=False)
     contents: dict[str, str] = field(factory=dict, init=False)
     checkpoints: dict[str, JsonValue] = field(factory=dict, init=False)
@@ -95,7 +84,7 @@ class MemoryManager(CallLog):
 
     def for_run(self, stop: threading.Event) -> ManagerApi:
         """Return this manager as a run sees it: once ``stop`` is set its calls are refused and not noted."""
-        return cast("ManagerApi", _Interruptible(self, stop))
+        return cast("ManagerApi", Interruptible(self, stop))
 
     parallel_uploads = 0
     """A text is stored at once."""
@@ -112,66 +101,6 @@ class MemoryManager(CallLog):
         self._receive("register", manifest=manifest)
         with self._changing():
             self.registrations.append(decode(encode(manifest)))
-
-    def sync_config(self, source_id: str) -> SyncConfig:
-        """Return ``config``, whatever the source."""
-        self._receive("sync_config", source_id=source_id)
-        with self._changed:
-            return self.config
-
-    def user_email(self, source_id: str) -> str:
-        """Return ``owner_email``, whatever the source."""
-        self._receive("user_email", source_id=source_id)
-        return self.owner_email
-
-    def source(self, source_id: str) -> SourceRow:
-        """Return the source, or one made of ``config``."""
-        self._receive("source", source_id=source_id)
-        with self._changed:
-            return self.sources.get(source_id) or SourceRow(
-                id=source_id,
-                source_type=self.config.source_type or "web",
-                config=self.config.config,
-                connector_state=self.config.connector_state,
-                checkpoint=self.config.checkpoint,
-            )
-
-    def credentials(self, source_id: str) -> ServiceCredential:
-        """Return the credentials of ``config`` as a row.
-
-        Raises:
-            NotFoundError: it has none.
-        """
-        self._receive("credentials", source_id=source_id)
-        with self._changed:
-            if not self.config.credentials:
-                raise NotFoundError(
-                    f"Credentials not found for source: {source_id}", status=HTTPStatus.NOT_FOUND
-                )
-            return ServiceCredential(source_id=source_id, credentials=self.config.credentials)
-
-    def sources_by_type(self, source_type: str) -> list[SourceRow]:
-        """Return the active ones of ``sources``, the last added first."""
-        self._receive("sources_by_type", source_type=source_type)
-        with self._changed:
-            found = [one for one in self.sources.values() if one.source_type == source_type]
-        return [one for one in reversed(found) if one.is_active and not one.is_deleted]
-
-    def connector_config(self, provider: str) -> JsonValue:
-        """Return what ``connector_configs`` has, empty when nothing."""
-        self._receive("connector_config", provider=provider)
-        with self._changed:
-            return self.connector_configs.get(provider, {})
-
-    def notify_webhook(self, source_id: str, event_type: str) -> str:
-        """Return the id of a run that is not dispatched."""
-        self._receive("notify_webhook", source_id=source_id, event_type=event_type)
-        return self._new_run_id()
-
-    def create_run(self, source_id: str, sync_mode: str = "incremental") -> str:
-        """Return the id of a new run."""
-        self._receive("create_run", source_id=source_id, sync_mode=sync_mode)
-        return self._new_run_id()
 
     def cancel_run(self, sync_run_id: str) -> None:
         """End the run as cancelled."""
@@ -292,12 +221,6 @@ class MemoryManager(CallLog):
                 self.checkpoints.pop(sync_run_id, None)  # The last one saved stands last.
                 self.checkpoints[sync_run_id] = decode(encode(checkpoint))
 
-    def save_connector_state(self, source_id: str, state: JsonValue) -> None:
-        """Replace the connector state in ``config``."""
-        self._receive("save_connector_state", source_id=source_id, state=state)
-        with self._changing():
-            self.config = attrs.evolve(self.config, connector_state=decode(encode(state)))
-
     def complete(self, sync_run_id: str, *, scanned: int, updated: int, new_state: JsonValue) -> None:
         """End the run and publish its checkpoint, or erase the source's (PROTOCOL, section 6)."""
         self._receive(
@@ -327,10 +250,6 @@ class MemoryManager(CallLog):
             self.contents[content_id] = text
             return content_id
 
-    def _new_run_id(self) -> str:
-        with self._changed:
-            return f"run-of-call-{len(self.calls)}"
-
 
 def _in_thread(call: Callable[[], str]) -> Pending[str]:
     pending: Pending[str] = Pending()
@@ -349,24 +268,3 @@ def _whole(file: BinaryIO) -> str:
     """Read a file as it is sent: from its beginning, wherever it stands."""
     file.seek(0)
     return file.read().decode(errors="replace")
-
-
-class _Interruptible:
-    """A memory manager whose calls are refused once a run was stopped, as ``SdkClient`` refuses them."""
-
-    def __init__(self, manager: MemoryManager, stop: threading.Event) -> None:
-        self._manager = manager
-        self._stop = stop
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self._manager, name)
-        if name in NOT_SENT or not callable(getattr(ManagerApi, name, None)):
-            return member
-
-        @functools.wraps(member)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if self._stop.is_set():
-                raise SdkClientError(f"{name}: not sent, because the run was stopped", operation=name)
-            return member(*args, **kwargs)
-
-        return call

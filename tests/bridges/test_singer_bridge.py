@@ -72,8 +72,12 @@ def test_what_a_tap_does_not_list_any_more_is_deleted_where_it_lists_everything(
     rows = [record(n, version=1) for n in range(12)]
     activate = {"type": "ACTIVATE_VERSION", "stream": "issues", "version": 1}
     run_sync(Issues(), config=config(*rows, activate, state(1)))
-    same = run_sync(Issues(), config=config(activate, rows[0], state(1)), mode="incremental")
-    assert same.deletions == []
+    metadata = [{"breadcrumb": [], "metadata": {"forced-replication-method": "FULL_TABLE"}}]
+    whole = {"streams": [{"tap_stream_id": "issues", "stream": "issues", "metadata": metadata}]}
+    of_each_parent = {"type": "STATE", "value": {"bookmarks": {"issues": {"partitions": [{"id": 1}]}}}}
+    for lines in ([activate, *rows[1:], state(1)], [*rows[1:], of_each_parent]):
+        part = run_sync(Issues(), config={**config(*lines), **whole}, mode="incremental")
+        assert (part.status, part.deletions) == ("completed", [])
     new = {**activate, "version": 2}
     after = run_sync(Issues(), config=config(new, *rows[1:], new, state(1)), mode="incremental")
     assert (after.deletions, after.state["versions"]) == (["issues/0"], {"issues": 2})

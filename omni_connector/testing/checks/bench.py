@@ -9,14 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from attrs import field, frozen
+from attrs import frozen
 
 from omni_connector.connector_base import ConnectorBase
-from omni_connector.exceptions import ConnectorError
 from omni_connector.local import LocalManager, LocalManagerError, LocalSettings
 from omni_connector.manager import Policies, RetryPolicy
 from omni_connector.models import SyncMode
-from omni_connector.models.json_values import JsonValue
 from omni_connector.partitions.merger import SavePace
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.run import RunReport
@@ -24,9 +22,9 @@ from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
 from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.testing.checks.finding import BrokenRunError, Finding, NotApplicableError
 from omni_connector.testing.checks.interruptions import Interruption, wait_for_either
+from omni_connector.testing.checks.runs import ObservedRun, RunOrder, require_completed, spread
 from omni_connector.testing.checks.subject import Subject
-from omni_connector.testing.faults import QUICK, FaultPlan, FaultyManager
-from omni_connector.testing.faults.connection import ProxiedCall
+from omni_connector.testing.faults import FaultyManager
 from omni_connector.testing.results import SyncResult, collect_result
 from omni_connector.testing.served import ServedConnector, serve_connector
 
@@ -46,44 +44,6 @@ SHORT = Policies(
 NO_TIME = timedelta(microseconds=1)
 
 QUICK_SAVES = SavePace(least_seconds=0.05, bytes_per_second=1024 * 1024)
-
-
-@frozen(kw_only=True)
-class ObservedRun:
-    """A run, and what passed between it and the manager.
-
-    Attributes:
-        result: what arrived.
-        calls: every call to the manager, in order.
-    """
-
-    result: SyncResult
-    calls: list[ProxiedCall] = field(repr=False)
-
-    def count(self, endpoint: str) -> int:
-        """Return how often an endpoint was called, by its name in ``ENDPOINTS``."""
-        return sum(call.endpoint == endpoint for call in self.calls)
-
-
-@frozen(kw_only=True)
-class RunOrder:
-    """What run is wanted.
-
-    Attributes:
-        source_id: of the source; it is made where there is none.
-        mode: full or incremental.
-        config: other settings than the subject's.
-        plan: what goes wrong between the connector and the manager.
-        policies: how patient the connector is with the manager.
-        may_fail: the run need not complete.
-    """
-
-    source_id: str
-    mode: str = SyncMode.FULL
-    config: JsonValue = None
-    plan: FaultPlan = field(factory=FaultPlan)
-    policies: Policies = QUICK
-    may_fail: bool = False
 
 
 class Bench:
@@ -316,36 +276,3 @@ class _Always:
     def __call__(self, mode: SyncMode) -> DeliveryLimits:
         del mode
         return self.limits
-
-
-def require_completed(result: SyncResult, kind: str) -> None:
-    """Raise BrokenRunError for a run that did not complete."""
-    if result.status != "completed":
-        raise BrokenRunError(broken_run(kind, result.status, result.error))
-
-
-def broken_run(kind: str, outcome: str, error: str | None) -> Finding:
-    """Return what is said of a run that ends as something else than completed."""
-    raised = (error or "").partition(":")[0]
-    is_explained = raised in {each.__name__ for each in _subclasses(ConnectorError)}
-    return Finding(
-        what=f"The {kind} sync ends as {outcome}: {error or 'without a reason'}",
-        where=f"{kind} sync",
-        why="What it has not sent by then is not found by any search.",
-        remedy="Correct what the error names: the source, or the settings and credentials that were given."
-        if is_explained
-        else "Run it with omni-connector run -v, which shows the traceback.",
-    )
-
-
-def _subclasses(kind: type[ConnectorError]) -> Iterator[type[ConnectorError]]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from _subclasses(each)
-
-
-def spread(number: int, wanted: int) -> list[int]:
-    """Return at most ``wanted`` of the numbers from 1 to ``number``, evenly spread, the first and the last among them."""
-    if number <= wanted:
-        return list(range(1, number + 1))
-    return sorted({1 + round(index * (number - 1) / max(1, wanted - 1)) for index in range(wanted)})

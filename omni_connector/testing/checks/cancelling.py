@@ -14,10 +14,11 @@ from omni_connector.connector_base import ConnectorBase
 from omni_connector.local import LocalManagerError
 from omni_connector.models import SyncMode
 from omni_connector.runtime.run_stack import stack_of_run, thread_of_run
-from omni_connector.testing.checks.bench import Bench, RunOrder
+from omni_connector.testing.checks.bench import Bench
 from omni_connector.testing.checks.comparing import compare
 from omni_connector.testing.checks.finding import Finding
 from omni_connector.testing.checks.interruptions import wait_for_either
+from omni_connector.testing.checks.runs import RunOrder
 from omni_connector.testing.faults import Do
 
 WITHIN_SECONDS = 2.0
@@ -33,14 +34,15 @@ def find(bench: Bench) -> Iterator[Finding]:
     if bench.has_scheduled_runs:
         for call in _calls(bench):
             connector = bench.subject.make()
-            finding = _cancelled(bench, connector, call)
+            source_id = bench.new_source_id()
+            finding = _cancelled(bench, connector, source_id, call)
             if finding is None:
-                finding = _next_run(bench, connector)
+                finding = _next_run(bench, connector, source_id)
             if finding is not None:
                 yield finding
                 return
     if SyncMode.REALTIME in bench.modes:
-        finding = _cancelled(bench, bench.subject.make(), None)
+        finding = _cancelled(bench, bench.subject.make(), bench.new_source_id(), None)
         if finding is not None:
             yield finding
 
@@ -72,9 +74,9 @@ class _Cancelling:
         self.done.set()
 
 
-def _cancelled(bench: Bench, connector: ConnectorBase, call: Call | None) -> Finding | None:
+def _cancelled(bench: Bench, connector: ConnectorBase, source_id: str, call: Call | None) -> Finding | None:
     mode = SyncMode.REALTIME if call is None else SyncMode.FULL
-    order = RunOrder(source_id=bench.new_source_id(), mode=mode, may_fail=True)
+    order = RunOrder(source_id=source_id, mode=mode, may_fail=True)
     cancel = _Cancelling(bench, order.source_id)
     before = set(threading.enumerate())
     with bench.proxied(order, connector) as (proxy, served):
@@ -114,9 +116,8 @@ def _cancelled(bench: Bench, connector: ConnectorBase, call: Call | None) -> Fin
     return None
 
 
-def _next_run(bench: Bench, connector: ConnectorBase) -> Finding | None:
+def _next_run(bench: Bench, connector: ConnectorBase, source_id: str) -> Finding | None:
     """Sync a source with the instance whose run was cancelled."""
-    source_id = bench.manager.sources()[0].id
     after = bench.run(RunOrder(source_id=source_id), connector).result
     difference = compare(bench.first.index, after.index)
     if not difference:

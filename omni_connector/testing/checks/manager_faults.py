@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from omni_connector.models.events import CREATED, UPDATED
-from omni_connector.testing.checks.bench import Bench, RunOrder
+from omni_connector.testing.checks.bench import Bench
 from omni_connector.testing.checks.comparing import compare, counted, named
 from omni_connector.testing.checks.finding import BrokenRunError, Finding
 from omni_connector.testing.checks.interruptions import Interruption
+from omni_connector.testing.checks.runs import RunOrder
 from omni_connector.testing.faults import Answer, Delay, FaultPlan, LostAnswer, Reset
 
 SEED = 11

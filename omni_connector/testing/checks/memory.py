@@ -10,8 +10,9 @@ from attrs import define, field
 from omni_connector.code_location import innermost_author_frame
 from omni_connector.manager.pending import Pending
 from omni_connector.models import SyncConfig
-from omni_connector.testing.checks.bench import Bench, RunOrder, broken_run
+from omni_connector.testing.checks.bench import Bench
 from omni_connector.testing.checks.finding import BrokenRunError, Finding, NotApplicableError
+from omni_connector.testing.checks.runs import RunOrder, broken_run
 from omni_connector.testing.memory import MemoryManager
 from omni_connector.testing.served import serve_connector
 

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-from collections.abc import Callable
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from omni_connector.testing.faults.connection import Connection, ProxiedCall
 from omni_connector.testing.faults.listener import Listener
 from omni_connector.testing.faults.messages import Head, HttpConnection
 from omni_connector.testing.faults.plan import FaultPlan, endpoint_of
+from omni_connector.testing.waiting import WaitsForCalls
 
 _PATIENT = RetryPolicy(
     attempts=40,
@@ -41,7 +41,7 @@ class HasUrl(Protocol):
         ...
 
 
-class FaultyManager:
+class FaultyManager(WaitsForCalls):
     """A proxy in front of a manager. A context manager; closes quickly and leaves nothing behind.
 
     Args:
@@ -169,19 +169,8 @@ class FaultyManager:
         """
         return [call for call in self.calls if call.endpoint == endpoint]
 
-    def wait_for(self, condition: Callable[[Self], object], timeout_seconds: float = 10.0) -> None:
-        """Wait until ``condition``, given this proxy, is true; looked at when a call comes and when it ends.
-
-        Args:
-            condition: is given this proxy; its answer counts as true or false.
-            timeout_seconds: for how long.
-
-        Raises:
-            TimeoutError: it was not; the message counts the calls so far.
-        """
-        with self._changed:
-            if not self._changed.wait_for(lambda: condition(self), timeout_seconds):
-                raise TimeoutError(f"not within {timeout_seconds:g} s; {len(self._calls)} calls so far")
+    def _calls_so_far(self) -> str:
+        return f"{len(self._calls)} calls so far"
 
     # -- for the connections ------------------------------------------------------------------------------------
 
