@@ -13,10 +13,12 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from omni_connector.forking import begins_anew
 from omni_connector.pool import WorkerPool
+from omni_connector.rounds import at_the_end_of_round
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +120,11 @@ class EventLoop:
         loop = self._loop
         if not self._woken and loop is not None:
             self._woken = True
-            with contextlib.suppress(RuntimeError):  # It has just ended, and with it who waited.
-                loop.call_soon_threadsafe(self._keep_all)
+            at_the_end_of_round(partial(self._wake, loop))
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(RuntimeError):  # It has just ended, and with it who waited.
+            loop.call_soon_threadsafe(self._keep_all)
 
     def _keep_all(self) -> None:
         self._woken = False  # Before the queue is looked at: what comes later wakes the loop again.

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from omni_connector.event_loop import EventLoop
+from omni_connector.rounds import one_round
 from omni_connector.sync.state import RunState
 
 WAIT = 60
@@ -96,6 +97,29 @@ def test_an_error_off_the_loop_is_raised_where_it_is_awaited(loop):
 
     with pytest.raises(ZeroDivisionError):
         loop.run(fails())
+
+
+def test_promises_that_are_kept_in_one_round_wake_the_loop_once(loop, monkeypatch):
+    async def here():
+        return asyncio.get_running_loop()
+
+    own, woken = loop.run(here()), []
+    call_soon = own.call_soon_threadsafe
+    monkeypatch.setattr(own, "call_soon_threadsafe", lambda call: (woken.append(call), call_soon(call)))
+    with one_round():
+        promises = [loop.promise() for _ in range(10)]
+        for number, promise in enumerate(promises):
+            promise.keep(number)
+        assert woken == []
+    assert len(woken) == 1
+    alone = loop.promise()
+    alone.keep(10)
+    monkeypatch.undo()
+
+    async def all_of_them():
+        return [await promise.value for promise in (*promises, alone)]
+
+    assert loop.run(all_of_them()) == list(range(11))
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0, -1])

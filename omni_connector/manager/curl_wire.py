@@ -21,6 +21,7 @@ from omni_connector.manager.curl_exchange import Carrier, Exchange, Job
 from omni_connector.manager.curl_options import LONGEST_IDLE_SECONDS, CurlOptions
 from omni_connector.manager.curl_sockets import Sockets
 from omni_connector.manager.wire import WireAbortedError, WireAnswer, WireError, WireRequest
+from omni_connector.rounds import one_round
 
 log = logging.getLogger(__name__)
 
@@ -272,7 +273,8 @@ class _Life:
             else:
                 self._multi.socket_action(fd, bits)
         if ready:
-            self._collect()
+            with one_round():
+                self._collect()
         return bool(ready or self._busy or self.incoming or self.aborted)
 
     def _collect(self) -> None:

@@ -51,9 +51,9 @@ class Gate:
                 self._waiting.appendleft(call)
             else:
                 self._waiting.append(call)
-            if self._inside >= self._limit.value:
-                return
-        self._let_in()
+            following = self._next()
+        if following is not None:
+            self._let_in(following)
 
     def leave(self, started: float | None = None) -> None:
         """End a call; with the ``time.monotonic()`` of its beginning where its duration says something."""
@@ -61,30 +61,38 @@ class Gate:
             self._inside -= 1
             if started is not None:
                 self._limit.finished(started, is_full=bool(self._waiting))
-            if not self._waiting or self._inside >= self._limit.value:
-                return
-        self._let_in()
+            following = self._next()
+        if following is not None:
+            self._let_in(following)
 
     def overloaded(self) -> None:
         """Halve the limit."""
         with self._lock:
             self._limit.overloaded()
 
-    def _let_in(self) -> None:
+    def _next(self, *, in_loop: bool = False) -> Waiting | None:
+        """Give a place to the next call, if there is one, and return the call; the lock is held.
+
+        After a call that ended at once there is none: the loop in ``_let_in``, further down the stack, goes on.
+        """
+        if not self._waiting or self._inside >= self._limit.value:
+            return None
+        if not in_loop and threading.get_ident() in self._at_the_door:
+            return None
+        self._inside += 1
+        return self._waiting.popleft()
+
+    def _let_in(self, call: Waiting | None) -> None:
+        """Begin a call that has a place, and those for which there are places then."""
         me = threading.get_ident()
-        if me in self._at_the_door:
-            return  # A call that ended at once: the loop further down the stack goes on.
         self._at_the_door.add(me)
         try:
-            while True:
-                with self._lock:
-                    if not self._waiting or self._inside >= self._limit.value:
-                        return
-                    self._inside += 1
-                    call = self._waiting.popleft()
+            while call is not None:
                 call.begin()
                 if not self._waiting or self._inside >= self._limit.value:
                     return  # Another look with the lock would say the same: who changes it later looks then.
+                with self._lock:
+                    call = self._next(in_loop=True)
         finally:
             self._at_the_door.discard(me)
 

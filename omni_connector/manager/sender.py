@@ -49,7 +49,8 @@ class Sender:
                 if turns.get():
                     sending.attempt()
         finally:
-            sending.stop("its thread was interrupted")  # Unless it has an outcome.
+            if not sending.done():
+                sending.stop("its thread was interrupted")
             sending.return_turns()
         return sending.result()
 

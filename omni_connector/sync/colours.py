@@ -87,9 +87,12 @@ class OnLoop:
         promise = self._loop.promise()
 
         def finished(future: Stored) -> None:
+            if future.exception() is None:
+                promise.keep(future.result())
+                return
             try:
                 with run.state.naming_cancellation():
-                    promise.keep(future.result())
+                    future.result()
             except (Exception, CancelledError) as error:  # noqa: BLE001 - handed to the coroutine that awaits.
                 promise.fail(error)
 

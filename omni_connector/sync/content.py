@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
-from attrs import frozen
+from attrs import define
 
 from omni_connector.awaitables import AwaitableStr
 from omni_connector.exceptions import InvalidValueError
@@ -93,7 +93,7 @@ class ContentStorage:
         return self._colour.call(AwaitableStr, _extract, self._run, data, mime_type, filename)
 
 
-@frozen
+@define(eq=False)  # Not frozen: one is made for each text, and that costs twice as much.
 class _Storing:
     """A text that is to be stored: see ``colours.Storing``."""
 

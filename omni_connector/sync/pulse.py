@@ -23,8 +23,9 @@ class Pulse:
         self.partition = partition
         self.thread_id = threading.get_ident()
         self._last = (time.monotonic(), "start", "")
+        # Calls that wait inside the SDK, in any thread; appending and popping are atomic.
+        self._inside: list[str] = []
         self._lock = threading.Lock()  # Protects the following.
-        self._inside = 0  # Calls that wait inside the SDK; several threads may.
         self._parts: list[Pulse] = []
 
     def touch(self, what: str, about: str = "") -> None:
@@ -43,13 +44,11 @@ class Pulse:
     def enter(self, what: str) -> None:
         """Begin what ``inside`` is for."""
         self.touch(what)
-        with self._lock:
-            self._inside += 1
+        self._inside.append(what)
 
     def leave(self, what: str) -> None:
         """End it."""
-        with self._lock:
-            self._inside -= 1
+        self._inside.pop()
         self.touch(what)
 
     @contextmanager
