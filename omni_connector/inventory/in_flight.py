@@ -53,7 +53,6 @@ class InFlight:
 
     def delete(self, document_id: str, listing: Listing | None, listings: list[Listing]) -> Mark:
         """Return the mark of a deletion in one listing, or in all of ``listings``."""
-        self.wanted.pop(document_id, None)
         concerned = tuple(listings) if listing is None else (listing,)
         mark = Mark(document_id, None, concerned, is_everywhere=listing is None)
         self._pending[document_id] = mark

@@ -106,8 +106,8 @@ def test_a_document_that_was_found_and_is_then_reported_as_gone_is_gone_in_every
     source.run(*(lambda ctx, _, scope=scope: ctx.inventory(scope).changed("a", 1) and ctx.emit(document("a")) for scope in ("one", "two")))  # fmt: skip
 
     def step(ctx, _):
+        ctx.inventory("one").changed("a", 2)  # It turns out to be no document any more.
         for scope in ("one", "two"):
-            ctx.inventory(scope).changed("a", 2)  # It turns out to be no document any more.
             ctx.inventory(scope).gone("a")
 
     assert source.run(step) == [("deleted", "a")]
@@ -220,6 +220,19 @@ def test_what_is_remembered_no_more_before_it_is_emitted_is_known(run, monkeypat
     assert run.found("one", "a").fingerprint == b""
 
 
+def test_a_document_that_is_deleted_to_be_made_anew_is_known(source):
+    source.sync({"a": 1}, mode="full")
+
+    def step(ctx, inventory):
+        if inventory.changed("a", 2):
+            ctx.emit_deleted("a")
+            ctx.emit(document("a"))
+        inventory.finish()
+
+    assert source.run(step) == [("deleted", "a"), ("created", "a")]
+    assert source.run(step) == []
+
+
 def test_what_the_connector_deletes_itself_is_known_no_more(run):
     run.knew("one", "a")
     run.inventories.see(run.one, "b")
@@ -276,6 +289,16 @@ def test_neither_what_was_seen_nor_what_was_unread_counts_once_a_scope_is_listed
     run.close()
     steps = [lister(dict.fromkeys(names, 1))]
     assert source.run(*steps, sync_run_id="long", own=own) == deleted
+
+
+def test_a_run_that_begins_again_in_the_middle_is_not_whole_because_it_was_started_over_before(source):
+    source.sync({"a": 1, "b": 1}, mode="full")
+    source.published = {"page": 1}  # Of a run that has failed.
+    ctx, run = source.open(sync_run_id="long")
+    ctx.inventory().start_over()
+    ctx.inventory("two").seen("y")  # How far the first is, is noted.
+    run.close()
+    assert source.sync({"b": 1}, sync_run_id="long") == [("created", "b")]
 
 
 def test_a_scope_that_was_started_over_is_so_after_an_interruption(source):

@@ -9,7 +9,7 @@ import pytest
 from support.partitioned import Drives, states
 from support.scripted import WAIT, sync_request
 
-from omni_connector import Partition, SdkClientError, Settings
+from omni_connector import Partition, SdkClientError, Settings, TooManyErrorsError
 from omni_connector.models.codec import encode
 from omni_connector.partitions.layout import PartitionCheckpoint
 from omni_connector.partitions.merger import PartitionMerger, SavePace
@@ -17,6 +17,7 @@ from omni_connector.partitions.messages import DONE, PartitionReport
 from omni_connector.partitions.table import PartitionTable, RunFacts
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.runtime.service import ConnectorService
+from omni_connector.sync.ledger import DocumentError
 from omni_connector.sync.run import SyncRun
 from omni_connector.sync.run_info import RunInfo
 from omni_connector.sync.state import RunState
@@ -85,12 +86,27 @@ def test_no_older_checkpoint_follows_a_newer_one(make, manager):
     manager.on("save_checkpoint", hold)
     merger.receive(saved("a", 1))
     assert held.wait(WAIT)
+    assert merger._saving.locked()
     merger.receive(saved("a", 2))
     second = threading.Thread(target=merger.save)
     second.start()
     go_on.set()
     second.join()
     manager.wait_for(lambda it: states(it.checkpoint) == {"a": {"page": 2}})
+
+
+def test_nothing_is_saved_twice_and_nothing_that_too_many_errors_lie_before(make, manager):
+    merger = make(least_seconds=3600)
+    merger.receive(saved("a", 1))
+    manager.wait_for(lambda it: it.checkpoints)
+    merger.save()
+    assert manager.operations().count("save_checkpoint") == 1
+    for number in range(10):
+        merger._sync.ledger.add(DocumentError(document_id=str(number), stage="connector", reason="no"))
+    merger.receive(saved("a", 2))
+    with pytest.raises(TooManyErrorsError):
+        merger.save()
+    assert states(manager.checkpoint) == {"a": {"page": 1}}
 
 
 def test_a_save_that_fails_is_said_to_every_partition_and_to_the_run(make, manager):

@@ -47,6 +47,30 @@ def test_only_our_own_layout_is_taken_for_it():
     assert not any(map(is_partitioned, [None, {}, {"partitions": {"a": 1}}, [LAYOUT_KEY], "text"]))
 
 
+def test_only_what_this_run_has_saved_is_its_own_and_a_full_run_is_given_nothing_else():
+    run = attrs.evolve(RUN, is_fresh=True)
+    published = PartitionCheckpoint.of_states({"a": {"page": 9}, "b": {"page": 9}})
+    one = table(run, published)
+    first, _ = one.begin("a")
+    assert (first.is_own, first.starts_from_nothing) == (False, True)
+    one.take(PartitionReport(key="a", figures=Figures(), has_saved=True, state={"page": 1}))
+    resumed = table(run, PartitionCheckpoint.of(decode(encode(one.checkpoint().to_json()))))
+    given = {key: resumed.begin(key)[0] for key in "ab"}
+    assert [(each.is_own, each.starts_from_nothing) for each in given.values()] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_a_realtime_run_reads_its_partitions_again_when_it_is_resumed():
+    run = attrs.evolve(RUN, finishes=False)
+    one = table(run)
+    one.begin("a")
+    one.take(PartitionReport(key="a", figures=Figures(), outcome=DONE))
+    assert table(run, one.checkpoint(), keys=[]).add(Partition(key="a"))
+    assert not table(RUN, one.checkpoint(), keys=[]).add(Partition(key="a"))
+
+
 def test_an_old_attempt_has_no_say_any_more():
     one = table()
     one.begin("a")
