@@ -285,3 +285,64 @@ def test_a_close_in_the_moment_in_which_its_thread_wakes_up_is_not_missed():
     keeper.start()
     keeper._thread.join(30)
     assert not keeper._thread.is_alive()
+
+
+def test_while_the_store_is_away_it_is_not_asked_for_each_event(shared, by_hand, clock):
+    lease = by_hand.take(Claim.of("slot"))
+    shared.is_away = True
+    clock.let_pass(LEASE)
+    by_hand.renew()
+    shared.calls.clear()
+    assert lease.is_assured()
+    assert shared.calls == []
+
+
+def test_what_was_released_while_it_was_renewed_is_not_claimed_anew(shared, by_hand, monkeypatch):
+    lease = by_hand.take(Claim.of("slot"))
+
+    def renew(claims, _):
+        by_hand.release(lease)
+        return claims
+
+    monkeypatch.setattr(shared, "renew", renew)
+    by_hand.renew()
+    assert shared.holder("slot") is None
+
+
+def test_what_could_not_be_done_is_done_in_its_order(shared, by_hand):
+    done, fails = [], [True]
+
+    def first():
+        if fails.pop() if fails else False:
+            raise RunStoreError("away")
+        done.append("first")
+
+    shared.is_away = True
+    by_hand.renew()
+    by_hand.surely(first)
+    by_hand.surely(lambda: done.append("second"))
+    shared.is_away = False
+    by_hand.renew()
+    assert done == []
+    by_hand.renew()
+    assert done == ["first", "second"]
+
+
+def test_a_lease_that_is_lost_is_not_left_to_another(shared, by_hand):
+    lease = by_hand.take(Claim.of("slot"), Noting("cancelled"))
+    shared.release(lease.claim)
+    by_hand.renew()
+    assert lease.is_lost
+    by_hand.leave(lease, 60)
+    assert shared.holder("slot") is None
+
+
+def test_a_lease_lasts_from_before_it_was_asked_for(shared, by_hand, clock, monkeypatch):
+    take = shared.take
+
+    def slow(*args):
+        clock.let_pass(LEASE)
+        return take(*args)
+
+    monkeypatch.setattr(shared, "take", slow)
+    assert by_hand.take(Claim.of("slot")).until.is_over()
