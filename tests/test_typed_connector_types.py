@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from attrs import define, field
 
 from omni_connector import Connector, Partition, SyncContext, secret, setting
+from omni_connector.sources import HttpOptions, TimeOuts, http_session
 
 
 @define
@@ -43,6 +44,10 @@ class Typed(Connector[Settings, Token, Cursor]):
 
     def sync(self, config: Settings, credentials: Token, state: Cursor | None, ctx: SyncContext) -> None:
         ctx.save_state(Cursor(since=state.since if state else config.folder))
+        slow: HttpOptions = {"rate": 1, "timeout_seconds": TimeOuts(total=600)}
+        ctx.http("https://api.example.com", auth=("ann", credentials.token), raise_for_status=True).get("/x").json()
+        http_session(ctx, base_url="https://api.example.com", **slow)
+        self.http(ctx.source_id, "https://api.example.com", retries=0)
 
     def check_connection(self, config: Settings, credentials: Token) -> str | None:
         return None if credentials.token else "The token is empty."

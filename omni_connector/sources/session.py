@@ -29,7 +29,7 @@ CONNECTIONS = 32
 class MakesSessions(Protocol):
     """The context of a run."""
 
-    def http(self, base_url: str = "", **options: Any) -> "HttpSession":
+    def http(self, base_url: str = "", **options: Unpack[HttpOptions]) -> "HttpSession":
         """Return a session that belongs to the run."""
         ...
 
