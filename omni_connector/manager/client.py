@@ -147,8 +147,8 @@ class SdkClient(EventCalls, ContentCalls, RunCalls, SourceCalls, UpstreamCalls):
         """Return a client over the same connections whose calls ``abort`` ends; nothing is sent once ``stop`` is set."""
         client = copy.copy(self)
         tracer = self._sender.means.tracer
-        span = None if tracer is None else tracer.current()
-        client._owner = Owner(stop, span=span)  # noqa: SLF001 - of this class.
+        parent = None if tracer is None else tracer.current()
+        client._owner = Owner(stop, parent=parent)  # noqa: SLF001 - of this class.
         return client
 
     def share_extractions(self, permits: Permits) -> None:

@@ -14,7 +14,7 @@ from omni_connector.manager.presence import Presence
 from omni_connector.manager.retry import Policies
 from omni_connector.manager.wire import Wire
 from omni_connector.telemetry.call_observer import CallObserver
-from omni_connector.telemetry.spans import CallTracer
+from omni_connector.telemetry.spans import CallParent, CallTracer
 
 PARALLEL_EXTRACTIONS = 2
 EXTRACTIONS = Gate(AdaptiveLimit(PARALLEL_EXTRACTIONS))
@@ -40,12 +40,12 @@ class Owner:
     Attributes:
         stop: no call is sent once it is set.
         calls: those that have no outcome yet; adding and discarding are atomic.
-        span: below which they are traced, where the thread that makes them has none.
+        parent: what they belong to in a trace, where the thread that makes them has no span.
     """
 
     stop: threading.Event = field(factory=threading.Event)
     calls: set[OpenCall] = field(factory=set)
-    span: object | None = None
+    parent: CallParent | None = None
 
 
 @define(eq=False)

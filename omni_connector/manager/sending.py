@@ -19,9 +19,8 @@ from omni_connector.manager.pending import Pending
 from omni_connector.manager.repeating import delay_after, with_attempts
 from omni_connector.manager.retry import RetryPolicy
 from omni_connector.manager.wire import Body, WireAnswer, WireError, WireRequest
-from omni_connector.telemetry.call_observer import CallObserver
 from omni_connector.telemetry.log_context import call_in_run, current_run
-from omni_connector.telemetry.spans import CallSpan
+from omni_connector.telemetry.spans import CallSpan, TraceHeaders
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +54,7 @@ class Sending(Pending[T]):
         "_failing",
         "_failing_since",
         "_form",
+        "_headers",
         "_means",
         "_owner",
         "_run",
@@ -84,9 +84,13 @@ class Sending(Pending[T]):
         self._size = 0  # Bytes of the body.
         self._run = current_run()  # Whose log lines those are that the threads of the wire write.
         self._span: CallSpan | None = None
+        self._headers: TraceHeaders = ()
         if means.tracer is not None:
-            is_upload = call.gate == "uploads"
-            self._span = means.tracer.begin_call(call.method, call.endpoint, owner.span, is_upload=is_upload)
+            is_upload, parent = call.gate == "uploads", owner.parent
+            if is_upload and parent is not None and parent.skips_uploads:
+                self._headers = parent.headers
+            else:
+                self._span = means.tracer.begin_call(call.method, call.endpoint, parent, is_upload=is_upload)
         owner.calls.add(self)
         means.open.add(self)
 
@@ -182,7 +186,7 @@ class Sending(Pending[T]):
             seconds=seconds,
             owner=self._owner,
             stop=self._owner.stop,
-            headers=() if self._span is None else self._span.headers,
+            headers=self._headers if self._span is None else self._span.headers,
         )
 
     def _answered(self, answered: Pending[WireAnswer]) -> None:
@@ -206,7 +210,8 @@ class Sending(Pending[T]):
             return
         means = self._means
         if means.observer is not None:
-            self._observe(means.observer, OK_STATUS)
+            seconds = time.monotonic() - self._started
+            means.observer.attempted(self._call.endpoint, OK_STATUS, seconds, self._size)
         self._leave(measured=True)
         presence = means.presence
         back = presence.is_in_doubt and call_in_run(self._run, presence.answered, means.waiting)
@@ -226,7 +231,8 @@ class Sending(Pending[T]):
         means = self._means
         observer, reason = means.observer, UNREACHABLE if error.status is None else str(error.status)
         if observer is not None:
-            self._observe(observer, reason)
+            seconds = time.monotonic() - self._started
+            observer.attempted(self._call.endpoint, reason, seconds, self._size)
         if isinstance(error, ServiceOverloadedError) and self._call.gate != "extractions":
             means.uploads.overloaded()
         self._leave()
@@ -253,10 +259,6 @@ class Sending(Pending[T]):
             means.clock.after(delay, self._again, can_hasten=can_hasten)
         except Exception:  # noqa: BLE001 - no thread can be started, or the client was closed: the call still gets its answer.
             self._end(error)
-
-    def _observe(self, observer: CallObserver, status: str) -> None:
-        seconds = time.monotonic() - self._started
-        observer.attempted(self._call.endpoint, status, seconds, self._size)
 
     def _fails_for_long(self, error: SdkClientError, policy: RetryPolicy, delay: float) -> bool:
         if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:

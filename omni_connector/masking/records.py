@@ -61,7 +61,11 @@ class _MaskedAttributes(dict[str, Any]):
     __slots__ = ()
 
     def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, _masked(value))
+        try:
+            masked = _masked(value)
+        except RecursionError:  # It has itself in it, which ``repr`` knows how to show.
+            masked = mask(repr(value))
+        super().__setitem__(name, masked)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Records are sent to other processes, as plain ones."""
@@ -102,9 +106,9 @@ def _masked(value: Any) -> Any:
     if isinstance(value, str):
         return mask(value)
     if type(value) is dict:
-        return {mask(name) if isinstance(name, str) else name: _masked(item) for name, item in value.items()}
+        return {_masked(name): _masked(item) for name, item in value.items()}
     if type(value) in {list, tuple}:
-        return type(value)(_masked(item) for item in value)
+        return type(value)(map(_masked, value))
     try:
         text = repr(value) if isinstance(value, (bytes, BaseException)) else f"{value} {value!r}"
     except Exception:  # noqa: BLE001 - nothing can be shown of it.

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from pythonjsonlogger.json import JsonFormatter
 
 from omni_connector.config import LogSettings
+from omni_connector.masking import mask
 from omni_connector.telemetry.log_context import FIELDS, RunContextFilter
 from omni_connector.telemetry.repeated_lines import RepeatedLines
 
@@ -102,6 +103,17 @@ class JsonLines(JsonFormatter):
         """Return the time as in text lines."""
         del datefmt
         return iso_time(record)
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        """Return the object; values that JSON cannot hold (a circle, keys that are no strings) as text."""
+        try:
+            return super().jsonify_log_record(log_data)
+        except (TypeError, ValueError, RecursionError):
+            plain = {
+                name: value if isinstance(value, str | int | float | None) else mask(repr(value))
+                for name, value in log_data.items()
+            }
+            return super().jsonify_log_record(plain)
 
 
 class LogHandler(logging.StreamHandler[TextIO]):

@@ -22,7 +22,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from omni_connector._version import __version__
 from omni_connector.telemetry.figures import RunEnd, RunFigures
 from omni_connector.telemetry.log_context import RunIdentity
-from omni_connector.telemetry.spans import CallSpan, TraceHeaders
+from omni_connector.telemetry.spans import CallParent, CallSpan, TraceHeaders
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +58,6 @@ class Tracing:
         self._tracer: Tracer | None = None
         self._uploads = Budget(UPLOADS_AT_ONCE, UPLOADS_A_SECOND)
         self._unrecorded: tuple[Span, CallSpan] | None = None  # The last parent, with what its calls carry.
-        self._uploading: tuple[object, CallSpan] | None = (
-            None  # The same for uploads, by what was given as the parent.
-        )
 
     def begin(self) -> Tracer:
         """Make what sends spans, and return it; in the process that serves, because it has a thread."""
@@ -129,27 +126,27 @@ class Tracing:
 
     # -- calls to the manager -----------------------------------------------------------------------------------
 
-    def current(self) -> Context | None:
+    def current(self) -> CallParent | None:
         """See ``CallTracer``."""
-        span = trace.get_current_span()
-        return otel_context.get_current() if span.get_span_context().is_valid else None
+        if not trace.get_current_span().get_span_context().is_valid:
+            return None
+        context = otel_context.get_current()
+        return CallParent(context, _headers(context))
 
     def begin_call(
-        self, method: str, endpoint: str, parent: object | None, *, is_upload: bool = False
+        self, method: str, endpoint: str, parent: CallParent | None, *, is_upload: bool = False
     ) -> CallSpan | None:
         """See ``CallTracer``."""
         is_crowded = is_upload and not self._uploads.has_room()
-        if is_crowded and isinstance(parent, Context):
-            known = self._uploading
-            if known is None or known[0] is not parent:
-                unrecorded = self._unrecorded_below(trace.get_current_span(parent), parent)
-                known = self._uploading = parent, unrecorded
-            return known[1]  # Before OpenTelemetry is asked anything: there are thousands a second.
+        if parent is not None:
+            parent.skips_uploads = is_crowded
+            if is_crowded:
+                return Unrecorded(parent.headers)
         above, context = trace.get_current_span(), None
         if above is trace.INVALID_SPAN:
-            if not isinstance(parent, Context):
+            if parent is None or not isinstance(parent.context, Context):
                 return None
-            above, context = trace.get_current_span(parent), parent
+            above, context = trace.get_current_span(parent.context), parent.context
         if above.get_span_context().trace_flags.sampled and not is_crowded:
             return self._begun_call(method, endpoint, context or otel_context.get_current())
         return self._unrecorded_below(above, context)

@@ -59,6 +59,20 @@ class Thing:
         return f"Thing({SECRET})"
 
 
+def test_a_value_that_contains_itself_is_masked_and_raises_nothing(lines):
+    circle = {(SECRET.encode(), 1): SECRET}
+    circle["itself"] = [circle]
+    log.info("x", extra={"thing": circle})
+    assert SECRET not in lines.getvalue()
+    assert "itself" in lines.getvalue()
+
+
+def test_keys_of_any_kind_are_masked():
+    extra = {"thing": {(SECRET, 1): 2, SECRET.encode(): 3}}
+    record = log.makeRecord("a", logging.INFO, "", 1, "x", (), None, extra=extra)
+    assert str(record.thing) == """{('***', 1): 2, "b'***'": 3}"""
+
+
 @pytest.mark.parametrize(
     "write",
     [

@@ -152,6 +152,13 @@ def test_values_that_have_no_json_form_are_written_as_text():
     assert "object object" in json.loads(shown(JSON, "x", (), None, extra={"thing": object()}))["thing"]
 
 
+def test_a_value_that_json_cannot_hold_costs_no_line():
+    circle = {}
+    circle["itself"] = circle
+    found = json.loads(shown(JSON, "x", (), None, extra={"circle": circle, "pages": {(1, 2): 3}, "count": 4}))
+    assert (found["circle"], found["pages"], found["count"]) == ("{'itself': {...}}", "{(1, 2): 3}", 4)
+
+
 def test_what_was_not_repeated_is_said_at_the_end(capsys, nothing_set_up):
     nothing_set_up()
     set_up_logging(TEXT)
