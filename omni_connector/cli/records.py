@@ -107,6 +107,14 @@ def moment(value: dt.datetime | None) -> str | None:
     return (value if value.tzinfo else value.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).isoformat()
 
 
+def shown_next_run(summary: SourceSummary) -> str:
+    """Return for people when a source is synced next by itself."""
+    due = summary.next_run_at
+    if summary.is_given_up:
+        return "given up"
+    return "due" if due is not None and due <= dt.datetime.now(dt.UTC) else shown_moment(due)
+
+
 def shown_moment(value: dt.datetime | None) -> str:
     """Return a moment for people, in this machine's zone; ``-`` for none."""
     if value is None:

@@ -17,6 +17,7 @@ from omni_connector.cli.records import (
     event_record,
     run_record,
     shown_moment,
+    shown_next_run,
     source_record,
     whole_document_record,
 )
@@ -252,10 +253,5 @@ def _source_rows(look: Looking, summary: SourceSummary) -> Rows:
             "Last run",
             status(look.status(last.run)).append(f" {shown_moment(last.run.created_at)}, {last.id}"),
         )
-    yield (
-        "Next run",
-        Text(
-            "given up after too many failures" if summary.is_given_up else shown_moment(summary.next_run_at)
-        ),
-    )
+    yield "Next run", Text(shown_next_run(summary))
     yield "Checkpoint", Text("saved" if source.has_checkpoint else "none")

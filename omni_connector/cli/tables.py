@@ -7,7 +7,7 @@ from rich.text import Text
 
 from omni_connector.cli.columns import Column
 from omni_connector.cli.output import Output, one_line
-from omni_connector.cli.records import shown_moment
+from omni_connector.cli.records import shown_moment, shown_next_run
 from omni_connector.local.browse import DocumentItem, EventItem, RunCounts, RunSummary, SourceSummary
 
 STYLES = {
@@ -43,7 +43,7 @@ def source_table(output: Output, sources: Sequence[tuple[SourceSummary, str]]) -
             f"{each.documents:,}",
             status(last_status),
             shown_moment(None if each.last_run is None else each.last_run.run.created_at),
-            "given up" if each.is_given_up else shown_moment(each.next_run_at),
+            shown_next_run(each),
         ]
         for each, last_status in sources
     ]

@@ -220,6 +220,8 @@ def test_a_source_is_added_and_changed(omni, tmp_path):
         assert omni("sources", "add", "wiki", "--source-type", "x" * 70_000).exit_code in {0, 3}
     source = json.loads(omni("sources", "--json").stdout)["sources"][0]
     assert (source["last_run"], source["documents"]) == (None, 0)
+    assert source["next_run_at"] == source["created_at"], "it is due since there is an interval"
+    assert "  due" in omni("sources").stdout
 
 
 def test_withheld_deletions_are_no_error_any_more_once_a_later_run_has_not_withheld_them(omni, tmp_path):

@@ -92,7 +92,7 @@ def _summary(db: sqlite3.Connection, source: SourceRow, settings: LocalSettings)
         source=_without_secrets(db, source),
         documents=documents[0],
         last_run=last,
-        next_run_at=None if due is None else to_datetime(due),
+        next_run_at=None if due is None else max(to_datetime(due), source.created_at),
         failures=len(failures),
         is_given_up=len(failures) >= settings.sync_max_consecutive_failures,
     )
