@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from cli_cases import NOTES
 from click.testing import CliRunner, Result
 
 from omni_connector.cli.main import cli
+
+LONGEST_SECONDS = 180
+"""How long a process may live: a test that waits for a line that never comes fails then, and does not hang."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +49,9 @@ def run_notes(omni):
 
 @pytest.fixture
 def process(tmp_path):
-    """Start ``omni-connector`` as a process; what is left of it is killed at the end."""
+    """Start ``omni-connector`` as a process; what is left of it is killed at the end, or when a test waits for too long."""
     started: list[subprocess.Popen[str]] = []
+    limits: list[threading.Timer] = []
 
     def start(*args: str | Path, **environ: str) -> subprocess.Popen[str]:
         popen = subprocess.Popen(
@@ -58,9 +63,14 @@ def process(tmp_path):
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environ},
         )
         started.append(popen)
+        limits.append(threading.Timer(LONGEST_SECONDS, popen.kill))
+        limits[-1].start()
         return popen
 
     yield start
+    for limit in limits:
+        limit.cancel()
+        limit.join()
     for popen in started:
         if popen.poll() is None:
             popen.kill()

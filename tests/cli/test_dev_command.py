@@ -58,10 +58,12 @@ class Project:
         return self
 
     def until(self, text):
+        said = []
         for line in self.popen.stderr:
+            said.append(line)
             if text in line:
                 return line
-        raise AssertionError(f"ended without {text!r}")
+        raise AssertionError(f"ended without {text!r}: {said}")
 
     def get(self, path):
         with urlopen(f"{self.url}{path}", timeout=60) as answer:

@@ -38,7 +38,12 @@ def texts(tmp_path):
 
 
 def next_error(popen, text):
-    return next(line for line in popen.stderr if text in line)
+    said = []
+    for line in popen.stderr:
+        said.append(line)
+        if text in line:
+            return line
+    raise AssertionError(f"ended without {text!r}: {said}")
 
 
 @pytest.mark.slow
