@@ -7,6 +7,7 @@ from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
+from support.waiting import QUICKLY
 
 from omni_connector import Document, DocumentPermissions
 from omni_connector.bridges.loader_documents import Ids, default_document
@@ -213,7 +214,7 @@ def test_a_cancelled_run_ends_although_the_loader_waits(omni_manager):
             assert waiting.wait(60)
             omni_manager.cancel(run_id)
             thread = thread_of_run(run_id)
-            assert thread is None or thread.join(2) or not thread.is_alive()
+            assert thread is None or thread.join(QUICKLY) or not thread.is_alive()
     finally:
         go_on.set()
     assert omni_manager.run(run_id).status == "cancelled"

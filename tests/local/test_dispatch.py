@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 from flask import Response
 from support.local_manager import QUICK, Api, manifest
+from support.waiting import eventually
 
 from omni_connector.local import LocalManager, LocalManagerError
 
@@ -210,7 +211,7 @@ def test_an_answer_that_takes_too_long_is_no_answer(manager, connector, register
             manager.trigger(source.id)
     finally:
         released.set()
-    assert len(connector.bodies("/sync")) == 4
+    eventually(lambda: len(connector.bodies("/sync")) == 4)
 
 
 def test_redirects_are_followed(manager, connector, register, source):

