@@ -171,6 +171,37 @@ def test_states_between_pages_are_saved_only_where_rows_come_in_the_order_of_the
     assert [each.finished for each in pages] == [{}] * states + [{"tickets": True}]
 
 
+@pytest.mark.parametrize("kind", ["with rows made from it", "with a state of its own"])
+def test_no_state_is_saved_between_pages_that_would_leave_rows_out(kind):
+    """A resource whose rows others are made from, and one that remembers more than its cursor."""
+    from omni_connector.bridges.dlt_extraction import Extraction, Reached
+
+    since = dlt.sources.incremental("updated", initial_value=moment(0), row_order="asc")
+
+    @dlt.resource(primary_key="id")
+    def tickets(updated=since):
+        for n in range(3):
+            if kind == "with a state of its own":
+                dlt.current.resource_state()["page"] = n
+            yield [ticket(n)]
+
+    @dlt.transformer(data_from=tickets)
+    def comments(found):
+        for each in found:
+            yield {"id": each["id"], "name": "Comment"}
+
+    made = [tickets, comments] if kind == "with rows made from it" else [tickets]
+
+    @dlt.source(name="desk")
+    def desk():
+        return made
+
+    skipped: frozenset[str] = frozenset()
+    reading = Extraction(make=desk, saved={}, skipped=skipped, begun=[], due=lambda: True)
+    pages = [each for each in reading.pages() if isinstance(each, Reached)]
+    assert [set(each.finished) for each in pages] == [{each.name for each in made}]
+
+
 def test_rows_that_are_marked_as_deleted_are(run_sync):
     class Marked(Desk):
         def source(self, config, credentials):
