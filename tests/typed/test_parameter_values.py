@@ -206,6 +206,17 @@ def test_all_faults_are_said_at_once_also_what_validators_refuse():
     ]
 
 
+def test_the_default_of_a_setting_whose_name_says_that_it_is_secret_is_not_shown():
+    @attrs.define
+    class Settings:
+        api_key: str = "hush"
+        size: int = 5
+
+    found = TypedClass(Settings, "C.config").schema["properties"]
+    assert found["api_key"] == {"type": "string", "writeOnly": True, "format": "password"}
+    assert found["size"]["default"] == 5
+
+
 def test_a_type_that_no_json_becomes_is_named():
     with pytest.raises(UndeclarableTypeError, match="cannot be made of JSON"):
         require_convertible(__import__("collections").abc.Sequence)
