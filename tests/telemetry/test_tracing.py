@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 
 import pytest
 import requests
@@ -22,8 +23,8 @@ from omni_connector.models import Partition
 from omni_connector.runtime.options import RuntimeOptions
 from omni_connector.server import close_services, create_app
 from omni_connector.telemetry.instruments import Instruments
-from omni_connector.telemetry.log_context import RunContextFilter
-from omni_connector.telemetry.tracing import Tracing
+from omni_connector.telemetry.log_context import RunContextFilter, RunIdentity, in_run
+from omni_connector.telemetry.tracing import Budget, Tracing
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SYNC = {"sync_run_id": "run-1", "source_id": "source-1", "sync_mode": "full"}
@@ -249,6 +250,28 @@ def test_partitions_and_async_connectors_belong_to_the_trace_of_their_run(
     assert run.attributes["omni.outcome"] == "completed"
     uploads = spans.named("POST /sdk/content")
     assert [span.parent.span_id for span in uploads] == [run.context.span_id] * 2
+
+
+def test_uploads_beyond_the_first_belong_to_the_run_without_a_span_of_their_own(manager, client, spans):
+    client.observe(None, spans.tracing)
+    spans.tracing._uploads = Budget(2, a_second=1e-9)
+    identity = RunIdentity("scripted", "run-1", "source-1", "full")
+    identity.span = spans.tracing.begin_run(identity)
+    with in_run(identity):
+        run = client.for_run(threading.Event())
+    for _ in range(4):
+        run.store_content("run-1", "text")
+    spans.tracing._uploads = Budget(
+        1, a_second=1e-9
+    )  # Time has passed. The next call of another kind says so.
+    run.store_content("run-1", "text")
+    run.heartbeat("run-1")
+    run.store_content("run-1", "text")
+    identity.span.end("completed", 0)
+    of_run = hexadecimal(spans.one("full sync"))
+    carried = [span for _, span, _ in traceparents(manager)["/sdk/content"]]
+    own = [hexadecimal(span) for span in spans.named("POST /sdk/content")]
+    assert carried == [own[0], own[1], of_run, of_run, of_run, own[2]]
 
 
 def test_log_lines_of_a_run_name_the_trace(plain_client, start, spans):
