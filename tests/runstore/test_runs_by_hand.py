@@ -87,3 +87,13 @@ def test_a_report_is_news_once(shared):
     reading.keep(reading.adopt(task, offer.token), sent)
     assert offering.news(offer, None) == (None, sent)
     assert offering.news(offer, sent) == (None, None)
+
+
+def test_that_no_process_reads_a_partition_is_said_only_where_that_is_certain(shared):
+    runs = process(shared)
+    task = PartitionTask(sync_run_id="run-1", source_id="source-1", key="a")
+    assert SharedPartitions(runs).holder(task) is None
+    shared.is_away = True
+    runs.keeper.renew()
+    shared.is_away = False
+    assert SharedPartitions(runs).holder(task) == ""
