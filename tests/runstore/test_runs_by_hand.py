@@ -97,3 +97,15 @@ def test_that_no_process_reads_a_partition_is_said_only_where_that_is_certain(sh
     runs.keeper.renew()
     shared.is_away = False
     assert SharedPartitions(runs).holder(task) == ""
+
+
+def test_a_partition_that_was_offered_again_is_not_claimed_anew_by_its_former_reader(shared):
+    offering, runs = SharedPartitions(process(shared)), process(shared)
+    task = PartitionTask(sync_run_id="run-1", source_id="source-1", key="a")
+    first = offering.offer(task, "owner", Assignment(key="a"))
+    adopted = SharedPartitions(runs).adopt(task, first.token)
+    again = offering.offer(task, "owner", Assignment(key="a", attempt=2))
+    assert offering.withdraw(again)
+    runs.keeper.renew()
+    assert adopted.lease.is_lost
+    assert offering.holder(task) is None
