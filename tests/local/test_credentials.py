@@ -115,9 +115,12 @@ def test_a_refused_refresh_is_a_500_without_secrets(api, manager, clock, tokens,
 def test_a_replaced_source_without_credentials_loses_its_row(api, manager):
     source = manager.add_source(source_type="web", credentials={"a": 1}, source_id="my-source")
     assert source.id == "my-source"
-    manager.set_source(source.id, checkpoint={"c": 1}, is_deleted=True)
+    manager.set_source(source.id, checkpoint={"c": 1})
     again = manager.add_source(source_type="web", source_id="my-source", config={"new": True})
-    assert (again.config, again.checkpoint, again.is_deleted) == ({"new": True}, {"c": 1}, False)
+    assert (again.config, again.checkpoint) == ({"new": True}, {"c": 1})
+    manager.set_source(source.id, is_deleted=True)
+    again = manager.add_source(source_type="web", source_id="my-source", config={"new": True})
+    assert (again.checkpoint, again.is_deleted) == (None, False)
     assert api.get("/sdk/credentials/my-source").status_code == 404
 
 
