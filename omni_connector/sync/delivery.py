@@ -99,11 +99,8 @@ class Delivery:
             if self._error is not None or not self._state.is_open:
                 self.check()
             has_room = buffer.append(item)
-            stride = buffer.stride_ended_by(item)
             if self._listening and (self._asleep or buffer.is_full()):
                 self._wake_sender()
-        if stride is not None:
-            stride.add_done_callback(self._stored_stride)
         return has_room
 
     def add_bytes(self, content: PendingContent, size: int) -> None:
@@ -130,7 +127,7 @@ class Delivery:
 
     def has_room(self) -> bool:
         """Return whether the buffer is below its limits."""
-        return self._buffer.has_room() and not self._buffer.is_far_ahead()
+        return self._buffer.has_room()
 
     def wait_for_room(self) -> None:
         """Wait until the buffer is below its limits. Raises like ``check``."""
@@ -139,7 +136,6 @@ class Delivery:
             if not buffer.has_room():
                 # Not until there is some room but until there is plenty: each wake-up costs a switch of threads.
                 self._changed.wait_for(lambda: buffer.has_room(share=0.5) or self._cannot_wait())
-            self._changed.wait_for(lambda: not buffer.is_far_ahead() or self._cannot_wait())
             self._state.raise_if_stopped()
             self._check()
 
@@ -311,11 +307,6 @@ class Delivery:
             self._changed.notify_all()
         _cancel(uploads)
 
-    def _stored_stride(self, _upload: object) -> None:
-        with self._changed:
-            self._buffer.strides -= 1
-            self._changed.notify_all()
-
     def _cannot_wait(self) -> bool:
         """It is over, or what comes next waits for a thread to read it: perhaps for the one that asks."""
         return self._is_cut_off() or self._state.stopped.is_set() or self._buffer.is_stuck()
@@ -332,6 +323,6 @@ class Delivery:
 
 
 def _cancel(uploads: list[Pending[str]]) -> None:
-    """Let nothing wait for contents that are not needed any more; without the lock, which callbacks take."""
+    """Let nothing wait for contents that are not needed any more; their callbacks are called without the lock."""
     for upload in uploads:
         upload.cancel()

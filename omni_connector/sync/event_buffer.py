@@ -8,10 +8,6 @@ from omni_connector.models.events import EncodedEvent
 from omni_connector.sync.delivery_limits import DeliveryLimits
 from omni_connector.sync.payloads import PendingContent
 
-STRIDE = 128
-"""Contents that ``emit`` runs ahead by when it has waited for others: while it computes, the wire cannot, and what is in the
-air is answered meanwhile."""
-
 Waiting = tuple[EncodedEvent, int, Pending[str] | None, float]
 """An event on its way: itself, its bytes with those of its content, the upload of its content where it has one, and
 since when it waits. A bare tuple, because one is made for every event."""
@@ -29,7 +25,6 @@ class EventBuffer:
         batch: those that are being sent.
         put: how many events were taken so far ...
         done: ... and how many of these are accepted, or refused and in the ledger.
-        strides: of the events, each STRIDE-th whose content is not stored yet.
     """
 
     def __init__(self, limits: DeliveryLimits) -> None:
@@ -38,35 +33,18 @@ class EventBuffer:
         # What is enough to be sent: a batch, or half of the buffer, because ``emit`` may be waiting for room.
         self._full_events = min(limits.flush_events, limits.buffer_events // 2 + 1)
         self._full_bytes = min(limits.batch_bytes, limits.buffer_bytes // 2 + 1)
-        self._most_strides = max(1, (limits.buffer_events - self._full_events) // STRIDE)
         self._bytes = 0
         self.waiting: deque[Waiting] = deque()
         self.batch: list[Waiting] = []
         self.put = 0
         self.done = 0
-        self.strides = 0
 
     def append(self, item: Waiting) -> bool:
         """Take an event; return whether the buffer is still below its limits."""
         self.waiting.append(item)
         self._bytes += item[1]
         self.put += 1
-        return (
-            self._bytes <= self._most_bytes
-            and len(self.waiting) <= self._most_events
-            and self.strides < self._most_strides
-        )
-
-    def stride_ended_by(self, item: Waiting) -> Pending[str] | None:
-        """Return the upload of an event that was just taken, if it ends a stride.
-
-        What is still to be read may have to wait for a thread, and so for room: it ends none.
-        """
-        upload = item[2]
-        if upload is None or self.put % STRIDE or isinstance(upload, PendingContent):
-            return None
-        self.strides += 1
-        return upload
+        return self._bytes <= self._most_bytes and len(self.waiting) <= self._most_events
 
     def add_bytes(self, content: PendingContent, size: int) -> None:
         """Count what was read for an event that was taken before."""
@@ -80,10 +58,6 @@ class EventBuffer:
     def has_room(self, share: float = 1.0) -> bool:
         """Return whether the buffer is filled to no more than this share of its limits."""
         return self._bytes <= self._most_bytes * share and len(self.waiting) <= self._most_events * share
-
-    def is_far_ahead(self) -> bool:
-        """Return whether so many contents are still to be stored that no more should be read."""
-        return self.strides >= self._most_strides
 
     def is_stuck(self) -> bool:
         """Return whether all that is left to be sent follows something that no thread has begun to read."""
