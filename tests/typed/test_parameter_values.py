@@ -162,6 +162,12 @@ def test_a_wrong_value_is_named_with_what_is_expected_and_what_came(kind, value,
     assert value_problems(value, schema_of(kind), "p") == problems
 
 
+def test_a_secret_that_is_wrong_is_not_shown():
+    schema = {"type": "string", "format": "uuid"}
+    assert value_problems("hush", {**schema, "writeOnly": True}, "p") == ["p: a UUID is required, not text"]
+    assert value_problems("hush", schema, "p") == ['p: a UUID is required, not "hush"']
+
+
 def test_what_an_author_s_validator_refuses_is_told_by_its_path():
     value = [{"city": "x"}, {"city": "y", "colours": ["red", "red", "red"]}]
     assert value_problems(value, schema_of(list[Address]), "p") == []
