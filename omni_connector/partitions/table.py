@@ -209,7 +209,7 @@ class PartitionTable:
                 key: SavedPartition(
                     state=entry.state,
                     is_saved=entry.is_saved,
-                    is_done=entry.outcome == DONE,
+                    is_done=entry.outcome == DONE and self._run.finishes,
                     scanned=entry.at_state.scanned,
                     updated=entry.at_state.updated,
                 )
