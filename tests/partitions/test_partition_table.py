@@ -63,12 +63,17 @@ def test_only_what_this_run_has_saved_is_its_own_and_a_full_run_is_given_nothing
 
 
 def test_a_realtime_run_reads_its_partitions_again_when_it_is_resumed():
-    run = attrs.evolve(RUN, finishes=False)
-    one = table(run)
-    one.begin("a")
-    one.take(PartitionReport(key="a", figures=Figures(), outcome=DONE))
-    assert table(run, one.checkpoint(), keys=[]).add(Partition(key="a"))
-    assert not table(RUN, one.checkpoint(), keys=[]).add(Partition(key="a"))
+    realtime = attrs.evolve(RUN, finishes=False)
+    saved = {}
+    for run in (RUN, realtime):
+        one = table(run)
+        one.begin("a")
+        one.take(PartitionReport(key="a", figures=Figures(), outcome=DONE))
+        saved[run.finishes] = one.checkpoint()
+    assert [saved[finishes].partitions["a"].is_done for finishes in (True, False)] == [True, False]
+    # Whatever the checkpoint says of it.
+    assert table(realtime, saved[True], keys=[]).add(Partition(key="a"))
+    assert not table(RUN, saved[True], keys=[]).add(Partition(key="a"))
 
 
 def test_an_old_attempt_has_no_say_any_more():
