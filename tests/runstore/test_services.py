@@ -498,7 +498,16 @@ def test_a_run_that_was_handed_over_is_cancelled_wherever_the_manager_asks(busy)
 
 
 def test_every_run_is_executed_once_however_often_runs_change_hands(busy):
-    connectors = [Scripted(lambda ctx: ctx.sleep(0.01)) for _ in range(3)]
+    has_changed_hands = threading.Event()
+
+    def sync(ctx):
+        """The first two stay in their first run until the third, which is given none, has taken one."""
+        if ctx in [call[3] for call in connectors[2].syncs]:
+            has_changed_hands.set()
+        assert has_changed_hands.wait(WAIT)
+        ctx.sleep(0.01)
+
+    connectors = [Scripted(sync) for _ in range(3)]
     services = [busy(connector) for connector in connectors]
     numbers = range(40)
     for number in numbers:
@@ -507,4 +516,3 @@ def test_every_run_is_executed_once_however_often_runs_change_hands(busy):
         assert ended(services[0], f"run-{number}").outcome == "completed"
     executed = [call[3].sync_run_id for connector in connectors for call in connector.syncs]
     assert sorted(executed) == sorted(f"run-{number}" for number in numbers)
-    assert connectors[2].syncs
