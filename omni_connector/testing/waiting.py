@@ -1,11 +1,12 @@
 """What tests wait for at a manager in memory and at a proxy alike."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Self
 
 
-class WaitsForCalls:
+class WaitsForCalls(ABC):
     """Base of what notes calls: ``_changed`` is notified at each, and protects what ``condition`` looks at."""
 
     __slots__ = ()
@@ -26,5 +27,6 @@ class WaitsForCalls:
             if not self._changed.wait_for(lambda: condition(self), timeout_seconds):
                 raise TimeoutError(f"not within {timeout_seconds:g} s; {self._calls_so_far()}")
 
+    @abstractmethod
     def _calls_so_far(self) -> str:
-        raise NotImplementedError
+        """Return the calls that were noted, for the message."""

@@ -170,8 +170,10 @@ def test_while_the_application_is_loaded_nothing_is_registered(idle, register, m
 
 def test_a_process_that_stays_unknown_registers_after_a_while(register, manager, monkeypatch):
     monkeypatch.setattr(registrar_module, "LOADING_LOOKS", 3)
-    register(is_idle_process=lambda: None)
+    looks = []
+    register(is_idle_process=lambda: looks.append(None))
     attempts(manager, 2)
+    assert len(looks) >= 3 + 2  # While it is loaded, and before each registration.
 
 
 def test_a_process_that_only_watches_leaves_the_turn_to_the_one_that_serves(register, manager):
